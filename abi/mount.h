@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_ABI_MOUNT_H
+#define SENTRY_ABI_MOUNT_H
+
+#include <stdint.h>
+
+#define LX_MS_RDONLY	  0x1
+#define LX_MS_NOSUID	  0x2
+#define LX_MS_NODEV	  0x4
+#define LX_MS_NOEXEC	  0x8
+#define LX_MS_SYNCHRONOUS 0x10
+#define LX_MS_REMOUNT	  0x20
+#define LX_MS_MANDLOCK	  0x40
+#define LX_MS_DIRSYNC	  0x80
+#define LX_MS_NOSYMFOLLOW 0x100
+#define LX_MS_NOATIME	  0x400
+#define LX_MS_NODIRATIME  0x800
+#define LX_MS_BIND	  0x1000
+#define LX_MS_MOVE	  0x2000
+#define LX_MS_REC	  0x4000
+#define LX_MS_SILENT	  0x8000
+#define LX_MS_POSIXACL	  0x10000
+#define LX_MS_UNBINDABLE  0x20000
+#define LX_MS_PRIVATE	  0x40000
+#define LX_MS_SLAVE	  0x80000
+#define LX_MS_SHARED	  0x100000
+#define LX_MS_RELATIME	  0x200000
+#define LX_MS_STRICTATIME 0x1000000
+#define LX_MS_LAZYTIME	  0x2000000
+
+#define LX_MNT_FORCE  0x1
+#define LX_MNT_DETACH 0x2
+#define LX_MNT_EXPIRE 0x4
+
+#define LX_UMOUNT_NOFOLLOW 0x8
+
+#define LX_OPEN_TREE_CLONE	   0x1
+#define LX_OPEN_TREE_CLOEXEC	   0x80000
+#define LX_FSOPEN_CLOEXEC	   0x1
+#define LX_FSMOUNT_CLOEXEC	   0x1
+#define LX_MOVE_MOUNT_F_EMPTY_PATH 0x4
+#define LX_MOVE_MOUNT_T_EMPTY_PATH 0x40
+#define LX_MOUNT_ATTR_RDONLY	   0x1
+#define LX_MOUNT_ATTR_NOSUID	   0x2
+#define LX_MOUNT_ATTR_NODEV	   0x4
+#define LX_MOUNT_ATTR_NOEXEC	   0x8
+
+#endif
