@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_KERNEL_H
+#define SENTRY_SENTRY_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sentry/view.h"
+
+/* What `sentry run` decided; all strings borrowed from the command line. The kernel process gets one of these after the fork. */
+struct kernel_config {
+	char *const *argv; /* the program and its arguments, NULL-terminated */
+	char *const *envp; /* the guest's environment, complete */
+	const char *workdir; /* NULL: the view's default */
+	const char *hostname;
+	uint32_t uid, gid; /* of the guest */
+	uint64_t memory_limit, pids_limit, nofile_limit; /* bytes, tasks, descriptors */
+	int stdio[3]; /* host descriptors, taken over; -1 closed */
+	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to the launcher) */
+	int control_fd; /* SOCK_SEQPACKET to the launcher: signals in, results out (cmd/control.h) */
+	const struct platform_ops *platform;
+	bool no_patch;
+	int strace_fd; /* -1: off */
+	int audit_fd; /* -1: off */
+	uint64_t timeout_ns; /* 0: none */
+	uint64_t cpu_time_ns; /* 0: none */
+	bool commit; /* keep the changes of the working directory */
+	struct view_config view;
+};
+
+/* The guest's end as the launcher reports it. */
+struct kernel_result {
+	int wait_status; /* init's, as wait4 reports it; -1: never started */
+	int exit_code; /* what `sentry run` exits with */
+	bool timed_out, cpu_time_hit;
+	uint64_t changed_files; /* of the working directory's overlay */
+	char message[256]; /* for the user, "" = none */
+};
+
+/*
+ * Runs a whole sandbox in the calling (fresh) process: host set-up, confinement, boot of init, the main loop. Returns when the
+ * last task is gone. Never returns a lie: what could not be set up is exit_code 125 and a message.
+ */
+void kernel_run(const struct kernel_config *config, struct kernel_result *ret_result);
+
+/* Global facts that handlers need. */
+struct kernel {
+	const struct kernel_config *config;
+	char hostname[65], domainname[65];
+	uint64_t boot_time_mono; /* ns */
+	struct thread_group *init;
+	unsigned task_count;
+	struct super_block *tmpfs; /* for memfds and shared anonymous memory */
+};
+extern struct kernel kernel;
+
+#endif

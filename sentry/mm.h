@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_MM_H
+#define SENTRY_SENTRY_MM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi/gaddr.h"
+#include "base/list.h"
+#include "base/refcount.h"
+#include "base/wait.h"
+#include "vfs/vfs.h"
+
+/*
+ * A guest address space as the kernel knows it: a sorted list of VMAs for address selection, limits and /proc/PID/maps. The
+ * pages are the host kernel's (design: guest memory). The list is a claim that a hostile guest can make false for itself.
+ * Changes hold mm->mutex: one mapping operation at a time in an address space.
+ */
+struct vma {
+	uint64_t start, end; /* page aligned, [start, end) */
+	int prot; /* LX_PROT_* */
+	int max_prot;
+	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork, dont_dump;
+	struct file *file; /* owned; NULL anonymous */
+	uint64_t offset; /* of start in file */
+	const char *label; /* "[stack]" "[heap]" "[vdso]" "[vvar]", or NULL */
+	char *anon_name; /* PR_SET_VMA_ANON_NAME; owned or NULL */
+};
+
+struct mm {
+	struct refcount refs; /* tasks */
+	struct fiber_mutex mutex;
+	struct vma **vmas; /* sorted by start */
+	size_t vma_count, vma_capacity;
+	uint64_t guest_end; /* nothing at or above */
+	uint64_t mmap_base; /* top-down search starts here */
+	uint64_t start_brk, brk;
+	uint64_t start_code, end_code, start_data, end_data, start_stack;
+	uint64_t arg_start, arg_end, env_start, env_end;
+	uint64_t total_pages, data_pages, stack_pages, locked_pages;
+	uint64_t vdso;
+	struct file *exe; /* owned */
+	uint64_t auxv[64]; /* as written to the stack: /proc/PID/auxv */
+	size_t auxv_count;
+	char *cmdline; /* argv and envp as given to execve, for /proc of others */
+	size_t cmdline_size;
+	char *environ;
+	size_t environ_size;
+	bool dumpable;
+	uint32_t membarrier;
+};
+
+struct task;
+
+struct mm *mm_ref(struct mm *mm);
+void mm_unref(struct mm *mm); /* frees the list; the host memory goes with the platform's address space */
+int mm_new(uint64_t guest_end, struct mm **ret);
+int mm_copy(struct mm *from, struct mm **ret); /* fork: honours dont_fork; the platform has copied or unmaps the rest */
+
+/* do_*: checked host-typed workers of the mmap family; may sleep; the calling task's own address space. */
+int64_t do_mmap(struct task *task, uint64_t addr, uint64_t size, int prot, int flags, struct file *file, uint64_t offset);
+int do_munmap(struct task *task, uint64_t addr, uint64_t size);
+int do_mprotect(struct task *task, uint64_t addr, uint64_t size, int prot);
+/* The mapping that holds @addr, or the next one above; NULL. Borrowed until the next change. */
+struct vma *mm_find(struct mm *mm, uint64_t addr);
+/* A fault below a grows-down VMA: extends it (RLIMIT_STACK, guard gap). True when the access may be retried. May sleep. */
+bool mm_grow_stack(struct task *task, uint64_t addr);
+
+#endif

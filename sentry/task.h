@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_TASK_H
+#define SENTRY_SENTRY_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/gaddr.h"
+#include "abi/resource.h"
+#include "abi/signal.h"
+#include "base/fiber.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/refcount.h"
+#include "base/wait.h"
+#include "platform/platform.h"
+#include "vfs/vfs.h"
+
+/*
+ * Tasks: one struct task for each guest thread, one struct thread_group for each guest process.
+ *
+ * A task's fiber runs task_main(): platform->run(), dispatch the call, deliver signals, again. All ids are the
+ * sandbox's own. Nothing here is ever read from a guest without a check.
+ *
+ *   task ---- thread_group ---- process_group ---- session ---- tty
+ *     |-- mm (address space; shared by threads and vfork children)
+ *     |-- files, fs, cred            |-- signal handlers (shared by CLONE_SIGHAND)
+ */
+
+struct mm;
+struct tty;
+struct task;
+
+/* ---- ids ------------------------------------------------------------------------------------------------------------ */
+
+enum pid_type { PID_TASK, PID_GROUP, PID_PGRP, PID_SESSION, PID_TYPES };
+
+/* A number and who uses it; lives while a task, group, process group, session or pidfd refers to it. */
+struct pid {
+	struct refcount refs;
+	struct hash_entry hash;
+	int nr;
+	struct task *task; /* the thread with this tid, NULL when gone */
+	struct thread_group *group; /* the process whose leader had it, until reaped */
+	struct list_head pgrp_members; /* thread_group.pgrp_link */
+	struct list_head session_members; /* thread_group.session_link */
+	struct wait_queue exit_queue; /* pidfd poll */
+};
+struct pid *pid_find(int nr); /* borrowed, NULL when unknown */
+struct pid *pid_ref(struct pid *pid);
+void pid_unref(struct pid *pid);
+
+/* ---- signals -------------------------------------------------------------------------------------------------------- */
+
+struct sigaction_table { /* shared by CLONE_SIGHAND */
+	struct refcount refs;
+	struct lx_sigaction action[LX_NSIG]; /* [signo - 1] */
+};
+
+/* One queued signal; standard signals coalesce, real-time ones queue up to RLIMIT_SIGPENDING. */
+struct sigqueue {
+	struct list_head link;
+	struct lx_siginfo info;
+	struct posix_timer *timer; /* SI_TIMER: overrun is filled in at delivery; else NULL */
+};
+
+struct sigpending {
+	uint64_t set; /* bit signo - 1 */
+	struct list_head queue;
+};
+
+/* ---- process -------------------------------------------------------------------------------------------------------- */
+
+struct session_ids; /* private to sentry/session.c */
+
+struct thread_group {
+	struct refcount refs;
+	struct pid *pid; /* tgid, owned */
+	struct list_head tasks; /* task.group_link; live threads, leader first */
+	struct task *leader; /* may be a zombie while others live */
+	unsigned live_count;
+
+	struct thread_group *parent; /* borrowed; NULL only for init */
+	struct list_head children, child_link;
+	struct wait_queue wait_children; /* wait4 sleeps here */
+	int exit_signal; /* to the parent; SIGCHLD for fork */
+	bool zombie, reaped, dumpable, did_exec, child_subreaper;
+
+	struct pid *pgrp, *session; /* owned */
+	struct list_head pgrp_link, session_link;
+	struct tty *tty; /* controlling terminal, owned; NULL = none */
+
+	struct sigpending pending; /* process-directed */
+	struct sigaction_table *sighand; /* owned; the group shares one */
+	struct wait_queue signal_queue; /* signalfd and sigtimedwait watch it */
+
+	bool exiting; /* exit_group or a fatal signal: every thread leaves */
+	int exit_code; /* wait status once exiting */
+	bool stopped; /* job control: all threads park */
+	int stop_signo;
+	bool stop_reported, continued_pending; /* for wait4 WUNTRACED / WCONTINUED */
+	struct wait_queue stop_queue;
+
+	struct lx_rlimit64 rlimits[LX_RLIM_NLIMITS];
+	struct {
+		uint64_t user_ns, system_ns, minor_faults, major_faults, in_blocks, out_blocks, switches, max_rss;
+	} dead_threads, dead_children; /* accumulated usage */
+	uint64_t start_time; /* monotonic ns */
+
+	struct timer alarm_real; /* ITIMER_REAL */
+	uint64_t alarm_interval;
+	void *cpu_timers; /* ITIMER_VIRTUAL/PROF: private to sentry/itimer.c */
+	struct list_head posix_timers;
+	int next_timer_id;
+
+	int oom_score_adj;
+};
+
+/* ---- thread --------------------------------------------------------------------------------------------------------- */
+
+struct task {
+	struct refcount refs;
+	struct fiber *fiber;
+	struct platform_thread *thread; /* owned; NULL before start and after exit */
+	struct pid *pid; /* tid, owned */
+	struct thread_group *group; /* owned */
+	struct list_head group_link;
+
+	struct mm *mm; /* owned reference */
+	struct fd_table *files; /* owned */
+	struct fs_context *fs; /* owned */
+	struct cred *cred; /* owned, replaced as a whole */
+	char comm[16];
+
+	/* Signals. */
+	uint64_t blocked; /* the mask */
+	uint64_t saved_blocked; /* sigsuspend, ppoll...: restored by the frame or on return */
+	bool restore_blocked;
+	struct sigpending pending; /* thread-directed */
+	struct lx_stack sigaltstack;
+	struct {
+		int (*fn)(struct task *task); /* restart_syscall(2): runs again with data */
+		uint64_t deadline; /* ns on clock */
+		int clock;
+		gaddr_t addr, addr2;
+		uint64_t value;
+		uint32_t bits, flags;
+	} restart;
+	int pdeath_signal;
+
+	/* Threads. */
+	gaddr_t clear_child_tid, robust_list, rseq;
+	uint32_t rseq_size, rseq_sig;
+	struct task *vfork_parent; /* sleeps until we exec or exit; borrowed */
+	struct wait_queue vfork_queue;
+	bool vfork_done;
+
+	int nice, sched_policy, sched_priority;
+	uint64_t affinity[16]; /* bit mask of CPUs, as set by the guest */
+	uint64_t timer_slack_ns;
+	uint64_t start_time;
+	uint64_t utime_ns, stime_ns; /* last known */
+	unsigned personality;
+	bool keep_caps;
+	bool killed; /* SIGKILL or exit_group reached this thread */
+	bool exited;
+	bool in_exec;
+	struct platform_event event; /* of the present turn */
+	uint64_t current_nr; /* call in progress, UINT64_MAX when none: /proc/PID/syscall, wchan */
+};
+
+struct task *task_current(void); /* the task of the running fiber; NULL in callbacks */
+struct task *task_ref(struct task *task);
+void task_unref(struct task *task);
+
+/* Fills the view that vfs wants. Borrowed from the task. */
+struct vfs_ctx task_vfs_ctx(struct task *task);
+uint64_t task_rlimit(const struct task *task, int resource); /* soft limit */
+
+/* Guest memory of the calling task: 0 or -EFAULT (-ESRCH turned into -EINTR while dying). May sleep. sentry/usercopy.c */
+int guest_read(struct task *task, void *dst, gaddr_t src, size_t size);
+int guest_write(struct task *task, gaddr_t dst, const void *src, size_t size); /* done when it returns */
+int guest_write_result(struct task *task, gaddr_t dst, const void *src, size_t size); /* deferred: see platform copy_out_deferred */
+/* A NUL-terminated string into a buffer of @capacity. Returns its length, -EFAULT, or -ENAMETOOLONG. */
+ssize_t guest_read_string(struct task *task, char *dst, gaddr_t src, size_t capacity);
+/* A path: malloc'ed, <= PATH_MAX. -ENAMETOOLONG, -EFAULT, -ENOMEM. "" is returned as such. */
+int guest_read_path(struct task *task, gaddr_t src, char **ret_path);
+/* A struct that may be shorter or longer than ours (clone3, openat2, sched_setattr): copy_struct_from_user(9): -E2BIG when the
+ * tail that we do not know is not zero; the part that the guest did not give is zeroed. */
+int guest_read_struct(struct task *task, void *dst, size_t known_size, gaddr_t src, size_t guest_size);
+/* An iovec array: malloc'ed segments; total is capped at LX_MAX_RW_COUNT. -EINVAL for count > UIO_MAXIOV or negative sums. */
+int guest_read_iovec(struct task *task, gaddr_t iov, uint64_t count, struct uio_segment **ret_segments, struct uio *ret_uio);
+
+#define guest_read_value(task, ptr, addr)  guest_read(task, ptr, addr, sizeof(*(ptr)))
+#define guest_write_value(task, addr, ptr) guest_write_result(task, addr, ptr, sizeof(*(ptr)))
+
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
+
+struct kernel_config;
+/* Makes init: pid 1's thread group from an exec'ed program; see sentry/kernel.h. */
+
+/* clone(2) in all its forms. @args as in clone3. Returns the child's tid as seen by the caller. May sleep. */
+int64_t do_clone(struct task *task, const struct clone_request *request);
+/* execve: on success the task has a fresh address space and the old one is gone; returns 0 and regs are the new program's. */
+int64_t do_execve(struct task *task, struct file *file, const char *path, struct exec_strings *argv, struct exec_strings *envp, int flags);
+/* Marks the group as leaving with @wait_status and kills its threads; the caller leaves at its next return. */
+void group_exit(struct thread_group *group, int wait_status);
+/* Ends the calling thread: never returns to the guest; called by task_main only. */
+void task_exit(struct task *task, int code);
+
+/* ---- sending signals (sentry/signal.c) -------------------------------------------------------------------------------- */
+
+/* To one thread / to a process; @info->si_signo is the signal. May be called from timer callbacks; does not sleep. 0, -EAGAIN (queue full). */
+int signal_send_task(struct task *task, const struct lx_siginfo *info);
+int signal_send_group(struct thread_group *group, const struct lx_siginfo *info);
+int signal_send_pgrp(struct pid *pgrp, const struct lx_siginfo *info); /* -ESRCH when empty */
+/* kill(2)'s permission rule. 0 or -EPERM. */
+int signal_permitted(struct task *from, struct thread_group *to, int signo);
+/* A fault: unblocks and resets an ignored or blocked signal (force_sig_info). */
+void signal_force(struct task *task, const struct lx_siginfo *info);
+void signal_force_simple(struct task *task, int signo);
+/* Recomputes the fiber's interruption flag after the mask or pending sets changed. */
+void signal_recalculate(struct task *task);
+bool signal_pending(const struct task *task);
+/* Changes the mask (SIGKILL and SIGSTOP are filtered) and recalculates. */
+void signal_set_blocked(struct task *task, uint64_t mask);
+/* For the calls with a temporary mask (ppoll, pselect6, epoll_pwait, sigsuspend): reads the guest's set, applies it. */
+int signal_set_temporary_mask(struct task *task, gaddr_t mask, uint64_t mask_size);
+void signal_restore_mask(struct task *task); /* when the call was not interrupted */
+/* Before going back to the guest: acts on stops, fatal signals and handlers; builds frames; handles restarts. May sleep. */
+void signal_deliver(struct task *task);
+int64_t signal_return(struct task *task); /* rt_sigreturn */
+
+#endif
