@@ -6,8 +6,9 @@
 #include <stdint.h>
 
 /*
- * An address in a guest's address space. It is a struct so that it can be neither dereferenced nor mixed up with a host
- * pointer or a size; the copy functions (platform/platform.h, sentry/usercopy.h) are the only way through it.
+ * An address in a guest's address space. It is a struct so that it can be neither dereferenced nor
+ * mixed up with a host pointer or a size; the copy functions (platform/platform.h,
+ * sentry/usercopy.h) are the only way through it.
  */
 typedef struct {
 	uint64_t v;
@@ -25,7 +26,8 @@ static inline bool gaddr_is_null(gaddr_t a)
 	return a.v == 0;
 }
 
-/* Adds an offset that was checked before; for unchecked guest arithmetic use gaddr_add_checked(). */
+/* Adds an offset that was checked before; for unchecked guest arithmetic use gaddr_add_checked().
+ */
 static inline gaddr_t gaddr_add(gaddr_t a, uint64_t offset)
 {
 	return GADDR(a.v + offset);

@@ -27,17 +27,17 @@ static inline bool mul_checked(uint64_t a, uint64_t b, uint64_t *ret)
 	return true;
 }
 
-#define min_of(a, b)                                                                                                           \
-	({                                                                                                                     \
-		__typeof__(a) min_a_ = (a);                                                                                    \
-		__typeof__(b) min_b_ = (b);                                                                                    \
-		min_a_ < min_b_ ? min_a_ : min_b_;                                                                             \
+#define min_of(a, b)                                                                               \
+	({                                                                                         \
+		__typeof__(a) min_a_ = (a);                                                        \
+		__typeof__(b) min_b_ = (b);                                                        \
+		min_a_ < min_b_ ? min_a_ : min_b_;                                                 \
 	})
-#define max_of(a, b)                                                                                                           \
-	({                                                                                                                     \
-		__typeof__(a) max_a_ = (a);                                                                                    \
-		__typeof__(b) max_b_ = (b);                                                                                    \
-		max_a_ > max_b_ ? max_a_ : max_b_;                                                                             \
+#define max_of(a, b)                                                                               \
+	({                                                                                         \
+		__typeof__(a) max_a_ = (a);                                                        \
+		__typeof__(b) max_b_ = (b);                                                        \
+		max_a_ > max_b_ ? max_a_ : max_b_;                                                 \
 	})
 #define array_size(a) (sizeof(a) / sizeof((a)[0]))
 

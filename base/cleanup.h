@@ -9,12 +9,12 @@
 /* Cleanup by attribute: the variable owns what it holds until TAKE()n. */
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 
-#define TAKE(var)                                                                                                              \
-	({                                                                                                                     \
-		__typeof__(var) *take_ptr_ = &(var);                                                                           \
-		__typeof__(var) take_val_ = *take_ptr_;                                                                        \
-		*take_ptr_ = NULL;                                                                                             \
-		take_val_;                                                                                                     \
+#define TAKE(var)                                                                                  \
+	({                                                                                         \
+		__typeof__(var) *take_ptr_ = &(var);                                               \
+		__typeof__(var) take_val_ = *take_ptr_;                                            \
+		*take_ptr_ = NULL;                                                                 \
+		take_val_;                                                                         \
 	})
 
 static inline int take_fd(int *fd)
@@ -40,15 +40,16 @@ static inline void cleanup_close(int *fd)
 	}
 }
 
-#define _cleanup_free_  _cleanup_(cleanup_free)
+#define _cleanup_free_	_cleanup_(cleanup_free)
 #define _cleanup_close_ _cleanup_(cleanup_close)
 
-/* DEFINE_CLEANUP(file_unref, struct file *) gives cleanup_file_unref() for `_cleanup_(cleanup_file_unref) struct file *f`. */
-#define DEFINE_CLEANUP(fn, type)                                                                                               \
-	static inline void cleanup_##fn(type *ptr)                                                                             \
-	{                                                                                                                      \
-		if (*ptr)                                                                                                      \
-			fn(*ptr);                                                                                              \
+/* DEFINE_CLEANUP(file_unref, struct file *) gives cleanup_file_unref() for
+ * `_cleanup_(cleanup_file_unref) struct file *f`. */
+#define DEFINE_CLEANUP(fn, type)                                                                   \
+	static inline void cleanup_##fn(type *ptr)                                                 \
+	{                                                                                          \
+		if (*ptr)                                                                          \
+			fn(*ptr);                                                                  \
 	}
 
 #endif

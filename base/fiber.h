@@ -8,9 +8,9 @@
 /*
  * Fibers: cooperative threads of the Sentry's one kernel thread.
  *
- * Each guest thread runs its system calls on a fiber of its own, so a handler that must wait reads like kernel code
- * (see base/wait.h). Nothing preempts a fiber: between two calls that can sleep, kernel state is the fiber's alone. Functions
- * that may sleep say so in their comment.
+ * Each guest thread runs its system calls on a fiber of its own, so a handler that must wait reads
+ * like kernel code (see base/wait.h). Nothing preempts a fiber: between two calls that can sleep,
+ * kernel state is the fiber's alone. Functions that may sleep say so in their comment.
  */
 struct fiber;
 
@@ -22,26 +22,42 @@ typedef void fiber_fn(void *arg);
  */
 int fiber_create(struct fiber **ret_fiber, const char *name, fiber_fn *fn, void *arg);
 
-/* The running fiber; NULL outside fibers (the main loop and its callbacks, which must not sleep). */
+/* The running fiber; NULL outside fibers (the main loop and its callbacks, which must not sleep).
+ */
 struct fiber *fiber_current(void);
 
-/* Lets every other runnable fiber and the main loop have a turn. A handler's budget: call this after each 128 KiB or 1000 steps. */
+/* The name given at creation, for logs. */
+const char *fiber_name(const struct fiber *fiber);
+
+/*
+ * One pointer for the code that created the fiber (the task it runs for). fiber_owner() answers for
+ * the running fiber: NULL outside fibers and before it was set.
+ */
+void fiber_set_owner(struct fiber *fiber, void *owner);
+void *fiber_owner(void);
+
+/* Lets every other runnable fiber and the main loop have a turn. A handler's budget: call this
+ * after each 128 KiB or 1000 steps. */
 void fiber_yield(void);
 
-/* Sleeps until fiber_wake(). A wake that came since the last park makes it return at once (one wake is remembered). */
+/* Sleeps until fiber_wake(). A wake that came since the last park makes it return at once (one wake
+ * is remembered). */
 void fiber_park(void);
 
-/* Makes a parked fiber runnable. Callable from fibers and loop callbacks on the kernel thread; idempotent. */
+/* Makes a parked fiber runnable. Callable from fibers and loop callbacks on the kernel thread;
+ * idempotent. */
 void fiber_wake(struct fiber *fiber);
 
 /*
- * The interruption flag: while set, interruptible sleeps end with -ERESTARTSYS. The owner of the fiber (the signal
- * code) keeps it equal to "an unblocked signal or a kill is pending"; setting it wakes an interruptible sleeper.
+ * The interruption flag: while set, interruptible sleeps end with -ERESTARTSYS. The owner of the
+ * fiber (the signal code) keeps it equal to "an unblocked signal or a kill is pending"; setting it
+ * wakes an interruptible sleeper.
  */
 void fiber_set_interrupted(struct fiber *fiber, bool interrupted);
 bool fiber_interrupted(const struct fiber *fiber);
 
-/* Runs runnable fibers until none is left or one round is done. Returns the number of fibers that ran. Main loop only. */
+/* Runs runnable fibers until none is left or one round is done. Returns the number of fibers that
+ * ran. Main loop only. */
 unsigned fiber_run_ready(void);
 bool fiber_any_ready(void);
 

@@ -5,14 +5,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Intrusive doubly linked circular lists. An initialised entry that is on no list points at itself. */
+/* Intrusive doubly linked circular lists. An initialised entry that is on no list points at itself.
+ */
 struct list_head {
 	struct list_head *next, *prev;
 };
 
-#define LIST_HEAD_INIT(name) {&(name), &(name)}
+#define LIST_HEAD_INIT(name)                                                                       \
+	{                                                                                          \
+		&(name), &(name)                                                                   \
+	}
 
-#define container_of(ptr, type, member) ((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
+#define container_of(ptr, type, member)                                                            \
+	((type *)((char *)(1 ? (ptr) : &((type *)0)->member) - offsetof(type, member)))
 
 static inline void list_init(struct list_head *list)
 {
@@ -24,7 +29,8 @@ static inline bool list_empty(const struct list_head *list)
 	return list->next == list;
 }
 
-static inline void list_insert_between(struct list_head *entry, struct list_head *prev, struct list_head *next)
+static inline void list_insert_between(
+	struct list_head *entry, struct list_head *prev, struct list_head *next)
 {
 	next->prev = entry;
 	entry->next = next;
@@ -55,13 +61,15 @@ static inline void list_remove(struct list_head *entry)
 #define list_first(list, type, member) list_entry((list)->next, type, member)
 #define list_last(list, type, member)  list_entry((list)->prev, type, member)
 
-#define list_for_each_entry(pos, list, member)                                                                                 \
-	for (pos = list_first(list, __typeof__(*pos), member); &pos->member != (list);                                         \
+#define list_for_each_entry(pos, list, member)                                                     \
+	for (pos = list_first(list, __typeof__(*pos), member); &pos->member != (list);             \
 		pos = list_entry(pos->member.next, __typeof__(*pos), member))
 
 /* The body may remove @pos. */
-#define list_for_each_entry_safe(pos, tmp, list, member)                                                                       \
-	for (pos = list_first(list, __typeof__(*pos), member), tmp = list_entry(pos->member.next, __typeof__(*pos), member);   \
-		&pos->member != (list); pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
+#define list_for_each_entry_safe(pos, tmp, list, member)                                           \
+	for (pos = list_first(list, __typeof__(*pos), member),                                     \
+	    tmp = list_entry(pos->member.next, __typeof__(*pos), member);                          \
+		&pos->member != (list);                                                            \
+		pos = tmp, tmp = list_entry(tmp->member.next, __typeof__(*tmp), member))
 
 #endif

@@ -7,7 +7,8 @@
 
 #include "base/log.h"
 
-/* A reference count of the single-threaded kernel. Using a dead object, underflow and overflow end the sandbox. */
+/* A reference count of the single-threaded kernel. Using a dead object, underflow and overflow end
+ * the sandbox. */
 struct refcount {
 	uint32_t count;
 };
