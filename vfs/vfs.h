@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "abi/gaddr.h"
+#include "base/cleanup.h"
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/refcount.h"
@@ -15,11 +16,13 @@
 #include "platform/platform.h"
 
 /*
- * The virtual file system: superblock -> inode -> dentry -> file (open file description) -> fd_table.
+ * The virtual file system: superblock -> inode -> dentry -> file (open file description) ->
+ * fd_table.
  *
- * As in Linux: an inode is a file, a dentry is a name in a directory (or the knowledge that there is none), a mount puts a
- * superblock's tree on a dentry, a struct path is (mount, dentry), a struct file is what open() made. All kernel code runs on one
- * thread; a function may sleep only where it says so, so state is stable between sleeps. Operations return negative errno.
+ * As in Linux: an inode is a file, a dentry is a name in a directory (or the knowledge that there
+ * is none), a mount puts a superblock's tree on a dentry, a struct path is (mount, dentry), a
+ * struct file is what open() made. All kernel code runs on one thread; a function may sleep only
+ * where it says so, so state is stable between sleeps. Operations return negative errno.
  */
 
 struct inode;
@@ -31,13 +34,16 @@ struct uio;
 struct kstat;
 struct lx_statfs;
 
-/* ---- who asks ------------------------------------------------------------------------------------------------------- */
+/* ---- who asks
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* Credentials: immutable once shared, replaced as a whole (credentials(7)). */
 struct cred {
 	struct refcount refs;
 	uint32_t uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
-	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient; /* bit n = capability n */
+	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding,
+		cap_ambient; /* bit n = capability n */
 	uint32_t securebits;
 	bool no_new_privs;
 	uint32_t group_count;
@@ -45,16 +51,23 @@ struct cred {
 };
 struct cred *cred_ref(struct cred *cred);
 void cred_unref(struct cred *cred);
-int cred_copy(const struct cred *from, uint32_t group_count, struct cred **ret); /* private, groups copied up to the new count */
-bool cred_in_group(const struct cred *cred, uint32_t gid); /* fsgid or supplementary */
+int cred_copy(const struct cred *from, uint32_t group_count,
+	struct cred **ret); /* private, groups copied up to the new count */
+bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or supplementary */
 bool cred_capable(const struct cred *cred, int capability); /* LX_CAP_*, effective set */
+/* All ids @uid/@gid, no supplementary groups; every capability for uid 0, none for others. */
+int cred_new(uint32_t uid, uint32_t gid, struct cred **ret);
+const struct cred *cred_kernel(
+	void); /* borrowed: root with every capability, for the kernel's own walks */
+DEFINE_CLEANUP(cred_unref, struct cred *)
 
 struct path {
 	struct mount *mount;
 	struct dentry *dentry;
 };
 void path_ref(const struct path *path);
-void path_unref(struct path *path); /* and clears it */
+void path_unref(struct path *path); /* and clears it; a cleared one is fine */
+#define _cleanup_path_ _cleanup_(path_unref)
 
 /* Shared by tasks that were cloned with CLONE_FS. */
 struct fs_context {
@@ -62,21 +75,27 @@ struct fs_context {
 	struct path root, cwd; /* owned */
 	uint32_t umask;
 };
-int fs_context_new(const struct path *root, const struct path *cwd, uint32_t umask, struct fs_context **ret);
+int fs_context_new(
+	const struct path *root, const struct path *cwd, uint32_t umask, struct fs_context **ret);
 int fs_context_copy(const struct fs_context *from, struct fs_context **ret);
 struct fs_context *fs_context_ref(struct fs_context *fs);
 void fs_context_unref(struct fs_context *fs);
 
-/* Everything of the calling task that file operations may look at; built on the caller's stack, all borrowed. */
+/* Everything of the calling task that file operations may look at; built on the caller's stack, all
+ * borrowed. */
 struct vfs_ctx {
 	const struct cred *cred;
 	struct fs_context *fs;
-	uint64_t fsize_limit; /* RLIMIT_FSIZE, bytes; a write beyond it is -EFBIG and sets *fsize_hit when not NULL (SIGXFSZ) */
+	uint64_t fsize_limit; /* RLIMIT_FSIZE, bytes; a write beyond it is -EFBIG and sets
+				 *fsize_hit when not NULL (SIGXFSZ) */
 	bool *fsize_hit;
-	void *task; /* the kernel's struct task, for procfs' "self" and file locks' owners; NULL in the kernel's own calls */
+	void *task; /* the kernel's struct task, for procfs' "self" and file locks' owners; NULL in
+		       the kernel's own calls */
 };
 
-/* ---- data transfer -------------------------------------------------------------------------------------------------- */
+/* ---- data transfer
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* One read or write's memory: guest segments or kernel memory. Consumed from the front. */
 struct uio_segment {
@@ -89,27 +108,31 @@ struct uio_segment {
 
 struct uio {
 	struct platform_thread *thread; /* NULL: kernel memory */
-	struct uio_segment *segments; /* borrowed */
-	size_t segment_count, segment; /* current index */
-	uint64_t offset; /* in the current segment */
-	uint64_t resid; /* bytes left, <= LX_MAX_RW_COUNT */
+	struct uio_segment *segments;	/* borrowed */
+	size_t segment_count, segment;	/* current index */
+	uint64_t offset;		/* in the current segment */
+	uint64_t resid;			/* bytes left, <= LX_MAX_RW_COUNT */
 	bool nonblock; /* RWF_NOWAIT / MSG_DONTWAIT for this transfer, besides O_NONBLOCK */
-	bool append; /* RWF_APPEND */
+	bool append;   /* RWF_APPEND */
 	bool dsync;
 };
 void uio_init_kernel(struct uio *uio, struct uio_segment *segment, void *buffer, size_t size);
-void uio_init_guest(struct uio *uio, struct uio_segment *segment, struct platform_thread *thread, gaddr_t addr, uint64_t size);
-/* Both may sleep and return the bytes moved; fewer than asked means an inaccessible guest address (the caller answers -EFAULT when
- * it moved none at all) or that uio was exhausted; -ESRCH when the thread died. */
+void uio_init_guest(struct uio *uio, struct uio_segment *segment, struct platform_thread *thread,
+	gaddr_t addr, uint64_t size);
+/* Both may sleep and return the bytes moved; fewer than asked means an inaccessible guest address
+ * (the caller answers -EFAULT when it moved none at all) or that uio was exhausted; -ESRCH when the
+ * thread died. */
 ssize_t uio_copy_to(struct uio *uio, const void *data, size_t size); /* read(2): kernel -> caller */
 ssize_t uio_copy_from(struct uio *uio, void *data, size_t size); /* write(2): caller -> kernel */
 ssize_t uio_zero_to(struct uio *uio, uint64_t size);
 void uio_revert(struct uio *uio, uint64_t size); /* un-consumes the last @size bytes */
 
-/* ---- superblock and inode ------------------------------------------------------------------------------------------- */
+/* ---- superblock and inode
+ * ------------------------------------------------------------------------------------------- */
 
 struct super_ops {
-	/* The last inode reference is gone (and nlink may be 0): free @inode's private part. Required. Must not sleep. */
+	/* The last inode reference is gone (and nlink may be 0): free @inode's private part.
+	 * Required. Must not sleep. */
 	void (*destroy_inode)(struct inode *inode);
 	/* statfs(2). Missing: zeros with @magic and name length 255. May sleep. */
 	int (*statfs)(struct super_block *sb, struct lx_statfs *ret);
@@ -123,12 +146,14 @@ struct super_block {
 	struct refcount refs;
 	const struct super_ops *ops;
 	const char *type; /* "tmpfs", as /proc/filesystems and /proc/mounts name it */
-	uint64_t magic; /* f_type */
-	uint64_t dev; /* st_dev, allocated */
+	uint64_t magic;	  /* f_type */
+	uint64_t dev;	  /* st_dev, allocated */
 	uint32_t block_size;
 	bool read_only; /* EROFS for every change, whatever the mount says */
-	bool stable; /* names never change behind our back: positive and negative dentries may be cached for ever */
-	struct dentry *root; /* owned */
+	bool stable;	/* names never change behind our back: positive and negative dentries may be
+			   cached for ever */
+	struct dentry *root;  /* owned; super_block_set_root() */
+	uint32_t mount_count; /* with the last mount the cached tree goes */
 	void *private;
 };
 
@@ -151,13 +176,13 @@ struct ktime {
 struct ktime ktime_now(void); /* CLOCK_REALTIME */
 
 /* What setattr changes: `valid` says which. */
-#define IATTR_MODE	(1u << 0)
-#define IATTR_UID	(1u << 1)
-#define IATTR_GID	(1u << 2)
-#define IATTR_SIZE	(1u << 3)
-#define IATTR_ATIME	(1u << 4) /* to .atime */
-#define IATTR_MTIME	(1u << 5)
-#define IATTR_CTIME	(1u << 6)
+#define IATTR_MODE  (1u << 0)
+#define IATTR_UID   (1u << 1)
+#define IATTR_GID   (1u << 2)
+#define IATTR_SIZE  (1u << 3)
+#define IATTR_ATIME (1u << 4) /* to .atime */
+#define IATTR_MTIME (1u << 5)
+#define IATTR_CTIME (1u << 6)
 struct iattr {
 	uint32_t valid;
 	uint32_t mode, uid, gid;
@@ -166,45 +191,62 @@ struct iattr {
 };
 
 /*
- * Directory operations get the parent inode and a name that is one component, NUL-terminated, <= NAME_MAX, not "." or "..".
- * Permissions, read-only mounts, type checks and dcache updates are the core's; the file system does the change. All may sleep;
- * the core holds dir->mutex (both, in inode order, for rename).
+ * Directory operations get the parent inode and a name that is one component, NUL-terminated, <=
+ * NAME_MAX, not "." or "..". Permissions, read-only mounts, type checks and dcache updates are the
+ * core's; the file system does the change. All may sleep; the core holds dir->mutex (both, in inode
+ * order, for rename).
  */
 struct inode_ops {
 	/* An owned reference, or -ENOENT. Directories only; required there. */
 	int (*lookup)(struct inode *dir, const char *name, struct inode **ret_inode);
-	/* Missing slots of these: -EPERM for link/symlink/mknod, -EROFS or -EACCES as fits for the rest (the core answers -EPERM). */
-	int (*create)(struct inode *dir, const char *name, uint32_t mode, const struct cred *cred, struct inode **ret_inode);
-	int (*mkdir)(struct inode *dir, const char *name, uint32_t mode, const struct cred *cred, struct inode **ret_inode);
-	int (*mknod)(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev, const struct cred *cred, struct inode **ret_inode);
-	int (*symlink)(struct inode *dir, const char *name, const char *target, const struct cred *cred, struct inode **ret_inode);
+	/* Missing slots of these: -EPERM for link/symlink/mknod, -EROFS or -EACCES as fits for the
+	 * rest (the core answers -EPERM). */
+	int (*create)(struct inode *dir, const char *name, uint32_t mode, const struct cred *cred,
+		struct inode **ret_inode);
+	int (*mkdir)(struct inode *dir, const char *name, uint32_t mode, const struct cred *cred,
+		struct inode **ret_inode);
+	int (*mknod)(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev,
+		const struct cred *cred, struct inode **ret_inode);
+	int (*symlink)(struct inode *dir, const char *name, const char *target,
+		const struct cred *cred, struct inode **ret_inode);
 	int (*link)(struct inode *dir, const char *name, struct inode *inode);
 	int (*unlink)(struct inode *dir, const char *name, struct inode *inode);
 	int (*rmdir)(struct inode *dir, const char *name, struct inode *inode);
-	/* @flags: 0 or LX_RENAME_NOREPLACE/EXCHANGE/WHITEOUT; @target is NULL when the new name does not exist. */
-	int (*rename)(struct inode *old_dir, const char *old_name, struct inode *inode, struct inode *new_dir, const char *new_name,
-		struct inode *target, unsigned flags);
+	/* @flags: 0 or LX_RENAME_NOREPLACE/EXCHANGE/WHITEOUT; @target is NULL when the new name
+	 * does not exist. */
+	int (*rename)(struct inode *old_dir, const char *old_name, struct inode *inode,
+		struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags);
 	/* O_TMPFILE: an unlinked regular file. */
-	int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred, struct inode **ret_inode);
-	/* Symlinks: the target, NUL-terminated, into @buffer of PATH_MAX. Returns its length. Required there. */
+	int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
+		struct inode **ret_inode);
+	/* Symlinks: the target, NUL-terminated, into @buffer of PATH_MAX. Returns its length.
+	 * Required there. */
 	ssize_t (*readlink)(struct inode *inode, const struct vfs_ctx *ctx, char *buffer);
 	/*
-	 * Magic links (/proc/PID/fd/N, exe, cwd, root): where the walk goes on, without names. Owned reference. Missing: an ordinary symlink.
+	 * Magic links (/proc/PID/fd/N, exe, cwd, root): where the walk goes on, without names.
+	 * Owned reference. Missing: an ordinary symlink.
 	 */
 	int (*follow)(struct inode *inode, const struct vfs_ctx *ctx, struct path *ret_path);
 	/* Fills *ret from fresh data. Missing: from the inode's own fields. */
 	int (*getattr)(struct inode *inode, struct kstat *ret);
-	/* Applies a change that the core has checked. Required where anything can change; missing: -EPERM. Updates inode fields itself. */
+	/* Applies a change that the core has checked. Required where anything can change; missing:
+	 * -EPERM. Updates inode fields itself. */
 	int (*setattr)(struct inode *inode, const struct iattr *attr);
-	/* Makes the open file: sets file->ops and file->private. Missing: file->ops = inode->file_ops. */
+	/*
+	 * Makes the open file: sets file->ops and file->private. Missing: file->ops =
+	 * inode->file_ops. FIFOs and devices never get here unless the operation is present:
+	 * without it the core calls fifo_open() and device_open().
+	 */
 	int (*open)(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);
-	/* Dcache: is the positive or negative answer still true? Missing: yes. Called on each walk; must be cheap. May sleep. */
+	/* Dcache: is the positive or negative answer still true? Missing: yes. Called on each walk;
+	 * must be cheap. May sleep. */
 	int (*revalidate)(struct inode *dir, struct dentry *dentry);
 	/* Beyond the mode bits (procfs' ptrace-like checks). Missing: the core's check by mode. */
 	int (*permission)(struct inode *inode, int may, const struct vfs_ctx *ctx);
 	/* xattr(7); @name includes its prefix. Missing: -EOPNOTSUPP. */
 	ssize_t (*getxattr)(struct inode *inode, const char *name, void *value, size_t size);
-	int (*setxattr)(struct inode *inode, const char *name, const void *value, size_t size, int flags);
+	int (*setxattr)(
+		struct inode *inode, const char *name, const void *value, size_t size, int flags);
 	ssize_t (*listxattr)(struct inode *inode, char *list, size_t size);
 	int (*removexattr)(struct inode *inode, const char *name);
 };
@@ -221,52 +263,67 @@ struct inode {
 	uint64_t ino;
 	uint32_t mode, uid, gid, nlink; /* mode with type bits */
 	uint64_t rdev;
-	uint64_t size; /* maintained for regular files of memory file systems; others answer by getattr */
+	uint64_t size; /* maintained for regular files of memory file systems; others answer by
+			  getattr */
 	struct ktime atime, mtime, ctime, btime;
-	struct fiber_mutex mutex; /* directory changes; size changes of regular files */
+	struct fiber_mutex mutex;  /* directory changes; size changes of regular files */
 	struct list_head dentries; /* aliases */
-	struct list_head marks; /* inotify */
-	struct file_locks *locks; /* flock, fcntl: vfs/locks.c; NULL when none */
-	struct unix_bound *bound; /* AF_UNIX socket bound here; NULL else */
-	struct pipe *fifo; /* while a FIFO is open */
-	uint32_t write_count; /* open for writing; -ETXTBSY against deny_write_count */
+	struct list_head marks;	   /* inotify */
+	struct file_locks *locks;  /* flock, fcntl: vfs/locks.c; NULL when none */
+	struct unix_bound *bound;  /* AF_UNIX socket bound here; NULL else */
+	struct pipe *fifo;	   /* while a FIFO is open */
+	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
 	void *private;
 };
 /* A new inode with one reference, fields zeroed, times now. */
-int inode_new(struct super_block *sb, const struct inode_ops *ops, uint32_t mode, size_t private_size, struct inode **ret);
+int inode_new(struct super_block *sb, const struct inode_ops *ops, uint32_t mode,
+	size_t private_size, struct inode **ret);
 struct inode *inode_ref(struct inode *inode);
 void inode_unref(struct inode *inode);
-int super_block_new(const struct super_ops *ops, const char *type, uint64_t magic, struct super_block **ret);
+int super_block_new(
+	const struct super_ops *ops, const char *type, uint64_t magic, struct super_block **ret);
 struct super_block *super_block_ref(struct super_block *sb);
 void super_block_unref(struct super_block *sb);
+/* Once, by the file system: makes sb->root and takes over the reference to @root on success. */
+int super_block_set_root(struct super_block *sb, struct inode *root);
+DEFINE_CLEANUP(inode_unref, struct inode *)
+DEFINE_CLEANUP(super_block_unref, struct super_block *)
 
-/* ---- dentry, mount, path walk --------------------------------------------------------------------------------------- */
+/* ---- dentry, mount, path walk
+ * --------------------------------------------------------------------------------------- */
 
 struct dentry {
 	struct refcount refs;
 	struct hash_entry hash; /* by (parent, name) while cached */
-	struct dentry *parent; /* owned; itself for a root */
-	struct inode *inode; /* owned; NULL = negative */
+	struct dentry *parent;	/* owned; itself for a root */
+	struct inode *inode;	/* owned; NULL = negative */
 	struct super_block *sb; /* borrowed from the tree */
 	struct list_head children, sibling;
 	struct list_head alias; /* inode->dentries */
 	struct list_head lru;
 	struct list_head mounts; /* mounts on this dentry, any namespace */
-	bool unlinked; /* the name is gone; d_path adds " (deleted)" */
+	bool unlinked;		 /* the name is gone; d_path adds " (deleted)" */
 	uint16_t name_size;
 	char *name; /* owned, NUL-terminated */
 };
 struct dentry *dentry_ref(struct dentry *dentry);
 void dentry_unref(struct dentry *dentry);
-/* A dentry outside any directory for anonymous files: shown as "pipe:[ino]", "anon_inode:[eventfd]", "/memfd:x (deleted)". */
+/* A dentry outside any directory for anonymous files: shown as "pipe:[ino]",
+ * "anon_inode:[eventfd]", "/memfd:x (deleted)". */
 int dentry_new_anonymous(struct inode *inode, const char *name, struct dentry **ret);
+DEFINE_CLEANUP(dentry_unref, struct dentry *)
+/* Frees up to @count cached dentries that nobody uses, oldest first (a file system is short of host
+ * descriptors). */
+void dcache_shrink(size_t count);
+/* The file system knows that what is cached for @name (positive or negative) is no longer true. */
+void dcache_forget(struct inode *dir, const char *name);
 
 struct mount {
 	struct refcount refs;
-	struct super_block *sb; /* owned */
-	struct dentry *root; /* owned; may lie below sb->root (bind) */
-	struct mount *parent; /* borrowed; NULL for the root of a namespace */
+	struct super_block *sb;	   /* owned */
+	struct dentry *root;	   /* owned; may lie below sb->root (bind) */
+	struct mount *parent;	   /* borrowed; NULL for the root of a namespace */
 	struct dentry *mountpoint; /* owned, in parent */
 	struct list_head on_dentry, siblings, children;
 	int id;
@@ -275,9 +332,17 @@ struct mount {
 	char *options;
 };
 /* Attaches @sb at @at (NULL: the first root). Takes a reference of its own. */
-int mount_attach(struct super_block *sb, struct dentry *root, const struct path *at, const char *source, struct mount **ret);
+int mount_attach(struct super_block *sb, struct dentry *root, const struct path *at,
+	const char *source, struct mount **ret);
 struct mount *mount_ref(struct mount *mount);
 void mount_unref(struct mount *mount);
+/* -EBUSY while something is mounted below, or anybody but the mount table holds a reference and not
+ * @lazy. */
+int mount_detach(struct mount *mount, bool lazy);
+/* All mounts in the order of their ids, for /proc/mounts; NULL starts. Borrowed. */
+struct mount *mount_next(const struct mount *mount);
+/* True when something is mounted there (or @path is the root of a mount). */
+bool path_is_mountpoint(const struct path *path);
 
 /* Path lookup (path_resolution(7)). */
 #define WALK_FOLLOW	(1u << 0) /* follow a final symlink */
@@ -292,131 +357,254 @@ void mount_unref(struct mount *mount);
 #define WALK_MOUNT	(1u << 9) /* do not cross a mount on the last component */
 
 /*
- * Walks @name from @base (NULL: cwd) to an owned path. At most 40 symlinks (-ELOOP). May sleep. Trailing slashes mean a directory.
+ * Walks @name from @base (NULL: cwd) to an owned path. At most 40 symlinks (-ELOOP). May sleep.
+ * Trailing slashes mean a directory.
  */
-int path_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned walk_flags, struct path *ret_path);
+int path_walk(const struct vfs_ctx *ctx, const struct path *base, const char *name,
+	unsigned walk_flags, struct path *ret_path);
 /*
- * For create, unlink, rename: the parent directory and the last component (copied to @ret_name, NAME_MAX+1; "." ".." and "/" are reported
- * through *ret_kind). *ret_trailing_slash when the name ended in '/'.
+ * For create, unlink, rename: the parent directory and the last component (copied to @ret_name,
+ * NAME_MAX+1; "." ".." and "/" are reported through *ret_kind). *ret_trailing_slash when the name
+ * ended in '/'.
  */
 enum last_kind { LAST_NORM, LAST_DOT, LAST_DOTDOT, LAST_ROOT };
-int path_walk_parent(const struct vfs_ctx *ctx, const struct path *base, const char *name, unsigned walk_flags,
-	struct path *ret_parent, char *ret_name, enum last_kind *ret_kind, bool *ret_trailing_slash);
-/* The name of @path as seen from @root (d_path): "(unreachable)..." and " (deleted)" as in Linux. Returns the length or -ENAMETOOLONG. */
+int path_walk_parent(const struct vfs_ctx *ctx, const struct path *base, const char *name,
+	unsigned walk_flags, struct path *ret_parent, char *ret_name, enum last_kind *ret_kind,
+	bool *ret_trailing_slash);
+/* The name of @path as seen from @root (d_path): "(unreachable)..." and " (deleted)" as in Linux.
+ * Returns the length or -ENAMETOOLONG. */
 ssize_t path_name(const struct path *path, const struct path *root, char *buffer, size_t size);
 int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx);
 
-/* ---- the operations that system calls are made of (all may sleep) ------------------------------------------------------ */
+/* ---- the operations that system calls are made of (all may sleep)
+ * ------------------------------------------------------ */
 
-int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, int flags, uint32_t mode, unsigned walk_flags,
-	struct file **ret_file); /* LX_O_* flags; includes O_CREAT, O_EXCL, O_TMPFILE, O_PATH, O_TRUNC */
-int vfs_open_path(const struct vfs_ctx *ctx, const struct path *path, int flags, struct file **ret_file); /* an existing object */
+int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *name, int flags,
+	uint32_t mode, unsigned walk_flags,
+	struct file *
+		*ret_file); /* LX_O_* flags; includes O_CREAT, O_EXCL, O_TMPFILE, O_PATH, O_TRUNC */
+int vfs_open_path(const struct vfs_ctx *ctx, const struct path *path, int flags,
+	struct file **ret_file); /* an existing object */
 int vfs_getattr(const struct path *path, struct kstat *ret);
-int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path, struct iattr *attr); /* checks ownership, clears set-id bits */
+int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path,
+	struct iattr *attr); /* checks ownership, clears set-id bits */
 int vfs_truncate(const struct vfs_ctx *ctx, const struct path *path, uint64_t size);
 int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode);
-int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode, uint64_t rdev);
+int vfs_mknod(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode,
+	uint64_t rdev);
 /* As mknod of a socket, and hands out the inode (AF_UNIX bind). */
-int vfs_mknod_path(const struct vfs_ctx *ctx, const struct path *base, const char *name, uint32_t mode, uint64_t rdev, struct path *ret);
-int vfs_symlink(const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name);
-int vfs_link(const struct vfs_ctx *ctx, const struct path *old, const struct path *new_base, const char *new_name);
+int vfs_mknod_path(const struct vfs_ctx *ctx, const struct path *base, const char *name,
+	uint32_t mode, uint64_t rdev, struct path *ret);
+int vfs_symlink(
+	const struct vfs_ctx *ctx, const char *target, const struct path *base, const char *name);
+int vfs_link(const struct vfs_ctx *ctx, const struct path *old, const struct path *new_base,
+	const char *new_name);
 int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *name);
 int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *name);
-int vfs_rename(const struct vfs_ctx *ctx, const struct path *old_base, const char *old_name, const struct path *new_base,
-	const char *new_name, unsigned flags);
+int vfs_rename(const struct vfs_ctx *ctx, const struct path *old_base, const char *old_name,
+	const struct path *new_base, const char *new_name, unsigned flags);
 int vfs_access(const struct vfs_ctx *ctx, const struct path *path, int may);
+int vfs_statfs(const struct path *path, struct lx_statfs *ret);
+ssize_t vfs_readlink(const struct vfs_ctx *ctx, const struct path *path,
+	char *buffer); /* PATH_MAX; -EINVAL: no symlink */
+/* Is a @may-write change of this object forbidden by its mount or superblock? 0 or -EROFS. */
+int path_check_write(const struct path *path);
+bool inode_owner_or_capable(
+	const struct inode *inode, const struct cred *cred); /* fsuid owns it, or CAP_FOWNER */
 
-/* inotify(7) hook: called by the core after each change or access; @name may be NULL. Cheap when there are no marks. */
+/* xattr(7), with its permission rules. @size 0 asks for the size. */
+ssize_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *path, const char *name,
+	void *value, size_t size);
+int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *path, const char *name,
+	const void *value, size_t size, int flags);
+ssize_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *path, char *list, size_t size);
+int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *path, const char *name);
+
+/*
+ * inotify(7): the core calls vfs_notify() after each change or access; @name may be NULL. It does
+ * nothing while the inode has no marks; else it calls what inotify registered.
+ */
+typedef void vfs_notify_fn(struct inode *inode, uint32_t mask, const char *name, uint32_t cookie);
+void vfs_notify_register(vfs_notify_fn *fn);
 void vfs_notify(struct inode *inode, uint32_t mask, const char *name, uint32_t cookie);
+/* For the object itself and, with its name, for the directory it is in (fsnotify_parent). */
+void vfs_notify_path(const struct path *path, uint32_t mask);
 
-/* ---- open files -------------------------------------------------------------------------------------------------------- */
+/* ---- open files
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* What mmap needs of a file. */
 struct file_map {
 	uint64_t offset, size; /* page aligned */
-	int prot; /* LX_PROT_* asked for */
+	int prot;	       /* LX_PROT_* asked for */
 	bool shared;
-	int host_fd; /* out: what to map, borrowed until the file is released; its access mode is exactly the one granted */
+	int host_fd; /* out: what to map, borrowed until the file is released; its access mode is
+			exactly the one granted */
 	uint64_t host_offset; /* out */
-	int max_prot; /* out: what mprotect may later add */
+	int max_prot;	      /* out: what mprotect may later add */
 };
 
 /* One directory entry; returns false when the buffer is full (the entry is not consumed). */
 struct dir_context {
-	bool (*emit)(struct dir_context *ctx, const char *name, size_t name_size, uint64_t ino, unsigned type, int64_t next_pos);
+	bool (*emit)(struct dir_context *ctx, const char *name, size_t name_size, uint64_t ino,
+		unsigned type, int64_t next_pos);
 };
 
 struct file_ops {
 	const char *name; /* of the kind, for diagnostics */
 	/*
-	 * Transfer at *pos and advance it. Return bytes, 0 at end, or negative errno; a partial transfer is a success. Blocking ones
-	 * honour O_NONBLOCK/uio->nonblock (-EAGAIN) and answer -ERESTARTSYS when interrupted before any byte. Missing: -EINVAL. May sleep.
+	 * Transfer at *pos and advance it. Return bytes, 0 at end, or negative errno; a partial
+	 * transfer is a success. Blocking ones honour O_NONBLOCK/uio->nonblock (-EAGAIN) and answer
+	 * -ERESTARTSYS when interrupted before any byte. Missing: -EINVAL. May sleep.
 	 * @pos is NULL for streams.
 	 */
 	ssize_t (*read)(struct file *file, struct uio *uio, int64_t *pos);
-	ssize_t (*write)(struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx);
+	ssize_t (*write)(
+		struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx);
 	/* Missing: -ESPIPE. See file_generic_seek(). */
 	int64_t (*seek)(struct file *file, int64_t offset, int whence);
 	/* Present state in LX_POLL* bits. Missing: always readable and writable. Must not sleep. */
 	uint32_t (*poll)(struct file *file);
-	/* The queue that is woken when poll()'s answer may have changed. Missing: it never changes. */
+	/* The queue that is woken when poll()'s answer may have changed. Missing: it never changes.
+	 */
 	struct wait_queue *(*poll_queue)(struct file *file);
-	/* Missing, or -ENOTTY: unknown request. @task is for guest memory and job control. May sleep. */
-	int64_t (*ioctl)(struct file *file, unsigned request, gaddr_t arg, const struct vfs_ctx *ctx);
+	/* Missing, or -ENOTTY: unknown request. @task is for guest memory and job control. May
+	 * sleep. */
+	int64_t (*ioctl)(
+		struct file *file, unsigned request, gaddr_t arg, const struct vfs_ctx *ctx);
 	/* Missing: -ENODEV. May sleep. */
 	int (*map)(struct file *file, struct file_map *map);
-	/* Calls emit for entries from file->pos on and advances file->pos. Missing: -ENOTDIR. May sleep. */
+	/* Calls emit for entries from file->pos on and advances file->pos. Missing: -ENOTDIR. May
+	 * sleep. */
 	int (*read_dir)(struct file *file, struct dir_context *dir);
-	/* Missing: success (nothing to write back) for regular files, -EINVAL for others. May sleep. */
+	/* Missing: success (nothing to write back) for regular files, -EINVAL for others. May
+	 * sleep. */
 	int (*sync)(struct file *file, bool data_only);
 	/* Missing: -EOPNOTSUPP. May sleep. */
-	int (*fallocate)(struct file *file, int mode, uint64_t offset, uint64_t size, const struct vfs_ctx *ctx);
+	int (*fallocate)(struct file *file, int mode, uint64_t offset, uint64_t size,
+		const struct vfs_ctx *ctx);
 	/* Each close of a descriptor (posix locks are the core's). Missing: nothing. */
 	int (*flush)(struct file *file);
 	/* fcntl(F_SETFL) wants to change flags (O_DIRECT, O_ASYNC...). Missing: fine. */
 	int (*check_flags)(struct file *file, int flags);
-	/* The last reference is gone. Must not sleep; host work that may block goes to a worker. Missing: nothing to free. */
+	/* The last reference is gone. Must not sleep; host work that may block goes to a worker.
+	 * Missing: nothing to free. */
 	void (*release)(struct file *file);
-	/* Extra lines for /proc/PID/fdinfo/N (snprintf into the buffer, returns length). Missing: none. */
+	/* Extra lines for /proc/PID/fdinfo/N (snprintf into the buffer, returns length). Missing:
+	 * none. */
 	size_t (*show_fdinfo)(struct file *file, char *buffer, size_t size);
 };
 
 struct file {
 	struct refcount refs;
 	const struct file_ops *ops;
-	struct path path; /* owned; mount may be NULL for anonymous files */
+	struct path path;    /* owned; mount may be NULL for anonymous files */
 	struct inode *inode; /* borrowed from path.dentry */
-	int flags; /* LX_O_* without the creation flags */
+	int flags;	     /* LX_O_* without the creation flags */
 	bool readable, writable;
 	bool stream; /* no position: read/write get pos == NULL */
 	int64_t pos;
 	struct fiber_mutex pos_mutex; /* f_pos is atomic across tasks that share the file (POSIX) */
-	struct cred *cred; /* of the opener, owned */
+	struct cred *cred;	      /* of the opener, owned */
 	struct list_head epoll_entries; /* epoll interest in this file */
 	struct {
-		int kind; /* F_SETOWN_EX */
-		int pid; /* guest id */
+		int kind;  /* F_SETOWN_EX */
+		int pid;   /* guest id */
 		int signo; /* F_SETSIG */
 	} owner;
 	bool deny_write; /* holds inode->deny_write_count */
 	void *private;
 };
 
-/* A file with one reference on @path (referenced by the new file). @ops may be NULL to let the inode's open choose. */
-int file_new(const struct path *path, const struct file_ops *ops, int flags, struct cred *cred, struct file **ret);
-/* A file without a name: an inode of the anonymous superblock, named as Linux names it in /proc/PID/fd. */
-int file_new_anonymous(const char *name, const struct file_ops *ops, void *private, int flags, uint32_t mode, struct file **ret);
+/* A file with one reference on @path (referenced by the new file). @ops may be NULL to let the
+ * inode's open choose. */
+int file_new(const struct path *path, const struct file_ops *ops, int flags, struct cred *cred,
+	struct file **ret);
+/* A file without a name: an inode of the anonymous superblock, named as Linux names it in
+ * /proc/PID/fd. */
+int file_new_anonymous(const char *name, const struct file_ops *ops, void *private, int flags,
+	uint32_t mode, struct file **ret);
 struct file *file_ref(struct file *file);
 void file_unref(struct file *file);
 
-ssize_t file_read(struct file *file, struct uio *uio, const struct vfs_ctx *ctx); /* at and with f_pos */
+ssize_t file_read(
+	struct file *file, struct uio *uio, const struct vfs_ctx *ctx); /* at and with f_pos */
 ssize_t file_write(struct file *file, struct uio *uio, const struct vfs_ctx *ctx);
 ssize_t file_pread(struct file *file, struct uio *uio, int64_t pos, const struct vfs_ctx *ctx);
 ssize_t file_pwrite(struct file *file, struct uio *uio, int64_t pos, const struct vfs_ctx *ctx);
 uint32_t file_poll(struct file *file);
-int64_t file_generic_seek(struct file *file, int64_t offset, int whence, uint64_t size, uint64_t max_size);
+int64_t file_generic_seek(
+	struct file *file, int64_t offset, int whence, uint64_t size, uint64_t max_size);
+int64_t file_seek(struct file *file, int64_t offset, int whence);
+int file_sync(struct file *file, bool data_only);
+int file_fallocate(
+	struct file *file, int mode, uint64_t offset, uint64_t size, const struct vfs_ctx *ctx);
+int file_truncate(struct file *file, uint64_t size, const struct vfs_ctx *ctx);
+int file_map(struct file *file, struct file_map *map,
+	const struct vfs_ctx *ctx); /* checks the access mode and noexec mounts too */
+int file_read_dir(struct file *file, struct dir_context *dir, const struct vfs_ctx *ctx);
+/* While held, opening the inode for writing is -ETXTBSY; -ETXTBSY when it is open for writing. Ends
+ * with the file. For execve. */
+int file_deny_write(struct file *file);
+DEFINE_CLEANUP(file_unref, struct file *)
 
-/* ---- descriptor tables ------------------------------------------------------------------------------------------------- */
+/* Helpers for file systems. */
+/*
+ * What every regular file's write starts with, under inode->mutex: O_APPEND moves *pos to @size;
+ * RLIMIT_FSIZE and @max_size bound the write (generic_write_checks); set-id bits go. Returns how
+ * many bytes may be written, 0 when there are none, or -errno.
+ */
+ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uint64_t size,
+	uint64_t max_size, const struct vfs_ctx *ctx);
+void inode_touch_atime(struct inode *inode); /* relatime; in-memory times only */
+void inode_touch_mtime(struct inode *inode); /* mtime and ctime */
+void inode_touch_ctime(struct inode *inode);
+/* Emits "." at position 0 and ".." at 1, advancing file->pos; false when the buffer is full. */
+bool dir_emit_dots(struct file *file, struct dir_context *dir);
+unsigned mode_to_dirent_type(uint32_t mode); /* LX_DT_* */
+/* Owner, group (set-gid directories) and mode of a new object in @dir (inode_init_owner). */
+void inode_init_owner(
+	struct inode *inode, const struct inode *dir, uint32_t mode, const struct cred *cred);
+/* What vfs_getattr does without inode_ops.getattr. */
+void inode_fill_stat(const struct inode *inode, struct kstat *ret);
+/* Applies the attributes but the size to the inode's fields. */
+void inode_apply_attr(struct inode *inode, const struct iattr *attr);
+
+/* ---- locks
+ * -------------------------------------------------------------------------------------------------------------
+ */
+
+/* flock(2). @operation is LX_LOCK_*; sleeps without LX_LOCK_NB: -ERESTARTSYS. -EWOULDBLOCK,
+ * -ENOLCK. */
+int file_flock(struct file *file, int operation);
+
+/* A record lock, ranges already absolute: [start, end], end INT64_MAX for "to the end". */
+struct record_lock {
+	int type; /* LX_F_RDLCK, WRLCK, UNLCK */
+	int64_t start, end;
+	int pid;	   /* as F_GETLK shows it; -1 for OFD locks */
+	const void *owner; /* the fd_table for POSIX locks, the file for OFD locks */
+	bool ofd;
+};
+/* F_SETLK, and F_SETLKW with @wait. -EAGAIN, -EDEADLK, -ENOLCK, -ERESTARTSYS. */
+int file_record_lock(struct file *file, const struct record_lock *lock, bool wait);
+/* F_GETLK: *lock becomes the first conflicting one, or its type LX_F_UNLCK. */
+void file_record_lock_test(struct file *file, struct record_lock *lock);
+
+/* /proc/locks, one call for each held lock, in a stable order. */
+struct lock_info {
+	const char *kind; /* "POSIX", "FLOCK", "OFDLCK" */
+	int type;	  /* LX_F_RDLCK or LX_F_WRLCK */
+	int pid;
+	const struct inode *inode;
+	int64_t start, end;
+};
+void locks_for_each(void (*fn)(const struct lock_info *info, void *arg), void *arg);
+
+/* ---- descriptor tables
+ * -------------------------------------------------------------------------------------------------
+ */
 
 struct fd_table; /* shared by tasks cloned with CLONE_FILES */
 int fd_table_new(struct fd_table **ret);
@@ -427,7 +615,8 @@ void fd_table_unref(struct fd_table *table); /* the last one closes all */
 /* The open file as an owned reference, or NULL (-EBADF). O_PATH files only by fd_get_path. */
 struct file *fd_get(struct fd_table *table, int fd);
 struct file *fd_get_any(struct fd_table *table, int fd); /* O_PATH files too */
-/* Lowest free descriptor >= @min and < @limit (RLIMIT_NOFILE): takes over the caller's reference on success. -EMFILE, -EINVAL. */
+/* Lowest free descriptor >= @min and < @limit (RLIMIT_NOFILE): takes over the caller's reference on
+ * success. -EMFILE, -EINVAL. */
 int fd_install(struct fd_table *table, struct file *file, int min, uint64_t limit, bool cloexec);
 /* dup2-like: replaces what is there (closing it after). Takes over the reference on success. */
 int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t limit, bool cloexec);
@@ -439,14 +628,31 @@ int fd_set_flags(struct fd_table *table, int fd, int flags);
 /* First open descriptor >= @fd, or -1: for /proc/PID/fd. */
 int fd_next(struct fd_table *table, int fd);
 
-/* ---- file systems ------------------------------------------------------------------------------------------------------- */
+/* ---- file systems
+ * -------------------------------------------------------------------------------------------------------
+ */
 
-/* Memory file system; regular files become memfds when they are mapped or grow. @size_limit bytes, @inode_limit: 0 = none. */
-int tmpfs_new(uint64_t size_limit, uint64_t inode_limit, uint32_t root_mode, struct super_block **ret);
+/* Memory file system; regular files become memfds when they are mapped or grow. @size_limit bytes,
+ * @inode_limit: 0 = none. */
+int tmpfs_new(
+	uint64_t size_limit, uint64_t inode_limit, uint32_t root_mode, struct super_block **ret);
 /* An unlinked tmpfs file for memfd_create(2) and shared anonymous memory. */
-int tmpfs_new_file(struct super_block *sb, uint32_t mode, const struct cred *cred, struct inode **ret);
+int tmpfs_new_file(
+	struct super_block *sb, uint32_t mode, const struct cred *cred, struct inode **ret);
+/*
+ * Seals (fcntl(2), LX_F_SEAL_*). A new tmpfs file has F_SEAL_SEAL alone, as on Linux:
+ * memfd_create(MFD_ALLOW_SEALING) clears it with tmpfs_set_seals(). -EINVAL: not a tmpfs file. add:
+ * -EPERM, -EBUSY while a writable shared mapping exists.
+ */
+int tmpfs_get_seals(const struct inode *inode, unsigned *ret_seals);
+int tmpfs_add_seals(struct file *file, unsigned seals);
+int tmpfs_set_seals(struct inode *inode, unsigned seals);
+/* A tmpfs that is never mounted, for memfds, shared anonymous memory and System V shared memory.
+ * Borrowed; made at first use. */
+int tmpfs_internal(struct super_block **ret_sb);
 
-/* A directory of the host, given by an open O_PATH descriptor (taken over). Nothing above or outside is reachable. */
+/* A directory of the host, given by an open O_PATH descriptor (taken over). Nothing above or
+ * outside is reachable. */
 int hostfs_new(int root_fd, bool read_only, struct super_block **ret);
 /* One host file (its O_PATH descriptor, taken over) as a mountable root. */
 int hostfs_new_file(int fd, bool read_only, struct super_block **ret);
@@ -454,21 +660,29 @@ int hostfs_new_file(int fd, bool read_only, struct super_block **ret);
 /* @lower (unchanged for ever) below memory. Changes stay above. */
 int overlay_new(struct super_block *lower, struct super_block **ret);
 
-/* Calls @fn for every file that differs from the lower tree (for the summary and --commit). May sleep. */
+/* Calls @fn for every file that differs from the lower tree (for the summary and --commit). May
+ * sleep. */
 struct overlay_change {
 	enum { OVERLAY_CREATED, OVERLAY_MODIFIED, OVERLAY_DELETED, OVERLAY_METADATA } kind;
-	const char *name; /* relative to the overlay's root */
+	const char *name;    /* relative to the overlay's root */
 	struct inode *inode; /* NULL for deleted */
 };
-int overlay_for_each_change(struct super_block *sb, int (*fn)(const struct overlay_change *change, void *arg), void *arg);
+int overlay_for_each_change(struct super_block *sb,
+	int (*fn)(const struct overlay_change *change, void *arg), void *arg);
 
 /* /dev: null zero full random urandom tty ptmx pts shm fd stdin stdout stderr. */
 int devfs_new(struct super_block **ret);
 /* Lets sentry/ add device nodes' behaviour (tty) without vfs knowing it. */
 typedef int device_open_fn(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);
 int device_register(uint64_t rdev, device_open_fn *open);
+int device_open(struct inode *inode, struct file *file,
+	const struct vfs_ctx *ctx); /* -ENXIO: nobody registered the number */
+/* What opening a FIFO does (vfs/anon); -ENXIO until it is registered. */
+void fifo_register(device_open_fn *open);
+int fifo_open(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);
 
-/* A guest's view of a host descriptor that the launcher handed over (stdin, stdout, stderr): @fd is taken over. */
+/* A guest's view of a host descriptor that the launcher handed over (stdin, stdout, stderr): @fd is
+ * taken over. */
 int hostfd_file_new(int fd, int flags, struct file **ret);
 
 #endif
