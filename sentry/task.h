@@ -10,7 +10,6 @@
 #include "abi/resource.h"
 #include "abi/signal.h"
 #include "base/fiber.h"
-#include "base/hash.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/refcount.h"
@@ -21,8 +20,8 @@
 /*
  * Tasks: one struct task for each guest thread, one struct thread_group for each guest process.
  *
- * A task's fiber runs task_main(): platform->run(), dispatch the call, deliver signals, again. All ids are the
- * sandbox's own. Nothing here is ever read from a guest without a check.
+ * A task's fiber runs task_main(): platform->run(), dispatch the call, deliver signals, again. All
+ * ids are the sandbox's own. Nothing here is ever read from a guest without a check.
  *
  *   task ---- thread_group ---- process_group ---- session ---- tty
  *     |-- mm (address space; shared by threads and vfork children)
@@ -33,26 +32,37 @@ struct mm;
 struct tty;
 struct task;
 
-/* ---- ids ------------------------------------------------------------------------------------------------------------ */
+/* ---- ids
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 enum pid_type { PID_TASK, PID_GROUP, PID_PGRP, PID_SESSION, PID_TYPES };
 
-/* A number and who uses it; lives while a task, group, process group, session or pidfd refers to it. */
+/* A number and who uses it; lives while a task, group, process group, session or pidfd refers to
+ * it. */
 struct pid {
 	struct refcount refs;
-	struct hash_entry hash;
 	int nr;
-	struct task *task; /* the thread with this tid, NULL when gone */
-	struct thread_group *group; /* the process whose leader had it, until reaped */
-	struct list_head pgrp_members; /* thread_group.pgrp_link */
+	struct task *task;		  /* the thread with this tid, NULL when gone */
+	struct thread_group *group;	  /* the process whose leader had it, until reaped */
+	struct list_head pgrp_members;	  /* thread_group.pgrp_link */
 	struct list_head session_members; /* thread_group.session_link */
-	struct wait_queue exit_queue; /* pidfd poll */
+	struct wait_queue exit_queue;	  /* pidfd poll */
 };
-struct pid *pid_find(int nr); /* borrowed, NULL when unknown */
+int pid_new(struct pid **ret); /* the next free number; -EAGAIN, -ENOMEM */
+struct pid *pid_find(int nr);  /* borrowed, NULL when unknown */
+/* The used number >= @nr with the lowest value, for walks (kill(-1), /proc); borrowed, NULL at the
+ * end. */
+struct pid *pid_next(int nr);
+struct thread_group *pid_group(
+	int nr);	       /* the process (zombies too) with this tgid; borrowed or NULL */
+struct task *pid_task(int nr); /* the thread with this tid; borrowed or NULL */
 struct pid *pid_ref(struct pid *pid);
 void pid_unref(struct pid *pid);
 
-/* ---- signals -------------------------------------------------------------------------------------------------------- */
+/* ---- signals
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 struct sigaction_table { /* shared by CLONE_SIGHAND */
 	struct refcount refs;
@@ -66,48 +76,60 @@ struct sigqueue {
 	struct posix_timer *timer; /* SI_TIMER: overrun is filled in at delivery; else NULL */
 };
 
+struct posix_timer; /* private to sentry/posix_timer.c */
+
 struct sigpending {
 	uint64_t set; /* bit signo - 1 */
 	struct list_head queue;
 };
 
-/* ---- process -------------------------------------------------------------------------------------------------------- */
-
-struct session_ids; /* private to sentry/session.c */
+/* ---- process
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 struct thread_group {
 	struct refcount refs;
-	struct pid *pid; /* tgid, owned */
+	struct pid *pid;	/* tgid, owned */
 	struct list_head tasks; /* task.group_link; live threads, leader first */
-	struct task *leader; /* may be a zombie while others live */
+	struct task *leader;	/* may be a zombie while others live */
 	unsigned live_count;
 
 	struct thread_group *parent; /* borrowed; NULL only for init */
 	struct list_head children, child_link;
 	struct wait_queue wait_children; /* wait4 sleeps here */
-	int exit_signal; /* to the parent; SIGCHLD for fork */
+	struct task *parent_task; /* the thread that made us, NULL once it is gone: pdeath_signal,
+				     __WNOTHREAD; borrowed */
+	int exit_signal;	  /* to the parent; SIGCHLD for fork; 0 none */
 	bool zombie, reaped, dumpable, did_exec, child_subreaper;
+	bool was_subreaper_child;	     /* some ancestor may be a subreaper */
+	bool unkillable;		     /* init: signals without a handler do not reach it */
+	struct task *exec_task;		     /* waits in group_kill_other_threads(); borrowed */
+	struct wait_queue thread_exit_queue; /* it sleeps here */
 
 	struct pid *pgrp, *session; /* owned */
 	struct list_head pgrp_link, session_link;
 	struct tty *tty; /* controlling terminal, owned; NULL = none */
 
-	struct sigpending pending; /* process-directed */
+	struct sigpending pending;	 /* process-directed */
 	struct sigaction_table *sighand; /* owned; the group shares one */
-	struct wait_queue signal_queue; /* signalfd and sigtimedwait watch it */
+	struct wait_queue signal_queue;	 /* signalfd and sigtimedwait watch it */
 
-	bool exiting; /* exit_group or a fatal signal: every thread leaves */
-	int exit_code; /* wait status once exiting */
-	bool stopped; /* job control: all threads park */
+	bool exiting;		 /* exit_group or a fatal signal: every thread leaves */
+	int exit_code;		 /* wait status once exiting */
+	struct timer kill_timer; /* while exiting: the host process is killed when threads do not
+				    leave by then */
+	bool stopped;		 /* job control: all threads are parked */
 	int stop_signo;
+	unsigned stop_count; /* threads that have still to park; the last one reports */
 	bool stop_reported, continued_pending; /* for wait4 WUNTRACED / WCONTINUED */
 	struct wait_queue stop_queue;
 
 	struct lx_rlimit64 rlimits[LX_RLIM_NLIMITS];
 	struct {
-		uint64_t user_ns, system_ns, minor_faults, major_faults, in_blocks, out_blocks, switches, max_rss;
+		uint64_t user_ns, system_ns, minor_faults, major_faults, in_blocks, out_blocks,
+			switches, max_rss;
 	} dead_threads, dead_children; /* accumulated usage */
-	uint64_t start_time; /* monotonic ns */
+	uint64_t start_time;	       /* monotonic ns */
 
 	struct timer alarm_real; /* ITIMER_REAL */
 	uint64_t alarm_interval;
@@ -118,31 +140,40 @@ struct thread_group {
 	int oom_score_adj;
 };
 
-/* ---- thread --------------------------------------------------------------------------------------------------------- */
+/* ---- thread
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 struct task {
 	struct refcount refs;
 	struct fiber *fiber;
 	struct platform_thread *thread; /* owned; NULL before start and after exit */
-	struct pid *pid; /* tid, owned */
-	struct thread_group *group; /* owned */
+	struct pid *pid;		/* tid, owned */
+	struct thread_group *group;	/* owned */
 	struct list_head group_link;
 
-	struct mm *mm; /* owned reference */
+	struct mm *mm;		/* owned reference */
 	struct fd_table *files; /* owned */
-	struct fs_context *fs; /* owned */
-	struct cred *cred; /* owned, replaced as a whole */
+	struct fs_context *fs;	/* owned */
+	struct cred *cred;	/* owned, replaced as a whole */
 	char comm[16];
 
 	/* Signals. */
-	uint64_t blocked; /* the mask */
+	uint64_t blocked;	/* the mask */
+	uint64_t real_blocked;	/* sigtimedwait: the mask without the signals that it waits for; 0
+				   else */
 	uint64_t saved_blocked; /* sigsuspend, ppoll...: restored by the frame or on return */
 	bool restore_blocked;
 	struct sigpending pending; /* thread-directed */
+	bool signal_wake;	   /* something for signal_deliver(): a signal, a stop, a kill */
+	bool stop_pending;	   /* a group stop in which this thread has to park */
 	struct lx_stack sigaltstack;
+	struct { /* of the last fault, for sigcontext */
+		uint64_t trapno, error_code, cr2;
+	} fault;
 	struct {
 		int (*fn)(struct task *task); /* restart_syscall(2): runs again with data */
-		uint64_t deadline; /* ns on clock */
+		uint64_t deadline;	      /* ns on clock */
 		int clock;
 		gaddr_t addr, addr2;
 		uint64_t value;
@@ -153,19 +184,24 @@ struct task {
 	/* Threads. */
 	gaddr_t clear_child_tid, robust_list, rseq;
 	uint32_t rseq_size, rseq_sig;
-	struct task *vfork_parent; /* sleeps until we exec or exit; borrowed */
-	struct wait_queue vfork_queue;
+	gaddr_t set_child_tid; /* CLONE_CHILD_SETTID: written before the first instruction */
+	bool vfork; /* the parent sleeps on vfork_queue until vfork_done: we exec or exit */
 	bool vfork_done;
+	struct wait_queue vfork_queue;
+	struct task *vfork_child; /* whose queue we sleep on; borrowed */
 
 	int nice, sched_policy, sched_priority;
 	uint64_t affinity[16]; /* bit mask of CPUs, as set by the guest */
 	uint64_t timer_slack_ns;
 	uint64_t start_time;
-	uint64_t utime_ns, stime_ns; /* last known */
+	uint64_t utime_ns, stime_ns;	       /* last known, in all */
+	uint64_t past_utime_ns, past_stime_ns; /* of host threads before the present one (execve) */
+	uint64_t switches;
 	unsigned personality;
 	bool keep_caps;
-	bool killed; /* SIGKILL or exit_group reached this thread */
+	bool killed; /* SIGKILL, exit_group or another thread's execve reached this thread */
 	bool exited;
+	int exit_code; /* wait status with which it leaves */
 	bool in_exec;
 	struct platform_event event; /* of the present turn */
 	uint64_t current_nr; /* call in progress, UINT64_MAX when none: /proc/PID/syscall, wchan */
@@ -179,40 +215,126 @@ void task_unref(struct task *task);
 struct vfs_ctx task_vfs_ctx(struct task *task);
 uint64_t task_rlimit(const struct task *task, int resource); /* soft limit */
 
-/* Guest memory of the calling task: 0 or -EFAULT (-ESRCH turned into -EINTR while dying). May sleep. sentry/usercopy.c */
+/* Guest memory of the calling task: 0 or -EFAULT (-ESRCH turned into -EINTR while dying). May
+ * sleep. sentry/usercopy.c */
 int guest_read(struct task *task, void *dst, gaddr_t src, size_t size);
-int guest_write(struct task *task, gaddr_t dst, const void *src, size_t size); /* done when it returns */
-int guest_write_result(struct task *task, gaddr_t dst, const void *src, size_t size); /* deferred: see platform copy_out_deferred */
-/* A NUL-terminated string into a buffer of @capacity. Returns its length, -EFAULT, or -ENAMETOOLONG. */
+int guest_write(
+	struct task *task, gaddr_t dst, const void *src, size_t size); /* done when it returns */
+int guest_write_result(struct task *task, gaddr_t dst, const void *src,
+	size_t size); /* deferred: see platform copy_out_deferred */
+/* A NUL-terminated string into a buffer of @capacity. Returns its length, -EFAULT, or
+ * -ENAMETOOLONG. */
 ssize_t guest_read_string(struct task *task, char *dst, gaddr_t src, size_t capacity);
 /* A path: malloc'ed, <= PATH_MAX. -ENAMETOOLONG, -EFAULT, -ENOMEM. "" is returned as such. */
 int guest_read_path(struct task *task, gaddr_t src, char **ret_path);
-/* A struct that may be shorter or longer than ours (clone3, openat2, sched_setattr): copy_struct_from_user(9): -E2BIG when the
- * tail that we do not know is not zero; the part that the guest did not give is zeroed. */
-int guest_read_struct(struct task *task, void *dst, size_t known_size, gaddr_t src, size_t guest_size);
-/* An iovec array: malloc'ed segments; total is capped at LX_MAX_RW_COUNT. -EINVAL for count > UIO_MAXIOV or negative sums. */
-int guest_read_iovec(struct task *task, gaddr_t iov, uint64_t count, struct uio_segment **ret_segments, struct uio *ret_uio);
+/* A struct that may be shorter or longer than ours (clone3, openat2, sched_setattr):
+ * copy_struct_from_user(9): -E2BIG when the tail that we do not know is not zero; the part that the
+ * guest did not give is zeroed. */
+int guest_read_struct(
+	struct task *task, void *dst, size_t known_size, gaddr_t src, size_t guest_size);
+/* An iovec array: malloc'ed segments; total is capped at LX_MAX_RW_COUNT. -EINVAL for count >
+ * UIO_MAXIOV or negative sums. */
+int guest_read_iovec(struct task *task, gaddr_t iov, uint64_t count,
+	struct uio_segment **ret_segments, struct uio *ret_uio);
 
 #define guest_read_value(task, ptr, addr)  guest_read(task, ptr, addr, sizeof(*(ptr)))
 #define guest_write_value(task, addr, ptr) guest_write_result(task, addr, ptr, sizeof(*(ptr)))
 
-/* ---- life ----------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 struct kernel_config;
-/* Makes init: pid 1's thread group from an exec'ed program; see sentry/kernel.h. */
 
-/* clone(2) in all its forms. @args as in clone3. Returns the child's tid as seen by the caller. May sleep. */
+/*
+ * The first tasks. Pid 1 is a reaper made of kernel code alone (no address space, no platform
+ * thread, no descriptors): it adopts orphans, and when the program ends it kills what is left. The
+ * program is pid 2, leader of its own session and group.
+ */
+struct task_init {
+	const struct kernel_config *config;
+	struct cred *cred; /* references of the caller: taken over on success */
+	struct fs_context *fs;
+	struct fd_table *files;
+	/*
+	 * On the new task's fiber: loads the program with do_execve(); task->thread and task->mm
+	 * are NULL until then. A negative result ends the task as if it had exited with 127.
+	 */
+	int (*start)(struct task *task, void *data);
+	void *data;
+	void (*gone)(int wait_status); /* every task has ended; @wait_status is the program's. Must
+					  not sleep. */
+};
+int task_create_init(
+	const struct task_init *init, struct task **ret_program); /* borrowed. -ENOMEM, -EAGAIN */
+/* SIGKILLs every task. Does not sleep. */
+void tasks_kill_all(void);
+
+/* A clone request, decoded; flags are checked by do_clone(). */
+struct clone_request {
+	uint64_t flags; /* LX_CLONE_* without CSIGNAL */
+	int exit_signal;
+	gaddr_t stack; /* first stack pointer; 0: the parent's */
+	uint64_t tls;  /* with CLONE_SETTLS */
+	gaddr_t parent_tid, child_tid, pidfd;
+	const int *set_tid; /* borrowed; what clone3(2) asked for */
+	size_t set_tid_count;
+};
+
+/* argv or envp of an execve, read once: the strings with their NULs, back to back. */
+struct exec_strings {
+	char *data;  /* owned by whoever made it */
+	size_t size; /* bytes in data */
+	size_t count;
+};
+
+/* clone(2) in all its forms. @args as in clone3. Returns the child's tid as seen by the caller. May
+ * sleep. */
 int64_t do_clone(struct task *task, const struct clone_request *request);
-/* execve: on success the task has a fresh address space and the old one is gone; returns 0 and regs are the new program's. */
-int64_t do_execve(struct task *task, struct file *file, const char *path, struct exec_strings *argv, struct exec_strings *envp, int flags);
-/* Marks the group as leaving with @wait_status and kills its threads; the caller leaves at its next return. */
+/* execve: on success the task has a fresh address space and the old one is gone; returns 0 and regs
+ * are the new program's. */
+int64_t do_execve(struct task *task, struct file *file, const char *path, struct exec_strings *argv,
+	struct exec_strings *envp, int flags);
+/* Marks the group as leaving with @wait_status and kills its threads; the caller leaves at its next
+ * return. */
 void group_exit(struct thread_group *group, int wait_status);
-/* Ends the calling thread: never returns to the guest; called by task_main only. */
+/* Ends the calling thread with a wait status; called by task_main only, whose fiber ends after it.
+ */
 void task_exit(struct task *task, int code);
 
-/* ---- sending signals (sentry/signal.c) -------------------------------------------------------------------------------- */
+/*
+ * execve's part in the life of tasks, in this order. May sleep.
+ * 1. Ends the other threads and takes over the leader's tid. -EAGAIN when this thread was killed
+ * meanwhile. Unshares the signal handlers (-ENOMEM). After it the old program cannot be returned
+ * to.
+ */
+int group_kill_other_threads(struct task *task);
+/* 2. While task->thread still is the old address space: robust list, clear-child-tid; wakes a vfork
+ * parent. */
+void task_release_memory(struct task *task);
+/* 3. With the new one in place: handlers to default, timers gone, alternate stack off, CPU time
+ * carried over. */
+void task_exec_done(struct task *task);
+/* Before platform->thread_release(task->thread) of a task that lives on: keeps its CPU time. */
+void task_keep_cpu_time(struct task *task);
 
-/* To one thread / to a process; @info->si_signo is the signal. May be called from timer callbacks; does not sleep. 0, -EAGAIN (queue full). */
+/* CPU time of a thread, of a process with its dead threads; ns. */
+void task_cpu_time(struct task *task, uint64_t *ret_user, uint64_t *ret_system);
+void group_cpu_time(struct thread_group *group, uint64_t *ret_user, uint64_t *ret_system);
+
+/* Session and process group of a terminal that vanished or of a task; sentry/session.c */
+bool pgrp_is_orphaned(struct pid *pgrp);
+struct pid *group_session(struct thread_group *group); /* borrowed */
+
+/* An open file for pidfd_open and CLONE_PIDFD; and back: borrowed pid, or -EBADF. sentry/pidfd.c */
+int pidfd_file_new(struct pid *pid, int flags, struct file **ret);
+int pidfd_file_pid(struct file *file, struct pid **ret_pid);
+
+/* ---- sending signals (sentry/signal.c)
+ * -------------------------------------------------------------------------------- */
+
+/* To one thread / to a process; @info->si_signo is the signal. May be called from timer callbacks;
+ * does not sleep. 0, -EAGAIN (queue full). */
 int signal_send_task(struct task *task, const struct lx_siginfo *info);
 int signal_send_group(struct thread_group *group, const struct lx_siginfo *info);
 int signal_send_pgrp(struct pid *pgrp, const struct lx_siginfo *info); /* -ESRCH when empty */
@@ -226,10 +348,12 @@ void signal_recalculate(struct task *task);
 bool signal_pending(const struct task *task);
 /* Changes the mask (SIGKILL and SIGSTOP are filtered) and recalculates. */
 void signal_set_blocked(struct task *task, uint64_t mask);
-/* For the calls with a temporary mask (ppoll, pselect6, epoll_pwait, sigsuspend): reads the guest's set, applies it. */
+/* For the calls with a temporary mask (ppoll, pselect6, epoll_pwait, sigsuspend): reads the guest's
+ * set, applies it. */
 int signal_set_temporary_mask(struct task *task, gaddr_t mask, uint64_t mask_size);
 void signal_restore_mask(struct task *task); /* when the call was not interrupted */
-/* Before going back to the guest: acts on stops, fatal signals and handlers; builds frames; handles restarts. May sleep. */
+/* Before going back to the guest: acts on stops, fatal signals and handlers; builds frames; handles
+ * restarts. May sleep. */
 void signal_deliver(struct task *task);
 int64_t signal_return(struct task *task); /* rt_sigreturn */
 
