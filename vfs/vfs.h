@@ -87,7 +87,7 @@ struct vfs_ctx {
 	const struct cred *cred;
 	struct fs_context *fs;
 	uint64_t fsize_limit; /* RLIMIT_FSIZE, bytes; a write beyond it is -EFBIG and sets
-				 *fsize_hit when not NULL (SIGXFSZ) */
+			       *fsize_hit when not NULL (SIGXFSZ) */
 	bool *fsize_hit;
 	void *task; /* the kernel's struct task, for procfs' "self" and file locks' owners; NULL in
 		       the kernel's own calls */
@@ -654,11 +654,27 @@ int tmpfs_internal(struct super_block **ret_sb);
 /* A directory of the host, given by an open O_PATH descriptor (taken over). Nothing above or
  * outside is reachable. */
 int hostfs_new(int root_fd, bool read_only, struct super_block **ret);
-/* One host file (its O_PATH descriptor, taken over) as a mountable root. */
+/*
+ * One host file as a mountable root. @fd (taken over) is open for reading, and for writing too
+ * unless @read_only: a descriptor cannot be reopened later without /proc.
+ */
 int hostfs_new_file(int fd, bool read_only, struct super_block **ret);
+
+/*
+ * How host owners look in the guest: files of @host_uid show as @guest_uid, all others as they are.
+ * Set before the first hostfs is used; the default is the identity.
+ */
+struct hostfs_owner {
+	uint32_t host_uid, host_gid, guest_uid, guest_gid;
+};
+void hostfs_set_owner(const struct hostfs_owner *owner);
 
 /* @lower (unchanged for ever) below memory. Changes stay above. */
 int overlay_new(struct super_block *lower, struct super_block **ret);
+/* The same with at most @size_limit bytes of changed data and @inode_limit created or changed
+ * files; 0 = no limit. */
+int overlay_new_sized(struct super_block *lower, uint64_t size_limit, uint64_t inode_limit,
+	struct super_block **ret);
 
 /* Calls @fn for every file that differs from the lower tree (for the summary and --commit). May
  * sleep. */
