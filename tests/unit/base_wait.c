@@ -6,7 +6,6 @@
 #include "base/loop.h"
 #include "base/wait.h"
 
-
 static struct wait_queue queue;
 static bool ready;
 static int results[8];
