@@ -18,14 +18,15 @@ struct kernel_config {
 	uint64_t memory_limit, pids_limit, nofile_limit; /* bytes, tasks, descriptors */
 	int stdio[3]; /* host descriptors, taken over; -1 closed */
 	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to the launcher) */
-	int control_fd; /* SOCK_SEQPACKET to the launcher: signals in, results out (cmd/control.h) */
+	uint16_t rows, columns; /* its first size; 0 unknown */
+	int control_fd; /* SOCK_SEQPACKET to the launcher: signals in, results out (sentry/control.h) */
+	int commit_fd; /* -1, or where the working directory's changes go at the end (sentry/commit.h) */
 	const struct platform_ops *platform;
 	bool no_patch;
 	int strace_fd; /* -1: off */
 	int audit_fd; /* -1: off */
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t cpu_time_ns; /* 0: none */
-	bool commit; /* keep the changes of the working directory */
 	struct view_config view;
 };
 

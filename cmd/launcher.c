@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cmd/terminal.h"
+#include "sentry/control.h"
+
+/*
+ * The launcher: parent of the Sentry, owner of the terminal, forwarder of signals. It enforces nothing. The Sentry is a fork
+ * of it in a session of its own, so that signals from the host's terminal reach the launcher alone.
+ *
+ * Neither outlives the other: the Sentry holds the read end of a pipe whose only write end is ours, armed so that
+ * its closing kills the Sentry (whose own death kills the stubs); when the Sentry dies first, we see it as its parent.
+ */
+
+struct launcher {
+	pid_t sentry;
+	int control, signals, terminal_socket, commit;
+	struct terminal terminal;
+	bool has_terminal, has_result;
+	struct kernel_result *result;
+};
+
+static const int forwarded_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
+
+/* The Sentry's side of the death pipe: closing the last write end raises SIGKILL for the reader. */
+static int arm_death_pipe(int fd)
+{
+	if (fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, SIGKILL) < 0 ||
+		fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+static void send_result(int control, const struct kernel_result *result)
+{
+	struct control_message message = {.kind = CONTROL_RESULT, .result = *result};
+
+	(void)send(control, &message, sizeof(message), MSG_NOSIGNAL);
+}
+
+__attribute__((noreturn)) static void sentry_process(struct kernel_config *config, int death_read, int death_write)
+{
+	struct kernel_result result = {.wait_status = -1, .exit_code = 125};
+	struct pollfd launcher = {.fd = death_read, .events = POLLIN};
+	sigset_t none;
+
+	close(death_write);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (setsid() < 0 || arm_death_pipe(death_read) < 0) {
+		snprintf(result.message, sizeof(result.message), "cannot tie the kernel's life to the launcher's: %s", strerror(errno));
+		send_result(config->control_fd, &result);
+		_exit(125);
+	}
+	/* The launcher may have died before the pipe was armed. */
+	if (poll(&launcher, 1, 0) != 0)
+		_exit(125);
+	signal(SIGPIPE, SIG_IGN);
+	kernel_run(config, &result);
+	send_result(config->control_fd, &result);
+	_exit(0);
+}
+
+static void forward_signal(struct launcher *launcher, int signo)
+{
+	struct control_message message = {.kind = CONTROL_SIGNAL, .value = signo};
+
+	if (signo == SIGWINCH) {
+		if (!launcher->has_terminal || !terminal_window(&message.rows, &message.columns))
+			return;
+		message.kind = CONTROL_WINDOW;
+	}
+	(void)send(launcher->control, &message, sizeof(message), MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* Ctrl-Z stops the guest's processes and then us, as a shell expects of a job. */
+	if (signo == SIGTSTP && !launcher->has_terminal)
+		raise(SIGSTOP);
+}
+
+static void read_signals(struct launcher *launcher)
+{
+	struct signalfd_siginfo info;
+
+	while (read(launcher->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD)
+			forward_signal(launcher, (int)info.ssi_signo);
+	}
+}
+
+static void read_control(struct launcher *launcher)
+{
+	struct control_message message;
+	ssize_t n = recv(launcher->control, &message, sizeof(message), MSG_DONTWAIT);
+
+	if (n == 0) {
+		close(launcher->control);
+		launcher->control = -1;
+		return;
+	}
+	if (n != sizeof(message) || message.kind != CONTROL_RESULT)
+		return;
+	message.result.message[sizeof(message.result.message) - 1] = '\0';
+	*launcher->result = message.result;
+	launcher->has_result = true;
+}
+
+/* True when the Sentry is gone; its result is then complete. */
+static bool reap_sentry(struct launcher *launcher)
+{
+	int status;
+
+	if (waitpid(launcher->sentry, &status, WNOHANG) != launcher->sentry)
+		return false;
+	while (!launcher->has_result && launcher->control >= 0)
+		read_control(launcher);
+	if (launcher->has_result)
+		return true;
+	*launcher->result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
+	if (WIFSIGNALED(status))
+		snprintf(launcher->result->message, sizeof(launcher->result->message),
+			"the kernel process was killed by signal %d (%s); every guest task died with it", WTERMSIG(status),
+			strsignal(WTERMSIG(status)));
+	else
+		snprintf(launcher->result->message, sizeof(launcher->result->message),
+			"the kernel process ended without a result (status %d)", WEXITSTATUS(status));
+	return true;
+}
+
+static void serve(struct launcher *launcher)
+{
+	struct relay *in = &launcher->terminal.input, *out = &launcher->terminal.output;
+
+	while (!reap_sentry(launcher)) {
+		struct pollfd fds[6] = {
+			{.fd = launcher->signals, .events = POLLIN},
+			{.fd = launcher->control, .events = POLLIN},
+			{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1},
+		};
+
+		if (launcher->has_terminal) {
+			bool in_full = in->start < in->end, out_full = out->start < out->end;
+
+			fds[2] = (struct pollfd){.fd = in_full ? -1 : in->from, .events = POLLIN};
+			fds[3] = (struct pollfd){.fd = in_full ? in->to : -1, .events = POLLOUT};
+			fds[4] = (struct pollfd){.fd = out_full ? -1 : out->from, .events = POLLIN};
+			fds[5] = (struct pollfd){.fd = out_full ? out->to : -1, .events = POLLOUT};
+		}
+		if (poll(fds, 6, -1) < 0)
+			continue;
+		if (fds[0].revents)
+			read_signals(launcher);
+		if (fds[1].revents && launcher->control >= 0)
+			read_control(launcher);
+		relay_step(in, fds[2].revents, fds[3].revents);
+		relay_step(out, fds[4].revents, fds[5].revents);
+	}
+	if (launcher->has_terminal)
+		relay_drain(out);
+}
+
+static int block_forwarded_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(forwarded_signals) / sizeof(forwarded_signals[0]); i++)
+		sigaddset(&set, forwarded_signals[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+static int make_pair(int type, int pair[2])
+{
+	return socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0 ? -errno : 0;
+}
+
+/* The three descriptors that the guest starts with; the terminal's are one socket to us. */
+static int guest_stdio(struct kernel_config *config, bool no_stdin, int terminal_guest)
+{
+	for (int i = 0; i < 3; i++) {
+		config->stdio[i] = -1;
+		if (config->terminal && i > 0)
+			continue;
+		if (config->terminal)
+			config->stdio[i] = terminal_guest;
+		else if (i == 0 && no_stdin)
+			config->stdio[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		else
+			config->stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+	}
+	return 0;
+}
+
+int launch(struct kernel_config *config, bool no_stdin, struct kernel_result *ret_result)
+{
+	struct launcher launcher = {.control = -1, .signals = -1, .terminal_socket = -1, .commit = -1, .result = ret_result};
+	int control[2], tty[2] = {-1, -1}, death[2];
+	int r = make_pair(SOCK_SEQPACKET, control);
+
+	if (r < 0)
+		return r;
+	if (config->terminal) {
+		r = make_pair(SOCK_STREAM, tty);
+		if (r < 0)
+			return r;
+	}
+	if (pipe2(death, O_CLOEXEC) < 0)
+		return -errno;
+	r = block_forwarded_signals();
+	if (r < 0)
+		return r;
+	launcher.signals = r;
+	guest_stdio(config, no_stdin, tty[0]);
+	config->control_fd = control[0];
+	if (config->terminal)
+		terminal_window(&config->rows, &config->columns);
+
+	launcher.sentry = fork();
+	if (launcher.sentry < 0)
+		return -errno;
+	if (launcher.sentry == 0) {
+		close(control[1]);
+		close(launcher.signals);
+		if (tty[1] >= 0)
+			close(tty[1]);
+		sentry_process(config, death[0], death[1]);
+	}
+	close(control[0]);
+	close(death[0]);
+	for (int i = 0; i < 3; i++) {
+		if (config->stdio[i] >= 0)
+			close(config->stdio[i]);
+	}
+	launcher.control = control[1];
+	if (config->terminal) {
+		launcher.has_terminal = true;
+		terminal_open(&launcher.terminal, tty[1]);
+	}
+	serve(&launcher);
+	terminal_restore(&launcher.terminal);
+	close(death[1]);
+	return 0;
+}

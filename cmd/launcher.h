@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_CMD_LAUNCHER_H
+#define SENTRY_CMD_LAUNCHER_H
+
+#include <stdbool.h>
+
+#include "sentry/kernel.h"
+
+/*
+ * Starts the Sentry in a process of its own, serves it until it is gone, and fills *ret_result. @config is complete but for
+ * stdio, control_fd and the like, which are made here. @no_stdin: the guest reads end of file.
+ * Returns 0, or -errno when not even the process could be made.
+ */
+int launch(struct kernel_config *config, bool no_stdin, struct kernel_result *ret_result);
+
+#endif
