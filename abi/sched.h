@@ -77,6 +77,7 @@ struct lx_sched_attr {
 #define LX_SCHED_DEADLINE	     6
 #define LX_SCHED_EXT		     7
 #define LX_SCHED_RESET_ON_FORK	     0x40000000
+#define LX_SCHED_POLICY_BITS	     0xff
 #define LX_SCHED_FLAG_RESET_ON_FORK  0x1
 #define LX_SCHED_FLAG_RECLAIM	     0x2
 #define LX_SCHED_FLAG_DL_OVERRUN     0x4
