@@ -91,6 +91,9 @@ struct vfs_ctx {
 	bool *fsize_hit;
 	void *task; /* the kernel's struct task, for procfs' "self" and file locks' owners; NULL in
 		       the kernel's own calls */
+	/* The calling thread, through which ioctl() reaches guest memory (platform copy_in,
+	 * copy_out); NULL in the kernel's own calls. */
+	struct platform_thread *thread;
 };
 
 /* ---- data transfer
