@@ -12,19 +12,21 @@
 #include "vfs/vfs.h"
 
 /*
- * A guest address space as the kernel knows it: a sorted list of VMAs for address selection, limits and /proc/PID/maps. The
- * pages are the host kernel's (design: guest memory). The list is a claim that a hostile guest can make false for itself.
- * Changes hold mm->mutex: one mapping operation at a time in an address space.
+ * A guest address space as the kernel knows it: a sorted list of VMAs for address selection, limits
+ * and /proc/PID/maps. The pages are the host kernel's (design: guest memory). The list is a claim
+ * that a hostile guest can make false for itself. Changes hold mm->mutex: one mapping operation at
+ * a time in an address space.
  */
 struct vma {
 	uint64_t start, end; /* page aligned, [start, end) */
-	int prot; /* LX_PROT_* */
+	int prot;	     /* LX_PROT_* */
 	int max_prot;
-	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork, dont_dump;
+	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork,
+		dont_dump;
 	struct file *file; /* owned; NULL anonymous */
-	uint64_t offset; /* of start in file */
+	uint64_t offset;   /* of start in file */
 	const char *label; /* "[stack]" "[heap]" "[vdso]" "[vvar]", or NULL */
-	char *anon_name; /* PR_SET_VMA_ANON_NAME; owned or NULL */
+	char *anon_name;   /* PR_SET_VMA_ANON_NAME; owned or NULL */
 };
 
 struct mm {
@@ -39,7 +41,7 @@ struct mm {
 	uint64_t arg_start, arg_end, env_start, env_end;
 	uint64_t total_pages, data_pages, stack_pages, locked_pages;
 	uint64_t vdso;
-	struct file *exe; /* owned */
+	struct file *exe;  /* owned */
 	uint64_t auxv[64]; /* as written to the stack: /proc/PID/auxv */
 	size_t auxv_count;
 	char *cmdline; /* argv and envp as given to execve, for /proc of others */
@@ -47,23 +49,46 @@ struct mm {
 	char *environ;
 	size_t environ_size;
 	bool dumpable;
+	bool lock_future;  /* mlockall(MCL_FUTURE) */
+	bool thp_disabled; /* PR_SET_THP_DISABLE */
 	uint32_t membarrier;
 };
 
 struct task;
 
 struct mm *mm_ref(struct mm *mm);
-void mm_unref(struct mm *mm); /* frees the list; the host memory goes with the platform's address space */
+void mm_unref(
+	struct mm *mm); /* frees the list; the host memory goes with the platform's address space */
 int mm_new(uint64_t guest_end, struct mm **ret);
-int mm_copy(struct mm *from, struct mm **ret); /* fork: honours dont_fork; the platform has copied or unmaps the rest */
+/*
+ * fork: a copy of the list without the VMAs marked MADV_DONTFORK. The caller holds from->mutex from
+ * before the platform's thread_clone() until this returns, so that list and memory agree. Then
+ * mm_after_fork() makes the child's memory match: it unmaps the MADV_DONTFORK ranges and refills
+ * the MADV_WIPEONFORK ones, through the stopped @child. May sleep.
+ */
+int mm_copy(struct mm *from, struct mm **ret);
+int mm_after_fork(struct mm *from, struct platform_thread *child);
 
-/* do_*: checked host-typed workers of the mmap family; may sleep; the calling task's own address space. */
-int64_t do_mmap(struct task *task, uint64_t addr, uint64_t size, int prot, int flags, struct file *file, uint64_t offset);
+/* do_*: checked host-typed workers of the mmap family; may sleep; the calling task's own address
+ * space. */
+int64_t do_mmap(struct task *task, uint64_t addr, uint64_t size, int prot, int flags,
+	struct file *file, uint64_t offset);
 int do_munmap(struct task *task, uint64_t addr, uint64_t size);
 int do_mprotect(struct task *task, uint64_t addr, uint64_t size, int prot);
+int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t new_size, int flags,
+	uint64_t new_addr);
+uint64_t do_brk(struct task *task,
+	uint64_t addr); /* the new break, or the old one when it cannot move (brk(2)) */
+int do_madvise(struct task *task, uint64_t addr, uint64_t size, int advice);
+/* PR_SET_VMA_ANON_NAME: @name is borrowed, NULL removes. -EINVAL unaligned, -ENOMEM a hole, -EBADF
+ * a file mapping. */
+int mm_set_anon_name(struct task *task, uint64_t addr, uint64_t size, const char *name);
 /* The mapping that holds @addr, or the next one above; NULL. Borrowed until the next change. */
 struct vma *mm_find(struct mm *mm, uint64_t addr);
-/* A fault below a grows-down VMA: extends it (RLIMIT_STACK, guard gap). True when the access may be retried. May sleep. */
+/* True when [addr, addr + size) is mapped without a hole. */
+bool mm_range_mapped(struct mm *mm, uint64_t addr, uint64_t size);
+/* A fault below a grows-down VMA: extends it (RLIMIT_STACK, guard gap). True when the access may be
+ * retried. May sleep. */
 bool mm_grow_stack(struct task *task, uint64_t addr);
 
 #endif
