@@ -67,6 +67,7 @@ enum field_format {
 	FIELD_SIG,
 	FIELD_SIGSET,
 	FIELD_FD,
+	FIELD_MODE,
 	FIELD_SET,
 	FIELD_STRUCT,
 };
@@ -79,6 +80,9 @@ struct struct_field {
 	const struct value_set *set;
 	const struct struct_info *nested;
 };
+
+/* No described struct is larger (checked in the generated file). */
+#define STRUCT_SIZE_MAX 512
 
 struct struct_info {
 	const char *name;
@@ -158,6 +162,9 @@ extern const struct syscall_info syscall_info[LX_NR_COUNT];
 /* Sets that the decoder needs by name. */
 extern const struct value_set value_set_signal;
 extern const struct value_set value_set_af;
+extern const struct value_set value_set_inode_mode;
+extern const struct value_set value_set_open;
+extern const struct value_set value_set_sockopt_tcp;
 
 /*
  * Prints the table to @out as "table" (for people), "json" or "csv". 0; -EINVAL for another format;

@@ -46,7 +46,9 @@ ELEMENTS = {"byte": 1, "char": 1, "short": 2, "int": 4, "uint": 4, "long": 8, "u
             "sockaddr": 1}
 CLASSES = {"in-guest": "SYSCALL_IN_GUEST", "fast": "SYSCALL_FAST", "block": "SYSCALL_BLOCK"}
 SUPPORTS = {"none": "SYSCALL_NONE", "partial": "SYSCALL_PARTIAL", "full": "SYSCALL_FULL"}
-FORMATS = {"dec", "udec", "hex", "oct", "str", "sig", "sigset", "fd"}
+# Sets that the decoder needs by name
+EXPORTED_SETS = {"signal", "af", "open", "sockopt_tcp", "inode_mode"}
+FORMATS = {"dec", "udec", "hex", "oct", "str", "sig", "sigset", "fd", "mode"}
 
 
 class TableError(Exception):
@@ -304,7 +306,7 @@ def gen_dispatch_c(calls, *_):
 
 def gen_sets(sets):
     out = []
-    exported = {"signal", "af"}
+    exported = EXPORTED_SETS
     for name, (mask, values, flags) in sets.items():
         for kind, names in (("values", values), ("flags", flags)):
             if names:
@@ -326,7 +328,8 @@ def gen_structs(structs):
             where = f"offsetof(struct lx_{name}, {field}), sizeof(((struct lx_{name} *)0)->{field})"
             refs = {"set": f"&value_set_{ref}, NULL", "struct": f"NULL, &struct_info_{ref}"}.get(form, "NULL, NULL")
             out.append(f'\t{{ "{field}", {where}, FIELD_{form.upper()}, {refs} }},')
-        out += ["};", f'static const struct struct_info struct_info_{name} = {{ "{name}", sizeof(struct lx_{name}), '
+        out += ["};", f"_Static_assert(sizeof(struct lx_{name}) <= STRUCT_SIZE_MAX, \"{name}\");",
+                f'static const struct struct_info struct_info_{name} = {{ "{name}", sizeof(struct lx_{name}), '
                 f"{len(fields)}, fields_{name} }};"]
     return out
 
@@ -347,7 +350,7 @@ def gen_arg(arg):
 
 
 def gen_info_c(calls, sets, structs):
-    used = {a.set for c in calls.values() for a in c.args if a.set} | {"signal", "af"}
+    used = {a.set for c in calls.values() for a in c.args if a.set} | EXPORTED_SETS
     used |= {ref for fields in structs.values() for _, form, ref in fields if form == "set"}
     used_structs = {a.element for c in calls.values() for a in c.args if a.element in structs}
     used_structs |= {ref for fields in structs.values() for _, form, ref in fields if form == "struct"}
