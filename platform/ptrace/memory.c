@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guest memory, floating point state and accounting of a stopped thread.
+ *
+ * process_vm_readv() and _writev() go page by page, stop at the first inaccessible one and respect
+ * protections (mm/process_vm_access.c); /proc/PID/mem and PTRACE_POKE would write to read-only
+ * pages and are not used.
+ */
+#include "platform/ptrace/tracee.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+
+#define COPY_TURN (128 * 1024u) /* bytes before other fibers get a turn */
+
+#define NT_X86_XSTATE	0x202
+#define FP_XSTATE_MAGIC 0x46505853u
+#define FX_SW_OFFSET	464 /* struct _fpx_sw_bytes in the legacy area, asm/sigcontext.h */
+#define XSTATE_HEADER	512
+
+struct fx_sw_bytes {
+	uint32_t magic1, extended_size;
+	uint64_t xfeatures;
+	uint32_t xstate_size;
+};
+
+static ssize_t copy_turn(struct tracee *t, void *host, uint64_t guest, size_t size, bool write)
+{
+	struct iovec local = {.iov_base = host, .iov_len = size};
+	struct iovec remote = {.iov_base = (void *)guest, .iov_len = size};
+	ssize_t count;
+
+	if (t->state == TRACEE_DEAD)
+		return -ESRCH;
+	count = write ? process_vm_writev(t->tid, &local, 1, &remote, 1, 0)
+		      : process_vm_readv(t->tid, &local, 1, &remote, 1, 0);
+	if (count >= 0)
+		return count;
+	return errno == ESRCH ? -ESRCH : 0;
+}
+
+static ssize_t copy(struct tracee *t, void *host, gaddr_t guest, size_t size, bool write)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t turn = min_of(size - done, (size_t)COPY_TURN);
+		ssize_t count = copy_turn(t, (char *)host + done, guest.v + done, turn, write);
+
+		if (count < 0)
+			return count;
+		done += (size_t)count;
+		if ((size_t)count < turn)
+			break;
+		if (done < size && fiber_current())
+			fiber_yield();
+	}
+	return (ssize_t)done;
+}
+
+ssize_t ptrace_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size)
+{
+	uint64_t end;
+
+	/* Reads may reach the vDSO, which lies above the guest's end. */
+	if (!add_checked(src.v, size, &end))
+		size = (size_t)-src.v;
+	return copy(tracee_of(thread), dst, src, size, false);
+}
+
+ssize_t ptrace_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size)
+{
+	if (dst.v >= PT_GUEST_END)
+		return tracee_of(thread)->state == TRACEE_DEAD ? -ESRCH : 0;
+	if (size > PT_GUEST_END - dst.v)
+		size = PT_GUEST_END - dst.v;
+	return copy(tracee_of(thread), (void *)src, dst, size, true);
+}
+
+int ptrace_copy_out_deferred(
+	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size)
+{
+	ssize_t count = ptrace_copy_out(thread, dst, src, size);
+
+	if (count < 0)
+		return (int)count;
+	return (size_t)count == size ? 0 : -EFAULT;
+}
+
+/*
+ * The image has the software-reserved bytes of a signal frame, with the size that the frame has
+ * including the closing FP_XSTATE_MAGIC2 (4 bytes behind the image, which the writer of the frame
+ * adds).
+ */
+ssize_t ptrace_fpu_get(struct platform_thread *thread, void *image, size_t capacity)
+{
+	struct iovec iov = {.iov_base = image, .iov_len = capacity};
+	struct fx_sw_bytes sw = {.magic1 = FP_XSTATE_MAGIC};
+	int err = tracee_request(
+		tracee_of(thread), PTRACE_GETREGSET, (void *)(uintptr_t)NT_X86_XSTATE, &iov);
+
+	if (err < 0)
+		return err;
+	if (iov.iov_len < XSTATE_HEADER + 64 || (pt.fpu_size && iov.iov_len != pt.fpu_size))
+		return -EINVAL;
+	/* The host leaves the enabled features here (XCR0, arch/x86/kernel/fpu/regset.c). */
+	memcpy(&sw.xfeatures, (char *)image + FX_SW_OFFSET, sizeof(sw.xfeatures));
+	sw.xstate_size = (uint32_t)iov.iov_len;
+	sw.extended_size = sw.xstate_size + 4;
+	memset((char *)image + FX_SW_OFFSET, 0, XSTATE_HEADER - FX_SW_OFFSET);
+	memcpy((char *)image + FX_SW_OFFSET, &sw, 20);
+	return (ssize_t)iov.iov_len;
+}
+
+int ptrace_fpu_set(struct platform_thread *thread, const void *image, size_t size)
+{
+	struct iovec iov = {.iov_base = (void *)image, .iov_len = size};
+	int err;
+
+	if (size != pt.fpu_size)
+		return -EINVAL;
+	err = tracee_request(
+		tracee_of(thread), PTRACE_SETREGSET, (void *)(uintptr_t)NT_X86_XSTATE, &iov);
+	return err < 0 && err != -ESRCH ? -EINVAL : err;
+}
+
+int ptrace_fpu_reset(struct platform_thread *thread)
+{
+	return ptrace_fpu_set(thread, pt.fpu_initial, pt.fpu_size);
+}
+
+/* Reads /proc/@tid/@name as a string. 0 or -ESRCH. */
+static int read_proc(pid_t tid, const char *name, char *buffer, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	char path[32];
+	ssize_t count;
+
+	snprintf(path, sizeof(path), "%d/%s", (int)tid, name);
+	fd = openat(pt.proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ESRCH;
+	count = read(fd, buffer, size - 1);
+	if (count <= 0)
+		return -ESRCH;
+	buffer[count] = '\0';
+	return 0;
+}
+
+/* proc(5): utime and stime are the 14th and 15th fields of stat, in ticks of 10 ms. schedstat has
+ * the exact sum. */
+int ptrace_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system)
+{
+	struct tracee *t = tracee_of(thread);
+	unsigned long long user, system, total;
+	char buffer[512];
+	const char *fields;
+
+	if (t->reaped || read_proc(t->tid, "stat", buffer, sizeof(buffer)) < 0)
+		return -ESRCH;
+	fields = strrchr(buffer, ')');
+	if (!fields || sscanf(fields + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+			       &user, &system) != 2)
+		return -ESRCH;
+	if (read_proc(t->tid, "schedstat", buffer, sizeof(buffer)) == 0 &&
+		sscanf(buffer, "%llu", &total) == 1) {
+		/* The ticks only say how the exact total splits. */
+		*ret_user =
+			user + system
+				? (uint64_t)((double)total * (double)user / (double)(user + system))
+				: total;
+		*ret_system = total - *ret_user;
+		return 0;
+	}
+	*ret_user = user * 10000000ull;
+	*ret_system = system * 10000000ull;
+	return 0;
+}
+
+int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size)
+{
+	unsigned long long pages;
+	char buffer[128];
+	struct tracee *t;
+
+	/* A leader that has exited shows no memory: ask any thread that is left. */
+	list_for_each_entry (t, &as->tracees, as_link) {
+		if (t->reaped || t->released)
+			continue;
+		if (read_proc(t->tid, "statm", buffer, sizeof(buffer)) < 0 ||
+			sscanf(buffer, "%*u %llu", &pages) != 1)
+			continue;
+		*ret_size = pages * LX_PAGE_SIZE;
+		return 0;
+	}
+	return -ESRCH;
+}
