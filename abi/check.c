@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Checks the guest ABI headers against the host's. Nothing here is executed: it compiles, or the ABI is wrong. This is the
- * only file where headers of libc and of the kernel meet ours; constants newer than the oldest supported headers (Linux
- * 6.1) are missing here. There is one line for each constant, in the order of the headers.
+ * Checks the guest ABI headers against the host's. Nothing here is executed: it compiles, or the
+ * ABI is wrong. This is the only file where headers of libc and of the kernel meet ours; constants
+ * newer than the oldest supported headers (Linux 6.1) are missing here. There is one line for each
+ * constant, in the order of the headers.
  */
 #include <stddef.h>
 #include <stdint.h>
