@@ -21,7 +21,7 @@ struct kernel_config {
 	uint16_t rows, columns; /* its first size; 0 unknown */
 	int control_fd; /* SOCK_SEQPACKET to the launcher: signals in, results out (sentry/control.h) */
 	int commit_fd; /* -1, or where the working directory's changes go at the end (sentry/commit.h) */
-	const struct platform_ops *platform;
+	const char *platform_name; /* NULL: systrap, or ptrace with a word on stderr where that cannot run */
 	bool no_patch;
 	int strace_fd; /* -1: off */
 	int audit_fd; /* -1: off */
@@ -34,7 +34,8 @@ struct kernel_config {
 struct kernel_result {
 	int wait_status; /* init's, as wait4 reports it; -1: never started */
 	int exit_code; /* what `sentry run` exits with */
-	bool timed_out, cpu_time_hit;
+	bool timed_out, cpu_time_hit, memory_hit;
+	uint64_t wall_ns, user_ns, system_ns;
 	uint64_t changed_files; /* of the working directory's overlay */
 	char message[256]; /* for the user, "" = none */
 };

@@ -45,6 +45,11 @@ int view_open(const struct view_config *config, struct view **ret_view, char *me
 int view_mount(struct view *view, struct path *ret_root, char *message, size_t message_size);
 /* The working directory's overlay, borrowed; NULL when there is none. */
 struct super_block *view_overlay(struct view *view);
+/*
+ * Calls @fn with each host directory or file that the view opened (for Landlock); @fd stays the view's. Stops at the first
+ * negative result and returns it.
+ */
+int view_for_each_host_root(struct view *view, int (*fn)(int fd, bool writable, void *arg), void *arg);
 void view_free(struct view *view);
 
 #endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_CMD_COMMANDS_H
+#define SENTRY_CMD_COMMANDS_H
+
+/* `sentry NAME ...`: @argv[0] is NAME. Each returns the process's exit code. */
+int command_run(int argc, char **argv);
+int command_doctor(int argc, char **argv);
+int command_syscalls(int argc, char **argv);
+
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cmd/commands.h"
+#include "cmd/launcher.h"
+#include "cmd/options.h"
+#include "cmd/resolve.h"
+#include "cmd/status.h"
+
+/* Everything that a run's configuration borrows. */
+struct run {
+	struct run_options options;
+	struct kernel_config config;
+	struct view_volume *volumes;
+	struct view_tmpfs *tmpfs;
+	struct string_list strings; /* pieces that were split off options */
+	struct string_list env;
+	char *cwd, *prefix, *bin, *home;
+};
+
+static const char *keep_string(struct run *run, const char *text, size_t size)
+{
+	_cleanup_free_ char *copy = strndup(text, size);
+
+	if (!copy || string_list_add(&run->strings, copy) < 0)
+		return NULL;
+	return run->strings.items[run->strings.count - 1];
+}
+
+static int bad_value(const char *option, const char *value, const char *why)
+{
+	log_error("%s: '%s': %s", option, value, why);
+	return -EINVAL;
+}
+
+/* SRC:DST[:ro|rw]; SRC may be relative to where we stand. */
+static int parse_volume(struct run *run, const char *text, struct view_volume *ret)
+{
+	const char *colon = strchr(text, ':'), *target = colon + 1, *mode = strchr(target, ':');
+	_cleanup_free_ char *source = strndup(text, (size_t)(colon - text)), *real = NULL;
+	size_t target_size = mode ? (size_t)(mode - target) : strlen(target);
+
+	if (!source)
+		return -ENOMEM;
+	if (!*source || target[0] != '/')
+		return bad_value("--volume", text, "is not SRC:DST[:ro|rw] with an absolute DST");
+	if (mode && strcmp(mode, ":ro") != 0 && strcmp(mode, ":rw") != 0)
+		return bad_value("--volume", text, "the mode is neither ro nor rw");
+	real = realpath(source, NULL);
+	if (!real)
+		return bad_value("--volume", source, strerror(errno));
+	ret->source = keep_string(run, real, strlen(real));
+	ret->target = keep_string(run, target, target_size);
+	ret->writable = mode && strcmp(mode, ":rw") == 0;
+	return ret->source && ret->target ? 0 : -ENOMEM;
+}
+
+static int parse_tmpfs(struct run *run, const char *text, struct view_tmpfs *ret)
+{
+	const char *colon = strchr(text, ':');
+
+	ret->target = keep_string(run, text, colon ? (size_t)(colon - text) : strlen(text));
+	ret->size_limit = 0;
+	if (!ret->target)
+		return -ENOMEM;
+	if (colon && (strncmp(colon, ":size=", 6) != 0 || parse_size(colon + 6, &ret->size_limit) < 0 || !ret->size_limit))
+		return bad_value("--tmpfs", text, "is not DST[:size=SIZE]");
+	return 0;
+}
+
+static int collect_mounts(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	int r;
+
+	run->volumes = calloc(options->volumes.count + 1, sizeof(*run->volumes));
+	run->tmpfs = calloc(options->tmpfs.count + 1, sizeof(*run->tmpfs));
+	if (!run->volumes || !run->tmpfs)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->volumes.count; i++) {
+		r = parse_volume(run, options->volumes.items[i], &run->volumes[i]);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < options->tmpfs.count; i++) {
+		r = parse_tmpfs(run, options->tmpfs.items[i], &run->tmpfs[i]);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Sets NAME=VALUE unless the list has the name already. */
+static int env_default(struct string_list *env, const char *name, const char *value)
+{
+	_cleanup_free_ char *word = NULL;
+	size_t size = strlen(name);
+
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], name, size) == 0 && env->items[i][size] == '=')
+			return 0;
+	}
+	if (asprintf(&word, "%s=%s", name, value) < 0) {
+		word = NULL;
+		return -ENOMEM;
+	}
+	return string_list_add(env, word);
+}
+
+/* -e wins; a name given twice: the last. */
+static int collect_environment(struct run *run)
+{
+	const struct string_list *given = &run->options.env;
+	const char *lang = getenv("LANG"), *term = getenv("TERM"), *zone = getenv("TZ");
+	_cleanup_free_ char *path = NULL;
+	int r = 0;
+
+	for (size_t i = given->count; i-- > 0;) {
+		const char *word = given->items[i];
+		_cleanup_free_ char *name = strndup(word, strcspn(word, "="));
+
+		r = r < 0 ? r : name ? env_default(&run->env, name, strchr(word, '=') + 1) : -ENOMEM;
+	}
+	if (asprintf(&path, "%s%s%s", run->bin ? run->bin : "", run->bin ? ":" : "", GUEST_PATH) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	r = r < 0 ? r : env_default(&run->env, "PATH", path);
+	r = r < 0 ? r : env_default(&run->env, "HOME", run->home);
+	r = r < 0 ? r : env_default(&run->env, "LANG", lang ? lang : "C.UTF-8");
+	if (term && run->options.terminal)
+		r = r < 0 ? r : env_default(&run->env, "TERM", term);
+	if (zone)
+		r = r < 0 ? r : env_default(&run->env, "TZ", zone);
+	return r;
+}
+
+/* A file for our own output, or stderr. Never inherited by anyone. */
+static int open_output(const char *option, const char *file, int *ret_fd)
+{
+	int fd = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644) : fcntl(2, F_DUPFD_CLOEXEC, 3);
+
+	if (fd < 0) {
+		log_error("%s: '%s': %s", option, file ? file : "stderr", strerror(errno));
+		return -EINVAL;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int find_places(struct run *run)
+{
+	const struct passwd *user = getpwuid(getuid());
+	int r;
+
+	run->cwd = getcwd(NULL, 0);
+	if (!run->cwd) {
+		log_error("the current directory cannot be named: %s", strerror(errno));
+		return -EINVAL;
+	}
+	run->home = strdup(user && user->pw_dir[0] == '/' ? user->pw_dir : "/");
+	if (!run->home)
+		return -ENOMEM;
+	if (run->options.rootfs)
+		return 0;
+	r = resolve_prefix(run->options.argv[0], run->cwd, &run->prefix, &run->bin);
+	if (r == -EINVAL)
+		log_error("%s lies in or above the home directory, which is not shown unasked; name its tree with -v", run->options.argv[0]);
+	return r;
+}
+
+static int configure(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct kernel_config *config = &run->config;
+	int r;
+
+	r = find_places(run);
+	r = r < 0 ? r : collect_mounts(run);
+	r = r < 0 ? r : collect_environment(run);
+	if (r < 0)
+		return r;
+	*config = (struct kernel_config){
+		.argv = options->argv,
+		.envp = run->env.items,
+		.workdir = options->workdir ? options->workdir : options->rootfs ? "/" : run->cwd,
+		.hostname = options->hostname,
+		.uid = options->has_user ? options->uid : getuid(),
+		.gid = options->has_user ? options->gid : getgid(),
+		.memory_limit = options->memory_limit,
+		.pids_limit = options->pids_limit,
+		.nofile_limit = options->nofile_limit,
+		.terminal = options->terminal,
+		.control_fd = -1,
+		.commit_fd = -1,
+		.platform_name = options->platform,
+		.strace_fd = -1,
+		.audit_fd = -1,
+		.timeout_ns = options->timeout_ns,
+		.cpu_time_ns = options->cpu_time_ns,
+	};
+	config->view = (struct view_config){
+		.volumes = run->volumes,
+		.volume_count = options->volumes.count,
+		.tmpfs = run->tmpfs,
+		.tmpfs_count = options->tmpfs.count,
+		.rootfs = options->rootfs,
+		.cwd = options->rootfs ? NULL : run->cwd,
+		.prefix = run->prefix,
+		.home = run->home,
+		.uid = config->uid,
+		.gid = config->gid,
+		.hostname = options->hostname,
+	};
+	if (options->strace)
+		r = open_output("--strace", options->strace_file, &config->strace_fd);
+	if (r == 0 && options->audit_file)
+		r = open_output("--audit", options->audit_file, &config->audit_fd);
+	return r;
+}
+
+static void report(const struct run *run, const struct kernel_result *result)
+{
+	unsigned long long changed = result->changed_files;
+
+	if (result->message[0])
+		log_error("%s", result->message);
+	if (changed > 0 && !run->options.commit)
+		log_info("%llu file%s in %s would have changed; --commit keeps the changes", changed, changed == 1 ? "" : "s", run->cwd);
+}
+
+static void run_free(struct run *run)
+{
+	run_options_free(&run->options);
+	string_list_free(&run->strings);
+	string_list_free(&run->env);
+	free(run->volumes);
+	free(run->tmpfs);
+	free(run->cwd);
+	free(run->prefix);
+	free(run->bin);
+	free(run->home);
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run run = {0};
+	struct kernel_result result = {.exit_code = 125};
+	int status_fd = -1;
+	int r = run_options_parse(argc, argv, &run.options);
+
+	if (r != 0)
+		return r > 0 ? 0 : 125;
+	log_set_level(LOG_INFO);
+	r = configure(&run);
+	if (r == 0 && run.options.status_file)
+		r = open_output("--status-json", run.options.status_file, &status_fd);
+	if (r == 0) {
+		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd, &result);
+		if (r < 0)
+			log_error("cannot start: %s", strerror(-r));
+		else
+			report(&run, &result);
+	} else if (r == -ENOMEM) {
+		log_error("out of memory");
+	}
+	if (r == 0 && status_fd >= 0 && status_write(status_fd, &result) < 0)
+		log_error("--status-json: cannot write: %s", strerror(errno));
+	run_free(&run);
+	return r < 0 ? 125 : result.exit_code;
+}

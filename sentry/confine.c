@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+
+/*
+ * The Sentry is trusted with the guest's memory and files, not with the host: a hole in it must not be worth much. Host files
+ * are reached only beneath the view's roots; openat2's RESOLVE_BENEATH keeps our own code inside, Landlock keeps a compromised
+ * Sentry inside.
+ */
+
+/* Newer than the oldest headers we build with; values from landlock(7). */
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER (1ull << 13)
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE (1ull << 14)
+#endif
+#define ACCESS_FS_IOCTL_DEV    (1ull << 15)
+#define ACCESS_NET_BIND_TCP    (1ull << 0)
+#define ACCESS_NET_CONNECT_TCP (1ull << 1)
+#define SCOPE_ABSTRACT_UNIX    (1ull << 0)
+#define SCOPE_SIGNAL	       (1ull << 1)
+
+#define ACCESS_FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define ACCESS_FS_BASE ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1) /* every right of the first version */
+#define ACCESS_FS_FILE                                                                                                         \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_TRUNCATE)
+
+struct ruleset_attr {
+	uint64_t handled_access_fs, handled_access_net, scoped;
+};
+
+static int compare_fds(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+int confine_descriptors(const int *keep, size_t count, const char **ret_why)
+{
+	_cleanup_free_ int *sorted = calloc(count + 1, sizeof(*sorted));
+	struct rlimit files, core = {1, 1};
+	unsigned first = 3;
+	int null;
+
+	if (!sorted) {
+		*ret_why = "memory for the list of descriptors";
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = keep[i];
+	qsort(sorted, count, sizeof(*sorted), compare_fds);
+	for (size_t i = 0; i < count; i++) {
+		if (sorted[i] < (int)first)
+			continue;
+		if ((unsigned)sorted[i] > first && close_range(first, (unsigned)sorted[i] - 1, 0) < 0)
+			goto fail;
+		first = (unsigned)sorted[i] + 1;
+	}
+	if (close_range(first, ~0u, 0) < 0)
+		goto fail;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
+		goto fail;
+	close(null);
+	/* A soft limit of 1024 would be the guests' limit all together. A core of one page: 0 does not stop a piped handler. */
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		goto fail;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0)
+		goto fail;
+	return 0;
+fail:
+	*ret_why = "closing inherited descriptors";
+	return -errno;
+}
+
+static int drop_bounding_set(void)
+{
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
+		/* Without CAP_SETPCAP the set cannot shrink, and no_new_privs makes it moot: execve gains nothing. */
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+			return -errno;
+	}
+	return 0;
+}
+
+int confine_privileges(const char **ret_why)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}};
+	int r;
+
+	*ret_why = "giving up privileges";
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = drop_bounding_set();
+	if (r < 0)
+		return r;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -errno;
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+struct add_rule {
+	int ruleset;
+	uint64_t handled;
+};
+
+static int add_rule(int fd, bool writable, void *arg)
+{
+	const struct add_rule *add = arg;
+	struct landlock_path_beneath_attr rule = {.parent_fd = fd};
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	rule.allowed_access = writable ? add->handled & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | ACCESS_FS_IOCTL_DEV |
+					       LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK) :
+				  ACCESS_FS_READ;
+	if (!S_ISDIR(st.st_mode))
+		rule.allowed_access &= ACCESS_FS_FILE;
+	rule.allowed_access &= add->handled;
+	return syscall(SYS_landlock_add_rule, add->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+}
+
+int confine_files(struct view *view, const char **ret_why)
+{
+	struct ruleset_attr attr = {.handled_access_fs = ACCESS_FS_BASE};
+	_cleanup_close_ int ruleset = -1;
+	size_t size = sizeof(attr.handled_access_fs);
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct add_rule add;
+	int r;
+
+	*ret_why = "Landlock (the host kernel lacks it or has it switched off)";
+	if (version < 1)
+		return -EOPNOTSUPP;
+	if (version >= 2)
+		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_REFER;
+	if (version >= 3)
+		attr.handled_access_fs |= LANDLOCK_ACCESS_FS_TRUNCATE;
+	if (version >= 4) {
+		attr.handled_access_net = ACCESS_NET_BIND_TCP | ACCESS_NET_CONNECT_TCP;
+		size = offsetof(struct ruleset_attr, scoped);
+	}
+	if (version >= 5)
+		attr.handled_access_fs |= ACCESS_FS_IOCTL_DEV;
+	if (version >= 6) {
+		attr.scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL;
+		size = sizeof(attr);
+	}
+	*ret_why = "Landlock";
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
+	if (ruleset < 0)
+		return -errno;
+	add = (struct add_rule){.ruleset = ruleset, .handled = attr.handled_access_fs};
+	r = view_for_each_host_root(view, add_rule, &add);
+	if (r < 0)
+		return r;
+	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+}
