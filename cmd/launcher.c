@@ -20,11 +20,13 @@
 #include "sentry/control.h"
 
 /*
- * The launcher: parent of the Sentry, owner of the terminal, forwarder of signals. It enforces nothing. The Sentry is a fork
- * of it in a session of its own, so that signals from the host's terminal reach the launcher alone.
+ * The launcher: parent of the Sentry, owner of the terminal, forwarder of signals. It enforces
+ * nothing. The Sentry is a fork of it in a session of its own, so that signals from the host's
+ * terminal reach the launcher alone.
  *
- * Neither outlives the other: the Sentry holds the read end of a pipe whose only write end is ours, armed so that
- * its closing kills the Sentry (whose own death kills the stubs); when the Sentry dies first, we see it as its parent.
+ * Neither outlives the other: the Sentry holds the read end of a pipe whose only write end is ours,
+ * armed so that its closing kills the Sentry (whose own death kills the stubs); when the Sentry
+ * dies first, we see it as its parent.
  */
 
 struct launcher {
@@ -35,7 +37,8 @@ struct launcher {
 	struct kernel_result *result;
 };
 
-static const int forwarded_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
+static const int forwarded_signals[] = {
+	SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT, SIGWINCH};
 
 /* The Sentry's side of the death pipe: closing the last write end raises SIGKILL for the reader. */
 static int arm_death_pipe(int fd)
@@ -53,7 +56,7 @@ static void send_result(int control, const struct kernel_result *result)
 	(void)send(control, &message, sizeof(message), MSG_NOSIGNAL);
 }
 
-__attribute__((noreturn)) static void sentry_process(struct kernel_config *config, int death_read, int death_write)
+static _Noreturn void sentry_process(struct kernel_config *config, int death_read, int death_write)
 {
 	struct kernel_result result = {.wait_status = -1, .exit_code = 125};
 	struct pollfd launcher = {.fd = death_read, .events = POLLIN};
@@ -63,7 +66,8 @@ __attribute__((noreturn)) static void sentry_process(struct kernel_config *confi
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setsid() < 0 || arm_death_pipe(death_read) < 0) {
-		snprintf(result.message, sizeof(result.message), "cannot tie the kernel's life to the launcher's: %s", strerror(errno));
+		snprintf(result.message, sizeof(result.message),
+			"cannot tie the kernel's life to the launcher's: %s", strerror(errno));
 		send_result(config->control_fd, &result);
 		_exit(125);
 	}
@@ -132,11 +136,13 @@ static bool reap_sentry(struct launcher *launcher)
 	*launcher->result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
 	if (WIFSIGNALED(status))
 		snprintf(launcher->result->message, sizeof(launcher->result->message),
-			"the kernel process was killed by signal %d (%s); every guest task died with it", WTERMSIG(status),
-			strsignal(WTERMSIG(status)));
+			"the kernel process was killed by signal %d (%s); every guest task died "
+			"with it",
+			WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		snprintf(launcher->result->message, sizeof(launcher->result->message),
-			"the kernel process ended without a result (status %d)", WEXITSTATUS(status));
+			"the kernel process ended without a result (status %d)",
+			WEXITSTATUS(status));
 	return true;
 }
 
@@ -148,7 +154,10 @@ static void serve(struct launcher *launcher)
 		struct pollfd fds[6] = {
 			{.fd = launcher->signals, .events = POLLIN},
 			{.fd = launcher->control, .events = POLLIN},
-			{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1},
+			{.fd = -1},
+			{.fd = -1},
+			{.fd = -1},
+			{.fd = -1},
 		};
 
 		if (launcher->has_terminal) {
@@ -209,9 +218,14 @@ static int guest_stdio(struct kernel_config *config, bool no_stdin, int terminal
 	return 0;
 }
 
-int launch(struct kernel_config *config, bool no_stdin, struct kernel_result *ret_result)
+int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
+	struct kernel_result *ret_result)
 {
-	struct launcher launcher = {.control = -1, .signals = -1, .terminal_socket = -1, .commit = -1, .result = ret_result};
+	struct launcher launcher = {.control = -1,
+		.signals = -1,
+		.terminal_socket = -1,
+		.commit = -1,
+		.result = ret_result};
 	int control[2], tty[2] = {-1, -1}, death[2];
 	int r = make_pair(SOCK_SEQPACKET, control);
 
@@ -230,6 +244,7 @@ int launch(struct kernel_config *config, bool no_stdin, struct kernel_result *re
 	launcher.signals = r;
 	guest_stdio(config, no_stdin, tty[0]);
 	config->control_fd = control[0];
+	config->death_fd = death[0];
 	if (config->terminal)
 		terminal_window(&config->rows, &config->columns);
 

@@ -7,11 +7,13 @@
 #include "sentry/kernel.h"
 
 /*
- * Starts the Sentry in a process of its own, serves it until it is gone, and fills *ret_result. @config is complete but for
- * stdio, control_fd and the like, which are made here. @no_stdin: the guest reads end of file.
+ * Starts the Sentry in a process of its own, serves it until it is gone, and fills *ret_result.
+ * @config is complete but for stdio, control_fd and the like, which are made here. @no_stdin: the
+ * guest reads end of file.
  * @commit: what the guest changed below @cwd is applied there.
  * Returns 0, or -errno when not even the process could be made.
  */
-int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd, struct kernel_result *ret_result);
+int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
+	struct kernel_result *ret_result);
 
 #endif

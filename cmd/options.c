@@ -13,14 +13,17 @@
 static const char usage_text[] =
 	"usage: sentry run [OPTIONS] -- COMMAND [ARG...]\n"
 	"\n"
-	"Runs COMMAND in a sandbox: its system calls are answered by sentry's own kernel. It sees the\n"
-	"host's programs and libraries and the current directory, all read-only (its changes are kept in\n"
+	"Runs COMMAND in a sandbox: its system calls are answered by sentry's own kernel. It sees "
+	"the\n"
+	"host's programs and libraries and the current directory, all read-only (its changes are "
+	"kept in\n"
 	"memory), and nothing else.\n"
 	"\n"
 	"Files\n"
 	"  -v, --volume SRC:DST[:ro|rw]   show a host file or directory (default: ro)\n"
 	"      --tmpfs DST[:size=SIZE]    an empty memory file system\n"
-	"      --rootfs DIR               use DIR as the root file system instead of the host's programs\n"
+	"      --rootfs DIR               use DIR as the root file system instead of the host's "
+	"programs\n"
 	"  -w, --workdir DIR              start there (default: the current directory)\n"
 	"      --commit                   keep the changes made in the current directory\n"
 	"\n"
@@ -36,16 +39,19 @@ static const char usage_text[] =
 	"  -m, --memory SIZE              resident memory, as 512m or 2g (default: 1g)\n"
 	"      --pids-limit N             tasks (default: 128)\n"
 	"      --ulimit nofile=N          open files of a process (default: 1024)\n"
-	"      --timeout TIME             end everything after TIME, as 30 or 1.5 or 500ms or 2m; exit code 124\n"
+	"      --timeout TIME             end everything after TIME, as 30 or 1.5 or 500ms or 2m; "
+	"exit code 124\n"
 	"      --cpu-time TIME            end everything after so much CPU time; exit code 124\n"
 	"\n"
 	"Watching\n"
 	"      --strace[=FILE]            print each system call (default: to stderr)\n"
 	"      --audit FILE               JSON lines: what was refused and why\n"
 	"      --status-json FILE         how it ended\n"
-	"      --platform systrap|ptrace  how system calls are caught (default: the first that this host can)\n"
+	"      --platform systrap|ptrace  how system calls are caught (default: the first that "
+	"this host can)\n"
 	"\n"
-	"Exit codes: the command's own; 128+n when signal n ended it; 124 time limit; 125 sentry failed;\n"
+	"Exit codes: the command's own; 128+n when signal n ended it; 124 time limit; 125 sentry "
+	"failed;\n"
 	"126 the command cannot be executed; 127 it was not found.\n";
 
 int string_list_add(struct string_list *list, const char *string)
@@ -147,7 +153,8 @@ int parse_duration(const char *text, uint64_t *ret)
 	return -EINVAL;
 }
 
-static int parse_count(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+static int parse_count(
+	const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
 	const char *end;
 	uint64_t value;
@@ -155,8 +162,8 @@ static int parse_count(const char *option, const char *text, uint64_t min, uint6
 	if (parse_number(text, &end, &value) < 0 || *end)
 		return usage_error("%s: '%s' is not a number", option, text);
 	if (value < min || value > max)
-		return usage_error("%s: %s is out of range (%llu to %llu)", option, text, (unsigned long long)min,
-			(unsigned long long)max);
+		return usage_error("%s: %s is out of range (%llu to %llu)", option, text,
+			(unsigned long long)min, (unsigned long long)max);
 	*ret = value;
 	return 0;
 }
@@ -203,7 +210,9 @@ static int parse_hostname(const char *text, struct run_options *options)
 {
 	size_t size = strlen(text);
 
-	if (size < 1 || size > 64 || strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") != size)
+	if (size < 1 || size > 64 ||
+		strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.") !=
+			size)
 		return usage_error("--hostname: '%s' is not a host name", text);
 	options->hostname = text;
 	return 0;
@@ -271,7 +280,8 @@ static int parse_limit(int option, const char *text, struct run_options *options
 		if (parse_size(text, &value) < 0)
 			return usage_error("--memory: '%s' is not a size (as 512m or 2g)", text);
 		if (value < 16ull << 20)
-			return usage_error("--memory: %s is less than the least that works, 16m", text);
+			return usage_error(
+				"--memory: %s is less than the least that works, 16m", text);
 		options->memory_limit = value;
 		return 0;
 	case OPT_PIDS:
@@ -282,11 +292,13 @@ static int parse_limit(int option, const char *text, struct run_options *options
 		return parse_count("--ulimit nofile", text + 7, 16, 65536, &options->nofile_limit);
 	case OPT_TIMEOUT:
 		if (parse_duration(text, &options->timeout_ns) < 0 || !options->timeout_ns)
-			return usage_error("--timeout: '%s' is not a time (as 30, 1.5, 500ms, 2m)", text);
+			return usage_error(
+				"--timeout: '%s' is not a time (as 30, 1.5, 500ms, 2m)", text);
 		return 0;
 	default:
 		if (parse_duration(text, &options->cpu_time_ns) < 0 || !options->cpu_time_ns)
-			return usage_error("--cpu-time: '%s' is not a time (as 30, 1.5, 500ms, 2m)", text);
+			return usage_error(
+				"--cpu-time: '%s' is not a time (as 30, 1.5, 500ms, 2m)", text);
 		return 0;
 	}
 }

@@ -17,8 +17,8 @@ void string_list_free(struct string_list *list);
 /* The command line of `sentry run`, checked for form but not yet for existence. */
 struct run_options {
 	struct string_list volumes; /* SRC:DST[:ro|rw] */
-	struct string_list tmpfs; /* DST[:size=N] */
-	struct string_list env; /* K=V, K resolved from our environment already */
+	struct string_list tmpfs;   /* DST[:size=N] */
+	struct string_list env;	    /* K=V, K resolved from our environment already */
 	const char *workdir, *hostname, *rootfs;
 	bool has_user;
 	uint32_t uid, gid;
@@ -33,8 +33,8 @@ struct run_options {
 };
 
 /*
- * Parses the words after `sentry run`. Returns 0; or -EINVAL after one line on stderr with a hint; or 1 when --help was
- * answered. Strings point into @argv or are owned by the lists.
+ * Parses the words after `sentry run`. Returns 0; or -EINVAL after one line on stderr with a hint;
+ * or 1 when --help was answered. Strings point into @argv or are owned by the lists.
  */
 int run_options_parse(int argc, char **argv, struct run_options *ret);
 void run_options_free(struct run_options *options);

@@ -13,7 +13,8 @@
 
 #include "base/cleanup.h"
 
-static const char *const shown_trees[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
+static const char *const shown_trees[] = {
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
 
 static bool is_below(const char *path, const char *tree)
 {

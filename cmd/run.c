@@ -72,7 +72,8 @@ static int parse_tmpfs(struct run *run, const char *text, struct view_tmpfs *ret
 	ret->size_limit = 0;
 	if (!ret->target)
 		return -ENOMEM;
-	if (colon && (strncmp(colon, ":size=", 6) != 0 || parse_size(colon + 6, &ret->size_limit) < 0 || !ret->size_limit))
+	if (colon && (strncmp(colon, ":size=", 6) != 0 ||
+			     parse_size(colon + 6, &ret->size_limit) < 0 || !ret->size_limit))
 		return bad_value("--tmpfs", text, "is not DST[:size=SIZE]");
 	return 0;
 }
@@ -128,9 +129,12 @@ static int collect_environment(struct run *run)
 		const char *word = given->items[i];
 		_cleanup_free_ char *name = strndup(word, strcspn(word, "="));
 
-		r = r < 0 ? r : name ? env_default(&run->env, name, strchr(word, '=') + 1) : -ENOMEM;
+		r = r < 0  ? r
+		    : name ? env_default(&run->env, name, strchr(word, '=') + 1)
+			   : -ENOMEM;
 	}
-	if (asprintf(&path, "%s%s%s", run->bin ? run->bin : "", run->bin ? ":" : "", GUEST_PATH) < 0) {
+	if (asprintf(&path, "%s%s%s", run->bin ? run->bin : "", run->bin ? ":" : "", GUEST_PATH) <
+		0) {
 		path = NULL;
 		return -ENOMEM;
 	}
@@ -147,7 +151,8 @@ static int collect_environment(struct run *run)
 /* A file for our own output, or stderr. Never inherited by anyone. */
 static int open_output(const char *option, const char *file, int *ret_fd)
 {
-	int fd = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644) : fcntl(2, F_DUPFD_CLOEXEC, 3);
+	int fd = file ? open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644)
+		      : fcntl(2, F_DUPFD_CLOEXEC, 3);
 
 	if (fd < 0) {
 		log_error("%s: '%s': %s", option, file ? file : "stderr", strerror(errno));
@@ -174,7 +179,9 @@ static int find_places(struct run *run)
 		return 0;
 	r = resolve_prefix(run->options.argv[0], run->cwd, &run->prefix, &run->bin);
 	if (r == -EINVAL)
-		log_error("%s lies in or above the home directory, which is not shown unasked; name its tree with -v", run->options.argv[0]);
+		log_error("%s lies in or above the home directory, which is not shown unasked; "
+			  "name its tree with -v",
+			run->options.argv[0]);
 	return r;
 }
 
@@ -192,7 +199,9 @@ static int configure(struct run *run)
 	*config = (struct kernel_config){
 		.argv = options->argv,
 		.envp = run->env.items,
-		.workdir = options->workdir ? options->workdir : options->rootfs ? "/" : run->cwd,
+		.workdir = options->workdir  ? options->workdir
+			   : options->rootfs ? "/"
+					     : run->cwd,
 		.hostname = options->hostname,
 		.uid = options->has_user ? options->uid : getuid(),
 		.gid = options->has_user ? options->gid : getgid(),
@@ -235,7 +244,8 @@ static void report(const struct run *run, const struct kernel_result *result)
 	if (result->message[0])
 		log_error("%s", result->message);
 	if (changed > 0 && !run->options.commit)
-		log_info("%llu file%s in %s would have changed; --commit keeps the changes", changed, changed == 1 ? "" : "s", run->cwd);
+		log_info("%llu file%s in %s would have changed; --commit keeps the changes",
+			changed, changed == 1 ? "" : "s", run->cwd);
 }
 
 static void run_free(struct run *run)

@@ -47,7 +47,8 @@ int status_write(int fd, const struct kernel_result *result)
 	if (result->wait_status >= 0 && WIFSIGNALED(result->wait_status))
 		cJSON_AddNumberToObject(root, "signal", WTERMSIG(result->wait_status));
 	if (result->wait_status >= 0 && WIFEXITED(result->wait_status))
-		cJSON_AddNumberToObject(root, "program_exit_code", WEXITSTATUS(result->wait_status));
+		cJSON_AddNumberToObject(
+			root, "program_exit_code", WEXITSTATUS(result->wait_status));
 	add_usage(root, result);
 	if (result->message[0])
 		cJSON_AddStringToObject(root, "message", result->message);

@@ -88,7 +88,8 @@ bool terminal_window(uint16_t *ret_rows, uint16_t *ret_columns)
 {
 	struct winsize size;
 
-	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
+	if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0 &&
+		ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
 		return false;
 	*ret_rows = size.ws_row;
 	*ret_columns = size.ws_col;

@@ -8,12 +8,13 @@
 #include <termios.h>
 
 /*
- * The launcher's side of -t. The guest's terminal is the Sentry's own; its bytes travel over a socket, and the launcher copies
- * between that socket and our stdin and stdout, whose terminal (if it is one) is in raw mode meanwhile. The guest never holds a
- * descriptor of the host's terminal, so TIOCSTI and its kin have nothing to act on.
+ * The launcher's side of -t. The guest's terminal is the Sentry's own; its bytes travel over a
+ * socket, and the launcher copies between that socket and our stdin and stdout, whose terminal (if
+ * it is one) is in raw mode meanwhile. The guest never holds a descriptor of the host's terminal,
+ * so TIOCSTI and its kin have nothing to act on.
  */
 struct relay {
-	int from, to; /* -1 when ended */
+	int from, to;	   /* -1 when ended */
 	bool to_is_socket; /* half-close it at the end of input */
 	size_t start, end; /* unwritten bytes in data */
 	char data[16384];
@@ -27,7 +28,8 @@ struct terminal {
 
 /* @socket stays the caller's. */
 void terminal_open(struct terminal *terminal, int socket);
-/* Gives the host's terminal its mode back; safe to call twice and from the way out of a fatal signal. */
+/* Gives the host's terminal its mode back; safe to call twice and from the way out of a fatal
+ * signal. */
 void terminal_restore(struct terminal *terminal);
 /* One step of a relay after poll(2) said so: reads when empty, writes when not. */
 void relay_step(struct relay *relay, short revents_from, short revents_to);

@@ -17,9 +17,9 @@
 #include "base/cleanup.h"
 
 /*
- * The Sentry is trusted with the guest's memory and files, not with the host: a hole in it must not be worth much. Host files
- * are reached only beneath the view's roots; openat2's RESOLVE_BENEATH keeps our own code inside, Landlock keeps a compromised
- * Sentry inside.
+ * The Sentry is trusted with the guest's memory and files, not with the host: a hole in it must not
+ * be worth much. Host files are reached only beneath the view's roots; openat2's RESOLVE_BENEATH
+ * keeps our own code inside, Landlock keeps a compromised Sentry inside.
  */
 
 /* Newer than the oldest headers we build with; values from landlock(7). */
@@ -36,9 +36,11 @@
 #define SCOPE_SIGNAL	       (1ull << 1)
 
 #define ACCESS_FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define ACCESS_FS_BASE ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1) /* every right of the first version */
-#define ACCESS_FS_FILE                                                                                                         \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_TRUNCATE)
+#define ACCESS_FS_BASE                                                                             \
+	((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1) /* every right of the first version */
+#define ACCESS_FS_FILE                                                                             \
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |                            \
+		LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_TRUNCATE)
 
 struct ruleset_attr {
 	uint64_t handled_access_fs, handled_access_net, scoped;
@@ -68,7 +70,8 @@ int confine_descriptors(const int *keep, size_t count, const char **ret_why)
 	for (size_t i = 0; i < count; i++) {
 		if (sorted[i] < (int)first)
 			continue;
-		if ((unsigned)sorted[i] > first && close_range(first, (unsigned)sorted[i] - 1, 0) < 0)
+		if ((unsigned)sorted[i] > first &&
+			close_range(first, (unsigned)sorted[i] - 1, 0) < 0)
 			goto fail;
 		first = (unsigned)sorted[i] + 1;
 	}
@@ -78,7 +81,8 @@ int confine_descriptors(const int *keep, size_t count, const char **ret_why)
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
 		goto fail;
 	close(null);
-	/* A soft limit of 1024 would be the guests' limit all together. A core of one page: 0 does not stop a piped handler. */
+	/* A soft limit of 1024 would be the guests' limit all together. A core of one page: 0 does
+	 * not stop a piped handler. */
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		goto fail;
 	files.rlim_cur = files.rlim_max;
@@ -93,7 +97,8 @@ fail:
 static int drop_bounding_set(void)
 {
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		/* Without CAP_SETPCAP the set cannot shrink, and no_new_privs makes it moot: execve gains nothing. */
+		/* Without CAP_SETPCAP the set cannot shrink, and no_new_privs makes it moot: execve
+		 * gains nothing. */
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
 			return -errno;
 	}
@@ -130,13 +135,18 @@ static int add_rule(int fd, bool writable, void *arg)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	rule.allowed_access = writable ? add->handled & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE | ACCESS_FS_IOCTL_DEV |
-					       LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK) :
-				  ACCESS_FS_READ;
+	rule.allowed_access = writable ? add->handled & ~(uint64_t)(LANDLOCK_ACCESS_FS_EXECUTE |
+								    ACCESS_FS_IOCTL_DEV |
+								    LANDLOCK_ACCESS_FS_MAKE_CHAR |
+								    LANDLOCK_ACCESS_FS_MAKE_BLOCK)
+				       : ACCESS_FS_READ;
 	if (!S_ISDIR(st.st_mode))
 		rule.allowed_access &= ACCESS_FS_FILE;
 	rule.allowed_access &= add->handled;
-	return syscall(SYS_landlock_add_rule, add->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 ? -errno : 0;
+	return syscall(SYS_landlock_add_rule, add->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) <
+			       0
+		       ? -errno
+		       : 0;
 }
 
 int confine_files(struct view *view, const char **ret_why)
@@ -144,7 +154,8 @@ int confine_files(struct view *view, const char **ret_why)
 	struct ruleset_attr attr = {.handled_access_fs = ACCESS_FS_BASE};
 	_cleanup_close_ int ruleset = -1;
 	size_t size = sizeof(attr.handled_access_fs);
-	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	struct add_rule add;
 	int r;
 

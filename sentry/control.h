@@ -7,8 +7,8 @@
 #include "sentry/kernel.h"
 
 /*
- * The socket between the launcher and the Sentry: SOCK_SEQPACKET, one struct a packet, both of one build. The launcher trusts
- * nothing in what comes back but its form.
+ * The socket between the launcher and the Sentry: SOCK_SEQPACKET, one struct a packet, both of one
+ * build. The launcher trusts nothing in what comes back but its form.
  */
 enum control_kind {
 	CONTROL_SIGNAL, /* launcher -> Sentry: deliver @value to the program */

@@ -22,6 +22,7 @@ struct kernel_config {
 	int control_fd; /* SOCK_SEQPACKET to the launcher: signals in, results out (sentry/control.h) */
 	int commit_fd; /* -1, or where the working directory's changes go at the end (sentry/commit.h) */
 	const char *platform_name; /* NULL: systrap, or ptrace with a word on stderr where that cannot run */
+	int death_fd; /* read end of the launcher's death pipe, already armed */
 	bool no_patch;
 	int strace_fd; /* -1: off */
 	int audit_fd; /* -1: off */

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "sentry/confine.h"
+#include "sentry/control.h"
+#include "sentry/kernel_private.h"
+#include "sentry/task.h"
+
+/*
+ * The Sentry's life: take what is needed of the host, give up the rest, boot, loop, report.
+ *
+ * The order is the design's (start-up order): limits and descriptors; host files opened; privileges
+ * dropped; Landlock; the platform's zygote; then the first fiber mounts the view and starts the
+ * program as pid 2.
+ */
+
+struct kernel kernel;
+
+static struct boot {
+	const struct kernel_config *config;
+	struct kernel_result *result;
+	struct view *view;
+	struct loop_fd control;
+} boot;
+
+void kernel_fail(int exit_code, const char *format, ...)
+{
+	va_list args;
+
+	/* The first failure is the cause; what follows from it is not news. */
+	if (boot.result->message[0])
+		return;
+	va_start(args, format);
+	vsnprintf(boot.result->message, sizeof(boot.result->message), format, args);
+	va_end(args);
+	boot.result->exit_code = exit_code;
+}
+
+/* ---- host side ---- */
+
+static int set_up_descriptors(void)
+{
+	const struct kernel_config *config = boot.config;
+	int keep[] = {config->control_fd, config->commit_fd, config->strace_fd, config->audit_fd,
+		config->death_fd, config->stdio[0], config->stdio[1], config->stdio[2]};
+	const char *why;
+	int r = confine_descriptors(keep, array_size(keep), &why);
+
+	if (r < 0)
+		kernel_fail(125, "%s failed: %s", why, strerror(-r));
+	return r;
+}
+
+static void platform_violation(struct platform_thread *thread, uint64_t nr, const uint64_t args[6])
+{
+	struct task *task = thread ? thread->kernel_data : NULL;
+	char number[24], where[24];
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)nr);
+	snprintf(where, sizeof(where), "%d", task && task->pid ? task->pid->nr : 0);
+	audit_event("containment-violation", "call", number, "task", where, "rule",
+		"the stub's text may issue only the calls of its list", "allow", "nothing does",
+		NULL);
+	log_warning("task %s made host call %s from the stub's text, which is not on its list; the "
+		    "task was ended",
+		where, number);
+}
+
+static void platform_fatal(const char *why)
+{
+	kernel_fail(125, "the platform failed: %s", why);
+	loop_stop(0);
+}
+
+static const struct platform_upcalls upcalls = {
+	.violation = platform_violation,
+	.fatal = platform_fatal,
+};
+
+static int start_platform(void)
+{
+	static const struct platform_ops *const all[] = {&platform_systrap, &platform_ptrace};
+	const struct kernel_config *config = boot.config;
+	const struct platform_config platform_config = {
+		.max_threads = (unsigned)config->pids_limit + 8,
+		.no_patch = config->no_patch,
+	};
+	const char *why = "unknown platform";
+	int r = -EINVAL;
+
+	for (size_t i = 0; i < array_size(all); i++) {
+		if (config->platform_name && strcmp(all[i]->name, config->platform_name) != 0)
+			continue;
+		r = all[i]->start(&platform_config, &upcalls, &why);
+		if (r == 0) {
+			platform = all[i];
+			return 0;
+		}
+		if (config->platform_name || i + 1 == array_size(all))
+			break;
+		log_warning("platform %s cannot run here (%s: %s); using %s, which is slower",
+			all[i]->name, why, strerror(-r), all[i + 1]->name);
+	}
+	kernel_fail(125, "platform %s cannot run here: %s: %s",
+		config->platform_name ? config->platform_name : "ptrace", why, strerror(-r));
+	return r;
+}
+
+static int set_up_host(void)
+{
+	char message[sizeof(boot.result->message)] = "";
+	const char *why;
+	int r = set_up_descriptors();
+
+	if (r < 0)
+		return r;
+	r = loop_init();
+	r = r < 0 ? r : workers_init(KERNEL_WORKERS);
+	if (r < 0) {
+		kernel_fail(125, "cannot set up the main loop: %s", strerror(-r));
+		return r;
+	}
+	r = view_open(&boot.config->view, &boot.view, message, sizeof(message));
+	if (r < 0) {
+		kernel_fail(125, "%s", message[0] ? message : strerror(-r));
+		return r;
+	}
+	r = confine_privileges(&why);
+	r = r < 0 ? r : confine_files(boot.view, &why);
+	if (r < 0) {
+		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));
+		return r;
+	}
+	return start_platform();
+}
+
+/* ---- the launcher's messages ---- */
+
+static void control_ready(struct loop_fd *self, uint32_t events)
+{
+	struct control_message message;
+	ssize_t n = recv(self->fd, &message, sizeof(message), MSG_DONTWAIT);
+
+	if (n < 0)
+		return;
+	if (n == 0) {
+		/* The launcher is gone; the death pipe normally is quicker. */
+		loop_fd_remove(self);
+		tasks_kill_all();
+		return;
+	}
+	if (n != sizeof(message))
+		return;
+	if (message.kind == CONTROL_SIGNAL)
+		kernel_forward_signal(message.value);
+	else if (message.kind == CONTROL_WINDOW)
+		kernel_window_changed(message.rows, message.columns);
+}
+
+static int watch_launcher(void)
+{
+	boot.control = (struct loop_fd){
+		.fd = boot.config->control_fd, .events = EPOLLIN, .ready = control_ready};
+	return loop_fd_add(&boot.control);
+}
+
+/* ---- the end ---- */
+
+/* Summary and commit read files, which may sleep: on a fiber of its own. */
+static void finish_fiber(void *arg)
+{
+	kernel_finish(boot.view, boot.result);
+	loop_stop(0);
+}
+
+static void program_gone(int wait_status)
+{
+	struct kernel_result *result = boot.result;
+	struct fiber *fiber;
+
+	kernel_limits_stop();
+	if (!result->message[0] && result->wait_status < 0) {
+		result->wait_status = wait_status;
+		if (WIFSIGNALED(wait_status))
+			result->exit_code = 128 + WTERMSIG(wait_status);
+		else
+			result->exit_code = WEXITSTATUS(wait_status);
+	}
+	if (result->timed_out || result->cpu_time_hit)
+		result->exit_code = 124;
+	if (fiber_create(&fiber, "finish", finish_fiber, NULL) < 0)
+		loop_stop(0);
+}
+
+static void boot_fiber(void *arg)
+{
+	struct path root = {0};
+	char message[sizeof(boot.result->message)] = "";
+	int r = view_mount(boot.view, &root, message, sizeof(message));
+
+	if (r < 0) {
+		kernel_fail(125, "%s", message[0] ? message : strerror(-r));
+		loop_stop(0);
+		return;
+	}
+	r = kernel_start_program(boot.config, &root, program_gone);
+	path_unref(&root);
+	if (r < 0) {
+		kernel_fail(125, "cannot start the first task: %s", strerror(-r));
+		loop_stop(0);
+		return;
+	}
+	kernel_limits_start(boot.config, boot.result);
+}
+
+void kernel_run(const struct kernel_config *config, struct kernel_result *ret_result)
+{
+	uint64_t start;
+	struct fiber *fiber;
+	int r;
+
+	*ret_result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
+	boot = (struct boot){.config = config, .result = ret_result};
+	kernel.config = config;
+	strncpy(kernel.hostname, config->hostname, sizeof(kernel.hostname) - 1);
+	strcpy(kernel.domainname, "(none)");
+	if (config->audit_fd >= 0)
+		audit_set_fd(config->audit_fd);
+	if (set_up_host() < 0)
+		return;
+	start = kernel.boot_time_mono = loop_monotonic_now();
+	r = watch_launcher();
+	r = r < 0 ? r : fiber_create(&fiber, "boot", boot_fiber, NULL);
+	if (r < 0)
+		kernel_fail(125, "cannot boot: %s", strerror(-r));
+	else
+		loop_run();
+	ret_result->wall_ns = loop_monotonic_now() - start;
+	platform->stop();
+}

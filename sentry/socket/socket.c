@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/socket/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/cap.h"
+#include "abi/fcntl.h"
+#include "abi/ioctl.h"
+#include "abi/poll.h"
+#include "abi/stat.h"
+#include "abi/time.h"
+#include "base/checked.h"
+#include "base/log.h"
+
+/* The file side of sockets, and the options that every family has. */
+
+#define SOCKET_BUFFER_DEFAULT 212992u /* net.core.[rw]mem_default */
+#define SOCKET_BUFFER_MAX     212992u /* net.core.[rw]mem_max */
+#define SOCKET_SEND_MIN	      4608u
+#define SOCKET_RECEIVE_MIN    2304u
+
+void socket_init(
+	struct socket *socket, const struct socket_ops *ops, int family, int type, int protocol)
+{
+	socket->ops = ops;
+	socket->family = family;
+	socket->type = type;
+	socket->protocol = protocol;
+	socket->send_size = socket->receive_size = SOCKET_BUFFER_DEFAULT;
+	wait_queue_init(&socket->queue);
+}
+
+int socket_take_error(struct socket *socket)
+{
+	int error = socket->error;
+
+	socket->error = 0;
+	return -error;
+}
+
+/* ---- file operations ---- */
+
+static uint64_t deadline_after(uint64_t timeout)
+{
+	return timeout ? loop_monotonic_now() + timeout : WAIT_FOREVER;
+}
+
+static ssize_t socket_read(struct file *file, struct uio *uio, int64_t *pos)
+{
+	struct socket *socket = file->private;
+	struct socket_message message = {
+		.uio = uio, .deadline = deadline_after(socket->receive_timeout)};
+
+	if ((file->flags & LX_O_NONBLOCK) || uio->nonblock)
+		message.flags |= LX_MSG_DONTWAIT;
+	return socket->ops->receive(socket, task_current(), &message);
+}
+
+static ssize_t socket_write(
+	struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx)
+{
+	struct socket *socket = file->private;
+	struct socket_message message = {
+		.uio = uio, .deadline = deadline_after(socket->send_timeout)};
+
+	if ((file->flags & LX_O_NONBLOCK) || uio->nonblock)
+		message.flags |= LX_MSG_DONTWAIT;
+	return socket->ops->send(socket, task_current(), &message);
+}
+
+static uint32_t socket_poll(struct file *file)
+{
+	struct socket *socket = file->private;
+
+	return socket->ops->poll(socket);
+}
+
+static struct wait_queue *socket_poll_queue(struct file *file)
+{
+	struct socket *socket = file->private;
+
+	return &socket->queue;
+}
+
+static int64_t socket_ioctl(
+	struct file *file, unsigned request, gaddr_t arg, const struct vfs_ctx *ctx)
+{
+	struct socket *socket = file->private;
+
+	return socket->ops->ioctl ? socket->ops->ioctl(socket, task_current(), request, arg)
+				  : -ENOTTY;
+}
+
+static void socket_release(struct file *file)
+{
+	struct socket *socket = file->private;
+
+	socket->ops->release(socket);
+}
+
+static const struct file_ops socket_file_ops = {
+	.name = "socket",
+	.read = socket_read,
+	.write = socket_write,
+	.poll = socket_poll,
+	.poll_queue = socket_poll_queue,
+	.ioctl = socket_ioctl,
+	.release = socket_release,
+};
+
+int socket_file_new(struct socket *socket, int flags, struct file **ret)
+{
+	int r = file_new_anonymous(
+		"socket:", &socket_file_ops, socket, LX_O_RDWR | flags, LX_S_IFSOCK | 0777, ret);
+
+	if (r < 0)
+		return r;
+	(*ret)->stream = true;
+	return 0;
+}
+
+struct socket *socket_of_file(struct file *file)
+{
+	return file->ops == &socket_file_ops ? file->private : NULL;
+}
+
+/* ---- creation ---- */
+
+static int check_family(int family, int *type)
+{
+	if (*type < 0 || *type > LX_SOCK_PACKET)
+		return -EINVAL;
+	if (family == LX_AF_UNIX) {
+		/* As Linux: SOCK_RAW on AF_UNIX is SOCK_DGRAM. */
+		if (*type == LX_SOCK_RAW)
+			*type = LX_SOCK_DGRAM;
+		return 0;
+	}
+	if (family >= 0 && family < LX_AF_MAX) {
+		char number[16];
+
+		snprintf(number, sizeof(number), "%d", family);
+		audit_event("denied", "call", "socket", "family", number, "rule",
+			"no network in this sandbox", "allow", "AF_UNIX sockets", NULL);
+	}
+	return -EAFNOSUPPORT;
+}
+
+int socket_create(int family, int type, int protocol, struct socket **ret)
+{
+	int r = check_family(family, &type);
+
+	if (r < 0)
+		return r;
+	if (protocol != 0 && protocol != LX_AF_UNIX)
+		return -EPROTONOSUPPORT;
+	return unix_create(type, ret);
+}
+
+int socket_create_pair(struct task *task, int family, int type, int protocol, struct socket **ret_a,
+	struct socket **ret_b)
+{
+	int r = check_family(family, &type);
+
+	if (r < 0)
+		return r;
+	if (protocol != 0 && protocol != LX_AF_UNIX)
+		return -EPROTONOSUPPORT;
+	return unix_create_pair(task, type, ret_a, ret_b);
+}
+
+/* ---- options ---- */
+
+static int option_int(const void *value, size_t size, int *ret)
+{
+	if (size < sizeof(int))
+		return -EINVAL;
+	memcpy(ret, value, sizeof(int));
+	return 0;
+}
+
+/* Linux doubles what is asked for, for its own overhead, and shows the doubled value. */
+static uint32_t buffer_size(int asked, uint32_t least, uint32_t most)
+{
+	uint32_t size = asked < 0 || (uint32_t)asked > most ? most : (uint32_t)asked;
+
+	return max_of(size * 2, least);
+}
+
+static int set_timeout(const void *value, size_t size, uint64_t *ret)
+{
+	struct lx_timeval time;
+
+	if (size < sizeof(time))
+		return -EINVAL;
+	memcpy(&time, value, sizeof(time));
+	if (time.tv_usec < 0 || time.tv_usec >= 1000000)
+		return -EDOM;
+	if (time.tv_sec < 0)
+		*ret = 1; /* Linux: at once */
+	else if ((uint64_t)time.tv_sec > UINT64_MAX / 4 / 1000000000)
+		*ret = 0;
+	else
+		*ret = (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_usec * 1000;
+	return 0;
+}
+
+static int set_linger(struct socket *socket, const void *value, size_t size)
+{
+	if (size < sizeof(socket->linger))
+		return -EINVAL;
+	memcpy(&socket->linger, value, sizeof(socket->linger));
+	return 0;
+}
+
+int socket_set_option(
+	struct socket *socket, struct task *task, int option, const void *value, size_t size)
+{
+	bool admin = cred_capable(task->cred, LX_CAP_NET_ADMIN);
+	int number = 0, r = option_int(value, size, &number);
+
+	if (option == LX_SO_RCVTIMEO)
+		return set_timeout(value, size, &socket->receive_timeout);
+	if (option == LX_SO_SNDTIMEO)
+		return set_timeout(value, size, &socket->send_timeout);
+	if (r < 0)
+		return r;
+	switch (option) {
+	case LX_SO_REUSEADDR:
+		socket->reuse_address = number != 0;
+		return 0;
+	case LX_SO_KEEPALIVE:
+		socket->keep_alive = number != 0;
+		return 0;
+	case LX_SO_BROADCAST:
+		socket->broadcast = number != 0;
+		return 0;
+	case LX_SO_PASSCRED:
+		socket->pass_cred = number != 0;
+		return 0;
+	case LX_SO_SNDBUF:
+		socket->send_size = buffer_size(number, SOCKET_SEND_MIN, SOCKET_BUFFER_MAX);
+		wait_queue_wake(&socket->queue, LX_POLLOUT);
+		return 0;
+	case LX_SO_RCVBUF:
+		socket->receive_size = buffer_size(number, SOCKET_RECEIVE_MIN, SOCKET_BUFFER_MAX);
+		return 0;
+	case LX_SO_SNDBUFFORCE:
+		socket->send_size = admin ? buffer_size(number, SOCKET_SEND_MIN, INT32_MAX / 2)
+					  : socket->send_size;
+		return admin ? 0 : -EPERM;
+	case LX_SO_RCVBUFFORCE:
+		socket->receive_size =
+			admin ? buffer_size(number, SOCKET_RECEIVE_MIN, INT32_MAX / 2)
+			      : socket->receive_size;
+		return admin ? 0 : -EPERM;
+	case LX_SO_LINGER:
+		return set_linger(socket, value, size);
+	case LX_SO_PRIORITY:
+		if ((number < 0 || number > 6) && !admin)
+			return -EPERM;
+		socket->priority = (uint32_t)number;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
+static int return_bytes(const void *from, size_t from_size, void *value, size_t size)
+{
+	size_t n = min_of(from_size, size);
+
+	memcpy(value, from, n);
+	return (int)n;
+}
+
+static int return_int(int number, void *value, size_t size)
+{
+	return return_bytes(&number, sizeof(number), value, size);
+}
+
+static int return_timeout(uint64_t timeout, void *value, size_t size)
+{
+	struct lx_timeval time = {.tv_sec = (int64_t)(timeout / 1000000000),
+		.tv_usec = (int64_t)(timeout % 1000000000 / 1000)};
+
+	return return_bytes(&time, sizeof(time), value, size);
+}
+
+int socket_get_option(
+	struct socket *socket, struct task *task, int option, void *value, size_t size)
+{
+	switch (option) {
+	case LX_SO_TYPE:
+		return return_int(socket->type, value, size);
+	case LX_SO_DOMAIN:
+		return return_int(socket->family, value, size);
+	case LX_SO_PROTOCOL:
+		return return_int(socket->protocol, value, size);
+	case LX_SO_ERROR:
+		return return_int(-socket_take_error(socket), value, size);
+	case LX_SO_ACCEPTCONN:
+		return return_int(socket->listening, value, size);
+	case LX_SO_REUSEADDR:
+		return return_int(socket->reuse_address, value, size);
+	case LX_SO_KEEPALIVE:
+		return return_int(socket->keep_alive, value, size);
+	case LX_SO_BROADCAST:
+		return return_int(socket->broadcast, value, size);
+	case LX_SO_PASSCRED:
+		return return_int(socket->pass_cred, value, size);
+	case LX_SO_SNDBUF:
+		return return_int((int)socket->send_size, value, size);
+	case LX_SO_RCVBUF:
+		return return_int((int)socket->receive_size, value, size);
+	case LX_SO_PRIORITY:
+		return return_int((int)socket->priority, value, size);
+	case LX_SO_LINGER:
+		return return_bytes(&socket->linger, sizeof(socket->linger), value, size);
+	case LX_SO_RCVTIMEO:
+		return return_timeout(socket->receive_timeout, value, size);
+	case LX_SO_SNDTIMEO:
+		return return_timeout(socket->send_timeout, value, size);
+	case LX_SO_RCVLOWAT:
+	case LX_SO_SNDLOWAT:
+		return return_int(1, value, size);
+	case LX_SO_OOBINLINE:
+	case LX_SO_DEBUG:
+	case LX_SO_DONTROUTE:
+	case LX_SO_TIMESTAMP:
+	case LX_SO_TIMESTAMPNS:
+	case LX_SO_MARK:
+	case LX_SO_REUSEPORT:
+		return return_int(0, value, size);
+	default:
+		return -ENOPROTOOPT;
+	}
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_SOCKET_SOCKET_H
+#define SENTRY_SENTRY_SOCKET_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/socket.h"
+#include "base/wait.h"
+#include "sentry/task.h"
+#include "vfs/vfs.h"
+
+/*
+ * Sockets: what all families share (socket(7)). A struct socket is the private part of an open
+ * file; a family fills in struct socket_ops. Handlers in sentry/syscalls/socket.c decode guest
+ * structs; families see only host types.
+ */
+
+struct socket_address {
+	uint32_t size;				 /* 0: none */
+	uint8_t bytes[LX_SOCKADDR_STORAGE_SIZE]; /* family in the first two, as in the guest */
+};
+
+#define SCM_CONTROL_MAX 16384 /* bytes of ancillary data in one call, either way */
+
+/* Ancillary data on its way (SOL_SOCKET). Owns its files. */
+struct scm {
+	struct file **files;
+	size_t file_count;
+	bool has_cred;
+	struct lx_ucred cred;
+};
+void scm_fini(struct scm *scm);
+
+struct socket_message {
+	struct uio *uio;
+	struct socket_address
+		*name; /* send: where to, NULL = the peer; receive: filled in when not NULL */
+	struct scm *
+		scm; /* send: taken over on success; receive: filled in, NULL = files are dropped */
+	unsigned flags;	    /* LX_MSG_* of the call */
+	unsigned out_flags; /* receive: for msg_flags */
+	uint64_t deadline;  /* from SO_RCVTIMEO, SO_SNDTIMEO, recvmmsg; WAIT_FOREVER */
+};
+
+struct socket;
+
+struct socket_ops {
+	/* All required unless noted. May sleep but for poll and release. */
+	int (*bind)(struct socket *socket, struct task *task, const struct socket_address *address);
+	int (*connect)(struct socket *socket, struct task *task,
+		const struct socket_address *address, bool nonblock);
+	int (*listen)(struct socket *socket, struct task *task, int backlog);
+	/* The next connection as a new socket with one owner. */
+	int (*accept)(struct socket *socket, bool nonblock, struct socket **ret);
+	int (*getname)(struct socket *socket, bool peer, struct socket_address *ret);
+	/* -EPIPE without a signal: the caller raises SIGPIPE. */
+	ssize_t (*send)(struct socket *socket, struct task *task, struct socket_message *message);
+	ssize_t (*receive)(
+		struct socket *socket, struct task *task, struct socket_message *message);
+	int (*shutdown)(struct socket *socket, int how);
+	/* Missing, or -ENOPROTOOPT: not a family's option. @size is what the guest has room for;
+	 * returns the length. */
+	int (*setsockopt)(struct socket *socket, struct task *task, int level, int option,
+		const void *value, size_t size);
+	int (*getsockopt)(struct socket *socket, struct task *task, int level, int option,
+		void *value, size_t size);
+	int64_t (*ioctl)(struct socket *socket, struct task *task, unsigned request, gaddr_t arg);
+	uint32_t (*poll)(struct socket *socket);
+	/* The file is gone: closes and frees. */
+	void (*release)(struct socket *socket);
+};
+
+struct socket {
+	const struct socket_ops *ops;
+	int family, type, protocol;
+	struct wait_queue queue; /* all state changes: data, room, connections, errors */
+	uint64_t receive_timeout, send_timeout; /* ns; 0 = none */
+	uint32_t send_size, receive_size;	/* SO_SNDBUF, SO_RCVBUF as getsockopt shows them */
+	int error;				/* SO_ERROR, positive errno */
+	bool pass_cred, listening, reuse_address, keep_alive, broadcast;
+	uint32_t priority;
+	struct lx_linger linger;
+};
+
+void socket_init(
+	struct socket *socket, const struct socket_ops *ops, int family, int type, int protocol);
+/* An open file that owns the socket; on failure the socket stays the caller's. */
+int socket_file_new(struct socket *socket, int flags, struct file **ret);
+struct socket *socket_of_file(struct file *file); /* NULL: not a socket */
+
+/* Takes the pending error: 0 or -errno. */
+int socket_take_error(struct socket *socket);
+
+/* socket(2): -EAFNOSUPPORT for families that are not there. */
+int socket_create(int family, int type, int protocol, struct socket **ret);
+int socket_create_pair(struct task *task, int family, int type, int protocol, struct socket **ret_a,
+	struct socket **ret_b);
+
+/* SOL_SOCKET options that mean the same in all families. -ENOPROTOOPT for others. */
+int socket_set_option(
+	struct socket *socket, struct task *task, int option, const void *value, size_t size);
+int socket_get_option(
+	struct socket *socket, struct task *task, int option, void *value, size_t size);
+
+/* sentry/socket/scm.c: guest ancillary data. */
+int scm_read(struct task *task, gaddr_t control, uint64_t size, struct scm *ret);
+/* Installs files as descriptors and writes the control buffer; consumes @scm. *ret_size is what was
+ * written; adds LX_MSG_CTRUNC to *out_flags when not all fitted. */
+int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capacity, bool cloexec,
+	bool pass_cred, uint64_t *ret_size, unsigned *out_flags);
+/* The sender's own, when it gave none. */
+void scm_fill_cred(struct scm *scm, const struct task *task);
+
+/* sentry/socket/unix.c */
+int unix_create(int type, struct socket **ret);
+int unix_create_pair(struct task *task, int type, struct socket **ret_a, struct socket **ret_b);
+
+#endif

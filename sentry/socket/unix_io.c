@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/ioctl.h"
+#include "abi/poll.h"
+#include "base/checked.h"
+#include "sentry/socket/unix.h"
+
+/*
+ * Data through AF_UNIX sockets. A packet is a datagram, a record, or up to 32 KiB of a stream; it
+ * is charged to its sender until it was read, and a sender whose charge reaches SO_SNDBUF waits.
+ * Ancillary data rides on the first packet of a send; a stream read stops where it meets files or
+ * another sender's credentials (unix(7)).
+ */
+
+#define STREAM_PACKET_MAX 32768u
+#define PACKET_OVERHEAD	  512u	/* what Linux charges for a buffer's head, about */
+#define DATAGRAM_QUEUE	  10u	/* net.unix.max_dgram_qlen */
+#define FILES_IN_FLIGHT	  4096u /* of all sockets: sent and not yet received */
+
+static unsigned files_in_flight;
+
+static void packet_free(struct unix_packet *packet)
+{
+	if (packet->sender) {
+		packet->sender->sent -= packet->charge;
+		unix_wake(packet->sender, LX_POLLOUT | LX_POLLWRNORM);
+		unix_unref(packet->sender);
+	}
+	files_in_flight -= (unsigned)packet->scm.file_count;
+	scm_fini(&packet->scm);
+	free(packet);
+}
+
+static void dequeue(struct unix_socket *socket, struct unix_packet *packet)
+{
+	list_remove(&packet->link);
+	socket->queued -= packet->size - packet->start;
+	socket->queued_count--;
+	/* Datagram senders wait for room in our queue. */
+	if (socket->base.type == LX_SOCK_DGRAM)
+		unix_wake(socket, LX_POLLOUT);
+	packet_free(packet);
+}
+
+void unix_drop_packets(struct unix_socket *socket)
+{
+	while (!list_empty(&socket->packets))
+		dequeue(socket, list_first(&socket->packets, struct unix_packet, link));
+}
+
+/* ---- sending ---- */
+
+static bool has_room(const struct unix_socket *socket)
+{
+	return socket->sent < socket->base.send_size;
+}
+
+/* Sleeps until this socket may send; the peer may go meanwhile. */
+static int wait_for_room(struct unix_socket *socket, const struct socket_message *message)
+{
+	int r;
+
+	if (has_room(socket))
+		return 0;
+	if (message->flags & LX_MSG_DONTWAIT)
+		return -EAGAIN;
+	r = wait_event_deadline(
+		&socket->base.queue, has_room(socket) || socket->write_shut, message->deadline);
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
+/* A packet with the next @size bytes of the message. -EFAULT when the guest's memory ends before
+ * the first. May sleep. */
+static int packet_new(struct unix_socket *sender, struct socket_message *message, uint32_t size,
+	bool whole, struct unix_packet **ret)
+{
+	struct unix_packet *packet = malloc(sizeof(*packet) + size);
+	ssize_t n;
+
+	if (!packet)
+		return -ENOMEM;
+	*packet = (struct unix_packet){.sender = unix_ref(sender)};
+	n = size ? uio_copy_from(message->uio, packet->data, size) : 0;
+	if (n < 0 || (n == 0 && size) || (whole && (uint32_t)n < size)) {
+		unix_unref(packet->sender);
+		free(packet);
+		return n < 0 ? (int)n : -EFAULT;
+	}
+	packet->size = (uint32_t)n;
+	packet->charge = packet->size + PACKET_OVERHEAD;
+	sender->sent += packet->charge;
+	list_init(&packet->link);
+	*ret = packet;
+	return 0;
+}
+
+/* Moves the message's ancillary data into the packet, once. */
+static int attach_scm(struct unix_packet *packet, struct task *task, struct socket_message *message)
+{
+	if (message->scm) {
+		if (message->scm->file_count &&
+			files_in_flight + message->scm->file_count > FILES_IN_FLIGHT)
+			return -ETOOMANYREFS;
+		packet->cred_given = message->scm->has_cred;
+		packet->scm = *message->scm;
+		*message->scm = (struct scm){0};
+		files_in_flight += (unsigned)packet->scm.file_count;
+	}
+	scm_fill_cred(&packet->scm, task);
+	return 0;
+}
+
+static void enqueue(struct unix_socket *receiver, struct unix_packet *packet)
+{
+	list_add_tail(&packet->link, &receiver->packets);
+	receiver->queued += packet->size;
+	receiver->queued_count++;
+	unix_wake(receiver, LX_POLLIN | LX_POLLRDNORM);
+}
+
+static ssize_t send_stream(
+	struct unix_socket *socket, struct task *task, struct socket_message *message)
+{
+	ssize_t done = 0;
+
+	if (message->name)
+		return socket->state == UNIX_CONNECTED ? -EISCONN : -EOPNOTSUPP;
+	if (socket->state != UNIX_CONNECTED)
+		return -ENOTCONN;
+	while (message->uio->resid > 0) {
+		struct unix_packet *packet;
+		int r = socket->write_shut ? -EPIPE : wait_for_room(socket, message);
+
+		if (r == 0 && socket->write_shut)
+			r = -EPIPE;
+		r = r < 0 ? r
+			  : packet_new(socket, message,
+				    (uint32_t)min_of(
+					    message->uio->resid, (uint64_t)STREAM_PACKET_MAX),
+				    false, &packet);
+		if (r < 0)
+			return done ? done : r;
+		/* Copying may have slept: the other end can be gone. */
+		r = socket->write_shut ? -EPIPE : attach_scm(packet, task, message);
+		if (r < 0) {
+			packet_free(packet);
+			return done ? done : r;
+		}
+		done += packet->size;
+		enqueue(socket->peer, packet);
+	}
+	return done;
+}
+
+/* Where a datagram goes. Owned. */
+static int datagram_target(struct unix_socket *socket, struct task *task,
+	struct socket_message *message, struct unix_socket **ret)
+{
+	if (message->name)
+		return unix_find(task, message->name, socket->base.type, ret);
+	if (!socket->peer)
+		return -ENOTCONN;
+	*ret = unix_ref(socket->peer);
+	return 0;
+}
+
+static int check_target(struct unix_socket *socket, struct unix_socket *target)
+{
+	if (target->state == UNIX_CLOSED) {
+		if (socket->peer == target) {
+			unix_unref(socket->peer);
+			socket->peer = NULL;
+			socket->state = UNIX_NEW;
+		}
+		return -ECONNREFUSED;
+	}
+	if (target->peer && target->peer != socket)
+		return -EPERM;
+	return target->read_shut || socket->write_shut ? -EPIPE : 0;
+}
+
+static bool queue_has_room(const struct unix_socket *socket, const struct unix_socket *target)
+{
+	return target->peer == socket || target->queued_count <= DATAGRAM_QUEUE ||
+	       target->state == UNIX_CLOSED;
+}
+
+static int wait_for_queue(struct unix_socket *socket, struct unix_socket *target,
+	const struct socket_message *message)
+{
+	int r;
+
+	if (queue_has_room(socket, target))
+		return 0;
+	if (message->flags & LX_MSG_DONTWAIT)
+		return -EAGAIN;
+	r = wait_event_deadline(&target->base.queue,
+		queue_has_room(socket, target) || target->read_shut, message->deadline);
+	return r == -ETIMEDOUT ? -EAGAIN : r;
+}
+
+static ssize_t send_datagram(
+	struct unix_socket *socket, struct task *task, struct socket_message *message)
+{
+	uint64_t size = message->uio->resid;
+	struct unix_socket *target;
+	struct unix_packet *packet;
+	int r;
+
+	if (size > socket->base.send_size - 32)
+		return -EMSGSIZE;
+	r = datagram_target(socket, task, message, &target);
+	if (r < 0)
+		return r;
+	r = check_target(socket, target);
+	r = r < 0 ? r : wait_for_room(socket, message);
+	r = r < 0 ? r : wait_for_queue(socket, target, message);
+	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, true, &packet);
+	if (r < 0)
+		goto out;
+	r = check_target(socket, target);
+	r = r < 0 ? r : attach_scm(packet, task, message);
+	if (r < 0) {
+		packet_free(packet);
+		goto out;
+	}
+	packet->from = socket->name;
+	enqueue(target, packet);
+out:
+	unix_unref(target);
+	return r < 0 ? r : (ssize_t)size;
+}
+
+static ssize_t send_record(
+	struct unix_socket *socket, struct task *task, struct socket_message *message)
+{
+	uint64_t size = message->uio->resid;
+	struct unix_packet *packet;
+	int r;
+
+	if (socket->state != UNIX_CONNECTED)
+		return -ENOTCONN;
+	if (size > socket->base.send_size - 32)
+		return -EMSGSIZE;
+	r = socket->write_shut ? -EPIPE : wait_for_room(socket, message);
+	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, true, &packet);
+	if (r < 0)
+		return r;
+	r = socket->write_shut ? -EPIPE : attach_scm(packet, task, message);
+	if (r < 0) {
+		packet_free(packet);
+		return r;
+	}
+	enqueue(socket->peer, packet);
+	return (ssize_t)size;
+}
+
+ssize_t unix_send(struct socket *base, struct task *task, struct socket_message *message)
+{
+	struct unix_socket *socket = unix_of(base);
+	ssize_t n;
+	int r = base->type == LX_SOCK_DGRAM ? socket_take_error(base) : 0;
+
+	if (r < 0)
+		return r;
+	if (message->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
+	/* Sleeping must not let the memory go. */
+	unix_ref(socket);
+	if (base->type == LX_SOCK_STREAM)
+		n = send_stream(socket, task, message);
+	else if (base->type == LX_SOCK_DGRAM)
+		n = send_datagram(socket, task, message);
+	else
+		n = send_record(socket, task, message);
+	unix_unref(socket);
+	return n;
+}
+
+/* ---- receiving ---- */
+
+static int wait_for_packet(struct unix_socket *socket, const struct socket_message *message)
+{
+	bool stream = socket->base.type != LX_SOCK_DGRAM;
+	int r;
+
+	while (list_empty(&socket->packets)) {
+		r = socket_take_error(&socket->base);
+		if (r < 0)
+			return r;
+		if (stream && socket->state != UNIX_CONNECTED)
+			return socket->base.type == LX_SOCK_STREAM ? -EINVAL : -ENOTCONN;
+		if (socket->read_shut)
+			return 1; /* end of file */
+		if (message->flags & LX_MSG_DONTWAIT)
+			return -EAGAIN;
+		r = wait_event_deadline(&socket->base.queue,
+			!list_empty(&socket->packets) || socket->read_shut || socket->base.error,
+			message->deadline);
+		if (r < 0)
+			return r == -ETIMEDOUT ? -EAGAIN : r;
+	}
+	return 0;
+}
+
+/* Hands the packet's ancillary data over; a peek gets copies. */
+static int take_scm(struct unix_packet *packet, struct socket_message *message)
+{
+	struct scm *scm = message->scm;
+	bool peek = message->flags & LX_MSG_PEEK;
+
+	if (!scm)
+		return 0;
+	scm->has_cred = packet->scm.has_cred;
+	scm->cred = packet->scm.cred;
+	if (!packet->scm.file_count || scm->file_count)
+		return 0;
+	if (!peek) {
+		scm->files = packet->scm.files;
+		scm->file_count = packet->scm.file_count;
+		files_in_flight -= (unsigned)scm->file_count;
+		packet->scm.files = NULL;
+		packet->scm.file_count = 0;
+		return 0;
+	}
+	scm->files = calloc(packet->scm.file_count, sizeof(*scm->files));
+	if (!scm->files)
+		return -ENOMEM;
+	for (size_t i = 0; i < packet->scm.file_count; i++)
+		scm->files[i] = file_ref(packet->scm.files[i]);
+	scm->file_count = packet->scm.file_count;
+	return 0;
+}
+
+/* A datagram or record: whole, the rest of it is cut off. */
+static ssize_t receive_packet(struct unix_socket *socket, struct socket_message *message)
+{
+	struct unix_packet *packet;
+	bool peek = message->flags & LX_MSG_PEEK;
+	uint32_t size;
+	ssize_t n = 0;
+	int r = wait_for_packet(socket, message);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	packet = list_first(&socket->packets, struct unix_packet, link);
+	/* Ours while the copy sleeps; a peek puts it back. */
+	list_remove(&packet->link);
+	size = (uint32_t)min_of((uint64_t)packet->size, message->uio->resid);
+	if (size)
+		n = uio_copy_to(message->uio, packet->data, size);
+	if (n >= 0 && (uint32_t)n < size)
+		n = -EFAULT;
+	if (n >= 0) {
+		r = take_scm(packet, message);
+		if (message->name)
+			*message->name = socket->base.type == LX_SOCK_DGRAM
+						 ? packet->from
+						 : (struct socket_address){0};
+		if (packet->size > size)
+			message->out_flags |= LX_MSG_TRUNC;
+		if (socket->base.type == LX_SOCK_SEQPACKET)
+			message->out_flags |= LX_MSG_EOR;
+		n = r < 0 ? r : message->flags & LX_MSG_TRUNC ? (ssize_t)packet->size : n;
+	}
+	list_add(&packet->link, &socket->packets);
+	if (!peek && n != -EFAULT)
+		dequeue(socket, packet);
+	return n;
+}
+
+/* True when @packet may continue a read that began with @scm's sender. */
+static bool continues(const struct unix_packet *packet, const struct lx_ucred *cred, bool pass_cred)
+{
+	if (packet->scm.file_count && packet->start == 0)
+		return false;
+	return !pass_cred || memcmp(&packet->scm.cred, cred, sizeof(*cred)) == 0;
+}
+
+/* Copies from one packet at its start. Advances and frees it unless peeking. */
+static ssize_t read_packet(
+	struct unix_socket *socket, struct unix_packet *packet, struct socket_message *message)
+{
+	bool peek = message->flags & LX_MSG_PEEK;
+	uint32_t size =
+		(uint32_t)min_of((uint64_t)(packet->size - packet->start), message->uio->resid);
+	ssize_t n;
+
+	list_remove(&packet->link);
+	n = uio_copy_to(message->uio, packet->data + packet->start, size);
+	list_add(&packet->link, &socket->packets);
+	if (n <= 0 || peek)
+		return n ? n : -EFAULT;
+	packet->start += (uint32_t)n;
+	socket->queued -= (uint32_t)n;
+	if (packet->start == packet->size)
+		dequeue(socket, packet);
+	return n;
+}
+
+static ssize_t receive_stream(struct unix_socket *socket, struct socket_message *message)
+{
+	bool peek = message->flags & LX_MSG_PEEK, all = message->flags & LX_MSG_WAITALL;
+	struct lx_ucred cred = {0};
+	ssize_t done = 0, n;
+
+	if (message->flags & LX_MSG_OOB)
+		return -EINVAL;
+	while (message->uio->resid > 0) {
+		struct unix_packet *packet;
+		int r;
+
+		if (done && list_empty(&socket->packets) && !all)
+			break;
+		r = wait_for_packet(socket, message);
+		if (r != 0)
+			return done || r > 0 ? done : r;
+		packet = list_first(&socket->packets, struct unix_packet, link);
+		if (done && !continues(packet, &cred, socket->base.pass_cred))
+			break;
+		cred = packet->scm.cred;
+		r = take_scm(packet, message);
+		if (r < 0)
+			return done ? done : r;
+		n = read_packet(socket, packet, message);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+		/* A peek sees the first packet only; files end the read behind their packet. */
+		if (peek || (message->scm && message->scm->file_count))
+			break;
+	}
+	return done;
+}
+
+ssize_t unix_receive(struct socket *base, struct task *task, struct socket_message *message)
+{
+	struct unix_socket *socket = unix_of(base);
+	ssize_t n;
+
+	unix_ref(socket);
+	if (base->type == LX_SOCK_STREAM)
+		n = receive_stream(socket, message);
+	else
+		n = receive_packet(socket, message);
+	unix_unref(socket);
+	return n;
+}
+
+/* ---- state ---- */
+
+uint32_t unix_poll(struct socket *base)
+{
+	struct unix_socket *socket = unix_of(base);
+	bool datagram = base->type == LX_SOCK_DGRAM;
+	uint32_t events = 0;
+
+	if (socket->state == UNIX_LISTENING)
+		return list_empty(&socket->backlog) ? 0 : LX_POLLIN | LX_POLLRDNORM;
+	if (base->error)
+		events |= LX_POLLERR;
+	if (socket->read_shut && socket->write_shut)
+		events |= LX_POLLHUP;
+	if (socket->read_shut)
+		events |= LX_POLLRDHUP | LX_POLLIN | LX_POLLRDNORM;
+	if (!list_empty(&socket->packets))
+		events |= LX_POLLIN | LX_POLLRDNORM;
+	if (!datagram && socket->state == UNIX_NEW)
+		events |= LX_POLLHUP;
+	if (has_room(socket) &&
+		(!datagram || !socket->peer || queue_has_room(socket, socket->peer)))
+		events |= LX_POLLOUT | LX_POLLWRNORM | LX_POLLWRBAND;
+	return events;
+}
+
+int64_t unix_ioctl(struct socket *base, struct task *task, unsigned request, gaddr_t arg)
+{
+	struct unix_socket *socket = unix_of(base);
+	int32_t value;
+
+	switch (request) {
+	case LX_FIONREAD:
+		if (socket->state == UNIX_LISTENING)
+			return -EINVAL;
+		value = (int32_t)socket->queued;
+		if (base->type != LX_SOCK_STREAM)
+			value = list_empty(&socket->packets) ? 0
+							     : (int32_t)list_first(&socket->packets,
+								       struct unix_packet, link)
+								       ->size;
+		break;
+	case LX_TIOCOUTQ:
+		value = (int32_t)socket->sent;
+		break;
+	default:
+		return -ENOTTY;
+	}
+	return guest_write_value(task, arg, &value);
+}
