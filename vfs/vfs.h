@@ -186,6 +186,10 @@ struct ktime ktime_now(void); /* CLOCK_REALTIME */
 #define IATTR_ATIME (1u << 4) /* to .atime */
 #define IATTR_MTIME (1u << 5)
 #define IATTR_CTIME (1u << 6)
+#define IATTR_TOUCH                                                                                \
+	(1u << 7) /* with ATIME and MTIME: both to now, which write permission allows              \
+		   */
+#define IATTR_KILL_SETID (1u << 8) /* from chown(2) */
 struct iattr {
 	uint32_t valid;
 	uint32_t mode, uid, gid;
@@ -202,6 +206,8 @@ struct iattr {
 struct inode_ops {
 	/* An owned reference, or -ENOENT. Directories only; required there. */
 	int (*lookup)(struct inode *dir, const char *name, struct inode **ret_inode);
+	/* @mode has the type bits and passed the umask; new inodes start with inode_init_owner().
+	 */
 	/* Missing slots of these: -EPERM for link/symlink/mknod, -EROFS or -EACCES as fits for the
 	 * rest (the core answers -EPERM). */
 	int (*create)(struct inode *dir, const char *name, uint32_t mode, const struct cred *cred,
@@ -241,8 +247,8 @@ struct inode_ops {
 	 * without it the core calls fifo_open() and device_open().
 	 */
 	int (*open)(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);
-	/* Dcache: is the positive or negative answer still true? Missing: yes. Called on each walk;
-	 * must be cheap. May sleep. */
+	/* Dcache: is the positive or negative answer still true? 1 yes, 0 ask again. Missing: yes.
+	 * Called on each walk, without dir->mutex or with it; must be cheap. May sleep. */
 	int (*revalidate)(struct inode *dir, struct dentry *dentry);
 	/* Beyond the mode bits (procfs' ptrace-like checks). Missing: the core's check by mode. */
 	int (*permission)(struct inode *inode, int may, const struct vfs_ctx *ctx);
@@ -271,6 +277,7 @@ struct inode {
 	struct ktime atime, mtime, ctime, btime;
 	struct fiber_mutex mutex;  /* directory changes; size changes of regular files */
 	struct list_head dentries; /* aliases */
+	bool linkable;		   /* O_TMPFILE: link(2) may give it a first name */
 	struct list_head marks;	   /* inotify */
 	struct file_locks *locks;  /* flock, fcntl: vfs/locks.c; NULL when none */
 	struct unix_bound *bound;  /* AF_UNIX socket bound here; NULL else */
@@ -279,7 +286,7 @@ struct inode {
 	uint32_t deny_write_count; /* running executables */
 	void *private;
 };
-/* A new inode with one reference, fields zeroed, times now. */
+/* A new inode with one reference, a number, nlink 1, times now; the other fields zeroed. */
 int inode_new(struct super_block *sb, const struct inode_ops *ops, uint32_t mode,
 	size_t private_size, struct inode **ret);
 struct inode *inode_ref(struct inode *inode);
@@ -306,6 +313,7 @@ struct dentry {
 	struct list_head alias; /* inode->dentries */
 	struct list_head lru;
 	struct list_head mounts; /* mounts on this dentry, any namespace */
+	bool cached;		 /* private to dentry.c: in the hash table */
 	bool unlinked;		 /* the name is gone; d_path adds " (deleted)" */
 	uint16_t name_size;
 	char *name; /* owned, NUL-terminated */
@@ -324,11 +332,12 @@ void dcache_forget(struct inode *dir, const char *name);
 
 struct mount {
 	struct refcount refs;
-	struct super_block *sb;	   /* owned */
-	struct dentry *root;	   /* owned; may lie below sb->root (bind) */
-	struct mount *parent;	   /* borrowed; NULL for the root of a namespace */
-	struct dentry *mountpoint; /* owned, in parent */
-	struct list_head on_dentry, siblings, children;
+	struct super_block *sb;	    /* owned */
+	struct dentry *root;	    /* owned; may lie below sb->root (bind) */
+	struct mount *parent;	    /* borrowed; NULL for the root of a namespace */
+	struct dentry *mountpoint;  /* owned, in parent */
+	struct list_head on_dentry; /* mountpoint->mounts */
+	struct list_head table;	    /* all mounts */
 	int id;
 	bool read_only, no_exec, no_suid, no_dev;
 	char *source; /* for /proc/mounts */
@@ -516,7 +525,8 @@ struct file {
 		int pid;   /* guest id */
 		int signo; /* F_SETSIG */
 	} owner;
-	bool deny_write; /* holds inode->deny_write_count */
+	bool deny_write;    /* holds inode->deny_write_count */
+	bool counted_write; /* holds inode->write_count */
 	void *private;
 };
 

@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contents of files in memory.
+ *
+ * A small file is a heap buffer of up to 16 KiB with a bit for each page that was written (the
+ * others are holes). When it grows beyond, is mapped or sealed, it becomes a memfd, which the host
+ * can map into guests; the Sentry goes on with pread and pwrite and never maps it. inode->size is
+ * the truth about the size, since only the Sentry can change the memfd's.
+ *
+ * Changes hold inode->mutex. Reads do not, so they must not keep pointers into the heap buffer over
+ * a sleep: data goes through a bounce buffer.
+ *
+ * Pages are charged to the superblock. A memfd that was mapped writable may gain pages without us,
+ * so from then on its whole size is charged.
+ *
+ * Host calls: memfd_create, openat (read-only descriptors, in the directory that was opened at
+ * start), pread64, pwrite64, ftruncate, fallocate, lseek, fstat, fcntl(F_ADD_SEALS), close.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "abi/mman.h"
+#include "base/checked.h"
+#include "vfs/tmpfs.h"
+
+#define BOUNCE_SMALL 4096u
+#define BOUNCE_LARGE 65536u
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x8u
+#endif
+
+static int descriptors_fd = -1; /* /proc/self/fd: the only way to a read-only descriptor */
+
+int tmpfs_files_init(void)
+{
+	if (descriptors_fd >= 0)
+		return 0;
+	descriptors_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return descriptors_fd < 0 ? -errno : 0;
+}
+
+static struct tmpfs_file *file_of(const struct inode *inode)
+{
+	return &tmpfs_inode(inode)->file;
+}
+
+static uint64_t pages_of(uint64_t size)
+{
+	return size / LX_PAGE_SIZE + (size % LX_PAGE_SIZE != 0);
+}
+
+void tmpfs_file_init(struct tmpfs_file *file)
+{
+	file->fd = file->read_fd = -1;
+	file->seals = LX_F_SEAL_SEAL;
+}
+
+void tmpfs_file_destroy(struct inode *inode)
+{
+	struct tmpfs_file *file = file_of(inode);
+
+	free(file->heap);
+	if (file->fd >= 0)
+		(void)close(file->fd);
+	if (file->read_fd >= 0)
+		(void)close(file->read_fd);
+	tmpfs_sb(inode)->pages_used -= file->charged;
+}
+
+uint64_t tmpfs_file_pages(const struct inode *inode)
+{
+	const struct tmpfs_file *file = file_of(inode);
+	struct stat stat;
+
+	if (file->fd < 0)
+		return (uint64_t)__builtin_popcount(file->heap_pages);
+	if (fstat(file->fd, &stat) < 0)
+		return 0;
+	return (uint64_t)stat.st_blocks / (LX_PAGE_SIZE / 512);
+}
+
+static void charge(struct inode *inode)
+{
+	struct tmpfs_file *file = file_of(inode);
+	struct tmpfs_sb *sb = tmpfs_sb(inode);
+	uint64_t pages = tmpfs_file_pages(inode);
+
+	if (file->mapped_writable)
+		pages = max_of(pages, pages_of(inode->size));
+	sb->pages_used = sb->pages_used - file->charged + pages;
+	file->charged = pages;
+}
+
+static uint64_t pages_left(const struct inode *inode)
+{
+	const struct tmpfs_sb *sb = tmpfs_sb(inode);
+
+	if (!sb->page_limit)
+		return UINT64_MAX;
+	return sb->page_limit > sb->pages_used ? sb->page_limit - sb->pages_used : 0;
+}
+
+/* ---- from heap to memfd ---- */
+
+static int host_write(int fd, const uint8_t *data, size_t size, uint64_t offset)
+{
+	while (size > 0) {
+		ssize_t done = pwrite(fd, data, size, (off_t)offset);
+
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -ENOSPC;
+		data += done;
+		size -= (size_t)done;
+		offset += (uint64_t)done;
+	}
+	return 0;
+}
+
+static int materialize(struct inode *inode)
+{
+	struct tmpfs_file *file = file_of(inode);
+	_cleanup_close_ int fd = -1;
+
+	if (file->fd >= 0)
+		return 0;
+	fd = memfd_create("tmpfs", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("tmpfs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return errno == EMFILE || errno == ENFILE ? -ENFILE : -ENOMEM;
+	if (ftruncate(fd, (off_t)inode->size) < 0)
+		return -ENOSPC;
+	for (unsigned page = 0; page < TMPFS_HEAP_PAGES; page++) {
+		uint64_t offset = page * LX_PAGE_SIZE;
+		int err;
+
+		if (!(file->heap_pages & (1u << page)) || offset >= file->heap_size)
+			continue;
+		err = host_write(fd, file->heap + offset,
+			min_of(file->heap_size - offset, LX_PAGE_SIZE), offset);
+		if (err < 0)
+			return err;
+	}
+	/* The buffer may have been larger than the file. */
+	if (ftruncate(fd, (off_t)inode->size) < 0)
+		return -ENOSPC;
+	free(file->heap);
+	file->heap = NULL;
+	file->heap_size = 0;
+	file->heap_pages = 0;
+	file->fd = take_fd(&fd);
+	return 0;
+}
+
+/* Room for [0, end) in the heap buffer, zeros beyond what was there. */
+static int heap_reserve(struct tmpfs_file *file, uint64_t end)
+{
+	size_t capacity = file->heap_size ? file->heap_size : 256;
+	uint8_t *heap;
+
+	if (end <= file->heap_size)
+		return 0;
+	while (capacity < end)
+		capacity *= 2;
+	heap = realloc(file->heap, capacity);
+	if (!heap)
+		return -ENOMEM;
+	memset(heap + file->heap_size, 0, capacity - file->heap_size);
+	file->heap = heap;
+	file->heap_size = capacity;
+	return 0;
+}
+
+static void heap_mark(struct tmpfs_file *file, uint64_t offset, uint64_t size)
+{
+	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(offset + size); page++)
+		file->heap_pages |= 1u << page;
+}
+
+/* ---- read ---- */
+
+static ssize_t content_read(struct inode *inode, uint8_t *buffer, size_t size, uint64_t offset)
+{
+	const struct tmpfs_file *file = file_of(inode);
+	size_t stored = 0;
+
+	if (file->fd >= 0) {
+		ssize_t done = pread(file->fd, buffer, size, (off_t)offset);
+
+		return done < 0 ? -errno : done;
+	}
+	if (offset < file->heap_size)
+		stored = min_of(size, file->heap_size - (size_t)offset);
+	if (stored)
+		memcpy(buffer, file->heap + offset, stored);
+	memset(buffer + stored, 0, size - stored);
+	return (ssize_t)size;
+}
+
+/* The next @want bytes through @buffer. Returns what went out. */
+static ssize_t read_piece(
+	struct inode *inode, struct uio *uio, uint8_t *buffer, size_t want, uint64_t offset)
+{
+	ssize_t got = content_read(inode, buffer, want, offset), moved;
+
+	if (got <= 0)
+		return got;
+	moved = uio_copy_to(uio, buffer, (size_t)got);
+	return moved ? moved : -EFAULT;
+}
+
+static ssize_t tmpfs_read(struct file *file, struct uio *uio, int64_t *pos)
+{
+	struct inode *inode = file->inode;
+	uint8_t small[BOUNCE_SMALL], *buffer = small;
+	_cleanup_free_ uint8_t *large = NULL;
+	size_t capacity = sizeof(small);
+	uint64_t total = 0;
+
+	if (*pos < 0)
+		return -EINVAL;
+	if (uio->resid > sizeof(small) && inode->size > sizeof(small)) {
+		large = malloc(BOUNCE_LARGE);
+		if (!large)
+			return -ENOMEM;
+		buffer = large;
+		capacity = BOUNCE_LARGE;
+	}
+	while (uio->resid && (uint64_t)*pos < inode->size) {
+		uint64_t left = inode->size - (uint64_t)*pos;
+		size_t want = min_of(min_of(uio->resid, left), (uint64_t)capacity);
+		ssize_t done = read_piece(inode, uio, buffer, want, (uint64_t)*pos);
+
+		if (done <= 0) {
+			if (done < 0 && !total)
+				return done;
+			break;
+		}
+		*pos += done;
+		total += (uint64_t)done;
+		if ((size_t)done < want)
+			break;
+		if (total % SENTRY_MAX_COPY_TURN == 0)
+			fiber_yield();
+	}
+	if (!(file->flags & LX_O_NOATIME))
+		inode_touch_atime(inode);
+	return (ssize_t)total;
+}
+
+/* ---- write ---- */
+
+/*
+ * How many of @size bytes at @offset fit into @pages new pages: walks the holes of the range. Used
+ * only when the whole range would not fit if it were one hole.
+ */
+static uint64_t room_for(
+	const struct tmpfs_file *file, uint64_t offset, uint64_t size, uint64_t pages)
+{
+	uint64_t at = offset, end = offset + size;
+
+	while (at < end) {
+		off_t data = file->fd >= 0 ? lseek(file->fd, (off_t)at, SEEK_DATA) : -1, hole;
+		uint64_t hole_end = data < 0 ? end : min_of((uint64_t)data, end);
+		uint64_t needed;
+
+		if (hole_end > at) {
+			needed = pages_of(hole_end) - at / LX_PAGE_SIZE;
+			if (needed > pages) {
+				uint64_t limit = (at / LX_PAGE_SIZE + pages) * LX_PAGE_SIZE;
+
+				return limit > offset ? limit - offset : 0;
+			}
+			pages -= needed;
+			at = hole_end;
+			continue;
+		}
+		hole = lseek(file->fd, (off_t)at, SEEK_HOLE);
+		if (hole < 0)
+			break;
+		at = (uint64_t)hole > at ? (uint64_t)hole : end;
+	}
+	return size;
+}
+
+static int content_write(struct inode *inode, const uint8_t *data, size_t size, uint64_t offset)
+{
+	struct tmpfs_file *file = file_of(inode);
+	uint64_t end = offset + size;
+	int err;
+
+	if (file->fd < 0 && end <= TMPFS_HEAP_MAX) {
+		err = heap_reserve(file, end);
+		if (err < 0)
+			return err;
+		memcpy(file->heap + offset, data, size);
+		heap_mark(file, offset, size);
+	} else {
+		err = materialize(inode);
+		if (err < 0)
+			return err;
+		err = host_write(file->fd, data, size, offset);
+		if (err < 0)
+			return err;
+	}
+	if (end > inode->size)
+		inode->size = end;
+	return 0;
+}
+
+static uint64_t heap_new_pages(const struct tmpfs_file *file, uint64_t offset, uint64_t size)
+{
+	uint64_t count = 0;
+
+	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(offset + size); page++)
+		count += page >= TMPFS_HEAP_PAGES || !(file->heap_pages & (1u << page));
+	return count;
+}
+
+/* How much of the write the file system's limit admits. */
+static uint64_t limit_write(struct inode *inode, uint64_t offset, uint64_t size)
+{
+	const struct tmpfs_file *file = file_of(inode);
+	uint64_t left = pages_left(inode);
+
+	if (pages_of(offset + size) - offset / LX_PAGE_SIZE <= left)
+		return size;
+	if (file->fd < 0)
+		return heap_new_pages(file, offset, size) <= left
+			       ? size
+			       : room_for(file, offset, size, left);
+	return file->mapped_writable && offset + size <= inode->size
+		       ? size
+		       : room_for(file, offset, size, left);
+}
+
+static ssize_t write_pieces(struct inode *inode, struct uio *uio, int64_t *pos, uint64_t room,
+	uint8_t *buffer, size_t capacity)
+{
+	uint64_t total = 0;
+
+	while (total < room) {
+		size_t want = min_of(room - total, (uint64_t)capacity);
+		ssize_t got = uio_copy_from(uio, buffer, want);
+		int err;
+
+		if (got <= 0)
+			return total ? (ssize_t)total : (got < 0 ? got : -EFAULT);
+		err = content_write(inode, buffer, (size_t)got, (uint64_t)*pos);
+		if (err < 0) {
+			uio_revert(uio, (uint64_t)got);
+			return total ? (ssize_t)total : err;
+		}
+		*pos += got;
+		total += (uint64_t)got;
+		if ((size_t)got < want)
+			break;
+		if (total % SENTRY_MAX_COPY_TURN == 0)
+			fiber_yield();
+	}
+	return (ssize_t)total;
+}
+
+static ssize_t write_locked(
+	struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx)
+{
+	struct inode *inode = file->inode;
+	struct tmpfs_file *content = file_of(inode);
+	uint8_t small[BOUNCE_SMALL], *buffer = small;
+	_cleanup_free_ uint8_t *large = NULL;
+	ssize_t room, done;
+	int64_t at = *pos;
+
+	room = file_write_prepare(file, uio, &at, inode->size, INT64_MAX, ctx);
+	if (room <= 0)
+		return room;
+	if (content->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	if (content->seals & LX_F_SEAL_GROW) {
+		if ((uint64_t)at >= inode->size)
+			return -EPERM;
+		room = (ssize_t)min_of((uint64_t)room, inode->size - (uint64_t)at);
+	}
+	room = (ssize_t)limit_write(inode, (uint64_t)at, (uint64_t)room);
+	if (room == 0)
+		return -ENOSPC;
+	if ((size_t)room > sizeof(small)) {
+		large = malloc(BOUNCE_LARGE);
+		if (!large)
+			return -ENOMEM;
+		buffer = large;
+	}
+	done = write_pieces(
+		inode, uio, &at, (uint64_t)room, buffer, large ? BOUNCE_LARGE : sizeof(small));
+	if (done > 0) {
+		inode_touch_mtime(inode);
+		charge(inode);
+		*pos = at;
+	}
+	return done;
+}
+
+static ssize_t tmpfs_write(
+	struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx)
+{
+	ssize_t done;
+
+	fiber_mutex_lock(&file->inode->mutex);
+	done = write_locked(file, uio, pos, ctx);
+	fiber_mutex_unlock(&file->inode->mutex);
+	return done;
+}
+
+/* ---- size ---- */
+
+/* What lies beyond a new end must read as zeros when the file grows again. */
+static void heap_cut(struct tmpfs_file *file, uint64_t size)
+{
+	if (size < file->heap_size)
+		memset(file->heap + size, 0, file->heap_size - size);
+	for (uint64_t page = pages_of(size); page < TMPFS_HEAP_PAGES; page++)
+		file->heap_pages &= ~(1u << page);
+}
+
+int tmpfs_file_resize(struct inode *inode, uint64_t size)
+{
+	struct tmpfs_file *file = file_of(inode);
+	int err;
+
+	if ((size < inode->size && (file->seals & LX_F_SEAL_SHRINK)) ||
+		(size > inode->size && (file->seals & LX_F_SEAL_GROW)))
+		return -EPERM;
+	if (file->mapped_writable && size > inode->size &&
+		pages_of(size) - pages_of(inode->size) > pages_left(inode))
+		return -ENOSPC;
+	if (file->fd < 0 && size > TMPFS_HEAP_MAX) {
+		err = materialize(inode);
+		if (err < 0)
+			return err;
+	}
+	if (file->fd < 0)
+		heap_cut(file, size);
+	else if (ftruncate(file->fd, (off_t)size) < 0)
+		return errno == EFBIG || errno == EINVAL ? -EFBIG : -ENOSPC;
+	inode->size = size;
+	charge(inode);
+	return 0;
+}
+
+static int punch_hole(struct inode *inode, uint64_t offset, uint64_t size)
+{
+	struct tmpfs_file *file = file_of(inode);
+	int err;
+
+	if (file->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
+		return -EPERM;
+	err = materialize(inode);
+	if (err < 0)
+		return err;
+	if (fallocate(file->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+		    (off_t)size) < 0)
+		return -errno;
+	inode_touch_mtime(inode);
+	charge(inode);
+	return 0;
+}
+
+/* shmem_fallocate(): holes and plain allocation, nothing else. */
+static int tmpfs_fallocate(
+	struct file *file, int mode, uint64_t offset, uint64_t size, const struct vfs_ctx *ctx)
+{
+	struct inode *inode = file->inode;
+	struct tmpfs_file *content = file_of(inode);
+	uint64_t end = offset + size;
+	int err;
+
+	if (mode & ~(LX_FALLOC_FL_KEEP_SIZE | LX_FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	if (mode & LX_FALLOC_FL_PUNCH_HOLE)
+		return punch_hole(inode, offset, size);
+	if (!(mode & LX_FALLOC_FL_KEEP_SIZE) && end > inode->size) {
+		if (end > ctx->fsize_limit) {
+			if (ctx->fsize_hit)
+				*ctx->fsize_hit = true;
+			return -EFBIG;
+		}
+	}
+	if (end > inode->size && (content->seals & LX_F_SEAL_GROW))
+		return -EPERM;
+	if (limit_write(inode, offset, size) < size)
+		return -ENOSPC;
+	err = materialize(inode);
+	if (err < 0)
+		return err;
+	if (fallocate(content->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) < 0)
+		return errno == EFBIG ? -EFBIG : -ENOSPC;
+	if (!(mode & LX_FALLOC_FL_KEEP_SIZE) && end > inode->size) {
+		if (ftruncate(content->fd, (off_t)end) < 0)
+			return -ENOSPC;
+		inode->size = end;
+	}
+	inode_touch_ctime(inode);
+	charge(inode);
+	return 0;
+}
+
+/* ---- position ---- */
+
+static int64_t heap_seek_data(
+	const struct tmpfs_file *file, uint64_t size, uint64_t offset, bool hole)
+{
+	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(size); page++) {
+		bool data = page < TMPFS_HEAP_PAGES && (file->heap_pages & (1u << page));
+
+		if (data != hole)
+			return (int64_t)max_of(offset, page * LX_PAGE_SIZE);
+	}
+	return hole ? (int64_t)size : -ENXIO;
+}
+
+static int64_t tmpfs_seek(struct file *file, int64_t offset, int whence)
+{
+	struct inode *inode = file->inode;
+	struct tmpfs_file *content = file_of(inode);
+	int64_t pos;
+
+	if (whence != LX_SEEK_DATA && whence != LX_SEEK_HOLE)
+		return file_generic_seek(file, offset, whence, inode->size, INT64_MAX);
+	if (offset < 0 || (uint64_t)offset >= inode->size)
+		return -ENXIO;
+	if (content->fd < 0) {
+		pos = heap_seek_data(
+			content, inode->size, (uint64_t)offset, whence == LX_SEEK_HOLE);
+	} else {
+		pos = lseek(content->fd, offset, whence == LX_SEEK_HOLE ? SEEK_HOLE : SEEK_DATA);
+		if (pos < 0)
+			return -errno;
+	}
+	if (pos >= 0)
+		file->pos = pos;
+	return pos;
+}
+
+/* ---- mapping and seals ---- */
+
+static int get_read_fd(struct tmpfs_file *file)
+{
+	char name[16];
+
+	if (file->read_fd >= 0)
+		return 0;
+	(void)snprintf(name, sizeof(name), "%d", file->fd);
+	file->read_fd = openat(descriptors_fd, name, O_RDONLY | O_CLOEXEC);
+	return file->read_fd < 0 ? -ENFILE : 0;
+}
+
+static int tmpfs_map(struct file *file, struct file_map *map)
+{
+	struct inode *inode = file->inode;
+	struct tmpfs_file *content = file_of(inode);
+	bool sealed = content->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE);
+	int err;
+
+	if (map->shared && sealed && (map->prot & LX_PROT_WRITE))
+		return -EPERM;
+	fiber_mutex_lock(&inode->mutex);
+	err = materialize(inode);
+	if (err < 0)
+		goto out;
+	if (map->shared && file->writable && !sealed) {
+		if (!content->mapped_writable &&
+			pages_of(inode->size) - min_of(content->charged, pages_of(inode->size)) >
+				pages_left(inode)) {
+			err = -ENOMEM;
+			goto out;
+		}
+		content->mapped_writable = true;
+		charge(inode);
+		map->host_fd = content->fd;
+	} else {
+		err = get_read_fd(content);
+		if (err < 0)
+			goto out;
+		map->host_fd = content->read_fd;
+		if (map->shared)
+			map->max_prot &= ~LX_PROT_WRITE;
+	}
+	map->host_offset = map->offset;
+	inode_touch_atime(inode);
+out:
+	fiber_mutex_unlock(&inode->mutex);
+	return err;
+}
+
+static bool is_tmpfs_file(const struct inode *inode)
+{
+	return inode->ops == &tmpfs_file_inode_ops;
+}
+
+int tmpfs_get_seals(const struct inode *inode, unsigned *ret_seals)
+{
+	if (!is_tmpfs_file(inode))
+		return -EINVAL;
+	*ret_seals = file_of(inode)->seals;
+	return 0;
+}
+
+int tmpfs_set_seals(struct inode *inode, unsigned seals)
+{
+	if (!is_tmpfs_file(inode))
+		return -EINVAL;
+	file_of(inode)->seals = seals;
+	return 0;
+}
+
+/* memfd_add_seals() */
+int tmpfs_add_seals(struct file *file, unsigned seals)
+{
+	const unsigned known = LX_F_SEAL_SEAL | LX_F_SEAL_SHRINK | LX_F_SEAL_GROW |
+			       LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE | LX_F_SEAL_EXEC;
+	struct inode *inode = file->inode;
+	struct tmpfs_file *content;
+	int err = 0;
+
+	if (!file->writable)
+		return -EPERM;
+	if (seals & ~known)
+		return -EINVAL;
+	if (!is_tmpfs_file(inode))
+		return -EINVAL;
+	content = file_of(inode);
+	fiber_mutex_lock(&inode->mutex);
+	if (content->seals & LX_F_SEAL_SEAL) {
+		err = -EPERM;
+		goto out;
+	}
+	if ((seals & LX_F_SEAL_EXEC) && (inode->mode & 0111))
+		seals |= LX_F_SEAL_SHRINK | LX_F_SEAL_GROW | LX_F_SEAL_WRITE |
+			 LX_F_SEAL_FUTURE_WRITE;
+	/* Only the host knows of the writable mappings that forbid this one. */
+	if ((seals & LX_F_SEAL_WRITE) && !(content->seals & LX_F_SEAL_WRITE)) {
+		err = materialize(inode);
+		if (err >= 0 && fcntl(content->fd, F_ADD_SEALS, F_SEAL_WRITE) < 0)
+			err = errno == EBUSY ? -EBUSY : -EPERM;
+	}
+	if (err >= 0)
+		content->seals |= seals;
+out:
+	fiber_mutex_unlock(&inode->mutex);
+	return err;
+}
+
+const struct inode_ops tmpfs_file_inode_ops = {
+	.getattr = tmpfs_getattr,
+	.setattr = tmpfs_setattr,
+	.getxattr = tmpfs_getxattr,
+	.setxattr = tmpfs_setxattr,
+	.listxattr = tmpfs_listxattr,
+	.removexattr = tmpfs_removexattr,
+};
+
+const struct file_ops tmpfs_file_ops = {
+	.name = "tmpfs file",
+	.read = tmpfs_read,
+	.write = tmpfs_write,
+	.seek = tmpfs_seek,
+	.fallocate = tmpfs_fallocate,
+	.map = tmpfs_map,
+};

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory of one read or write. Guest memory is reached only through the platform's copy calls,
+ * which say how many bytes they moved: a short count is an inaccessible address, and the transfer
+ * ends there (read(2): partial transfers are successes).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "abi/limits.h"
+#include "base/checked.h"
+#include "vfs/vfs.h"
+
+void uio_init_kernel(struct uio *uio, struct uio_segment *segment, void *buffer, size_t size)
+{
+	if (size > LX_MAX_RW_COUNT)
+		size = LX_MAX_RW_COUNT;
+	*segment = (struct uio_segment){.kernel = buffer, .size = size};
+	*uio = (struct uio){.segments = segment, .segment_count = 1, .resid = size};
+}
+
+void uio_init_guest(struct uio *uio, struct uio_segment *segment, struct platform_thread *thread,
+	gaddr_t addr, uint64_t size)
+{
+	if (size > LX_MAX_RW_COUNT)
+		size = LX_MAX_RW_COUNT;
+	*segment = (struct uio_segment){.guest = addr, .size = size};
+	*uio = (struct uio){
+		.thread = thread, .segments = segment, .segment_count = 1, .resid = size};
+}
+
+static void uio_skip_empty(struct uio *uio)
+{
+	while (uio->segment < uio->segment_count &&
+		uio->offset == uio->segments[uio->segment].size) {
+		uio->segment++;
+		uio->offset = 0;
+	}
+}
+
+static void uio_advance(struct uio *uio, uint64_t size)
+{
+	uio->offset += size;
+	uio->resid -= size;
+	uio_skip_empty(uio);
+}
+
+/* One piece within one segment: the bytes moved, or -ESRCH. */
+static ssize_t uio_move(struct uio *uio, void *data, size_t size, bool to_caller)
+{
+	struct uio_segment *segment = &uio->segments[uio->segment];
+
+	if (!uio->thread) {
+		uint8_t *memory = (uint8_t *)segment->kernel + uio->offset;
+
+		if (to_caller)
+			memcpy(memory, data, size);
+		else
+			memcpy(data, memory, size);
+		return (ssize_t)size;
+	}
+	if (to_caller)
+		return platform->copy_out(
+			uio->thread, gaddr_add(segment->guest, uio->offset), data, size);
+	return platform->copy_in(uio->thread, data, gaddr_add(segment->guest, uio->offset), size);
+}
+
+static ssize_t uio_copy(struct uio *uio, uint8_t *data, size_t size, bool to_caller)
+{
+	size_t done = 0;
+
+	if (size > uio->resid)
+		size = uio->resid;
+	uio_skip_empty(uio);
+	while (done < size && uio->segment < uio->segment_count) {
+		uint64_t left = uio->segments[uio->segment].size - uio->offset;
+		size_t piece = min_of((uint64_t)(size - done), left);
+		ssize_t moved = uio_move(uio, data + done, piece, to_caller);
+
+		if (moved < 0)
+			return done ? (ssize_t)done : moved;
+		uio_advance(uio, (uint64_t)moved);
+		done += (size_t)moved;
+		if ((size_t)moved < piece)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t uio_copy_to(struct uio *uio, const void *data, size_t size)
+{
+	return uio_copy(uio, (uint8_t *)(uintptr_t)data, size, true);
+}
+
+ssize_t uio_copy_from(struct uio *uio, void *data, size_t size)
+{
+	return uio_copy(uio, data, size, false);
+}
+
+ssize_t uio_zero_to(struct uio *uio, uint64_t size)
+{
+	static const uint8_t zeros[32768];
+	uint64_t done = 0;
+
+	while (done < size && uio->resid) {
+		size_t piece = min_of(size - done, (uint64_t)sizeof(zeros));
+		ssize_t moved = uio_copy_to(uio, zeros, piece);
+
+		if (moved < 0)
+			return done ? (ssize_t)done : moved;
+		done += (uint64_t)moved;
+		if ((size_t)moved < piece)
+			break;
+		if (done % (128 * 1024) == 0 && fiber_current())
+			fiber_yield();
+	}
+	return (ssize_t)done;
+}
+
+void uio_revert(struct uio *uio, uint64_t size)
+{
+	uio->resid += size;
+	while (size > uio->offset) {
+		size -= uio->offset;
+		sentry_assert(uio->segment > 0);
+		uio->segment--;
+		uio->offset = uio->segments[uio->segment].size;
+	}
+	uio->offset -= size;
+}
