@@ -57,7 +57,7 @@ static bool is_marker(const struct wait_entry *entry)
 	return !entry->notify;
 }
 
-void wait_queue_wake(struct wait_queue *queue, uint32_t events)
+static void wake(struct wait_queue *queue, uint32_t events, bool all)
 {
 	struct wait_entry end = {.queue = queue};
 	struct wait_entry here = {.queue = queue};
@@ -76,13 +76,23 @@ void wait_queue_wake(struct wait_queue *queue, uint32_t events)
 		list_add(&here.link, &entry->link);
 		if (is_marker(entry) || !(entry->events & events))
 			continue;
-		accepted = entry->exclusive;
+		accepted = entry->exclusive && !all;
 		accepted = entry->notify(entry, events) && accepted;
 		if (accepted)
 			break;
 	}
 	wait_entry_remove(&here);
 	wait_entry_remove(&end);
+}
+
+void wait_queue_wake(struct wait_queue *queue, uint32_t events)
+{
+	wake(queue, events, false);
+}
+
+void wait_queue_wake_all(struct wait_queue *queue, uint32_t events)
+{
+	wake(queue, events, true);
 }
 
 struct sleeper {

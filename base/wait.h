@@ -42,6 +42,8 @@ void wait_entry_remove(struct wait_entry *entry); /* no-op when not queued */
 
 /* Tells all (non-exclusive) entries and one exclusive one. */
 void wait_queue_wake(struct wait_queue *queue, uint32_t events);
+/* Tells all, the exclusive ones too: the other side hung up. */
+void wait_queue_wake_all(struct wait_queue *queue, uint32_t events);
 
 /* Deadlines are absolute CLOCK_MONOTONIC nanoseconds. */
 #define WAIT_FOREVER UINT64_MAX

@@ -343,7 +343,7 @@ static int shared_memory_file(struct task *task, uint64_t size, struct file **re
 	if (err == 0)
 		err = dentry_new_anonymous(inode, "/dev/zero (deleted)", &path.dentry);
 	if (err == 0) {
-		err = file_new(&path, NULL, LX_O_RDWR, task->cred, &file);
+		err = file_new(&path, inode->file_ops, LX_O_RDWR, task->cred, &file);
 		dentry_unref(path.dentry);
 	}
 	inode_unref(inode);

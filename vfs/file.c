@@ -15,6 +15,7 @@
 #include "abi/poll.h"
 #include "abi/signal.h"
 #include "base/checked.h"
+#include "vfs/anon.h"
 #include "vfs/internal.h"
 
 int file_new(const struct path *path, const struct file_ops *ops, int flags, struct cred *cred,
@@ -90,6 +91,8 @@ void file_unref(struct file *file)
 {
 	if (!refcount_put(&file->refs))
 		return;
+	if (!list_empty(&file->epoll_entries))
+		epoll_forget_file(file);
 	locks_release_file(file);
 	if (file->ops && !(file->flags & LX_O_PATH)) {
 		vfs_notify_path(
