@@ -874,9 +874,7 @@ static void on_fatal(const char *why)
 
 static const struct platform_ops *const platforms[] = {
 	&platform_ptrace,
-#ifdef HAVE_SYSTRAP
 	&platform_systrap,
-#endif
 };
 
 int main(int argc, char **argv)

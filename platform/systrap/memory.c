@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Guest memory and mappings: all of it done by the stub, in the guest's own address space, through
+ * the channel.
+ */
+#include "platform/systrap/systrap.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "abi/mman.h"
+#include "base/checked.h"
+
+/* ---- the snapshot ---- */
+
+/* Serves the first bytes of [src, src + size) from what travelled with the request. Returns how
+ * many. */
+static size_t snapshot_read(
+	const struct systrap_thread *thread, void *dst, uint64_t src, size_t size)
+{
+	const struct systrap_snapshot *snapshot = &thread->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
+		const struct channel_prefetch *entry = &snapshot->request.prefetch[i];
+		uint64_t skip = src - entry->addr;
+		size_t count;
+
+		if (src < entry->addr || skip >= entry->size)
+			continue;
+		count = min_of(size, (size_t)(entry->size - skip));
+		memcpy(dst, snapshot->data + entry->offset + skip, count);
+		return count;
+	}
+	return 0;
+}
+
+/* Bytes of [src, src + size) before the first one that travelled. */
+static size_t snapshot_gap(const struct systrap_thread *thread, uint64_t src, size_t size)
+{
+	const struct systrap_snapshot *snapshot = &thread->snapshot;
+	size_t gap = size;
+
+	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
+		uint64_t addr = snapshot->request.prefetch[i].addr;
+
+		if (addr > src && addr - src < gap)
+			gap = (size_t)(addr - src);
+	}
+	return gap;
+}
+
+/* What we write ourselves must be what a later read of the same call sees. */
+static void snapshot_write(
+	struct systrap_thread *thread, uint64_t dst, const void *src, size_t size)
+{
+	struct systrap_snapshot *snapshot = &thread->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
+		const struct channel_prefetch *entry = &snapshot->request.prefetch[i];
+		uint64_t begin = max_of(dst, entry->addr);
+		uint64_t end = min_of(dst + size, entry->addr + entry->size);
+
+		if (dst + size < dst || begin >= end)
+			continue;
+		memcpy(snapshot->data + entry->offset + (begin - entry->addr),
+			(const uint8_t *)src + (begin - dst), end - begin);
+	}
+}
+
+/* ---- copies ---- */
+
+/* One copy by the stub. @size <= CHANNEL_DATA_SIZE. Bytes copied, or -ESRCH. */
+static ssize_t stub_copy(
+	struct systrap_thread *thread, enum channel_command_kind kind, uint64_t addr, size_t size)
+{
+	struct channel_command *command = systrap_command_add(thread, kind);
+	int64_t result;
+	int err;
+
+	command->args[0] = addr;
+	command->args[1] = size;
+	command->args[2] = 0;
+	err = systrap_commands_run(thread, 0);
+	if (err < 0)
+		return err;
+	result = systrap_result(thread, 0);
+	if (result < 0 || result > (int64_t)size)
+		return 0;
+	return result;
+}
+
+ssize_t systrap_copy_in(struct platform_thread *head, void *dst, gaddr_t src, size_t size)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	size_t done = 0;
+
+	if (size > SSIZE_MAX)
+		size = SSIZE_MAX;
+	if (thread->state == SYSTRAP_DEAD)
+		return -ESRCH;
+	while (done < size) {
+		uint64_t addr = src.v + done;
+		size_t chunk = snapshot_read(thread, (uint8_t *)dst + done, addr, size - done);
+		ssize_t copied;
+		int err;
+
+		if (chunk > 0) {
+			done += chunk;
+			continue;
+		}
+		err = systrap_flush(thread);
+		if (err < 0)
+			return err;
+		chunk = min_of(snapshot_gap(thread, addr, size - done), (size_t)CHANNEL_DATA_SIZE);
+		copied = stub_copy(thread, COMMAND_COPY_IN, addr, chunk);
+		if (copied < 0)
+			return copied;
+		memcpy((uint8_t *)dst + done, thread->slot->data, (size_t)copied);
+		done += (size_t)copied;
+		if ((size_t)copied < chunk)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t systrap_copy_out(struct platform_thread *head, gaddr_t dst, const void *src, size_t size)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	size_t done = 0;
+	int err;
+
+	if (size > SSIZE_MAX)
+		size = SSIZE_MAX;
+	err = systrap_flush(thread);
+	if (err < 0)
+		return err;
+	while (done < size) {
+		size_t chunk = min_of(size - done, (size_t)CHANNEL_DATA_SIZE);
+		ssize_t copied;
+
+		memcpy(thread->slot->data, (const uint8_t *)src + done, chunk);
+		copied = stub_copy(thread, COMMAND_COPY_OUT, dst.v + done, chunk);
+		if (copied < 0)
+			return copied;
+		snapshot_write(thread, dst.v + done, (const uint8_t *)src + done, (size_t)copied);
+		done += (size_t)copied;
+		if ((size_t)copied < chunk)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+int systrap_copy_out_deferred(
+	struct platform_thread *head, gaddr_t dst, const void *src, size_t size)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	struct channel_command *command;
+	ssize_t copied;
+
+	if (thread->state == SYSTRAP_DEAD)
+		return -ESRCH;
+	if (size == 0)
+		return 0;
+	if (size <= CHANNEL_DATA_SIZE - thread->pending_data &&
+		thread->pending_commands < CHANNEL_COMMANDS_MAX) {
+		thread->deferred_sizes[thread->pending_commands] = (uint32_t)size;
+		command = systrap_command_add(thread, COMMAND_COPY_OUT);
+		command->args[0] = dst.v;
+		command->args[1] = size;
+		command->args[2] = thread->pending_data;
+		memcpy(thread->slot->data + thread->pending_data, src, size);
+		thread->pending_data += (uint32_t)min_of(
+			(size + 15) & ~15ul, CHANNEL_DATA_SIZE - (size_t)thread->pending_data);
+		snapshot_write(thread, dst.v, src, size);
+		return 0;
+	}
+	copied = systrap_copy_out(head, dst, src, size);
+	if (copied < 0)
+		return (int)copied;
+	return (size_t)copied == size ? 0 : -EFAULT;
+}
+
+/* ---- mappings ---- */
+
+/* A result that claims to be an address or a plain 0. */
+static int check_result(int64_t result, int64_t expected)
+{
+	if (result == expected)
+		return 0;
+	if (result < 0 && result >= -4095)
+		return (int)result;
+	return -EFAULT; /* the guest's stub lies to its own guest */
+}
+
+static void snapshot_drop(struct systrap_thread *thread)
+{
+	thread->snapshot.prefetch_count = 0;
+}
+
+static int map_fd(struct systrap_thread *thread, const uint64_t args[6], int fd)
+{
+	struct channel_command *command;
+	int err;
+
+	fiber_mutex_lock(&thread->as->transfer);
+	err = systrap_need_doorbell(thread);
+	if (err == 0)
+		err = systrap_notification_addfd(thread->notification, fd);
+	if (err == 0) {
+		command = systrap_command_add(thread, COMMAND_HOST);
+		command->nr = SYS_mmap;
+		memcpy(command->args, args, sizeof(command->args));
+		command = systrap_command_add(thread, COMMAND_HOST);
+		command->nr = SYS_close;
+		command->args[0] = STUB_FD_TRANSFER;
+		err = systrap_commands_run(thread, 0);
+	} else if (err == -ENOENT) {
+		err = -ESRCH;
+	}
+	fiber_mutex_unlock(&thread->as->transfer);
+	if (err == 0)
+		err = check_result(systrap_result(thread, 0), (int64_t)args[0]);
+	return err;
+}
+
+int systrap_map(struct platform_thread *head, const struct platform_map *map)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	uint64_t flags = 0x10 /* MAP_FIXED */ | (map->shared ? 0x01 : 0x02);
+	uint64_t args[6];
+	int64_t result;
+	int err;
+
+	if (map->shared && map->fd < 0)
+		return -EINVAL;
+	if (map->noreserve)
+		flags |= 0x4000;
+	if (map->fd < 0)
+		flags |= 0x20;
+	args[0] = map->addr.v;
+	args[1] = map->size;
+	args[2] = (uint64_t)map->prot & 7;
+	args[3] = flags;
+	args[4] = map->fd < 0 ? UINT64_MAX : STUB_FD_TRANSFER;
+	args[5] = map->fd < 0 ? 0 : map->offset;
+	snapshot_drop(thread);
+	if (map->fd >= 0)
+		return map_fd(thread, args, map->fd);
+	err = systrap_host_call(thread, SYS_mmap, args, &result);
+	if (err < 0)
+		return err;
+	return check_result(result, (int64_t)map->addr.v);
+}
+
+static int simple_call(
+	struct systrap_thread *thread, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
+{
+	const uint64_t args[6] = {a0, a1, a2};
+	int64_t result;
+	int err;
+
+	snapshot_drop(thread);
+	err = systrap_host_call(thread, nr, args, &result);
+	if (err < 0)
+		return err;
+	return check_result(result, 0);
+}
+
+int systrap_unmap(struct platform_thread *head, gaddr_t addr, uint64_t size)
+{
+	return simple_call(systrap_thread(head), SYS_munmap, addr.v, size, 0);
+}
+
+int systrap_protect(struct platform_thread *head, gaddr_t addr, uint64_t size, int prot)
+{
+	return simple_call(systrap_thread(head), SYS_mprotect, addr.v, size, (uint64_t)prot & 7);
+}
+
+int systrap_remap(struct platform_thread *head, gaddr_t old_addr, uint64_t old_size,
+	uint64_t new_size, gaddr_t new_addr)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	/* MREMAP_MAYMOVE | MREMAP_FIXED */
+	const uint64_t args[6] = {
+		old_addr.v, old_size, new_size, old_addr.v == new_addr.v ? 0 : 3, new_addr.v};
+	int64_t result;
+	int err;
+
+	snapshot_drop(thread);
+	err = systrap_host_call(thread, SYS_mremap, args, &result);
+	if (err < 0)
+		return err;
+	return check_result(result, (int64_t)new_addr.v);
+}
+
+/* The filter's list (filter.c); what it refuses, the kernel's madvise() answers in its own way. */
+int systrap_advise(struct platform_thread *head, gaddr_t addr, uint64_t size, int advice)
+{
+	static const uint32_t refused[] = {
+		9 /* REMOVE */, 11 /* DOFORK */, 12 /* MERGEABLE */, 13 /* UNMERGEABLE */};
+
+	if (advice < 0 || advice > 23 || (advice > 4 && advice < 8))
+		return -EINVAL;
+	for (unsigned i = 0; i < array_size(refused); i++) {
+		if ((uint32_t)advice == refused[i])
+			return -EINVAL;
+	}
+	return simple_call(systrap_thread(head), SYS_madvise, addr.v, size, (uint64_t)advice);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SYSTRAP_STUB_LAYOUT_H
+#define SENTRY_SYSTRAP_STUB_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What the Sentry and the stub agree on: addresses in the stub's region and the channel's fields.
+ * docs/channel.md explains the protocol. Both sides are built from this file and the stub travels
+ * inside the binary, but the version is checked all the same (struct stub_boot).
+ *
+ * Each field says who writes it. The Sentry must treat what the stub writes as hostile: it is read
+ * once, into private memory, and checked there. The stub trusts what the Sentry writes; that a
+ * guest may scribble over it harms the guest alone.
+ */
+#define STUB_LAYOUT_VERSION 1
+
+/*
+ * Addresses. The region begins 20 GiB below the end of the 47-bit space: exec puts a program's
+ * stack in the last 16 GiB (randomize_stack_top in the kernel's mm/util.c), so an executable linked
+ * here never collides with it. Everything from STUB_BASE up is out of the guest's reach by the
+ * kernel's bookkeeping (platform guest_end), though not by any mechanism.
+ */
+#define STUB_BASE	   0x7ffb00000000ull
+#define STUB_END	   0x7ffffffff000ull
+#define STUB_TEXT_BASE	   STUB_BASE
+#define STUB_TEXT_SIZE	   0x10000ull /* 64 KiB aligned: the filter compares the upper bits */
+#define STUB_GATE_BASE	   (STUB_BASE + 0x10000ull) /* a `syscall` outside of the text: it traps */
+#define STUB_VDSO_BASE	   (STUB_BASE + 0x100000ull)
+#define STUB_VDSO_SIZE_MAX 0x100000ull
+#define STUB_CHANNEL_BASE  (STUB_BASE + 0x10000000ull)
+#define STUB_STACK_BASE	   (STUB_BASE + 0x100000000ull)
+
+/* Each host thread's stack, aligned to its size: struct stub_thread at its base, host signal stack
+ * above. */
+#define STUB_STACK_SIZE	    0x10000ull
+#define STUB_STACK_RESERVED 0x1000ull
+#define STUB_STACKS_MAX	    4096u
+
+/* Descriptors in a stub. */
+#define STUB_FD_KILL	 0 /* read end of the kill pipe */
+#define STUB_FD_TRANSFER 1 /* where ADDFD puts what is to be mapped; closed otherwise */
+#define STUB_FD_CHANNEL	 2 /* the zygote's start-up only */
+#define STUB_FD_SOCKET	 3 /* the zygote's start-up only */
+
+/* The doorbell is getppid: harmless, and no container profile refuses it. */
+#define STUB_DOORBELL_NR 110
+#define STUB_DOORBELL_CHILD                                                                        \
+	0x6368696c64ull /* args[1] of a new thread's first ring; args[0] is its token */
+
+/* The signal that interrupts guest code. Ignored by default: a stray one before start-up is
+ * harmless. */
+#define STUB_KICK_SIGNAL 23 /* SIGURG */
+
+/* The two clones that the Sentry approves. */
+#define STUB_CLONE_FORK	  0x00008011ull /* CLONE_PARENT | SIGCHLD */
+#define STUB_CLONE_THREAD 0x00050f00ull /* VM | FS | FILES | SIGHAND | THREAD | SYSVSEM */
+
+/* ---- the channel ---- */
+
+#define CHANNEL_SLOT_HEADER   0x2000u
+#define CHANNEL_DATA_SIZE     0x10000u
+#define CHANNEL_SLOT_SIZE     (CHANNEL_SLOT_HEADER + CHANNEL_DATA_SIZE)
+#define CHANNEL_SEGMENT_SLOTS 16u
+#define CHANNEL_SEGMENT_SIZE  (CHANNEL_SLOT_SIZE * CHANNEL_SEGMENT_SLOTS)
+#define CHANNEL_SEGMENTS_MAX  64u
+
+#define CHANNEL_PREFETCH_MAX 8u
+#define CHANNEL_COMMANDS_MAX 16u
+
+enum channel_request_kind {
+	REQUEST_NONE,
+	REQUEST_HELLO, /* a new host thread is ready for its first reply */
+	REQUEST_SYSCALL,
+	REQUEST_FAULT,
+	REQUEST_INTERRUPTED,
+	REQUEST_DONE, /* the commands of the last reply were executed: results */
+};
+
+/* Guest bytes that travel with a request. */
+struct channel_prefetch {
+	uint64_t addr; /* in the guest */
+	uint32_t size;
+	uint32_t offset; /* in the data area */
+};
+
+/* As struct guest_regs of platform.h (asserted there), without orig_rax: that is `nr`. */
+struct channel_regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t nr;
+	uint64_t rip, eflags, rsp;
+	uint64_t fs_base, gs_base;
+};
+
+#define REQUEST_FLAG_INTERRUPTED 1u /* SYSCALL: begun by the stub, ended by a kick */
+
+/* Written by the stub, in any order, before it stores seq. */
+struct channel_request {
+	uint32_t seq; /* stored last, with release; one more than the request before */
+	uint16_t kind;
+	uint16_t flags;
+	uint32_t prefetch_count;
+	uint32_t result_count;
+	uint32_t cpu; /* where the stub ran, a hint */
+	uint32_t pad;
+	uint64_t hint; /* reserved */
+	struct channel_regs regs;
+	struct {
+		int32_t signo, code;
+		uint64_t addr, trapno, error_code;
+	} fault;
+	struct channel_prefetch prefetch[CHANNEL_PREFETCH_MAX];
+	int64_t results[CHANNEL_COMMANDS_MAX];
+};
+
+enum channel_command_kind {
+	COMMAND_NONE,
+	COMMAND_COPY_IN,  /* args: guest address, size, offset. Result: bytes copied */
+	COMMAND_COPY_OUT, /* args: guest address, size, offset. Result: bytes copied */
+	COMMAND_HOST,	  /* nr, args: a host call, result as the host gives it */
+	COMMAND_FUTEX,	 /* args as futex(2); args[3] != 0: the timeout is the command's timespec */
+	COMMAND_FORK,	 /* args: token. Result: host pid or -errno */
+	COMMAND_THREAD,	 /* args: token, stack base, slot address. Result: host tid or -errno */
+	COMMAND_FPU_GET, /* args: capacity, offset. Result: size */
+	COMMAND_FPU_SET, /* args: size, offset. Result: 0 or -EINVAL */
+	COMMAND_FPU_RESET,
+	COMMAND_EXIT, /* the host thread ends */
+};
+
+struct channel_command {
+	uint32_t kind;
+	uint32_t nr;
+	uint64_t args[6];
+	int64_t timespec[2];
+};
+
+#define REPLY_RESUME                                                                               \
+	1u /* after the commands (which are delayed copy-outs) back to the guest; else post        \
+	      results */
+#define REPLY_REGS     2u /* load all registers from `regs`, not only rax */
+#define REPLY_DOORBELL 4u /* post the results, then ring without spinning */
+
+/* Written by the Sentry, before it stores seq, except for the three words that say otherwise. */
+struct channel_reply {
+	uint32_t seq; /* stored last, with release: the request's number */
+	uint32_t flags;
+	uint64_t rax;
+	uint32_t command_count;
+	uint32_t polled;    /* any time: the Sentry watches this slot, so spinning pays */
+	uint32_t interrupt; /* any time: do not enter guest code or a futex wait, post a request
+			       instead */
+	uint32_t features;  /* CHANNEL_FEATURE_* */
+	uint64_t spin_tsc;  /* how long to spin for a reply, in time-stamp counter ticks */
+	struct channel_regs regs;
+	struct channel_command commands[CHANNEL_COMMANDS_MAX];
+};
+
+#define CHANNEL_FEATURE_FUTEX 1u /* the stub may answer plain futex calls itself */
+
+struct channel_slot {
+	struct channel_request request __attribute__((aligned(4096))); /* the stub writes */
+	struct channel_reply reply __attribute__((aligned(4096)));     /* the Sentry writes */
+	uint8_t data[CHANNEL_DATA_SIZE] __attribute__((
+		aligned(4096))); /* whose turn it is: the stub before it posts, then the Sentry */
+};
+
+_Static_assert(sizeof(struct channel_request) <= 4096, "one page");
+_Static_assert(sizeof(struct channel_reply) <= 4096, "one page");
+_Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
+_Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");
+_Static_assert(sizeof(struct channel_slot) == CHANNEL_SLOT_SIZE, "no padding");
+_Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
+
+/* ---- the zygote's start-up, in the data area of slot 0 ---- */
+
+#define STUB_BOOT_MOVES_MAX  32u
+#define STUB_BOOT_FILTER_MAX 512u
+
+enum { STUB_MOVE_UNMAP = 1, STUB_MOVE_REMAP };
+
+struct stub_boot {
+	/* the stub writes */
+	uint32_t version;
+	int32_t error; /* of the step that failed */
+	uint32_t error_step;
+	int32_t listener; /* the filter's listener; -1 until there is one */
+	uint32_t sent;	  /* the helper has sent it and closed everything */
+	uint32_t pad;
+	uint64_t vdso, minsigstksz, hwcap2;
+	/* the Sentry writes */
+	uint32_t move_count;
+	uint32_t filter_count;
+	struct {
+		uint64_t kind, from, size, to;
+	} moves[STUB_BOOT_MOVES_MAX];
+	uint64_t filter[STUB_BOOT_FILTER_MAX]; /* struct sock_filter */
+};
+
+_Static_assert(sizeof(struct stub_boot) <= CHANNEL_DATA_SIZE, "fits the data area");
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SYSTRAP_STUB_PLAN_H
+#define SENTRY_SYSTRAP_STUB_PLAN_H
+
+#include "platform/systrap/stub/stub.h"
+
+/*
+ * Copies the input buffers that the call's marshalling plan names into the data area. Best effort:
+ * what cannot be read, or does not fit, is left to the Sentry, which asks for it and then meets the
+ * fault itself. Returns how many.
+ */
+uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *mc, uint32_t nr);
+
+#endif

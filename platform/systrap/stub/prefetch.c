@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/systrap/stub/plan.h"
+#include "abi/marshal_gen.h"
+
+#define STRING_MAX 4096u /* PATH_MAX: longer ones are an error anyway */
+
+struct room {
+	struct channel_slot *slot;
+	uint32_t used;	/* bytes of the data area */
+	uint32_t count; /* entries of request.prefetch */
+};
+
+static void add(struct room *room, uint64_t addr, uint64_t size)
+{
+	struct channel_prefetch *entry = &room->slot->request.prefetch[room->count];
+
+	entry->addr = addr;
+	entry->size = (uint32_t)size;
+	entry->offset = room->used;
+	room->count++;
+	room->used += (uint32_t)(size + 15) & ~15u;
+}
+
+static void add_bytes(struct room *room, uint64_t addr, uint64_t size)
+{
+	uint64_t space = CHANNEL_DATA_SIZE - room->used;
+
+	if (size > space)
+		size = space;
+	if (!addr || size == 0 || room->count >= CHANNEL_PREFETCH_MAX)
+		return;
+	size -= stub_copy(room->slot->data + room->used, (const void *)addr, size);
+	if (size > 0)
+		add(room, addr, size);
+}
+
+static void add_string(struct room *room, uint64_t addr)
+{
+	int64_t size;
+
+	if (!addr || room->count >= CHANNEL_PREFETCH_MAX ||
+		CHANNEL_DATA_SIZE - room->used < STRING_MAX)
+		return;
+	size = stub_copy_string(
+		(char *)room->slot->data + room->used, (const char *)addr, STRING_MAX);
+	if (size > 0)
+		add(room, addr, (uint64_t)size);
+}
+
+/* The vectors, then as much of what they name as fits. They were copied first, so both come from
+ * the same bytes. */
+static void add_iovec(struct room *room, uint64_t addr, uint64_t count)
+{
+	const struct {
+		uint64_t base, size;
+	} *vector = (const void *)(room->slot->data + room->used);
+	uint32_t before = room->count;
+
+	if (count > 1024)
+		return;
+	add_bytes(room, addr, count * sizeof(*vector));
+	if (room->count == before ||
+		room->slot->request.prefetch[before].size != count * sizeof(*vector))
+		return;
+	for (uint64_t i = 0; i < count && room->count < CHANNEL_PREFETCH_MAX; i++)
+		add_bytes(room, vector[i].base, vector[i].size);
+}
+
+uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *mc, uint32_t nr)
+{
+	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
+	struct room room = {.slot = slot};
+	const struct marshal_entry *entry, *end;
+
+	if (nr >= LX_NR_COUNT)
+		return 0;
+	entry = &marshal_entries[marshal_rows[nr].first];
+	end = entry + marshal_rows[nr].count;
+	for (; entry < end; entry++) {
+		uint64_t addr = args[entry->arg], count = args[entry->len_arg];
+
+		if (entry->len_bits == 32)
+			count = (int32_t)count < 0 ? 0 : (uint32_t)count;
+		switch (entry->kind) {
+		case MARSHAL_STRING:
+			add_string(&room, addr);
+			break;
+		case MARSHAL_STRUCT_IN:
+			add_bytes(&room, addr, entry->size);
+			break;
+		case MARSHAL_BUFFER_IN:
+			if (count <= CHANNEL_DATA_SIZE)
+				add_bytes(&room, addr, count * entry->size);
+			break;
+		case MARSHAL_IOVEC_IN:
+			add_iovec(&room, addr, count);
+			break;
+		default:
+			break;
+		}
+	}
+	return room.count;
+}

@@ -1,0 +1,511 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stub: what answers a host signal in a guest's process, asks the Sentry and does its bidding.
+ *
+ * Rules of this file: freestanding; no writable data but the thread's own stack and channel slot;
+ * general registers only; every entry ends in stub_resume() or in the return from a nested handler,
+ * never in a C return. Nothing here protects anything: the guest owns this process. What a bug here
+ * costs is the guest's correctness.
+ *
+ * A thread is in one of three places. In guest code: its frame does not exist. In a handler that
+ * came from guest code: `uc` holds the guest's registers until stub_resume() hands it to
+ * rt_sigreturn. In a handler nested in that one (a kick, or a fault of a copy): it only corrects
+ * the instruction pointer of what it interrupted and returns.
+ */
+#include "platform/systrap/stub/stub.h"
+#include "platform/systrap/stub/plan.h"
+
+static inline struct stub_thread *thread_self(void)
+{
+	uint64_t sp;
+
+	__asm__("movq %%rsp, %0" : "=r"(sp));
+	return (struct stub_thread *)(sp & ~(STUB_STACK_SIZE - 1));
+}
+
+static inline bool in_text(uint64_t rip)
+{
+	return rip - STUB_TEXT_BASE < STUB_TEXT_SIZE;
+}
+
+static inline uint64_t read_tsc(uint32_t *ret_cpu)
+{
+	uint32_t low, high, aux;
+
+	__asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux));
+	*ret_cpu = aux & 0xfff; /* the kernel puts cpu | node << 12 into TSC_AUX */
+	return (uint64_t)high << 32 | low;
+}
+
+/* Back from a nested handler into what it interrupted. */
+__attribute__((noreturn)) static void return_nested(struct stub_ucontext *uc)
+{
+	static const uint32_t never = 0;
+
+	stub_resume(&never, uc);
+}
+
+__attribute__((noreturn)) static void die(void)
+{
+	/* Not on the list: the Sentry audits it and ends us. */
+	for (;;)
+		stub_call3(STUB_NR_EXIT_GROUP, 0xdead, 0, 0);
+}
+
+static void save_regs(struct channel_regs *regs, const struct stub_sigcontext *mc, uint64_t nr)
+{
+	uint64_t base;
+
+	regs->r15 = mc->r15;
+	regs->r14 = mc->r14;
+	regs->r13 = mc->r13;
+	regs->r12 = mc->r12;
+	regs->rbp = mc->rbp;
+	regs->rbx = mc->rbx;
+	regs->r11 = mc->r11;
+	regs->r10 = mc->r10;
+	regs->r9 = mc->r9;
+	regs->r8 = mc->r8;
+	regs->rax = mc->rax;
+	regs->rcx = mc->rcx;
+	regs->rdx = mc->rdx;
+	regs->rsi = mc->rsi;
+	regs->rdi = mc->rdi;
+	regs->nr = nr;
+	regs->rip = mc->rip;
+	regs->eflags = mc->eflags;
+	regs->rsp = mc->rsp;
+	__asm__ volatile("rdfsbase %0" : "=r"(base));
+	regs->fs_base = base;
+	__asm__ volatile("rdgsbase %0" : "=r"(base));
+	regs->gs_base = base;
+}
+
+/* wrfsbase faults on an address that is not canonical. */
+static inline bool canonical(uint64_t addr)
+{
+	return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
+}
+
+static void load_regs(struct stub_sigcontext *mc, const struct channel_regs *regs)
+{
+	mc->r15 = regs->r15;
+	mc->r14 = regs->r14;
+	mc->r13 = regs->r13;
+	mc->r12 = regs->r12;
+	mc->rbp = regs->rbp;
+	mc->rbx = regs->rbx;
+	mc->r11 = regs->r11;
+	mc->r10 = regs->r10;
+	mc->r9 = regs->r9;
+	mc->r8 = regs->r8;
+	mc->rax = regs->rax;
+	mc->rcx = regs->rcx;
+	mc->rdx = regs->rdx;
+	mc->rsi = regs->rsi;
+	mc->rdi = regs->rdi;
+	mc->rip = regs->rip;
+	mc->eflags = regs->eflags;
+	mc->rsp = regs->rsp;
+	if (canonical(regs->fs_base))
+		__asm__ volatile("wrfsbase %0" : : "r"(regs->fs_base));
+	if (canonical(regs->gs_base))
+		__asm__ volatile("wrgsbase %0" : : "r"(regs->gs_base));
+}
+
+/* ---- requests ---- */
+
+static inline void ring(uint64_t token, uint64_t what)
+{
+	stub_call3(STUB_DOORBELL_NR, token, what, 0);
+}
+
+/*
+ * Publishes the request that lies in the slot and waits for its reply. The full fence stands
+ * between "request published" and "does the Sentry watch?"; the Sentry has its own between "I no
+ * longer watch" and its last look (docs/channel.md, Dekker).
+ */
+static void post(struct stub_thread *self, enum channel_request_kind kind, bool may_spin)
+{
+	struct channel_slot *slot = self->slot;
+	uint32_t seq = ++self->seq, cpu;
+	uint64_t start = read_tsc(&cpu);
+
+	slot->request.kind = (uint16_t)kind;
+	slot->request.cpu = cpu;
+	__atomic_store_n(&slot->request.seq, seq, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (;;) {
+		if (__atomic_load_n(&slot->reply.seq, __ATOMIC_ACQUIRE) == seq)
+			return;
+		if (may_spin && __atomic_load_n(&slot->reply.polled, __ATOMIC_RELAXED)) {
+			if (read_tsc(&cpu) - start < slot->reply.spin_tsc) {
+				__builtin_ia32_pause();
+				continue;
+			}
+			may_spin = false;
+		}
+		/* EINTR, a late or a spurious answer: the loop looks again. */
+		ring(0, 0);
+	}
+}
+
+static void post_simple(struct stub_thread *self, enum channel_request_kind kind)
+{
+	struct channel_request *request = &self->slot->request;
+
+	request->flags = 0;
+	request->prefetch_count = 0;
+	request->result_count = 0;
+	post(self, kind, true);
+}
+
+/* ---- commands ---- */
+
+static int64_t command_copy(
+	struct channel_slot *slot, const struct channel_command *command, bool out)
+{
+	uint64_t size = command->args[1], offset = command->args[2];
+	void *guest = (void *)command->args[0];
+
+	if (out)
+		return (int64_t)(size - stub_copy(guest, slot->data + offset, size));
+	return (int64_t)(size - stub_copy(slot->data + offset, guest, size));
+}
+
+static struct stub_fp_sw *fp_sw(const struct stub_ucontext *uc)
+{
+	struct stub_fp_sw *sw = (struct stub_fp_sw *)(uc->mc.fpstate + STUB_FP_SW_OFFSET);
+
+	if (!uc->mc.fpstate || sw->magic1 != STUB_FP_XSTATE_MAGIC1)
+		return 0;
+	return sw;
+}
+
+static int64_t command_fpu_get(
+	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc)
+{
+	struct stub_fp_sw *sw = fp_sw(uc);
+
+	if (!sw || sw->extended_size > command->args[0])
+		return -22;
+	stub_copy(slot->data + command->args[1], (void *)uc->mc.fpstate, sw->extended_size);
+	return sw->extended_size;
+}
+
+/* The software bytes and the magic number behind the image stay ours: they describe our frame. */
+static int64_t command_fpu_set(
+	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc)
+{
+	const uint8_t *image = slot->data + command->args[1];
+	struct stub_fp_sw *sw = fp_sw(uc);
+	uint8_t *state = (uint8_t *)uc->mc.fpstate;
+
+	if (!sw || command->args[0] < sw->xstate_size)
+		return -22;
+	stub_copy(state, image, STUB_FP_SW_OFFSET);
+	stub_copy(state + 512, image + 512, sw->xstate_size - 512);
+	return 0;
+}
+
+/* An XSAVE header that names no component: XRSTOR puts each into its initial state. The control
+ * words lie outside. */
+static int64_t command_fpu_reset(struct stub_ucontext *uc)
+{
+	uint8_t *state = (uint8_t *)uc->mc.fpstate;
+
+	if (!fp_sw(uc))
+		return -22;
+	for (unsigned i = 0; i < STUB_FP_SW_OFFSET; i++)
+		state[i] = 0;
+	*(uint16_t *)state = 0x37f;
+	*(uint32_t *)(state + 24) = 0x1f80;
+	*(uint64_t *)(state + 512) = 0;
+	return 0;
+}
+
+static int64_t command_futex(struct channel_slot *slot, struct channel_command *command)
+{
+	if (command->args[3] != 0 && command->nr)
+		command->args[3] = (uint64_t)&command->timespec;
+	return stub_futex(&slot->reply.interrupt, command->args);
+}
+
+/* In the child the channel is not mapped (MADV_DONTFORK): until it has its own, only the stack. */
+static void forked_child(struct stub_thread *self)
+{
+	/* The Sentry puts the channel into the transfer slot before it answers. */
+	while (stub_call3(STUB_DOORBELL_NR, self->token, STUB_DOORBELL_CHILD, 0) != 0)
+		;
+	if (stub_call6(STUB_NR_MMAP, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 3, 0x11,
+		    STUB_FD_TRANSFER, 0) != (int64_t)STUB_CHANNEL_BASE)
+		die();
+	stub_call3(STUB_NR_MADVISE, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 10);
+	stub_call3(STUB_NR_CLOSE, STUB_FD_TRANSFER, 0, 0);
+	self->slot = (struct channel_slot *)STUB_CHANNEL_BASE;
+	self->seq = 0;
+}
+
+__attribute__((noreturn)) static void serve(struct stub_thread *self, struct stub_ucontext *uc);
+
+static int64_t command_fork(
+	struct stub_thread *self, const struct channel_command *command, struct stub_ucontext *uc)
+{
+	int64_t pid;
+
+	self->token = command->args[0];
+	pid = stub_call3(STUB_NR_CLONE, STUB_CLONE_FORK, 0, 0);
+	if (pid != 0)
+		return pid;
+	forked_child(self);
+	post_simple(self, REQUEST_HELLO);
+	serve(self, uc);
+}
+
+static void thread_entry(struct stub_thread *self)
+{
+	while (stub_call3(STUB_DOORBELL_NR, self->token, STUB_DOORBELL_CHILD, 0) != 0)
+		;
+	post_simple(self, REQUEST_HELLO);
+	serve(self, self->uc);
+}
+
+/*
+ * The child starts from a copy of our frame (so it has our FPU state), moved to its own stack: the
+ * pointers in it move along. Its first rt_sigreturn sets registers, signal mask and alternate stack
+ * at once.
+ */
+static int64_t command_thread(
+	struct stub_thread *self, const struct channel_command *command, struct stub_ucontext *uc)
+{
+	uint64_t base = command->args[1], delta = base - (uint64_t)self;
+	uint64_t frame = (uint64_t)uc - 8, end = (uint64_t)self + STUB_STACK_SIZE;
+	struct stub_thread *child = (struct stub_thread *)base;
+	struct stub_ucontext *child_uc = (struct stub_ucontext *)((uint64_t)uc + delta);
+
+	stub_copy((void *)(frame + delta), (void *)frame, end - frame);
+	child_uc->mc.fpstate += delta;
+	child_uc->stack.sp = base + STUB_STACK_RESERVED;
+	child_uc->stack.size = STUB_STACK_SIZE - STUB_STACK_RESERVED;
+	child_uc->stack.flags = 0;
+	child->slot = (struct channel_slot *)command->args[2];
+	child->seq = 0;
+	child->token = command->args[0];
+	child->uc = child_uc;
+	return stub_clone_thread(STUB_CLONE_THREAD, (void *)((frame + delta) & ~63ull),
+		(void (*)(struct stub_thread *))thread_entry);
+}
+
+static int64_t execute(
+	struct stub_thread *self, struct channel_command *command, struct stub_ucontext *uc)
+{
+	struct channel_slot *slot = self->slot;
+
+	switch (command->kind) {
+	case COMMAND_COPY_IN:
+		return command_copy(slot, command, false);
+	case COMMAND_COPY_OUT:
+		return command_copy(slot, command, true);
+	case COMMAND_HOST:
+		return stub_host_call(command->nr, command->args);
+	case COMMAND_FUTEX:
+		return command_futex(slot, command);
+	case COMMAND_FORK:
+		return command_fork(self, command, uc);
+	case COMMAND_THREAD:
+		return command_thread(self, command, uc);
+	case COMMAND_FPU_GET:
+		return command_fpu_get(slot, command, uc);
+	case COMMAND_FPU_SET:
+		return command_fpu_set(slot, command, uc);
+	case COMMAND_FPU_RESET:
+		return command_fpu_reset(uc);
+	case COMMAND_EXIT:
+		for (;;)
+			stub_call3(STUB_NR_EXIT, 0, 0, 0);
+	default:
+		return -38;
+	}
+}
+
+/* The last request has its reply: does what it says until one says "resume". */
+__attribute__((noreturn)) static void serve(struct stub_thread *self, struct stub_ucontext *uc)
+{
+	for (;;) {
+		struct channel_slot *slot = self->slot;
+		struct channel_reply *reply = &slot->reply;
+		uint32_t flags = reply->flags, count = reply->command_count;
+		bool faulted = false;
+
+		if (count > CHANNEL_COMMANDS_MAX)
+			die();
+		for (uint32_t i = 0; i < count; i++) {
+			int64_t result = execute(self, &reply->commands[i], uc);
+
+			slot->request.results[i] = result;
+			if (reply->commands[i].kind == COMMAND_COPY_OUT &&
+				result != (int64_t)reply->commands[i].args[1])
+				faulted = true;
+		}
+		if (flags & REPLY_RESUME) {
+			if (flags & REPLY_REGS)
+				load_regs(&uc->mc, &reply->regs);
+			else
+				uc->mc.rax = faulted ? (uint64_t)-14 : reply->rax;
+			stub_resume(&reply->interrupt, uc);
+		}
+		slot->request.flags = 0;
+		slot->request.prefetch_count = 0;
+		slot->request.result_count = count;
+		post(self, REQUEST_DONE, !(flags & REPLY_DOORBELL));
+	}
+}
+
+/* ---- events ---- */
+
+/* An interrupt was wanted on the way back: tell, with the registers that were about to be loaded.
+ */
+void stub_on_resume_refused(struct stub_ucontext *uc)
+{
+	struct stub_thread *self = thread_self();
+
+	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
+	post_simple(self, REQUEST_INTERRUPTED);
+	serve(self, uc);
+}
+
+/*
+ * Futexes that need nobody else: FUTEX_WAIT with a (relative) timeout is not among them, since its
+ * restart after a signal must not begin the time anew, and neither are the PI forms.
+ */
+static bool futex_is_plain(const struct stub_sigcontext *mc)
+{
+	uint32_t op = (uint32_t)mc->rsi & ~(128u | 256u);
+
+	switch (op) {
+	case 0:
+		return mc->r10 == 0 && !((uint32_t)mc->rsi & 256u);
+	case 1:
+	case 3:
+	case 4:
+	case 5:
+	case 9:
+	case 10:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* True when the call is done; else it was interrupted and goes to the Sentry. */
+static bool futex_in_guest(struct stub_thread *self, struct stub_ucontext *uc)
+{
+	const struct stub_sigcontext *mc = &uc->mc;
+	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
+
+	for (;;) {
+		int64_t ret = stub_futex(&self->slot->reply.interrupt, args);
+
+		if (ret == STUB_INTERRUPTED)
+			return false;
+		if (ret != -4) {
+			uc->mc.rax = (uint64_t)ret;
+			return true;
+		}
+		/* EINTR: of a kick meant for now (the next round says so) or of a stale one. */
+	}
+}
+
+/* `int 0x80`: to the guest this is a machine without i386 calls, where the instruction is a
+ * protection fault. */
+__attribute__((noreturn)) static void on_foreign_call(
+	struct stub_thread *self, struct stub_ucontext *uc)
+{
+	struct channel_request *request = &self->slot->request;
+
+	uc->mc.rip -= 2;
+	save_regs(&request->regs, &uc->mc, ~0ull);
+	request->fault.signo = 11;
+	request->fault.code = 0x80; /* SI_KERNEL */
+	request->fault.addr = 0;
+	request->fault.trapno = 13;
+	request->fault.error_code = 0x402; /* the gate of vector 0x80 */
+	post_simple(self, REQUEST_FAULT);
+	serve(self, uc);
+}
+
+void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
+{
+	struct stub_thread *self = thread_self();
+	struct channel_request *request = &self->slot->request;
+	uint32_t nr = (uint32_t)info->syscall;
+
+	(void)signo;
+	request->flags = 0;
+	if (info->arch != 0xc000003e /* AUDIT_ARCH_X86_64 */)
+		on_foreign_call(self, uc);
+	if (nr == STUB_NR_FUTEX && (self->slot->reply.features & CHANNEL_FEATURE_FUTEX) &&
+		futex_is_plain(&uc->mc)) {
+		if (futex_in_guest(self, uc))
+			stub_resume(&self->slot->reply.interrupt, uc);
+		request->flags = REQUEST_FLAG_INTERRUPTED;
+	}
+	save_regs(&request->regs, &uc->mc, nr);
+	request->result_count = 0;
+	request->prefetch_count = stub_prefetch(self->slot, &uc->mc, nr);
+	post(self, REQUEST_SYSCALL, true);
+	serve(self, uc);
+}
+
+void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
+{
+	struct stub_thread *self = thread_self();
+	struct channel_request *request;
+	uint64_t rip = uc->mc.rip;
+
+	if (in_text(rip)) {
+		if (rip == (uint64_t)stub_copy_insn)
+			uc->mc.rip = (uint64_t)stub_copy_fixup;
+		else if (rip >= (uint64_t)stub_string_begin && rip < (uint64_t)stub_string_end)
+			uc->mc.rip = (uint64_t)stub_string_fixup;
+		else
+			die();
+		return_nested(uc);
+	}
+	request = &self->slot->request;
+	save_regs(&request->regs, &uc->mc, ~0ull);
+	if (info->code <= 0) {
+		/* Sent by a process of the host, not raised by the guest. */
+		post_simple(self, REQUEST_INTERRUPTED);
+		serve(self, uc);
+	}
+	request->fault.signo = signo;
+	request->fault.code = info->code;
+	request->fault.addr = info->addr;
+	request->fault.trapno = uc->mc.trapno;
+	request->fault.error_code = uc->mc.err;
+	post_simple(self, REQUEST_FAULT);
+	serve(self, uc);
+}
+
+void stub_on_kick(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
+{
+	struct stub_thread *self = thread_self();
+	uint64_t rip = uc->mc.rip;
+
+	(void)signo;
+	(void)info;
+	if (in_text(rip)) {
+		if (rip >= (uint64_t)stub_resume_begin && rip < (uint64_t)stub_resume_end)
+			uc->mc.rip = (uint64_t)stub_resume_begin;
+		else if (rip >= (uint64_t)stub_futex_begin && rip < (uint64_t)stub_futex_end)
+			uc->mc.rip = (uint64_t)stub_futex_begin;
+		return_nested(uc);
+	}
+	/* Guest code. A kick that was meant for an earlier moment goes unnoticed. */
+	if (!__atomic_load_n(&self->slot->reply.interrupt, __ATOMIC_ACQUIRE))
+		stub_resume(&self->slot->reply.interrupt, uc);
+	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
+	post_simple(self, REQUEST_INTERRUPTED);
+	serve(self, uc);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SYSTRAP_STUB_STUB_H
+#define SENTRY_SYSTRAP_STUB_STUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "platform/systrap/stub/layout.h"
+
+/* Private to the stub's own files. */
+#pragma GCC visibility push(hidden) /* no global offset table */
+
+/* At the base of each stub stack: a handler finds it by masking its stack pointer. */
+struct stub_thread {
+	struct channel_slot *slot;
+	uint32_t seq; /* of the last request */
+	uint32_t pad;
+	uint64_t token;		  /* what a new thread presents */
+	struct stub_ucontext *uc; /* of a new thread: the frame it starts from */
+};
+
+_Static_assert(sizeof(struct stub_thread) <= STUB_STACK_RESERVED, "below the signal stack");
+
+/* The host's signal frame (arch/x86/include/uapi/asm/sigcontext.h, ucontext.h). */
+struct stub_sigcontext {
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;
+	uint64_t eflags;
+	uint16_t cs, gs, fs, ss;
+	uint64_t err, trapno, oldmask, cr2;
+	uint64_t fpstate;
+	uint64_t reserved[8];
+};
+
+struct stub_ucontext {
+	uint64_t flags;
+	uint64_t link;
+	struct {
+		uint64_t sp;
+		uint32_t flags, pad;
+		uint64_t size;
+	} stack;
+	struct stub_sigcontext mc;
+	uint64_t sigmask;
+};
+
+struct stub_siginfo {
+	int32_t signo, error, code, pad;
+	uint64_t addr; /* SIGSEGV & co.: si_addr; SIGSYS: si_call_addr */
+	int32_t syscall;
+	uint32_t arch;
+};
+
+/* The first 512 bytes of an XSAVE image in a signal frame end with struct _fpx_sw_bytes. */
+#define STUB_FP_SW_OFFSET     464u
+#define STUB_FP_XSTATE_MAGIC1 0x46505853u
+struct stub_fp_sw {
+	uint32_t magic1, extended_size;
+	uint64_t xfeatures;
+	uint32_t xstate_size;
+	uint32_t pad[7];
+};
+
+#define STUB_INTERRUPTED (-512) /* of stub_futex(): nothing happened */
+
+/* entry.S */
+extern const char stub_copy_insn[], stub_copy_fixup[];
+extern const char stub_string_begin[], stub_string_end[], stub_string_fixup[];
+extern const char stub_resume_begin[], stub_resume_end[];
+extern const char stub_futex_begin[], stub_futex_end[];
+void stub_enter_sigsys(int signo);
+void stub_enter_fault(int signo);
+void stub_enter_kick(int signo);
+void stub_restorer(void);
+__attribute__((noreturn)) void stub_resume(
+	const volatile uint32_t *interrupt, struct stub_ucontext *uc);
+int64_t stub_futex(const volatile uint32_t *interrupt, const uint64_t args[6]);
+uint64_t stub_copy(void *dst, const void *src, uint64_t size);
+int64_t stub_copy_string(char *dst, const char *src, uint64_t max);
+int64_t stub_host_call(uint64_t nr, const uint64_t args[6]);
+int64_t stub_clone_thread(uint64_t flags, void *stack, void (*entry)(struct stub_thread *));
+__attribute__((noreturn)) void stub_switch_stack(void *stack, void (*entry)(void));
+__attribute__((noreturn)) void stub_gate(void);
+
+/* stub.c; called from entry.S */
+__attribute__((noreturn)) void stub_on_sigsys(
+	int signo, struct stub_siginfo *info, struct stub_ucontext *uc);
+__attribute__((noreturn)) void stub_on_fault(
+	int signo, struct stub_siginfo *info, struct stub_ucontext *uc);
+__attribute__((noreturn)) void stub_on_kick(
+	int signo, struct stub_siginfo *info, struct stub_ucontext *uc);
+__attribute__((noreturn)) void stub_on_resume_refused(struct stub_ucontext *uc);
+/* start.c */
+__attribute__((noreturn)) void stub_main(uint64_t *stack);
+
+static inline int64_t stub_call6(
+	uint64_t nr, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5)
+{
+	register uint64_t r10 __asm__("r10") = a3;
+	register uint64_t r8 __asm__("r8") = a4;
+	register uint64_t r9 __asm__("r9") = a5;
+	int64_t ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a0), "S"(a1), "d"(a2), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+#define stub_call3(nr, a0, a1, a2)                                                                 \
+	stub_call6(nr, (uint64_t)(a0), (uint64_t)(a1), (uint64_t)(a2), 0, 0, 0)
+
+/* Host call numbers, of those that the stub makes itself. */
+enum {
+	STUB_NR_CLOSE = 3,
+	STUB_NR_MMAP = 9,
+	STUB_NR_MUNMAP = 11,
+	STUB_NR_RT_SIGACTION = 13,
+	STUB_NR_SCHED_YIELD = 24,
+	STUB_NR_MREMAP = 25,
+	STUB_NR_MADVISE = 28,
+	STUB_NR_SENDMSG = 46,
+	STUB_NR_RECVFROM = 45,
+	STUB_NR_SENDTO = 44,
+	STUB_NR_CLONE = 56,
+	STUB_NR_EXIT = 60,
+	STUB_NR_SIGALTSTACK = 131,
+	STUB_NR_FUTEX = 202,
+	STUB_NR_EXIT_GROUP = 231,
+	STUB_NR_SECCOMP = 317,
+};
+
+#pragma GCC visibility pop
+
+#endif

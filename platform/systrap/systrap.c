@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The systrap platform: guest threads are threads of host processes whose every system call raises
+ *SIGSYS; a handler in the same process (the stub, stub/) hands it to the Sentry through shared
+ *memory.
+ *
+ *	zygote.c   starting the first stub        notify.c   doorbells, approvals, violations
+ *	space.c    processes, slots, deaths       channel.c  requests and replies of one thread
+ *	clone.c    new threads and processes      memory.c   copies and mappings
+ *	filter.c   what a stub may ask the host   thread.c   run, interrupt, futex, FPU
+ *	spin.c     when to watch a channel        usage.c    CPU time and resident size
+ *
+ * docs/channel.md has the protocol, design rules 5b of docs/architecture.md the reasons.
+ */
+#include "platform/systrap/systrap.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "platform/systrap/probe.h"
+#include "platform/systrap/zygote.h"
+
+struct systrap systrap = {
+	.kill_pipe = -1,
+	.listener = {.fd = -1},
+	.spaces = LIST_HEAD_INIT(systrap.spaces),
+	.clones = LIST_HEAD_INIT(systrap.clones),
+	.hot = LIST_HEAD_INIT(systrap.hot),
+};
+
+static int start(const struct platform_config *config, const struct platform_upcalls *upcalls,
+	const char **ret_why)
+{
+	int err;
+
+	sentry_assert(!systrap.started);
+	systrap.config = *config;
+	systrap.upcalls = upcalls;
+	systrap.stopping = false;
+	timer_init(&systrap.check_timer, systrap_check_expired, NULL);
+	systrap_spin_init();
+	err = systrap_zygote_start(ret_why);
+	if (err < 0)
+		return err;
+	err = loop_fd_add(&systrap.listener);
+	if (err < 0)
+		panic("systrap: the listener cannot be watched: %s", strerror(-err));
+	systrap_spin_attach();
+	systrap_usage_init();
+	systrap.started = true;
+	return 0;
+}
+
+/* The kill pipe does it even without us; this also waits and frees. */
+static void stop(void)
+{
+	struct systrap_as *as, *tmp;
+
+	if (!systrap.started)
+		return;
+	systrap.stopping = true;
+	timer_cancel(&systrap.check_timer);
+	loop_fd_remove(&systrap.listener);
+	close(systrap.listener.fd);
+	systrap.listener.fd = -1;
+	close(systrap.kill_pipe);
+	systrap.kill_pipe = -1;
+	/* Threads that the kernel never released: it is going away as a whole. */
+	list_for_each_entry_safe (as, tmp, &systrap.spaces, link) {
+		struct systrap_thread *thread;
+
+		list_for_each_entry (thread, &as->threads, as_link) {
+			if (thread->state != SYSTRAP_LEAVING && thread->state != SYSTRAP_RETIRED)
+				as->live_threads--;
+			systrap_spin_leave(thread);
+			thread->state = SYSTRAP_RETIRED;
+			thread->waiter = NULL;
+		}
+		as->killed = false;
+		systrap_as_kill((struct platform_as *)as);
+	}
+	while (!list_empty(&systrap.spaces)) {
+		struct pollfd pollfd = {
+			.fd = list_first(&systrap.spaces, struct systrap_as, link)->pidfd.fd,
+			.events = POLLIN};
+
+		(void)poll(&pollfd, 1, 100);
+		systrap_reap();
+	}
+	systrap.zygote = NULL;
+	systrap_spin_detach();
+	systrap_usage_fini();
+	hash_fini(&systrap.threads);
+	systrap.thread_count = 0;
+	systrap.started = false;
+}
+
+static void vdso(struct platform_as *as, gaddr_t *ret_addr, uint64_t *ret_size)
+{
+	(void)as;
+	*ret_addr = GADDR(systrap.vdso_addr);
+	*ret_size = systrap.vdso_size;
+}
+
+static gaddr_t guest_end(void)
+{
+	return GADDR(STUB_BASE);
+}
+
+const struct platform_ops platform_systrap = {
+	.name = "systrap",
+	.probe = systrap_probe,
+	.start = start,
+	.stop = stop,
+	.as_create = systrap_as_create,
+	.as_kill = systrap_as_kill,
+	.thread_clone = systrap_thread_clone,
+	.thread_release = systrap_thread_release,
+	.run = systrap_run,
+	.interrupt = systrap_interrupt,
+	.fpu_get = systrap_fpu_get,
+	.fpu_set = systrap_fpu_set,
+	.fpu_reset = systrap_fpu_reset,
+	.copy_in = systrap_copy_in,
+	.copy_out = systrap_copy_out,
+	.copy_out_deferred = systrap_copy_out_deferred,
+	.map = systrap_map,
+	.unmap = systrap_unmap,
+	.protect = systrap_protect,
+	.remap = systrap_remap,
+	.advise = systrap_advise,
+	.futex = systrap_futex,
+	.vdso = vdso,
+	.guest_end = guest_end,
+	.cpu_time = systrap_cpu_time,
+	.resident_size = systrap_resident_size,
+};

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SYSTRAP_SYSTRAP_H
+#define SENTRY_SYSTRAP_SYSTRAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/fiber.h"
+#include "base/hash.h"
+#include "base/list.h"
+#include "base/loop.h"
+#include "base/wait.h"
+#include "platform/platform.h"
+#include "platform/systrap/stub/layout.h"
+
+/* Private to platform/systrap/. */
+
+#define SYSTRAP_SLOTS_MAX (CHANNEL_SEGMENT_SLOTS * CHANNEL_SEGMENTS_MAX)
+
+/* A host process. Freed when its last thread is released and the process is reaped. */
+struct systrap_as {
+	struct list_head link; /* systrap.spaces */
+	pid_t pid;
+	struct loop_fd pidfd; /* readable when the process ended */
+	bool killed;	      /* SIGKILL was sent, or the process is gone */
+	bool reaped;
+	unsigned live_threads; /* not yet released */
+	int wait_status;
+	/* Serialises what uses the transfer slot, and clones. */
+	struct fiber_mutex transfer;
+	struct list_head threads; /* systrap_thread.as_link, leaving ones included */
+	struct {
+		int memfd;		    /* kept only until it is attached */
+		struct channel_slot *slots; /* our mapping of CHANNEL_SEGMENT_SLOTS */
+	} segments[CHANNEL_SEGMENTS_MAX];
+	uint64_t slots_used[SYSTRAP_SLOTS_MAX / 64];
+	uint64_t stacks_used[SYSTRAP_SLOTS_MAX / 64];
+};
+
+enum systrap_state {
+	SYSTRAP_STOPPED,    /* the last request was read and has no reply yet */
+	SYSTRAP_IN_GUEST,   /* replied "resume" */
+	SYSTRAP_IN_COMMAND, /* replied with commands */
+	SYSTRAP_LEAVING,    /* released: replied "exit"; the host thread may still be there */
+	SYSTRAP_RETIRED,    /* released, but the process's leader: sleeps in its doorbell until the
+			       process ends */
+	SYSTRAP_DEAD,	    /* the host thread is gone */
+};
+
+/* What the last request carried, in our own memory: the only copy that anybody looks at. */
+struct systrap_snapshot {
+	struct channel_request request;
+	uint32_t prefetch_count; /* of request.prefetch, checked; offsets are into data */
+	uint8_t *data;		 /* CHANNEL_DATA_SIZE bytes, allocated when first needed */
+};
+
+struct systrap_thread {
+	struct platform_thread head;
+	struct systrap_as *as;
+	struct list_head as_link;
+	struct hash_entry tid_node; /* systrap.threads, by tid */
+	pid_t tid;
+	bool leader;
+	enum systrap_state state;
+	unsigned slot_index, stack_index;
+	struct channel_slot *slot; /* in our mapping */
+	uint32_t seq;		   /* of the last request that was read */
+	bool event_ready;      /* a request was read and run() or a command waits to look at it */
+	uint64_t notification; /* id of its pending doorbell, 0 = none */
+	struct fiber *waiter;  /* parked until event_ready or death */
+	bool interruptible_command; /* IN_COMMAND, in a futex wait that interrupt() ends */
+	bool kicked;		    /* interrupt() was called since the last request */
+	bool awaits_doorbell;	    /* waiter waits for `notification` */
+	uint64_t since_tick;	    /* systrap.tick when the state was entered */
+	uint64_t kicked_tick;
+
+	/* Replies are put together here: delayed copy-outs wait for the resume. */
+	unsigned pending_commands;
+	uint32_t pending_data;
+	uint32_t deferred_sizes[CHANNEL_COMMANDS_MAX];
+	bool pending_fault; /* a delayed copy-out had to be done at once, and failed */
+
+	/* Spinning, spin.c */
+	bool hot;
+	struct list_head hot_link; /* systrap.hot while hot */
+	unsigned quick_calls;	   /* in a row */
+	uint64_t resumed_at;	   /* loop time of the last resume, ns */
+
+	struct systrap_snapshot snapshot;
+};
+
+/* A clone that was asked of a stub and is not done yet. */
+struct systrap_clone {
+	struct list_head link; /* systrap.clones */
+	uint64_t token;
+	pid_t parent_tid;
+	uint64_t flags; /* what the notification must show */
+	unsigned approvals_left;
+	bool new_as;
+	struct systrap_as *as;	 /* of the thread to come; for a fork the new, empty one */
+	pid_t tid;		 /* of the child once it presented the token */
+	uint64_t notification;	 /* the child's */
+	struct wait_queue queue; /* of the one who asked */
+};
+
+struct systrap {
+	struct platform_config config;
+	const struct platform_upcalls *upcalls;
+	bool started, stopping;
+	pid_t group;   /* process group of all stubs */
+	int kill_pipe; /* write end: its closing kills every stub */
+	struct loop_fd listener;
+	struct loop_source source;
+	struct timer check_timer; /* lost threads, late leavers */
+	uint64_t tick;		  /* of check_timer: time that stands still while we are stopped */
+	struct list_head spaces;
+	struct list_head clones;
+	struct list_head hot;
+	unsigned hot_count, cpu_count;
+	struct hash_table threads;
+	unsigned thread_count; /* that the kernel holds */
+	struct systrap_thread *zygote;
+	bool sync_wake; /* the listener wakes on the current CPU */
+	uint64_t vdso_addr, vdso_size;
+	uint64_t tsc_per_us;
+};
+
+extern struct systrap systrap;
+
+static inline struct systrap_thread *systrap_thread(struct platform_thread *thread)
+{
+	return (struct systrap_thread *)thread;
+}
+
+/* space.c: processes and their channels */
+int systrap_as_new(struct systrap_as **ret_as);
+/* Frees what the Sentry holds for an address space whose process never came up or is reaped. */
+void systrap_as_free(struct systrap_as *as);
+int systrap_as_attach(struct systrap_as *as, pid_t pid); /* the process exists: watch it */
+/* Reserves a slot and makes sure that its segment exists on our side. -EAGAIN, -ENOMEM. */
+int systrap_slot_alloc(struct systrap_as *as, unsigned *ret_index);
+void systrap_slot_free(struct systrap_as *as, unsigned index);
+int systrap_stack_alloc(struct systrap_as *as, unsigned *ret_index);
+void systrap_stack_free(struct systrap_as *as, unsigned index);
+/* The segment's memfd while no stub has it mapped, else -1. */
+int systrap_segment_fd(struct systrap_as *as, unsigned index);
+void systrap_segment_attached(struct systrap_as *as, unsigned index);
+void systrap_as_kill(struct platform_as *as);
+void systrap_reap(void); /* every stub process that ended */
+int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as, pid_t tid,
+	unsigned slot_index, unsigned stack_index, bool leader);
+/* Frees a released thread whose host thread is gone (or will be with its process). */
+void systrap_thread_free(struct systrap_thread *thread);
+/* Release without the count of max_threads. */
+void systrap_thread_drop(struct systrap_thread *thread);
+void systrap_thread_died(struct systrap_thread *thread);
+struct systrap_thread *systrap_thread_find(pid_t tid);
+void systrap_check_expired(struct timer *timer);
+void systrap_check_arm(void);
+
+/* channel.c: the shared-memory side of a thread */
+/* Reads a new request into the snapshot when there is one. 1 = yes, 0 = no, -EPROTO: nonsense, the
+ * space was killed. */
+int systrap_channel_poll(struct systrap_thread *thread);
+/* Publishes the reply that lies in the slot, with @flags and the pending commands. */
+void systrap_channel_reply(struct systrap_thread *thread, uint32_t flags);
+/* Sleeps until the next request. 0, or -ESRCH. */
+int systrap_wait_request(struct systrap_thread *thread);
+/*
+ * Appends a command to the reply under construction. NULL when it is full. Its data area grows from
+ * thread->pending_data.
+ */
+struct channel_command *systrap_command_add(
+	struct systrap_thread *thread, enum channel_command_kind kind);
+/* Runs the pending commands with @flags and waits for the results (in the snapshot). 0 or -ESRCH.
+ */
+int systrap_commands_run(struct systrap_thread *thread, uint32_t flags);
+int64_t systrap_result(const struct systrap_thread *thread, unsigned index);
+/* One host call in the stub; @ret_result -4095..-1 for an error. 0 or -ESRCH. */
+int systrap_host_call(
+	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t *ret_result);
+/* Runs delayed copy-outs now, so that the data area and the commands are free. 0 or -ESRCH. */
+int systrap_flush(struct systrap_thread *thread);
+/* Makes sure that the thread sleeps in its doorbell, so that a descriptor can be put into it. 0 or
+ * -ESRCH. */
+int systrap_need_doorbell(struct systrap_thread *thread);
+
+/* notify.c: the listener */
+void systrap_listener_ready(struct loop_fd *fd, uint32_t events);
+/* Answers a pending notification with @value, or lets the call go on. */
+void systrap_notification_answer(uint64_t id, int64_t value);
+void systrap_doorbell_answer(struct systrap_thread *thread);
+/* Puts @fd into the transfer slot of the notification's process. -errno. */
+int systrap_notification_addfd(uint64_t id, int fd);
+
+/* spin.c */
+#define SYSTRAP_STUB_SPIN_US 20u /* how long a stub spins for a reply while it is watched */
+void systrap_spin_resume(struct systrap_thread *thread);
+void systrap_spin_init(void);
+/* A request was read; @cold: it came by doorbell. */
+void systrap_spin_event(struct systrap_thread *thread, bool cold);
+void systrap_spin_leave(struct systrap_thread *thread);
+void systrap_spin_attach(void);
+void systrap_spin_detach(void);
+
+/* memory.c, thread.c: operations */
+ssize_t systrap_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
+ssize_t systrap_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+int systrap_copy_out_deferred(
+	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+int systrap_map(struct platform_thread *thread, const struct platform_map *map);
+int systrap_unmap(struct platform_thread *thread, gaddr_t addr, uint64_t size);
+int systrap_protect(struct platform_thread *thread, gaddr_t addr, uint64_t size, int prot);
+int systrap_remap(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
+	uint64_t new_size, gaddr_t new_addr);
+int systrap_advise(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
+int64_t systrap_futex(struct platform_thread *thread, const struct platform_futex *futex);
+ssize_t systrap_fpu_get(struct platform_thread *thread, void *image, size_t capacity);
+int systrap_fpu_set(struct platform_thread *thread, const void *image, size_t size);
+int systrap_fpu_reset(struct platform_thread *thread);
+int systrap_as_create(struct platform_as **ret_as, struct platform_thread **ret_thread);
+int systrap_thread_clone(struct platform_thread *parent, const struct platform_clone *clone,
+	struct platform_thread **ret_thread);
+void systrap_thread_release(struct platform_thread *thread);
+void systrap_run(struct platform_thread *thread, struct platform_event *ret_event);
+void systrap_interrupt(struct platform_thread *thread);
+void systrap_usage_init(void);
+void systrap_usage_fini(void);
+int systrap_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
+int systrap_resident_size(struct platform_as *as, uint64_t *ret_size);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Running a guest thread: events, interrupts, futexes, FPU state.
+ */
+#include "platform/systrap/systrap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "abi/futex.h"
+#include "base/checked.h"
+#include "base/log.h"
+
+#define ERESTARTSYS 512
+
+_Static_assert(sizeof(struct guest_regs) == sizeof(struct channel_regs),
+	"the channel's registers are the platform's");
+_Static_assert(
+	offsetof(struct guest_regs, orig_rax) == offsetof(struct channel_regs, nr), "same order");
+_Static_assert(offsetof(struct guest_regs, gs_base) == offsetof(struct channel_regs, gs_base),
+	"same order");
+
+static void take_event(struct systrap_thread *thread, struct platform_event *event)
+{
+	const struct channel_request *request = &thread->snapshot.request;
+	struct guest_regs *regs = &thread->head.regs;
+
+	memcpy(regs, &request->regs, sizeof(*regs));
+	thread->head.regs_dirty = false;
+	thread->pending_fault = false;
+	if (request->kind != REQUEST_SYSCALL)
+		thread->snapshot.prefetch_count = 0;
+	switch (request->kind) {
+	case REQUEST_SYSCALL:
+		regs->orig_rax = (uint32_t)regs->orig_rax;
+		event->kind = PLATFORM_SYSCALL;
+		event->syscall.nr = regs->orig_rax;
+		event->syscall.args[0] = regs->rdi;
+		event->syscall.args[1] = regs->rsi;
+		event->syscall.args[2] = regs->rdx;
+		event->syscall.args[3] = regs->r10;
+		event->syscall.args[4] = regs->r8;
+		event->syscall.args[5] = regs->r9;
+		event->syscall.interrupted = request->flags & REQUEST_FLAG_INTERRUPTED;
+		break;
+	case REQUEST_FAULT:
+		regs->orig_rax = UINT64_MAX;
+		event->kind = PLATFORM_FAULT;
+		event->fault.signo = request->fault.signo;
+		event->fault.code = request->fault.code;
+		event->fault.addr = request->fault.addr;
+		event->fault.trapno = request->fault.trapno;
+		event->fault.error_code = request->fault.error_code;
+		/* The kernel makes a signal of it: only the five that the stub handles. */
+		switch (event->fault.signo) {
+		case SIGSEGV:
+		case SIGBUS:
+		case SIGFPE:
+		case SIGILL:
+		case SIGTRAP:
+			break;
+		default:
+			event->fault.signo = SIGSEGV;
+		}
+		break;
+	default:
+		regs->orig_rax = UINT64_MAX;
+		event->kind = PLATFORM_INTERRUPTED;
+		break;
+	}
+}
+
+static void resume(struct systrap_thread *thread)
+{
+	struct channel_reply *reply = &thread->slot->reply;
+	uint32_t flags = REPLY_RESUME;
+
+	if (thread->head.regs_dirty) {
+		/* A delayed copy-out that fails decides the result, so it must not be decided in
+		 * the stub. */
+		if (systrap_flush(thread) < 0)
+			return;
+		if (thread->pending_fault)
+			thread->head.regs.rax = (uint64_t)-EFAULT;
+		memcpy(&reply->regs, &thread->head.regs, sizeof(reply->regs));
+		flags |= REPLY_REGS;
+	}
+	reply->rax = thread->pending_fault ? (uint64_t)-EFAULT : thread->head.regs.rax;
+	systrap_spin_resume(thread);
+	systrap_channel_reply(thread, flags);
+}
+
+void systrap_run(struct platform_thread *head, struct platform_event *ret_event)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+
+	if (thread->state != SYSTRAP_DEAD) {
+		sentry_assert(thread->state == SYSTRAP_STOPPED);
+		resume(thread);
+	}
+	if (systrap_wait_request(thread) < 0) {
+		memset(ret_event, 0, sizeof(*ret_event));
+		ret_event->kind = PLATFORM_EXITED;
+		ret_event->exited.host_status = thread->as->wait_status;
+		return;
+	}
+	thread->pending_commands = 0;
+	thread->pending_data = 0;
+	take_event(thread, ret_event);
+}
+
+void systrap_interrupt(struct platform_thread *head)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+
+	if (thread->kicked)
+		return;
+	if (thread->state != SYSTRAP_IN_GUEST &&
+		(thread->state != SYSTRAP_IN_COMMAND || !thread->interruptible_command))
+		return;
+	thread->kicked = true;
+	thread->kicked_tick = systrap.tick;
+	systrap_check_arm();
+	__atomic_store_n(&thread->slot->reply.interrupt, 1, __ATOMIC_SEQ_CST);
+	/* ESRCH: it is dying, and its process's end will say so. */
+	(void)syscall(SYS_tgkill, thread->as->pid, thread->tid, STUB_KICK_SIGNAL);
+}
+
+/* ---- futex ---- */
+
+static int64_t check_futex_result(int64_t result)
+{
+	if (result == -EINTR)
+		return -ERESTARTSYS;
+	if (result < -4095 || result > INT32_MAX)
+		return -EFAULT;
+	return result;
+}
+
+int64_t systrap_futex(struct platform_thread *head, const struct platform_futex *futex)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	uint32_t flags = (uint32_t)futex->op & ~(uint32_t)LX_FUTEX_CMD_MASK;
+	uint32_t op = (uint32_t)futex->op & (uint32_t)LX_FUTEX_CMD_MASK;
+	struct channel_command *command;
+	uint32_t val3 = futex->val3;
+	bool waits = op == LX_FUTEX_WAIT || op == LX_FUTEX_WAIT_BITSET;
+	int err;
+
+	switch (op) {
+	case LX_FUTEX_WAIT:
+	case LX_FUTEX_WAKE:
+	case LX_FUTEX_REQUEUE:
+	case LX_FUTEX_CMP_REQUEUE:
+	case LX_FUTEX_WAKE_OP:
+	case LX_FUTEX_WAIT_BITSET:
+	case LX_FUTEX_WAKE_BITSET:
+		break;
+	default:
+		return -ENOSYS; /* the stub's filter has no other */
+	}
+	/* A plain wait's timeout is relative; the bitset form takes the absolute one that we have.
+	 */
+	if (op == LX_FUTEX_WAIT && futex->has_timeout) {
+		op = LX_FUTEX_WAIT_BITSET;
+		val3 = UINT32_MAX;
+	}
+	err = systrap_flush(thread);
+	if (err < 0)
+		return err;
+	command = systrap_command_add(thread, COMMAND_FUTEX);
+	command->nr = waits && futex->has_timeout; /* args[3] is to point at the timespec */
+	command->args[0] = futex->uaddr.v;
+	command->args[1] = op | flags;
+	command->args[2] = futex->val;
+	command->args[3] = waits ? futex->has_timeout : futex->val2;
+	command->args[4] = futex->uaddr2.v;
+	command->args[5] = val3;
+	command->timespec[0] = (int64_t)(futex->timeout_ns / 1000000000u);
+	command->timespec[1] = (int64_t)(futex->timeout_ns % 1000000000u);
+	thread->interruptible_command = waits;
+	if (waits && fiber_interrupted(fiber_current())) {
+		thread->interruptible_command = false;
+		thread->pending_commands = 0;
+		return -ERESTARTSYS;
+	}
+	err = systrap_commands_run(thread, 0);
+	thread->interruptible_command = false;
+	if (err < 0)
+		return err;
+	/* The stub was told not to sleep: as if interrupted at once. */
+	if (systrap_result(thread, 0) == -512)
+		return -ERESTARTSYS;
+	return check_futex_result(systrap_result(thread, 0));
+}
+
+/* ---- FPU ---- */
+
+static int run_single(struct systrap_thread *thread, enum channel_command_kind kind, uint64_t a0,
+	uint64_t a1, int64_t *ret_result)
+{
+	struct channel_command *command = systrap_command_add(thread, kind);
+	int err;
+
+	command->args[0] = a0;
+	command->args[1] = a1;
+	err = systrap_commands_run(thread, 0);
+	if (err == 0)
+		*ret_result = systrap_result(thread, 0);
+	return err;
+}
+
+ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capacity)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	int64_t result = 0;
+	int err;
+
+	capacity = min_of(capacity, (size_t)PLATFORM_FPU_MAX);
+	err = systrap_flush(thread);
+	if (err < 0)
+		return err;
+	err = run_single(thread, COMMAND_FPU_GET, capacity, 0, &result);
+	if (err < 0)
+		return err;
+	if (result <= 0 || result > (int64_t)capacity)
+		return -EINVAL;
+	memcpy(image, thread->slot->data, (size_t)result);
+	return result;
+}
+
+int systrap_fpu_set(struct platform_thread *head, const void *image, size_t size)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	int64_t result = 0;
+	int err;
+
+	if (size < 512 + 64 || size > PLATFORM_FPU_MAX)
+		return -EINVAL;
+	err = systrap_flush(thread);
+	if (err < 0)
+		return err;
+	memcpy(thread->slot->data, image, size);
+	err = run_single(thread, COMMAND_FPU_SET, size, 0, &result);
+	if (err < 0)
+		return err;
+	return result == 0 ? 0 : -EINVAL;
+}
+
+int systrap_fpu_reset(struct platform_thread *head)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	int64_t result = 0;
+	int err;
+
+	err = systrap_flush(thread);
+	if (err < 0)
+		return err;
+	err = run_single(thread, COMMAND_FPU_RESET, 0, 0, &result);
+	if (err < 0)
+		return err;
+	return result == 0 ? 0 : -EINVAL;
+}
