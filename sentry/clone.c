@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "abi/cap.h"
+#include "abi/errno.h"
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "abi/sched.h"
+#include "base/cleanup.h"
+#include "sentry/kernel.h"
+#include "sentry/mm.h"
+#include "sentry/syscalls_gen.h"
+#include "sentry/task_private.h"
+
+/*
+ * clone(2), clone3(2), fork(2), vfork(2) (kernel/fork.c).
+ *
+ * do_clone() first makes everything that can fail, the host thread last; then, without sleeping,
+ * hangs the child into the tables; then writes what the parent was promised to see before the child
+ * runs; then lets the child's fiber go. To the platform a vfork child is one more thread of the
+ * address space.
+ */
+
+#define CLONE_NAMESPACES                                                                           \
+	(LX_CLONE_NEWNS | LX_CLONE_NEWCGROUP | LX_CLONE_NEWUTS | LX_CLONE_NEWIPC |                 \
+		LX_CLONE_NEWUSER | LX_CLONE_NEWPID | LX_CLONE_NEWNET | LX_CLONE_NEWTIME)
+
+/* ---- checks --------------------------------------------------------------------------------- */
+
+static int check_flags(const struct task *task, const struct clone_request *request)
+{
+	uint64_t flags = request->flags;
+
+	if ((flags & LX_CLONE_FS) && (flags & (LX_CLONE_NEWNS | LX_CLONE_NEWUSER)))
+		return -EINVAL;
+	if ((flags & LX_CLONE_THREAD) && !(flags & LX_CLONE_SIGHAND))
+		return -EINVAL;
+	if ((flags & LX_CLONE_SIGHAND) && !(flags & LX_CLONE_VM))
+		return -EINVAL;
+	if ((flags & LX_CLONE_THREAD) && (flags & (LX_CLONE_NEWUSER | LX_CLONE_NEWPID)))
+		return -EINVAL;
+	if ((flags & LX_CLONE_PARENT) && task->group->unkillable)
+		return -EINVAL;
+	/* A pidfd is a process's here (PIDFD_THREAD is newer than what uname says). */
+	if ((flags & LX_CLONE_PIDFD) && (flags & (LX_CLONE_DETACHED | LX_CLONE_THREAD)))
+		return -EINVAL;
+	/* One place for two things (kernel_clone()). */
+	if ((flags & LX_CLONE_PIDFD) && (flags & LX_CLONE_PARENT_SETTID) &&
+		request->pidfd.v == request->parent_tid.v)
+		return -EINVAL;
+	/* As a kernel without namespaces; without the capability that comes first. */
+	if (flags & CLONE_NAMESPACES)
+		return cred_capable(task->cred, LX_CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+	if (flags & LX_CLONE_INTO_CGROUP)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int check_limits(const struct task *task)
+{
+	uint64_t limit = kernel.config ? kernel.config->pids_limit : 0;
+	bool exempt = task->cred->uid == 0 || cred_capable(task->cred, LX_CAP_SYS_RESOURCE) ||
+		      cred_capable(task->cred, LX_CAP_SYS_ADMIN);
+
+	if (limit && kernel.task_count >= limit)
+		return -EAGAIN;
+	if (kernel.task_count >= SENTRY_MAX_TASKS)
+		return -EAGAIN;
+	if (!exempt && kernel.task_count >= task_rlimit(task, LX_RLIMIT_NPROC))
+		return -EAGAIN;
+	return 0;
+}
+
+/* ---- parts of the child --------------------------------------------------------------------- */
+
+static void copy_attributes(struct task *child, const struct task *task, uint64_t flags)
+{
+	memcpy(child->comm, task->comm, sizeof(child->comm));
+	child->blocked = task->blocked;
+	child->nice = task->nice;
+	child->sched_policy = task->sched_policy;
+	child->sched_priority = task->sched_priority;
+	memcpy(child->affinity, task->affinity, sizeof(child->affinity));
+	child->timer_slack_ns = task->timer_slack_ns;
+	child->personality = task->personality;
+	child->keep_caps = task->keep_caps;
+	/* sigaltstack(2): gone in a thread, kept by fork and vfork. */
+	if (!(flags & LX_CLONE_VM) || (flags & LX_CLONE_VFORK))
+		child->sigaltstack = task->sigaltstack;
+}
+
+static int copy_sharables(struct task *child, struct task *task, uint64_t flags)
+{
+	int r;
+
+	child->cred = cred_ref(task->cred);
+	if (flags & LX_CLONE_FS) {
+		child->fs = fs_context_ref(task->fs);
+	} else {
+		r = fs_context_copy(task->fs, &child->fs);
+		if (r < 0)
+			return r;
+	}
+	if (flags & LX_CLONE_FILES) {
+		child->files = fd_table_ref(task->files);
+	} else {
+		r = fd_table_copy(task->files, &child->files);
+		if (r < 0)
+			return r;
+	}
+	if (flags & LX_CLONE_VM) {
+		child->mm = mm_ref(task->mm);
+		return 0;
+	}
+	return mm_copy(task->mm, &child->mm);
+}
+
+static int copy_sighand(
+	const struct thread_group *from, uint64_t flags, struct sigaction_table **ret)
+{
+	struct sigaction_table *table;
+	int r;
+
+	if (flags & LX_CLONE_SIGHAND) {
+		*ret = sighand_ref(from->sighand);
+		return 0;
+	}
+	r = sighand_new(&table);
+	if (r < 0)
+		return r;
+	memcpy(table->action, from->sighand->action, sizeof(table->action));
+	for (int i = 0; i < LX_NSIG && (flags & LX_CLONE_CLEAR_SIGHAND); i++)
+		if (table->action[i].handler != LX_SIG_IGN)
+			table->action[i] = (struct lx_sigaction){.handler = LX_SIG_DFL};
+	*ret = table;
+	return 0;
+}
+
+static int new_process(
+	const struct task *task, const struct clone_request *request, struct thread_group **ret)
+{
+	const struct thread_group *from = task->group;
+	struct thread_group *group;
+	int r = group_alloc(&group);
+
+	if (r < 0)
+		return r;
+	r = copy_sighand(from, request->flags, &group->sighand);
+	if (r < 0) {
+		group_unref(group);
+		return r;
+	}
+	group->exit_signal =
+		request->flags & LX_CLONE_PARENT ? from->exit_signal : request->exit_signal;
+	group->dumpable = from->dumpable;
+	group->tty = from->tty;
+	memcpy(group->rlimits, from->rlimits, sizeof(group->rlimits));
+	group->oom_score_adj = from->oom_score_adj;
+	*ret = group;
+	return 0;
+}
+
+static int choose_pid(
+	const struct task *task, const struct clone_request *request, struct pid **ret)
+{
+	if (request->set_tid_count == 0)
+		return pid_new(ret);
+	/* One level of pid namespaces. */
+	if (request->set_tid_count > 1)
+		return -EINVAL;
+	if (!cred_capable(task->cred, LX_CAP_SYS_ADMIN) &&
+		!cred_capable(task->cred, LX_CAP_CHECKPOINT_RESTORE))
+		return -EPERM;
+	return pid_new_at(request->set_tid[0], ret);
+}
+
+static int clone_thread(struct task *task, struct task *child, const struct clone_request *request)
+{
+	struct platform_clone clone = {
+		.new_as = !(request->flags & LX_CLONE_VM),
+		.regs = task->thread->regs,
+	};
+	int r;
+
+	clone.regs.rax = 0;
+	clone.regs.orig_rax = UINT64_MAX;
+	if (!gaddr_is_null(request->stack))
+		clone.regs.rsp = request->stack.v;
+	if (request->flags & LX_CLONE_SETTLS)
+		clone.regs.fs_base = request->tls;
+	r = platform->thread_clone(task->thread, &clone, &child->thread);
+	if (r < 0)
+		return r == -ESRCH ? -EINTR : r;
+	child->thread->kernel_data = child;
+	return 0;
+}
+
+/* ---- clone ---------------------------------------------------------------------------------- */
+
+/* The child becomes visible; cannot fail or sleep. Takes over @group (NULL for a thread) and @pid.
+ */
+static void link_child(struct task *task, struct task *child, struct thread_group *group,
+	struct pid *pid, const struct clone_request *request)
+{
+	struct thread_group *self = task->group;
+
+	if (!group) {
+		group_add_task(self, child, pid);
+		return;
+	}
+	group_add_task(group, child, pid);
+	if ((request->flags & LX_CLONE_PARENT) && self->parent)
+		group_link(group, self->parent, self->parent_task);
+	else
+		group_link(group, self, task);
+	group_set_session(group, self->session);
+	group_set_pgrp(group, self->pgrp);
+}
+
+/* vfork(2): until the child has left our memory. Only a kill ends the wait. May sleep. */
+static void wait_vfork(struct task *task, struct task *child)
+{
+	task->vfork_child = child;
+	while (!child->vfork_done && !task->killed)
+		(void)wait_sleep(&child->vfork_queue, ~0u, WAIT_FOREVER, false, false);
+	task->vfork_child = NULL;
+}
+
+/* A descriptor for CLONE_PIDFD, installed and written. Returns it or -errno. */
+static int give_pidfd(struct task *task, struct pid *pid, gaddr_t addr)
+{
+	struct file *file;
+	int32_t fd;
+	int r;
+
+	r = pidfd_file_new(pid, LX_O_RDWR, &file);
+	if (r < 0)
+		return r;
+	fd = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
+	if (fd < 0) {
+		file_unref(file);
+		return fd;
+	}
+	r = guest_write(task, addr, &fd, sizeof(fd));
+	if (r < 0) {
+		(void)fd_close(task->files, fd, task->files);
+		return r;
+	}
+	return fd;
+}
+
+static void drop_pid(struct pid *pid)
+{
+	pid_release_number(pid);
+	pid_unref(pid);
+}
+
+/* Everything of the child but its fiber. On failure nothing is left. May sleep. */
+static int make_child(struct task *task, const struct clone_request *request,
+	struct task **ret_child, struct thread_group **ret_group, struct pid **ret_pid)
+{
+	struct thread_group *group = NULL;
+	struct pid *pid = NULL;
+	struct task *child;
+	int r, pidfd = -1;
+
+	r = task_alloc(&child);
+	if (r < 0)
+		return r;
+	copy_attributes(child, task, request->flags);
+	fiber_mutex_lock(&task->mm->mutex);
+	r = copy_sharables(child, task, request->flags);
+	if (r < 0)
+		goto fail;
+	if (!(request->flags & LX_CLONE_THREAD)) {
+		r = new_process(task, request, &group);
+		if (r < 0)
+			goto fail;
+	}
+	r = choose_pid(task, request, &pid);
+	if (r < 0)
+		goto fail;
+	if (request->flags & LX_CLONE_PIDFD) {
+		r = pidfd = give_pidfd(task, pid, request->pidfd);
+		if (r < 0)
+			goto fail;
+	}
+	r = clone_thread(task, child, request);
+	if (r < 0)
+		goto fail;
+	fiber_mutex_unlock(&task->mm->mutex);
+	*ret_child = child;
+	*ret_group = group;
+	*ret_pid = pid;
+	return 0;
+fail:
+	fiber_mutex_unlock(&task->mm->mutex);
+	if (pidfd >= 0)
+		(void)fd_close(task->files, pidfd, task->files);
+	if (pid)
+		drop_pid(pid);
+	if (group)
+		group_unref(group);
+	task_unref(child);
+	return r;
+}
+
+static int64_t start_child(struct task *task, struct task *child, struct thread_group *group,
+	struct pid *pid, const struct clone_request *request)
+{
+	int32_t tid = pid->nr;
+
+	if (request->flags & LX_CLONE_CHILD_SETTID)
+		child->set_child_tid = request->child_tid;
+	if (request->flags & LX_CLONE_CHILD_CLEARTID)
+		child->clear_child_tid = request->child_tid;
+	child->vfork = request->flags & LX_CLONE_VFORK;
+	link_child(task, child, group, pid, request);
+	/* A process that began to stop or exit meanwhile takes its new thread along. */
+	if (!group && task->stop_pending) {
+		child->stop_pending = true;
+		task->group->stop_count++;
+	}
+	signal_recalculate(child);
+	if (child->vfork)
+		(void)task_ref(child);
+	if (request->flags & LX_CLONE_PARENT_SETTID)
+		(void)guest_write(task, request->parent_tid, &tid, sizeof(tid));
+	task_let_run(child);
+	if (child->vfork) {
+		wait_vfork(task, child);
+		task_unref(child);
+	}
+	return tid;
+}
+
+int64_t do_clone(struct task *task, const struct clone_request *request)
+{
+	struct thread_group *group;
+	struct task *child;
+	struct pid *pid;
+	int r;
+
+	r = check_flags(task, request);
+	if (r < 0)
+		return r;
+	/* Signals first: they could otherwise starve behind a loop of forks (copy_process()). */
+	if (task->signal_wake)
+		return -ERESTARTNOINTR;
+	r = check_limits(task);
+	if (r < 0)
+		return r;
+	r = make_child(task, request, &child, &group, &pid);
+	if (r < 0)
+		return r;
+	r = task->killed ? -EINTR : task_start(child);
+	if (r == 0)
+		return start_child(task, child, group, pid, request);
+
+	platform->thread_release(child->thread);
+	child->thread = NULL;
+	drop_pid(pid);
+	if (group)
+		group_unref(group);
+	task_unref(child);
+	return r;
+}
+
+/* ---- system calls --------------------------------------------------------------------------- */
+
+int64_t sys_clone(struct task *task, uint64_t flags, gaddr_t stack, gaddr_t parent_tid,
+	gaddr_t child_tid, uint64_t tls)
+{
+	/* The register's low half (clone(2)); CLONE_PIDFD shares the place of the parent's tid. */
+	const struct clone_request request = {
+		.flags = (uint32_t)flags & ~(uint64_t)LX_CSIGNAL,
+		.exit_signal = (int)(flags & LX_CSIGNAL),
+		.stack = stack,
+		.tls = tls,
+		.parent_tid = parent_tid,
+		.child_tid = child_tid,
+		.pidfd = parent_tid,
+	};
+
+	return do_clone(task, &request);
+}
+
+int64_t sys_fork(struct task *task)
+{
+	const struct clone_request request = {.exit_signal = LX_SIGCHLD};
+
+	return do_clone(task, &request);
+}
+
+int64_t sys_vfork(struct task *task)
+{
+	const struct clone_request request = {
+		.flags = LX_CLONE_VFORK | LX_CLONE_VM,
+		.exit_signal = LX_SIGCHLD,
+	};
+
+	return do_clone(task, &request);
+}
+
+/* clone3_args_valid() and what copy_clone_args_from_user() refuses. */
+static int check_clone3(const struct lx_clone_args *args)
+{
+	const uint64_t known = 0xffffffffull | LX_CLONE_CLEAR_SIGHAND | LX_CLONE_INTO_CGROUP;
+
+	if (args->set_tid_size > SENTRY_MAX_CLONE_SET_TID)
+		return -EINVAL;
+	if (!args->set_tid != !args->set_tid_size)
+		return -EINVAL;
+	if ((args->exit_signal & ~(uint64_t)LX_CSIGNAL) || args->exit_signal > LX_NSIG)
+		return -EINVAL;
+	if (args->flags & ~known)
+		return -EINVAL;
+	if (args->flags & (LX_CLONE_DETACHED | (LX_CSIGNAL & ~LX_CLONE_NEWTIME)))
+		return -EINVAL;
+	if ((args->flags & LX_CLONE_SIGHAND) && (args->flags & LX_CLONE_CLEAR_SIGHAND))
+		return -EINVAL;
+	if ((args->flags & (LX_CLONE_THREAD | LX_CLONE_PARENT)) && args->exit_signal)
+		return -EINVAL;
+	if (!args->stack != !args->stack_size)
+		return -EINVAL;
+	if (args->stack &&
+		(args->stack >= LX_TASK_SIZE || args->stack_size > LX_TASK_SIZE - args->stack))
+		return -EINVAL;
+	return 0;
+}
+
+int64_t sys_clone3(struct task *task, gaddr_t cl_args, uint64_t size)
+{
+	int set_tid[SENTRY_MAX_CLONE_SET_TID];
+	struct lx_clone_args args;
+	struct clone_request request;
+	int r;
+
+	if (size > LX_PAGE_SIZE)
+		return -E2BIG;
+	if (size < LX_CLONE_ARGS_SIZE_VER0)
+		return -EINVAL;
+	r = guest_read_struct(task, &args, sizeof(args), cl_args, size);
+	if (r < 0)
+		return r;
+	r = check_clone3(&args);
+	if (r < 0)
+		return r;
+	r = guest_read(task, set_tid, GADDR(args.set_tid), args.set_tid_size * sizeof(set_tid[0]));
+	if (r < 0)
+		return r;
+	request = (struct clone_request){
+		.flags = args.flags,
+		.exit_signal = (int)args.exit_signal,
+		.stack = GADDR(args.stack + args.stack_size),
+		.tls = args.tls,
+		.parent_tid = GADDR(args.parent_tid),
+		.child_tid = GADDR(args.child_tid),
+		.pidfd = GADDR(args.pidfd),
+		.set_tid = set_tid,
+		.set_tid_count = args.set_tid_size,
+	};
+	return do_clone(task, &request);
+}
+
+int64_t sys_set_tid_address(struct task *task, gaddr_t tidptr)
+{
+	task->clear_child_tid = tidptr;
+	return task->pid->nr;
+}
+
+int64_t sys_exit(struct task *task, int status)
+{
+	task->exit_code = (status & 0xff) << 8;
+	task->killed = true;
+	signal_recalculate(task);
+	return 0;
+}
+
+int64_t sys_exit_group(struct task *task, int status)
+{
+	group_exit(task->group, (status & 0xff) << 8);
+	/* Another thread's group exit or execve may have come first: this one leaves all the same.
+	 */
+	task->killed = true;
+	signal_recalculate(task);
+	return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "sentry/strace.h"
+#include "sentry/syscall_table.h"
+#include "sentry/task_private.h"
+
+/*
+ * From an event to a handler. The table and its typed thunks are generated from syscalls.def; a
+ * number without a handler is answered as by a kernel that was built without it, and audited once.
+ */
+
+#define AUDITED_NUMBERS 1024
+
+static int64_t unknown_syscall(uint64_t nr)
+{
+	static uint64_t audited[AUDITED_NUMBERS / 64];
+	char number[24];
+
+	if (nr < AUDITED_NUMBERS) {
+		uint64_t bit = 1ull << nr % 64;
+
+		if (audited[nr / 64] & bit)
+			return -ENOSYS;
+		audited[nr / 64] |= bit;
+	} else {
+		return -ENOSYS;
+	}
+	(void)snprintf(number, sizeof(number), "%lu", (unsigned long)nr);
+	audit_event("unknown-syscall", "number", number, "name",
+		nr < LX_NR_COUNT && syscall_table[nr].name ? syscall_table[nr].name : "?", NULL);
+	return -ENOSYS;
+}
+
+static int64_t call(struct task *task, const struct syscall_entry *entry)
+{
+	if (entry && entry->call)
+		return entry->call(task, task->event.syscall.args);
+	return unknown_syscall(task->event.syscall.nr);
+}
+
+/* ---- --strace ------------------------------------------------------------------------------- */
+
+static struct strace_sink *strace_sink;
+
+void task_strace_enable(struct strace_sink *sink)
+{
+	strace_sink = sink;
+}
+
+static ssize_t strace_read(void *context, void *dst, gaddr_t src, size_t size)
+{
+	struct task *task = context;
+
+	if (!task->thread || src.v >= platform->guest_end().v)
+		return -EFAULT;
+	return platform->copy_in(task->thread, dst, src, size);
+}
+
+static int64_t traced_call(struct task *task, const struct syscall_entry *entry)
+{
+	const struct strace_memory memory = {.read = strace_read, .context = task};
+	uint64_t nr = task->event.syscall.nr;
+	int64_t result;
+
+	if (!task->strace)
+		task->strace = calloc(1, sizeof(*task->strace));
+	if (!task->strace)
+		return call(task, entry);
+	strace_enter(task->strace, task->pid->nr, nr, task->event.syscall.args, &memory);
+	result = call(task, entry);
+	if (task->killed)
+		strace_no_return(task->strace, strace_sink);
+	else
+		strace_exit(task->strace, result, &memory, strace_sink);
+	return result;
+}
+
+void dispatch_syscall(struct task *task)
+{
+	const struct syscall_entry *entry = NULL;
+	uint64_t nr = task->event.syscall.nr;
+	int64_t result;
+
+	task->thread->regs.orig_rax = nr;
+	task->current_nr = nr;
+	if (nr < LX_NR_COUNT)
+		entry = &syscall_table[nr];
+	result = strace_sink ? traced_call(task, entry) : call(task, entry);
+	task->current_nr = UINT64_MAX;
+	/* execve has replaced the thread; a task that lost its own is leaving. */
+	if (task->thread)
+		task->thread->regs.rax = (uint64_t)result;
+}

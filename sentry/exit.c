@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "abi/futex.h"
+#include "abi/limits.h"
+#include "abi/poll.h"
+#include "abi/time.h"
+#include "abi/wait.h"
+#include "base/cleanup.h"
+#include "sentry/kernel.h"
+#include "sentry/mm.h"
+#include "sentry/task_private.h"
+
+/*
+ * The end of threads and processes (kernel/exit.c).
+ *
+ * A thread leaves on its own fiber: it is marked killed, brought out of whatever it does, and walks
+ * task_exit(). The leader stays as a zombie in its group's list until the group is reaped; other
+ * threads vanish at once. The process is over when nothing but a dead leader is left: then its
+ * children find a new parent, and its own parent hears of it.
+ *
+ * A host process whose threads do not come back within KILL_GRACE_NS of a group exit (stuck in the
+ * host's kernel, or hostile) is killed as a whole; its threads' fibers then see -ESRCH and
+ * PLATFORM_EXITED.
+ */
+
+#define KILL_GRACE_NS 300000000ull
+#define FAREWELL_NS   2000000000ull
+
+/* ---- ending a process ----------------------------------------------------------------------- */
+
+/* How many references on the task's address space are of its own group. */
+static unsigned mm_users_in_group(const struct task *task)
+{
+	const struct task *other;
+	unsigned count = 0;
+
+	list_for_each_entry (other, &task->group->tasks, group_link)
+		count += other->mm == task->mm;
+	return count;
+}
+
+static void kill_timer_expired(struct timer *timer)
+{
+	struct thread_group *group = container_of(timer, struct thread_group, kill_timer);
+	struct task *task;
+
+	list_for_each_entry (task, &group->tasks, group_link) {
+		if (!task->thread || !task->mm)
+			continue;
+		/* A vfork child lives in its parent's host process: only for itself may it be
+		 * killed. */
+		if (task->mm->refs.count <= mm_users_in_group(task))
+			platform->as_kill(task->thread->as);
+		else
+			platform->interrupt(task->thread);
+		(void)timer_arm(timer, loop_monotonic_now() + KILL_GRACE_NS);
+	}
+}
+
+void group_exit(struct thread_group *group, int wait_status)
+{
+	struct task *task;
+
+	if (group->exiting || group->zombie)
+		return;
+	group->exiting = true;
+	group->exit_code = wait_status;
+	group->stopped = false;
+	group->stop_count = 0;
+	timer_init(&group->kill_timer, kill_timer_expired, NULL);
+	list_for_each_entry (task, &group->tasks, group_link) {
+		if (task->exited)
+			continue;
+		task->stop_pending = false;
+		task->exit_code = wait_status;
+		signal_kill_task(task);
+		if (task != task_current() && !timer_armed(&group->kill_timer))
+			(void)timer_arm(&group->kill_timer, loop_monotonic_now() + KILL_GRACE_NS);
+	}
+}
+
+/* ---- a thread's last words in guest memory -------------------------------------------------- */
+
+static void wake_futex(struct task *task, gaddr_t addr)
+{
+	/* Waiters in other processes count: the shared form (kernel mm_release(),
+	 * handle_futex_death()). */
+	const struct platform_futex wake = {.op = LX_FUTEX_WAKE, .uaddr = addr, .val = 1};
+
+	(void)platform->futex(task->thread, &wake);
+}
+
+/*
+ * handle_futex_death(). There is no compare-and-exchange on guest memory from here: a waiter that
+ * registers between our read and our write either sees the new value or sleeps already and is
+ * woken, since the wake-up is unconditional.
+ */
+static int mark_owner_dead(struct task *task, uint64_t entry, int64_t offset, bool pending)
+{
+	gaddr_t addr = GADDR((entry & ~1ull) + (uint64_t)offset);
+	bool pi = entry & 1;
+	uint32_t value;
+
+	if (addr.v % sizeof(value) || guest_read_value(task, &value, addr) < 0)
+		return -EFAULT;
+	if (pending && !pi && value == 0) {
+		wake_futex(task, addr);
+		return 0;
+	}
+	if ((value & LX_FUTEX_TID_MASK) != (uint32_t)task->pid->nr)
+		return 0;
+	value = (value & LX_FUTEX_WAITERS) | LX_FUTEX_OWNER_DIED;
+	if (guest_write(task, addr, &value, sizeof(value)) < 0)
+		return -EFAULT;
+	wake_futex(task, addr);
+	return 0;
+}
+
+/* exit_robust_list(). Every word is the guest's: the walk is bounded and stops at the first fault.
+ */
+static void walk_robust_list(struct task *task)
+{
+	gaddr_t head_addr = task->robust_list;
+	struct lx_robust_list_head head;
+	uint64_t entry;
+
+	if (gaddr_is_null(head_addr) || guest_read_value(task, &head, head_addr) < 0)
+		return;
+	entry = head.list.next;
+	for (int i = 0; i < SENTRY_MAX_ROBUST_LIST && (entry & ~1ull) != head_addr.v; i++) {
+		struct lx_robust_list node;
+		int r = guest_read_value(task, &node, GADDR(entry & ~1ull));
+
+		if (entry != head.list_op_pending &&
+			mark_owner_dead(task, entry, head.futex_offset, false) < 0)
+			return;
+		if (r < 0)
+			return;
+		entry = node.next;
+	}
+	if (head.list_op_pending)
+		(void)mark_owner_dead(task, head.list_op_pending, head.futex_offset, true);
+}
+
+static void vfork_done(struct task *task)
+{
+	if (!task->vfork || task->vfork_done)
+		return;
+	task->vfork_done = true;
+	wait_queue_wake(&task->vfork_queue, ~0u);
+}
+
+void task_release_memory(struct task *task)
+{
+	if (task->thread && task->mm) {
+		walk_robust_list(task);
+		if (!gaddr_is_null(task->clear_child_tid) && task->mm->refs.count > 1) {
+			const int32_t zero = 0;
+
+			if (guest_write(task, task->clear_child_tid, &zero, sizeof(zero)) == 0)
+				wake_futex(task, task->clear_child_tid);
+		}
+	}
+	task->robust_list = GADDR_NULL;
+	task->clear_child_tid = GADDR_NULL;
+	vfork_done(task);
+}
+
+/* ---- the family ----------------------------------------------------------------------------- */
+
+static struct task *live_thread(struct thread_group *group)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &group->tasks, group_link)
+		if (!task->exited && !task->killed)
+			return task;
+	return NULL;
+}
+
+/* prctl(PR_SET_PDEATHSIG): the thread that made the process is gone. */
+static void send_pdeath_signals(struct thread_group *child, struct task *parent)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &child->tasks, group_link) {
+		struct lx_siginfo info;
+
+		if (task->exited || !task->pdeath_signal)
+			continue;
+		signal_info_user(&info, task->pdeath_signal, LX_SI_USER, parent);
+		(void)signal_send_group(child, &info);
+	}
+}
+
+/* The next ancestor that asked for orphans (PR_SET_CHILD_SUBREAPER), else pid 1. */
+static struct thread_group *find_reaper(struct thread_group *group)
+{
+	struct thread_group *ancestor;
+
+	for (ancestor = group->parent; ancestor; ancestor = ancestor->parent)
+		if (ancestor->child_subreaper && !ancestor->exiting && live_thread(ancestor))
+			return ancestor;
+	return reaper_group;
+}
+
+static void notify_parent(struct thread_group *group);
+
+/* The last thread of @group leaves: all children get a new parent. */
+static void reparent_children(struct task *task)
+{
+	struct thread_group *group = task->group, *child, *next;
+	struct thread_group *reaper = list_empty(&group->children) ? NULL : find_reaper(group);
+
+	list_for_each_entry_safe (child, next, &group->children, child_link) {
+		list_remove(&child->child_link);
+		group_link(child, reaper, live_thread(reaper));
+		child->exit_signal = LX_SIGCHLD;
+		if (!child->zombie)
+			send_pdeath_signals(child, task);
+		session_check_orphans(child, group);
+		if (child->zombie)
+			notify_parent(child);
+	}
+}
+
+/* A thread leaves, others stay: its children become another thread's. */
+static void hand_over_children(struct task *task)
+{
+	struct thread_group *child;
+
+	list_for_each_entry (child, &task->group->children, child_link) {
+		if (child->parent_task != task)
+			continue;
+		child->parent_task = live_thread(task->group);
+		send_pdeath_signals(child, task);
+	}
+}
+
+/* ---- telling the parent --------------------------------------------------------------------- */
+
+static int64_t ns_to_ticks(uint64_t ns)
+{
+	return (int64_t)(ns / (1000000000ull / LX_USER_HZ));
+}
+
+void group_child_info(struct thread_group *group, int code, int status, struct lx_siginfo *ret)
+{
+	uint64_t user, system;
+
+	group_cpu_time(group, &user, &system);
+	memset(ret, 0, sizeof(*ret));
+	ret->signo = LX_SIGCHLD;
+	ret->code = code;
+	ret->chld.pid = group->pid->nr;
+	ret->chld.uid = group->leader->cred->uid;
+	ret->chld.status = status;
+	ret->chld.utime = ns_to_ticks(user);
+	ret->chld.stime = ns_to_ticks(system);
+}
+
+void group_notify_stop(struct thread_group *group, int code, int status)
+{
+	struct thread_group *parent = group->parent;
+	const struct lx_sigaction *action;
+	struct lx_siginfo info;
+
+	if (!parent)
+		return;
+	action = &parent->sighand->action[LX_SIGCHLD - 1];
+	if (action->handler != LX_SIG_IGN && !(action->flags & LX_SA_NOCLDSTOP)) {
+		group_child_info(group, code, status, &info);
+		(void)signal_send_group(parent, &info);
+	}
+	wait_queue_wake(&parent->wait_children, ~0u);
+}
+
+/* do_notify_parent() of a zombie, which may be reaped by it: @group may be gone after. */
+static void notify_parent(struct thread_group *group)
+{
+	struct thread_group *parent = group->parent;
+	const struct lx_sigaction *action = &parent->sighand->action[LX_SIGCHLD - 1];
+	int status = group->exit_code, signo = group->exit_signal;
+	bool auto_reap = false;
+	struct lx_siginfo info;
+
+	if (status & 0x7f)
+		group_child_info(group, status & LX_WSTATUS_CORE ? LX_CLD_DUMPED : LX_CLD_KILLED,
+			status & 0x7f, &info);
+	else
+		group_child_info(group, LX_CLD_EXITED, status >> 8, &info);
+	info.signo = signo;
+	if (signo == LX_SIGCHLD &&
+		(action->handler == LX_SIG_IGN || (action->flags & LX_SA_NOCLDWAIT))) {
+		/* POSIX: such children do not become zombies (sigaction(2)). */
+		auto_reap = true;
+		if (action->handler == LX_SIG_IGN)
+			signo = 0;
+	}
+	if (signo)
+		(void)signal_send_group(parent, &info);
+	if (auto_reap)
+		group_reap(group);
+	wait_queue_wake(&parent->wait_children, ~0u);
+}
+
+static int program_status;
+static struct timer farewell_timer;
+
+static void everybody_gone(struct timer *timer)
+{
+	task_init.gone(program_status);
+}
+
+/* Pid 1's only duty: with the program the sandbox ends. What does not die in time dies with its
+ * platform. */
+static void program_end(struct thread_group *group)
+{
+	program_status = group->exit_code;
+	kernel.init = NULL;
+	program_group = NULL;
+	tasks_kill_all();
+	timer_init(&farewell_timer, everybody_gone, NULL);
+	(void)timer_arm(&farewell_timer, loop_monotonic_now() + FAREWELL_NS);
+}
+
+static void group_end(struct thread_group *group)
+{
+	bool program = group == program_group;
+
+	group->zombie = true;
+	if (group->exiting)
+		(void)timer_cancel(&group->kill_timer);
+	wait_queue_wake(&group->pid->exit_queue, LX_POLLIN | LX_POLLRDNORM);
+	if (program)
+		program_end(group);
+	notify_parent(group);
+}
+
+static void usage_add(struct thread_group *to, const struct thread_group *from)
+{
+	to->dead_children.user_ns += from->dead_threads.user_ns + from->dead_children.user_ns;
+	to->dead_children.system_ns += from->dead_threads.system_ns + from->dead_children.system_ns;
+	to->dead_children.minor_faults +=
+		from->dead_threads.minor_faults + from->dead_children.minor_faults;
+	to->dead_children.major_faults +=
+		from->dead_threads.major_faults + from->dead_children.major_faults;
+	to->dead_children.in_blocks += from->dead_threads.in_blocks + from->dead_children.in_blocks;
+	to->dead_children.out_blocks +=
+		from->dead_threads.out_blocks + from->dead_children.out_blocks;
+	to->dead_children.switches += from->dead_threads.switches + from->dead_children.switches;
+	if (to->dead_children.max_rss < from->dead_threads.max_rss)
+		to->dead_children.max_rss = from->dead_threads.max_rss;
+	if (to->dead_children.max_rss < from->dead_children.max_rss)
+		to->dead_children.max_rss = from->dead_children.max_rss;
+}
+
+void group_reap(struct thread_group *group)
+{
+	struct task *leader = group->leader;
+
+	group->reaped = true;
+	usage_add(group->parent, group);
+	list_remove(&group->child_link);
+	list_remove(&leader->group_link);
+	group_set_pgrp(group, NULL);
+	group_set_session(group, NULL);
+	leader->pid->task = NULL;
+	group->pid->group = NULL;
+	pid_release_number(group->pid);
+	group->leader = NULL;
+	group->parent = NULL;
+	group->parent_task = NULL;
+	task_unref(leader);
+	group_unref(group);
+}
+
+/* ---- leaving -------------------------------------------------------------------------------- */
+
+/* Gives back everything but identity. May sleep. */
+static void release_resources(struct task *task)
+{
+	struct thread_group *group = task->group;
+	uint64_t resident;
+
+	task_release_memory(task);
+	if (task->files)
+		fd_table_unref(TAKE(task->files));
+	if (task->fs)
+		fs_context_unref(TAKE(task->fs));
+	if (task->thread) {
+		if (platform->resident_size(task->thread->as, &resident) == 0 &&
+			group->dead_threads.max_rss < resident)
+			group->dead_threads.max_rss = resident;
+		task_keep_cpu_time(task);
+		platform->thread_release(TAKE(task->thread));
+	}
+	if (task->mm)
+		mm_unref(TAKE(task->mm));
+	group->dead_threads.user_ns += task->utime_ns;
+	group->dead_threads.system_ns += task->stime_ns;
+	group->dead_threads.switches += task->switches;
+}
+
+static void detach_thread(struct task *task)
+{
+	list_remove(&task->group_link);
+	task->pid->task = NULL;
+	pid_release_number(task->pid);
+}
+
+void task_exit(struct task *task, int code)
+{
+	struct thread_group *group = task->group;
+
+	task->killed = true;
+	signal_stop_left(task);
+	signal_retarget(task, ~task->blocked);
+	if (--group->live_count == 0) {
+		if (!group->exiting && task == group->leader)
+			group->exit_code = code;
+		itimers_release(group);
+		posix_timers_release(group);
+	} else if (!group->exiting && task == group->leader) {
+		group->exit_code = code;
+	}
+	release_resources(task);
+
+	task->exited = true;
+	task->fiber = NULL;
+	if (live_thread(group))
+		hand_over_children(task);
+	if (task != group->leader)
+		detach_thread(task);
+	wait_queue_wake(&group->thread_exit_queue, ~0u);
+	kernel.task_count--;
+	if (group->leader->exited && group->tasks.next->next == &group->tasks &&
+		!group->exec_task) {
+		reparent_children(task);
+		session_check_orphans(group, NULL);
+		group_end(group);
+	}
+	task_unref(task);
+	if (kernel.task_count == 0 && timer_cancel(&farewell_timer))
+		everybody_gone(NULL);
+}
+
+/* ---- execve --------------------------------------------------------------------------------- */
+
+static bool other_threads(const struct task *task)
+{
+	const struct task *other;
+
+	list_for_each_entry (other, &task->group->tasks, group_link)
+		if (other != task && !other->exited)
+			return true;
+	return false;
+}
+
+/* The thread that stays becomes the leader, with its tid (kernel de_thread()). */
+static void take_leader_identity(struct task *task)
+{
+	struct thread_group *group = task->group;
+	struct task *leader = group->leader;
+	struct pid *own = task->pid;
+	struct thread_group *child;
+
+	task->pid = pid_ref(group->pid);
+	task->pid->task = task;
+	task->start_time = leader->start_time;
+	own->task = NULL;
+	pid_release_number(own);
+	pid_unref(own);
+	list_remove(&leader->group_link);
+	group->leader = task_ref(task);
+	list_for_each_entry (child, &group->children, child_link)
+		if (child->parent_task == leader)
+			child->parent_task = task;
+	task_unref(leader);
+}
+
+static int unshare_sighand(struct thread_group *group)
+{
+	struct sigaction_table *copy;
+	int r;
+
+	if (group->sighand->refs.count == 1)
+		return 0;
+	r = sighand_new(&copy);
+	if (r < 0)
+		return r;
+	memcpy(copy->action, group->sighand->action, sizeof(copy->action));
+	sighand_unref(group->sighand);
+	group->sighand = copy;
+	return 0;
+}
+
+int group_kill_other_threads(struct task *task)
+{
+	struct thread_group *group = task->group;
+	struct task *other;
+	int r;
+
+	if (group->exiting || task->killed || group->exec_task)
+		return -EAGAIN;
+	/* First what can fail. */
+	r = unshare_sighand(group);
+	if (r < 0)
+		return r;
+	group->exec_task = task;
+	list_for_each_entry (other, &group->tasks, group_link)
+		if (other != task)
+			signal_kill_task(other);
+	while (other_threads(task) && !task->killed)
+		(void)wait_sleep(&group->thread_exit_queue, ~0u, WAIT_FOREVER, false, false);
+	group->exec_task = NULL;
+	if (task->killed)
+		return -EAGAIN;
+	if (group->leader != task)
+		take_leader_identity(task);
+	group->exit_signal = LX_SIGCHLD;
+	return 0;
+}
+
+/* flush_signal_handlers(): caught signals get their default action, ignored ones stay ignored. */
+static void reset_handlers(struct sigaction_table *sighand)
+{
+	for (int i = 0; i < LX_NSIG; i++) {
+		uint64_t handler = sighand->action[i].handler;
+
+		sighand->action[i] = (struct lx_sigaction){
+			.handler = handler == LX_SIG_IGN ? LX_SIG_IGN : LX_SIG_DFL,
+		};
+	}
+}
+
+void task_exec_done(struct task *task)
+{
+	struct thread_group *group = task->group;
+
+	reset_handlers(group->sighand);
+	posix_timers_release(group);
+	task->sigaltstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
+	task->set_child_tid = GADDR_NULL;
+	task->clear_child_tid = GADDR_NULL;
+	task->robust_list = GADDR_NULL;
+	task->rseq = GADDR_NULL;
+	task->restart.fn = NULL;
+	group->did_exec = true;
+	vfork_done(task);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi/cap.h"
+#include "abi/fcntl.h"
+#include "abi/poll.h"
+#include "sentry/syscalls_gen.h"
+#include "sentry/task_private.h"
+
+/*
+ * pidfd_open(2) and relatives: a file that holds on to a struct pid, which outlives the process and
+ * whose number may be another's by then. Readable once the process is over.
+ */
+
+static uint32_t pidfd_poll(struct file *file)
+{
+	const struct pid *pid = file->private;
+
+	if (!pid->group)
+		return LX_POLLIN | LX_POLLRDNORM | LX_POLLHUP; /* reaped */
+	return pid->group->zombie ? LX_POLLIN | LX_POLLRDNORM : 0;
+}
+
+static struct wait_queue *pidfd_poll_queue(struct file *file)
+{
+	struct pid *pid = file->private;
+
+	return &pid->exit_queue;
+}
+
+static void pidfd_release(struct file *file)
+{
+	pid_unref(file->private);
+}
+
+static size_t pidfd_show_fdinfo(struct file *file, char *buffer, size_t size)
+{
+	const struct pid *pid = file->private;
+	int nr = pid->group ? pid->nr : -1;
+	int length = snprintf(buffer, size, "Pid:\t%d\nNSpid:\t%d\n", nr, nr);
+
+	return length < 0 ? 0 : (size_t)length;
+}
+
+static const struct file_ops pidfd_ops = {
+	.name = "pidfd",
+	.poll = pidfd_poll,
+	.poll_queue = pidfd_poll_queue,
+	.release = pidfd_release,
+	.show_fdinfo = pidfd_show_fdinfo,
+};
+
+int pidfd_file_new(struct pid *pid, int flags, struct file **ret)
+{
+	int r = file_new_anonymous(
+		"anon_inode:[pidfd]", &pidfd_ops, pid_ref(pid), flags, 0600, ret);
+
+	if (r < 0)
+		pid_unref(pid);
+	return r;
+}
+
+int pidfd_file_pid(struct file *file, struct pid **ret_pid)
+{
+	if (file->ops != &pidfd_ops)
+		return -EBADF;
+	*ret_pid = file->private;
+	return 0;
+}
+
+int64_t sys_pidfd_open(struct task *task, int nr, unsigned flags)
+{
+	struct file *file;
+	struct pid *pid;
+	int r;
+
+	if (flags & ~(unsigned)LX_PIDFD_NONBLOCK)
+		return -EINVAL;
+	if (nr <= 0)
+		return -EINVAL;
+	pid = pid_find(nr);
+	if (!pid || (!pid->group && !pid->task))
+		return -ESRCH;
+	/* A thread, not a process (before PIDFD_THREAD: -EINVAL; since then -ENOENT). */
+	if (!pid->group)
+		return -ENOENT;
+	r = pidfd_file_new(pid, LX_O_RDWR | (int)flags, &file);
+	if (r < 0)
+		return r;
+	r = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
+	if (r < 0)
+		file_unref(file);
+	return r;
+}
+
+/* An owned reference to the process behind @fd. */
+static int get_pid(struct task *task, int fd, struct pid **ret)
+{
+	struct file *file = fd_get(task->files, fd);
+	struct pid *pid = NULL;
+	int r;
+
+	if (!file)
+		return -EBADF;
+	r = pidfd_file_pid(file, &pid);
+	if (r == 0)
+		*ret = pid_ref(pid);
+	file_unref(file);
+	return r;
+}
+
+/* kill(2)'s information, or the caller's own: it may only pretend to be the kernel towards itself.
+ */
+static int send_info(struct task *task, const struct thread_group *group, int signo, gaddr_t addr,
+	struct lx_siginfo *ret)
+{
+	int r;
+
+	if (gaddr_is_null(addr)) {
+		signal_info_user(ret, signo, LX_SI_USER, task);
+		return 0;
+	}
+	r = guest_read_value(task, ret, addr);
+	if (r < 0)
+		return r;
+	if (ret->signo != signo)
+		return -EINVAL;
+	if (group != task->group && (ret->code >= 0 || ret->code == LX_SI_TKILL))
+		return -EPERM;
+	return 0;
+}
+
+int64_t sys_pidfd_send_signal(struct task *task, int fd, int signo, gaddr_t addr, unsigned flags)
+{
+	struct lx_siginfo info;
+	struct pid *pid = NULL;
+	int r;
+
+	if (flags)
+		return -EINVAL;
+	r = get_pid(task, fd, &pid);
+	if (r < 0)
+		return r;
+	/* The guest's memory first: it sleeps, and the process may end meanwhile. */
+	r = send_info(task, pid->group, signo, addr, &info);
+	if (r == 0 && (signo < 0 || signo > LX_NSIG))
+		r = -EINVAL;
+	if (r == 0 && !pid->group)
+		r = -ESRCH;
+	if (r == 0)
+		r = signal_permitted(task, pid->group, signo);
+	if (r == 0 && signo)
+		r = signal_send_group(pid->group, &info);
+	pid_unref(pid);
+	return r;
+}
+
+/* ptrace(2)'s rule for looking into another process, as far as credentials go. */
+static bool may_inspect(const struct task *task, const struct task *target)
+{
+	const struct cred *a = task->cred, *b = target->cred;
+
+	if (task->group == target->group || cred_capable(a, LX_CAP_SYS_PTRACE))
+		return true;
+	return a->fsuid == b->euid && a->fsuid == b->suid && a->fsuid == b->uid &&
+	       a->fsgid == b->egid && a->fsgid == b->sgid && a->fsgid == b->gid &&
+	       target->group->dumpable;
+}
+
+static int take_file(struct task *task, const struct pid *pid, int fd, struct file **ret)
+{
+	struct task *target;
+
+	if (!pid->group)
+		return -ESRCH;
+	target = pid->group->leader;
+	if (!may_inspect(task, target))
+		return -EPERM;
+	if (!target->files)
+		return -ESRCH;
+	*ret = fd_get_any(target->files, fd);
+	return *ret ? 0 : -EBADF;
+}
+
+int64_t sys_pidfd_getfd(struct task *task, int pidfd, int target_fd, unsigned flags)
+{
+	struct file *file;
+	struct pid *pid = NULL;
+	int r;
+
+	if (flags)
+		return -EINVAL;
+	r = get_pid(task, pidfd, &pid);
+	if (r < 0)
+		return r;
+	r = take_file(task, pid, target_fd, &file);
+	pid_unref(pid);
+	if (r < 0)
+		return r;
+	r = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
+	if (r < 0)
+		file_unref(file);
+	return r;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "abi/errno.h"
+#include "abi/wait.h"
+#include "sentry/task_private.h"
+
+/*
+ * Acting on signals, on the thread's own fiber and before it goes back to guest code (kernel
+ * get_signal(), handle_signal(), do_signal_stop()).
+ *
+ * A call that was interrupted left one of the ERESTART codes in rax. What becomes of it depends on
+ * what is found here: a handler turns it into EINTR or, with SA_RESTART, a repetition after the
+ * handler; without one the call starts again, so that a stop and continue is not seen by the
+ * program (signal(7), "Interruption of system calls").
+ */
+
+#define NR_RESTART_SYSCALL 219
+#define SYSCALL_INSN_SIZE  2
+#define NO_CALL		   UINT64_MAX
+
+/* ---- job control stops ---------------------------------------------------------------------- */
+
+static void stop_complete(struct thread_group *group)
+{
+	group->stopped = true;
+	group->stop_reported = false;
+	group_notify_stop(group, LX_CLD_STOPPED, group->stop_signo);
+}
+
+void signal_stop_left(struct task *task)
+{
+	struct thread_group *group = task->group;
+
+	if (!task->stop_pending)
+		return;
+	task->stop_pending = false;
+	if (--group->stop_count == 0 && !group->exiting)
+		stop_complete(group);
+}
+
+static void stop_begin(struct thread_group *group, int signo)
+{
+	struct task *task;
+
+	if (group->stopped || group->stop_count > 0)
+		return;
+	group->stop_signo = signo;
+	group->continued_pending = false;
+	list_for_each_entry (task, &group->tasks, group_link) {
+		if (task->exited || task->killed)
+			continue;
+		task->stop_pending = true;
+		group->stop_count++;
+		signal_wake(task);
+	}
+}
+
+static void stop_park(struct task *task)
+{
+	struct thread_group *group = task->group;
+
+	signal_stop_left(task);
+	while ((group->stopped || group->stop_count > 0) && !task->killed)
+		(void)wait_sleep(&group->stop_queue, ~0u, WAIT_FOREVER, false, false);
+	signal_recalculate(task);
+}
+
+/* ---- the next signal to act on -------------------------------------------------------------- */
+
+/* Default actions. True when @signo ended or stopped something, false when it is to be ignored. */
+static void default_action(struct task *task, int signo)
+{
+	struct thread_group *group = task->group;
+	uint64_t mask = LX_SIGMASK(signo);
+
+	if (mask & SIGNALS_IGNORED)
+		return;
+	if (group->unkillable && !(mask & SIGNALS_UNBLOCKABLE))
+		return;
+	if (mask & SIGNALS_STOP) {
+		/* An orphaned group could not be continued: only SIGSTOP stops it (POSIX). */
+		if (signo != LX_SIGSTOP && pgrp_is_orphaned(group->pgrp))
+			return;
+		stop_begin(group, signo);
+		return;
+	}
+	group_exit(group, LX_WSTATUS_SIGNAL(signo));
+}
+
+/* A signal with a handler, or 0. Stops and ends the task on the way; look at task->killed after.
+ * May sleep. */
+static int next_handled(
+	struct task *task, struct lx_sigaction *ret_action, struct lx_siginfo *ret_info)
+{
+	for (;;) {
+		struct lx_sigaction *action;
+		int signo;
+
+		if (task->killed)
+			return 0;
+		if (task->stop_pending) {
+			stop_park(task);
+			continue;
+		}
+		signo = signal_dequeue(task, task->blocked, ret_info);
+		if (signo == 0)
+			return 0;
+		action = &task->group->sighand->action[signo - 1];
+		if (action->handler == LX_SIG_IGN)
+			continue;
+		if (action->handler == LX_SIG_DFL) {
+			default_action(task, signo);
+			continue;
+		}
+		*ret_action = *action;
+		if (action->flags & LX_SA_RESETHAND)
+			action->handler = LX_SIG_DFL;
+		return signo;
+	}
+}
+
+/* ---- restarts ------------------------------------------------------------------------------- */
+
+static void restart_call(struct guest_regs *regs, uint64_t nr)
+{
+	regs->rax = nr;
+	regs->rip -= SYSCALL_INSN_SIZE;
+}
+
+/* The interrupted call, when a handler is about to run. */
+static void restart_for_handler(struct platform_thread *thread, const struct lx_sigaction *action)
+{
+	struct guest_regs *regs = &thread->regs;
+
+	if (regs->orig_rax == NO_CALL)
+		return;
+	switch (-(int64_t)regs->rax) {
+	case ERESTARTSYS:
+		if (!(action->flags & LX_SA_RESTART)) {
+			regs->rax = (uint64_t)-EINTR;
+			break;
+		}
+		/* fallthrough */
+	case ERESTARTNOINTR:
+		restart_call(regs, regs->orig_rax);
+		break;
+	case ERESTARTNOHAND:
+	case ERESTART_RESTARTBLOCK:
+		regs->rax = (uint64_t)-EINTR;
+		break;
+	default:
+		break;
+	}
+	regs->orig_rax = NO_CALL;
+	thread->regs_dirty = true;
+}
+
+/* The interrupted call, when no handler ran. */
+static void restart_without_handler(struct platform_thread *thread)
+{
+	struct guest_regs *regs = &thread->regs;
+
+	if (regs->orig_rax == NO_CALL)
+		return;
+	switch (-(int64_t)regs->rax) {
+	case ERESTARTSYS:
+	case ERESTARTNOINTR:
+	case ERESTARTNOHAND:
+		restart_call(regs, regs->orig_rax);
+		break;
+	case ERESTART_RESTARTBLOCK:
+		restart_call(regs, NR_RESTART_SYSCALL);
+		break;
+	default:
+		return;
+	}
+	regs->orig_rax = NO_CALL;
+	thread->regs_dirty = true;
+}
+
+/* ---- delivery ------------------------------------------------------------------------------- */
+
+/* Enters one handler. The frame keeps the mask that a call replaced for its duration, if one did.
+ */
+static void enter_handler(
+	struct task *task, const struct lx_sigaction *action, const struct lx_siginfo *info)
+{
+	uint64_t saved = task->restore_blocked ? task->saved_blocked : task->blocked;
+	uint64_t blocked = task->blocked | action->mask;
+	int r;
+
+	restart_for_handler(task->thread, action);
+	r = sigframe_setup(task, action, info, saved);
+	if (r < 0) {
+		/* force_sigsegv(): a SIGSEGV handler that cannot be entered must not be tried
+		 * again. */
+		if (info->signo == LX_SIGSEGV)
+			task->group->sighand->action[LX_SIGSEGV - 1].handler = LX_SIG_DFL;
+		signal_force_simple(task, LX_SIGSEGV);
+		return;
+	}
+	task->restore_blocked = false;
+	if (!(action->flags & LX_SA_NODEFER))
+		blocked |= LX_SIGMASK(info->signo);
+	signal_set_blocked(task, blocked);
+}
+
+void signal_deliver(struct task *task)
+{
+	do {
+		struct lx_sigaction action;
+		struct lx_siginfo info;
+		int signo = next_handled(task, &action, &info);
+
+		if (task->killed)
+			return;
+		signal_recalculate(task);
+		if (signo) {
+			enter_handler(task, &action, &info);
+			continue;
+		}
+		restart_without_handler(task->thread);
+		signal_restore_mask(task);
+	} while (task->signal_wake);
+}

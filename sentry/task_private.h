@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_TASK_PRIVATE_H
+#define SENTRY_SENTRY_TASK_PRIVATE_H
+
+#include "sentry/task.h"
+
+/* What the files of the task core share: task.c clone.c exit.c wait.c session.c signal*.c and the
+ * timers. */
+
+/* ---- pid.c ---------------------------------------------------------------------------------- */
+
+int pid_new_at(int nr, struct pid **ret); /* clone3's set_tid. -EEXIST, -EINVAL, -ENOMEM */
+/* After a user of the number went: frees the number when it was the last; pidfds keep the object.
+ */
+void pid_release_number(struct pid *pid);
+
+/* ---- task.c --------------------------------------------------------------------------------- */
+
+/* A task with one reference and nothing in it but defaults. -ENOMEM. */
+int task_alloc(struct task **ret);
+/* A group with one reference (its place in the process tree, dropped by group_reap()), no tasks. */
+int group_alloc(struct thread_group **ret);
+struct thread_group *group_ref(struct thread_group *group);
+void group_unref(struct thread_group *group);
+/* Makes @task a live thread of @group under @pid; takes over the pid reference. */
+void group_add_task(struct thread_group *group, struct task *task, struct pid *pid);
+/* Hangs a process into the tree and its parent's process group and session. */
+void group_link(struct thread_group *group, struct thread_group *parent, struct task *parent_task);
+/* Creates the fiber, which waits for one of the two below. -ENOMEM, -EAGAIN */
+int task_start(struct task *task);
+void task_let_run(struct task *task);
+void task_abandon(struct task *task); /* the fiber drops the reference and ends */
+void task_main(void *arg);
+
+/* dispatch.c: answers task->event, a PLATFORM_SYSCALL. May sleep. */
+void dispatch_syscall(struct task *task);
+
+extern struct task_init task_init; /* as given to task_create_init() */
+extern struct thread_group *reaper_group, *program_group;
+
+/* ---- exit.c, wait.c ------------------------------------------------------------------------- */
+
+/* Frees a zombie's place in the tree and its numbers. */
+void group_reap(struct thread_group *group);
+/* SIGCHLD & co. with the usage and status of @group. @code: LX_CLD_* */
+void group_child_info(struct thread_group *group, int code, int status, struct lx_siginfo *ret);
+/* A stop or continuation is news for the parent: SIGCHLD unless SA_NOCLDSTOP, and its wait4 wakes.
+ */
+void group_notify_stop(struct thread_group *group, int code, int status);
+/* Robust list, clear-child-tid. May sleep. */
+void task_release_futexes(struct task *task);
+
+/* ---- session.c ------------------------------------------------------------------------------ */
+
+void group_set_pgrp(struct thread_group *group, struct pid *pgrp); /* NULL: leave */
+void group_set_session(struct thread_group *group, struct pid *session);
+/* @group stops being what ties its process group (and those of its children) to the session:
+ * SIGHUP, SIGCONT to newly orphaned groups with stopped members (POSIX; kernel/exit.c
+ * kill_orphaned_pgrp). */
+void session_check_orphans(struct thread_group *group, struct thread_group *parent);
+
+/* ---- signal.c ------------------------------------------------------------------------------- */
+
+#define SIGNALS_STOP                                                                               \
+	(LX_SIGMASK(LX_SIGSTOP) | LX_SIGMASK(LX_SIGTSTP) | LX_SIGMASK(LX_SIGTTIN) |                \
+		LX_SIGMASK(LX_SIGTTOU))
+#define SIGNALS_IGNORED                                                                            \
+	(LX_SIGMASK(LX_SIGCONT) | LX_SIGMASK(LX_SIGCHLD) | LX_SIGMASK(LX_SIGWINCH) |               \
+		LX_SIGMASK(LX_SIGURG))
+#define SIGNALS_UNBLOCKABLE (LX_SIGMASK(LX_SIGKILL) | LX_SIGMASK(LX_SIGSTOP))
+
+int sighand_new(struct sigaction_table **ret);
+struct sigaction_table *sighand_ref(struct sigaction_table *sighand);
+void sighand_unref(struct sigaction_table *sighand);
+void sigpending_init(struct sigpending *pending);
+/* Drops the queued signals of @mask. */
+void sigpending_discard(struct sigpending *pending, uint64_t mask);
+/* Takes the next pending signal outside @blocked for @task; 0 when there is none. Recalculates
+ * nothing. */
+int signal_dequeue(struct task *task, uint64_t blocked, struct lx_siginfo *ret);
+/* Whether @signo would be dropped now: its action is to ignore it. */
+bool signal_action_ignores(struct thread_group *group, int signo);
+/* Makes @task look at its signals soon. */
+void signal_wake(struct task *task);
+void signal_kill_task(struct task *task); /* this thread leaves, whatever it does */
+/* @task leaves or blocks @set: another thread of the group has to take those signals. */
+void signal_retarget(struct task *task, uint64_t set);
+/* For a sender: SI_USER and friends. */
+void signal_info_user(struct lx_siginfo *info, int signo, int code, const struct task *from);
+/* A timer's own queue entry: queued unless it still is. True when it was queued now. */
+bool signal_send_timer(struct task *task, bool to_group, struct sigqueue *entry);
+
+/* signal_deliver.c */
+void signal_stop_left(
+	struct task *task); /* a thread with stop_pending leaves: the stop may be complete */
+
+/* ---- sigframe.c ----------------------------------------------------------------------------- */
+
+/* Builds the frame of a handler and enters it. 0, or -EFAULT when the stack cannot take it. May
+ * sleep. */
+int sigframe_setup(struct task *task, const struct lx_sigaction *action,
+	const struct lx_siginfo *info, uint64_t saved_mask);
+bool sigaltstack_active(const struct task *task, uint64_t sp);
+
+/* ---- timers --------------------------------------------------------------------------------- */
+
+void itimers_init(struct thread_group *group);
+void itimers_release(struct thread_group *group);      /* the process ends: disarms all */
+void posix_timers_release(struct thread_group *group); /* exit and execve: deletes all */
+/* SI_TIMER leaves the queue: fills in the overrun and re-arms. */
+void posix_timer_dequeued(struct posix_timer *timer, struct lx_siginfo *info);
+
+#endif
