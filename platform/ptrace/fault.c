@@ -12,6 +12,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "platform/ptrace/store.h"
+
 /* Exception vectors, arch/x86/include/asm/trapnr.h */
 #define TRAP_DIVIDE	0
 #define TRAP_DEBUG	1
@@ -30,22 +32,29 @@
 
 #define VSYSCALL_PAGE 0xffffffffff600000ull
 
+/* Bits of the page fault's error code: which access it was. */
+static uint64_t page_fault_access(struct tracee *t, uint64_t addr)
+{
+	const struct store_context context = {.addr = addr, .rsp = t->host.rsp, .rdi = t->host.rdi};
+	uint8_t code[15];
+	ssize_t size;
+
+	if (addr == t->host.rip)
+		return PF_FETCH;
+	size = ptrace_copy_in(&t->pub, code, GADDR(t->host.rip), sizeof(code));
+	return size > 0 && instruction_stores(code, (size_t)size, &context) ? PF_WRITE : 0;
+}
+
 static void describe_segv(struct tracee *t, const siginfo_t *info, struct platform_event *event)
 {
-	uint64_t addr = (uint64_t)info->si_addr;
-
 	if (info->si_code == SI_KERNEL || info->si_code > SEGV_PKUERR) {
 		event->fault.trapno = TRAP_PROTECTION;
 		return;
 	}
 	event->fault.trapno = TRAP_PAGE;
-	event->fault.error_code = PF_USER;
+	event->fault.error_code = PF_USER | page_fault_access(t, (uint64_t)info->si_addr);
 	if (info->si_code != SEGV_MAPERR)
 		event->fault.error_code |= PF_PRESENT;
-	if (addr == t->host.rip)
-		event->fault.error_code |= PF_FETCH;
-	else if (info->si_code == SEGV_ACCERR)
-		event->fault.error_code |= PF_WRITE; /* what protections mostly forbid */
 }
 
 static void describe(struct tracee *t, const siginfo_t *info, struct platform_event *event)
@@ -59,7 +68,8 @@ static void describe(struct tracee *t, const siginfo_t *info, struct platform_ev
 			event->fault.trapno = TRAP_ALIGNMENT;
 		} else {
 			event->fault.trapno = TRAP_PAGE;
-			event->fault.error_code = PF_USER;
+			event->fault.error_code =
+				PF_USER | page_fault_access(t, (uint64_t)info->si_addr);
 		}
 		break;
 	case SIGFPE:
