@@ -53,6 +53,7 @@ static int birth(struct tracee *parent, struct platform_as *as, uint64_t flags, 
 		return err;
 	}
 	t->host = parent->host;
+	t->unpinned = parent->unpinned;
 	*ret = t;
 	return 0;
 }

@@ -63,20 +63,6 @@ static int start_signals(void)
 	return 0;
 }
 
-/* Best effort: without it everything is only slower. */
-static void pin_to_core(void)
-{
-	int cpu = sched_getcpu();
-	cpu_set_t set;
-
-	if (cpu < 0 || cpu >= CPU_SETSIZE)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) < 0)
-		log_info("ptrace: cannot pin to core %d", cpu);
-}
-
 static void close_fd(int *fd)
 {
 	if (*fd >= 0)
@@ -112,6 +98,7 @@ static void ptrace_stop(void)
 
 	pt.started = false;
 	kill_group();
+	affinity_stop();
 	newborns_kill();
 	tracees_forget();
 	close_fd(&pt.socket_send);
@@ -139,7 +126,7 @@ static int ptrace_start(const struct platform_config *config,
 	pt.upcalls = upcalls;
 	fiber_mutex_init(&pt.zygote_lock);
 	fiber_mutex_init(&pt.socket_lock);
-	pin_to_core();
+	affinity_start();
 	err = zygote_start(ret_why);
 	if (err < 0) {
 		ptrace_stop();

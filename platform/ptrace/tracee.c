@@ -341,24 +341,31 @@ static void wait_blocking(struct tracee *t)
 	}
 }
 
-void tracee_wait(struct tracee *t)
+static void wait_parked(struct tracee *t)
 {
-	uint64_t start;
+	bool in_guest = t->activity == TRACEE_IN_GUEST;
+	uint64_t start = loop_monotonic_now(), end;
 
-	if (t->state != TRACEE_RUNNING)
-		return;
-	if (!fiber_current()) {
-		/* Only the start-up is outside fibers, with the zygote's single thread. */
-		wait_blocking(t);
-		return;
-	}
-	if (t->quick && wait_direct(t))
-		return;
-	start = loop_monotonic_now();
 	t->waiter = fiber_current();
+	if (in_guest)
+		affinity_leave(t, start);
 	while (t->state == TRACEE_RUNNING)
 		fiber_park();
+	end = loop_monotonic_now();
+	if (in_guest)
+		affinity_return(t, end);
 	t->waiter = NULL;
-	if (!t->quick && loop_monotonic_now() - start < QUICK_NS)
+	if (!t->quick && end - start < QUICK_NS)
 		t->quick = true;
+}
+
+void tracee_wait(struct tracee *t)
+{
+	if (t->state != TRACEE_RUNNING)
+		return;
+	/* Only the start-up is outside fibers, with the zygote's single thread. */
+	if (!fiber_current())
+		wait_blocking(t);
+	else if (!t->quick || t->unpinned || !wait_direct(t))
+		wait_parked(t);
 }

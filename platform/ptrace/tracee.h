@@ -90,7 +90,9 @@ struct tracee {
 	struct user_regs_struct injected; /* registers when the last injected call ended */
 	pid_t child;			  /* born of the last injected clone; 0 = none */
 	bool interrupted;		  /* interrupt() came during this activity */
-	bool quick; /* its last turn in the guest was short: waiting for it at once pays */
+	bool unpinned;			  /* may run on any core */
+	uint64_t away_since; /* when it went to the guest, ns; while a fiber is parked for that */
+	bool quick;	     /* its last turn in the guest was short: waiting for it at once pays */
 };
 
 struct pt_globals {
@@ -104,6 +106,7 @@ struct pt_globals {
 	struct hash_table tracees; /* by tid */
 	unsigned tracee_count;
 	unsigned running;	   /* tracees in TRACEE_RUNNING, dying ones included */
+	unsigned away;		   /* tracees in the guest whose fibers are parked */
 	struct list_head newborns; /* stops of children that nobody has claimed yet */
 	unsigned births; /* clones under way: their children may show up among the newborns */
 	int socket_send,
@@ -149,6 +152,14 @@ unsigned tracees_poll(void);
 void newborns_kill(void);
 /* After every host process is gone: what the kernel still holds is DEAD, the rest is freed. */
 void tracees_forget(void);
+
+/* affinity.c */
+
+void affinity_start(void);
+void affinity_stop(void);
+/* Around a parked wait for a tracee that runs guest code. */
+void affinity_leave(struct tracee *t, uint64_t now);
+void affinity_return(struct tracee *t, uint64_t now);
 
 /* inject.c: host calls made by a stopped tracee */
 

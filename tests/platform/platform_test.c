@@ -1027,6 +1027,46 @@ static void test_sentry_death(void)
 	close(ready[0]);
 }
 
+/* Computing threads use the cores that there are, and calls are quick again afterwards. */
+static void test_parallel(void)
+{
+	enum { ROUNDS = 30000000 };
+	struct platform_thread *t = GUEST(count), *other;
+	struct platform_clone clone = {0};
+	struct platform_event event;
+	struct wait_queue done;
+	struct counter counter = {.done = &done};
+	struct fiber *fiber;
+	unsigned left = 1;
+	uint64_t start, alone, together;
+
+	if (!t)
+		return;
+	wait_queue_init(&done);
+	t->regs.rdi = DATA;
+	t->regs.rsi = ROUNDS;
+	clone.regs = t->regs;
+	clone.regs.rdi = DATA + 2048;
+	CHECK_EQ(platform->thread_clone(t, &clone, &other), 0);
+	start = loop_monotonic_now();
+	run(t, &event);
+	alone = loop_monotonic_now() - start;
+	t->regs = clone.regs;
+	t->regs.rdi = DATA;
+	t->regs_dirty = true;
+	counter.thread = other;
+	counter.left = &left;
+	start = loop_monotonic_now();
+	CHECK_EQ(fiber_create(&fiber, "count", count_fiber, &counter), 0);
+	run(t, &event);
+	wait_event(&done, left == 0);
+	together = loop_monotonic_now() - start;
+	printf("  two computing threads take %.2f times as long as one\n",
+		(double)together / (double)alone);
+	guest_end(t);
+	wait_queue_destroy(&done);
+}
+
 static void test_latency(void)
 {
 	enum { CALLS = 20000 };
@@ -1088,6 +1128,7 @@ static const struct test {
 	{"interrupt_storm", test_interrupt_storm},
 	{"sudden_death", test_sudden_death},
 	{"sentry_death", test_sentry_death},
+	{"parallel", test_parallel},
 	{"latency", test_latency},
 };
 
