@@ -134,6 +134,7 @@ static int set_up_host(void)
 		kernel_fail(125, "cannot set up the main loop: %s", strerror(-r));
 		return r;
 	}
+	pipe_syscalls_init();
 	r = view_open(&boot.config->view, &boot.view, message, sizeof(message));
 	if (r < 0) {
 		kernel_fail(125, "%s", message[0] ? message : strerror(-r));

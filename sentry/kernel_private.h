@@ -21,6 +21,9 @@ int kernel_start_program(
 void kernel_forward_signal(int signo);
 void kernel_window_changed(uint16_t rows, uint16_t columns);
 
+/* sentry/syscalls/pipe.c: readies pipes, FIFOs and the other anonymous files. */
+void pipe_syscalls_init(void);
+
 /* sentry/limits.c: wall clock, CPU time, resident memory. */
 void kernel_limits_start(const struct kernel_config *config, struct kernel_result *result);
 void kernel_limits_stop(void);

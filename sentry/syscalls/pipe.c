@@ -4,9 +4,25 @@
 
 #include "abi/fcntl.h"
 #include "base/cleanup.h"
+#include "sentry/kernel_private.h"
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls_gen.h"
 #include "vfs/anon.h"
+
+/* A write that was cut short by the last reader's end. */
+static void partial_write_sigpipe(void *task)
+{
+	struct lx_siginfo info = {.signo = LX_SIGPIPE, .code = LX_SI_KERNEL};
+
+	if (task)
+		(void)signal_send_task(task, &info);
+}
+
+void pipe_syscalls_init(void)
+{
+	anon_init();
+	pipe_register_sigpipe(partial_write_sigpipe);
+}
 
 /* Installs both ends and reports their numbers; on failure nothing stays open. */
 static int64_t install_ends(
