@@ -43,6 +43,8 @@ int view_open(const struct view_config *config, struct view **ret_view, char *me
  * Builds the mount tree; on a fiber (may sleep). *ret_root is "/", owned. -ENOMEM...
  */
 int view_mount(struct view *view, struct path *ret_root, char *message, size_t message_size);
+/* Where the program starts when -w says nothing: the working directory's own path when the guest has it, else "/". After view_mount(). */
+const char *view_workdir(const struct view *view);
 /* The working directory's overlay, borrowed; NULL when there is none. */
 struct super_block *view_overlay(struct view *view);
 /*

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How hostfs names files to the host.
+ *
+ * Every name goes through openat2(2) relative to the descriptor of a mount's root with
+ * RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS: whatever is renamed on the host
+ * meanwhile, the walk cannot leave the tree, and symbolic links are resolved by our own path walk
+ * in the guest's tree, never by the host in its own. All else is done on descriptors.
+ *
+ * The kernel thread must not wait for a disk. RESOLVE_CACHED answers from the host's dentry cache
+ * or not at all (EAGAIN); then a helper thread asks again. Without support for the flag (before
+ * Linux 5.12) the helper is asked at once.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "base/loop.h"
+#include "vfs/hostfs/hostfs_private.h"
+
+/* Host calls: openat2, statx. */
+
+/* openat2(2) may answer EAGAIN when something was renamed during the walk. */
+#define OPEN_ATTEMPTS 16
+
+static bool resolve_cached_missing;
+
+int64_t host_blocking(worker_fn *fn, void *arg)
+{
+	return fiber_current() ? worker_call(fn, arg) : fn(arg);
+}
+
+static int openat2_below(int root_fd, const char *path, int flags, uint32_t mode, uint64_t resolve)
+{
+	struct open_how how = {
+		.flags = (uint64_t)(unsigned)flags | O_CLOEXEC | O_NOFOLLOW,
+		.mode = flags & O_CREAT ? mode : 0,
+		.resolve = resolve | RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int host_open_here(int root_fd, const char *path, int flags, uint32_t mode)
+{
+	int fd = -EAGAIN;
+
+	for (unsigned i = 0; i < OPEN_ATTEMPTS && fd == -EAGAIN; i++)
+		fd = openat2_below(root_fd, path, flags, mode, 0);
+	return fd;
+}
+
+struct open_job {
+	int root_fd, flags;
+	uint32_t mode;
+	const char *path;
+};
+
+static int64_t open_job_run(void *arg)
+{
+	const struct open_job *job = arg;
+
+	return host_open_here(job->root_fd, job->path, job->flags, job->mode);
+}
+
+int host_open(int root_fd, const char *path, int flags, uint32_t mode)
+{
+	struct open_job job = {.root_fd = root_fd, .flags = flags, .mode = mode, .path = path};
+	int fd;
+
+	if (!resolve_cached_missing && !(flags & (O_CREAT | O_TRUNC))) {
+		fd = openat2_below(root_fd, path, flags, mode, RESOLVE_CACHED);
+		if (fd == -EINVAL)
+			resolve_cached_missing = true;
+		else if (fd != -EAGAIN)
+			return fd;
+	}
+	return (int)host_blocking(open_job_run, &job);
+}
+
+static int prepend(char path[LX_PATH_MAX], size_t *at, const char *name, bool slash)
+{
+	size_t size = strlen(name);
+
+	if (*at < size + slash)
+		return -ENAMETOOLONG;
+	if (slash)
+		path[--*at] = '/';
+	*at -= size;
+	memcpy(path + *at, name, size);
+	return 0;
+}
+
+int host_child_path(const struct inode *dir, const char *name, char path[LX_PATH_MAX])
+{
+	size_t at = LX_PATH_MAX - 1;
+	int ret;
+
+	path[at] = '\0';
+	if (name) {
+		ret = prepend(path, &at, name, false);
+		if (ret < 0)
+			return ret;
+	}
+	for (const struct inode *i = dir; host_node(i)->parent; i = host_node(i)->parent) {
+		ret = prepend(path, &at, host_node(i)->name, path[at] != '\0');
+		if (ret < 0)
+			return ret;
+		dir = host_node(i)->parent;
+	}
+	if (dir != dir->sb->root->inode)
+		return -ENOENT; /* an unlinked directory */
+	if (path[at] == '\0') {
+		strcpy(path, ".");
+		return 0;
+	}
+	memmove(path, path + at, LX_PATH_MAX - at);
+	return 0;
+}
+
+int host_path(const struct inode *inode, char path[LX_PATH_MAX])
+{
+	return host_child_path(inode, NULL, path);
+}
+
+int host_stat(int fd, struct statx *ret)
+{
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS | STATX_BTIME,
+		    ret) < 0)
+		return -errno;
+	return 0;
+}
+
+/* A few transfer buffers are kept: most reads are small and there is one at a time. */
+#define BUFFERS_KEPT 4
+static void *kept_buffers[BUFFERS_KEPT];
+static unsigned kept_count;
+
+void *host_buffer_get(void)
+{
+	return kept_count ? kept_buffers[--kept_count] : malloc(HOST_BUFFER_SIZE);
+}
+
+void host_buffer_put(void *buffer)
+{
+	if (buffer && kept_count < BUFFERS_KEPT)
+		kept_buffers[kept_count++] = buffer;
+	else
+		free(buffer);
+}
