@@ -103,6 +103,11 @@ int fd_table_copy(struct fd_table *from, struct fd_table **ret)
 	return 0;
 }
 
+bool fd_table_shared(const struct fd_table *table)
+{
+	return table->refs.count > 1;
+}
+
 struct fd_table *fd_table_ref(struct fd_table *table)
 {
 	refcount_get(&table->refs);

@@ -624,6 +624,7 @@ int fd_table_new(struct fd_table **ret);
 int fd_table_copy(struct fd_table *from, struct fd_table **ret);
 struct fd_table *fd_table_ref(struct fd_table *table);
 void fd_table_unref(struct fd_table *table); /* the last one closes all */
+bool fd_table_shared(const struct fd_table *table); /* does anybody else hold it? */
 
 /* The open file as an owned reference, or NULL (-EBADF). O_PATH files only by fd_get_path. */
 struct file *fd_get(struct fd_table *table, int fd);
