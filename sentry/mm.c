@@ -297,7 +297,7 @@ static int check_file_map(struct file *file, int prot, int flags, struct vma *vm
 	case LX_MAP_SHARED_VALIDATE:
 		if (flags & ~MAP_LEGACY_MASK & ~LX_MAP_FIXED_NOREPLACE)
 			return -EOPNOTSUPP;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LX_MAP_SHARED:
 		if ((prot & LX_PROT_WRITE) && !file->writable)
 			return -EACCES;

@@ -74,7 +74,7 @@ static int host_advise(
 	case LX_MADV_FREE:
 		if (!vma_is_anonymous(vma))
 			return -EINVAL;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LX_MADV_DONTNEED:
 	case LX_MADV_COLD:
 	case LX_MADV_PAGEOUT:

@@ -196,6 +196,8 @@ static void mm_insert_at(struct mm *mm, size_t i, struct vma *vma)
 
 static void mm_remove_entries(struct mm *mm, size_t i, size_t count)
 {
+	if (count == 0)
+		return; /* there may be no array */
 	memmove(&mm->vmas[i], &mm->vmas[i + count],
 		(mm->vma_count - i - count) * sizeof(mm->vmas[0]));
 	mm->vma_count -= count;

@@ -141,7 +141,7 @@ static void restart_for_handler(struct platform_thread *thread, const struct lx_
 			regs->rax = (uint64_t)-EINTR;
 			break;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case ERESTARTNOINTR:
 		restart_call(regs, regs->orig_rax);
 		break;
