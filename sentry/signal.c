@@ -79,8 +79,13 @@ void sigpending_discard(struct sigpending *pending, uint64_t mask)
 		return;
 	pending->set &= ~mask;
 	list_for_each_entry_safe (entry, next, &pending->queue, link)
-		if (mask & LX_SIGMASK(entry->info.signo))
+		if (mask & LX_SIGMASK(entry->info.signo)) {
+			struct posix_timer *timer = entry->timer;
+
 			sigqueue_free(entry);
+			if (timer)
+				posix_timer_dequeued(timer, NULL);
+		}
 }
 
 static int next_signal(const struct sigpending *pending, uint64_t blocked)
@@ -131,6 +136,8 @@ int signal_dequeue(struct task *task, uint64_t blocked, struct lx_siginfo *ret)
 	signo = next_signal(&task->group->pending, blocked);
 	if (signo)
 		collect_signal(&task->group->pending, signo, ret);
+	if (signo == LX_SIGALRM)
+		itimer_real_rearm(task->group);
 	return signo;
 }
 

@@ -105,7 +105,9 @@ bool sigaltstack_active(const struct task *task, uint64_t sp);
 /* ---- timers --------------------------------------------------------------------------------- */
 
 void itimers_init(struct thread_group *group);
-void itimers_release(struct thread_group *group);      /* the process ends: disarms all */
+void itimers_release(struct thread_group *group); /* the process ends: disarms all */
+/* SIGALRM was taken: an interval timer is armed again. */
+void itimer_real_rearm(struct thread_group *group);
 void posix_timers_release(struct thread_group *group); /* exit and execve: deletes all */
 /* SI_TIMER leaves the queue: fills in the overrun and re-arms. */
 void posix_timer_dequeued(struct posix_timer *timer, struct lx_siginfo *info);

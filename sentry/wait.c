@@ -7,6 +7,7 @@
 #include "abi/fcntl.h"
 #include "abi/resource.h"
 #include "abi/wait.h"
+#include "sentry/clock.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 
@@ -30,14 +31,6 @@ struct wait_result {
 	int wait_status; /* wait4's */
 	struct lx_rusage usage;
 };
-
-static struct lx_timeval ns_to_timeval(uint64_t ns)
-{
-	return (struct lx_timeval){
-		.tv_sec = (int64_t)(ns / 1000000000ull),
-		.tv_usec = (int64_t)(ns % 1000000000ull / 1000),
-	};
-}
 
 /* What the child and the children that it waited for used (RUSAGE_BOTH). */
 static void fill_usage(struct thread_group *group, struct lx_rusage *ret)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "abi/errno.h"
+#include "abi/futex.h"
+#include "abi/time.h"
+#include "base/log.h"
+#include "sentry/syscalls_gen.h"
+#include "sentry/task_private.h"
+
+/*
+ * futex(2): the host's own futexes on the guest's own memory. What comes here is what the platform
+ * does not answer in place: relative timeouts, which become absolute so that a restart does not
+ * wait anew, and waits that were begun in the guest and interrupted. Robust lists hold guest thread
+ * ids: the walk is ours, at exit. Priority inheritance is not offered.
+ */
+
+static int futex_wait_restart(struct task *task);
+
+static int64_t wait_interrupted(struct task *task, const struct platform_futex *futex)
+{
+	if (!futex->has_timeout)
+		return -ERESTARTSYS;
+	task->restart.fn = futex_wait_restart;
+	task->restart.addr = futex->uaddr;
+	task->restart.value = futex->val;
+	task->restart.bits = futex->val3;
+	task->restart.flags = (uint32_t)futex->op;
+	task->restart.deadline = futex->timeout_ns;
+	return -ERESTART_RESTARTBLOCK;
+}
+
+static int64_t futex_wait(struct task *task, const struct platform_futex *futex)
+{
+	int64_t r;
+
+	do {
+		if (signal_pending(task))
+			return wait_interrupted(task, futex);
+		r = platform->futex(task->thread, futex);
+		/* An interrupt that was meant for something else is no reason to return. */
+	} while (r == -ERESTARTSYS || r == -EINTR);
+	return r == -ESRCH ? -EINTR : r;
+}
+
+static int futex_wait_restart(struct task *task)
+{
+	const struct platform_futex futex = {
+		.op = (int)task->restart.flags,
+		.uaddr = task->restart.addr,
+		.val = (uint32_t)task->restart.value,
+		.val3 = task->restart.bits,
+		.has_timeout = true,
+		.timeout_ns = task->restart.deadline,
+	};
+
+	return (int)futex_wait(task, &futex);
+}
+
+static int read_timeout(
+	struct task *task, gaddr_t addr, bool relative, struct platform_futex *futex)
+{
+	struct lx_timespec ts;
+	uint64_t ns;
+	int r;
+
+	if (gaddr_is_null(addr))
+		return 0;
+	r = guest_read_value(task, &ts, addr);
+	if (r < 0)
+		return r;
+	if (ts.tv_sec < 0 || ts.tv_nsec < 0 || ts.tv_nsec >= 1000000000)
+		return -EINVAL;
+	futex->has_timeout = true;
+	if (__builtin_mul_overflow((uint64_t)ts.tv_sec, 1000000000ull, &ns) ||
+		__builtin_add_overflow(ns, (uint64_t)ts.tv_nsec, &ns) ||
+		(relative && __builtin_add_overflow(ns, loop_monotonic_now(), &ns)) ||
+		ns > INT64_MAX)
+		ns = INT64_MAX; /* KTIME_MAX: for ever */
+	futex->timeout_ns = ns;
+	return 0;
+}
+
+static bool bad_address(gaddr_t addr)
+{
+	return addr.v >= platform->guest_end().v;
+}
+
+int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, gaddr_t timeout,
+	gaddr_t uaddr2, unsigned val3)
+{
+	unsigned command = op & (unsigned)LX_FUTEX_CMD_MASK;
+	struct platform_futex futex = {
+		.op = (int)op,
+		.uaddr = uaddr,
+		.uaddr2 = uaddr2,
+		.val = val,
+		.val2 = (uint32_t)timeout.v,
+		.val3 = val3,
+	};
+	int64_t r;
+
+	if ((op & LX_FUTEX_CLOCK_REALTIME) && command != LX_FUTEX_WAIT_BITSET &&
+		command != LX_FUTEX_WAIT_REQUEUE_PI && command != LX_FUTEX_LOCK_PI2)
+		return -ENOSYS;
+	if (uaddr.v % sizeof(uint32_t))
+		return -EINVAL;
+	if (bad_address(uaddr))
+		return -EFAULT;
+	switch (command) {
+	case LX_FUTEX_WAIT:
+		futex.val3 = LX_FUTEX_BITSET_MATCH_ANY;
+		/* fallthrough */
+	case LX_FUTEX_WAIT_BITSET:
+		if (futex.val3 == 0)
+			return -EINVAL;
+		r = read_timeout(task, timeout, command == LX_FUTEX_WAIT, &futex);
+		return r < 0 ? r : futex_wait(task, &futex);
+	case LX_FUTEX_REQUEUE:
+	case LX_FUTEX_CMP_REQUEUE:
+	case LX_FUTEX_WAKE_OP:
+		if (uaddr2.v % sizeof(uint32_t))
+			return -EINVAL;
+		if (bad_address(uaddr2))
+			return -EFAULT;
+		/* fallthrough */
+	case LX_FUTEX_WAKE:
+	case LX_FUTEX_WAKE_BITSET:
+		r = platform->futex(task->thread, &futex);
+		return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
+	case LX_FUTEX_LOCK_PI:
+	case LX_FUTEX_UNLOCK_PI:
+	case LX_FUTEX_TRYLOCK_PI:
+	case LX_FUTEX_WAIT_REQUEUE_PI:
+	case LX_FUTEX_CMP_REQUEUE_PI:
+	case LX_FUTEX_LOCK_PI2:
+		audit_event("unsupported", "call", "futex", "what", "priority inheritance", NULL);
+		return -ENOSYS;
+	default:
+		return -ENOSYS;
+	}
+}
+
+int64_t sys_set_robust_list(struct task *task, gaddr_t head, uint64_t size)
+{
+	if (size != sizeof(struct lx_robust_list_head))
+		return -EINVAL;
+	task->robust_list = head;
+	return 0;
+}
+
+int64_t sys_get_robust_list(struct task *task, int tid, gaddr_t head_addr, gaddr_t size_addr)
+{
+	const uint64_t size = sizeof(struct lx_robust_list_head);
+	struct task *other = tid ? pid_task(tid) : task;
+	uint64_t head;
+	int r;
+
+	if (!other)
+		return -ESRCH;
+	/* ptrace_may_access(PTRACE_MODE_READ_REALCREDS) */
+	if (other->group != task->group && other->cred->uid != task->cred->uid &&
+		task->cred->uid != 0)
+		return -EPERM;
+	head = other->robust_list.v;
+	r = guest_write_value(task, size_addr, &size);
+	return r < 0 ? r : guest_write_value(task, head_addr, &head);
+}
