@@ -65,7 +65,7 @@ static int birth_as(struct tracee *parent, struct tracee **ret)
 	if (!as)
 		return -ENOMEM;
 	/* From here on the tracee, even a failed one, owns the address space. */
-	if (pt.tracee_count >= pt.config.max_threads) {
+	if (!tracees_below_cap()) {
 		free(as);
 		return -EAGAIN;
 	}

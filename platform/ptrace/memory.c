@@ -43,6 +43,10 @@ static ssize_t copy_turn(struct tracee *t, void *host, uint64_t guest, size_t si
 		      : process_vm_readv(t->tid, &local, 1, &remote, 1, 0);
 	if (count >= 0)
 		return count;
+	/* Something confined us after the zygote had started: a copy that silently fails would look
+	 * like the guest's mistake. */
+	if (errno == EPERM || errno == ENOSYS)
+		pt.upcalls->fatal("ptrace: process_vm_readv or process_vm_writev is denied");
 	return errno == ESRCH ? -ESRCH : 0;
 }
 

@@ -40,9 +40,23 @@ static unsigned source_poll(struct loop_source *self)
 	return tracees_poll();
 }
 
-/* What stops from here on raises SIGCHLD, which the sleep lets through. */
+/* The sleep lets SIGCHLD through and nothing else that is blocked now: others use signalfd, whose
+ * signals must stay so. */
+static void update_sleep_mask(void)
+{
+	sigset_t mask;
+
+	if (sigprocmask(SIG_BLOCK, NULL, &mask) < 0 || !memcmp(&mask, &pt.mask, sizeof(mask)))
+		return;
+	pt.mask = mask;
+	sigdelset(&mask, SIGCHLD);
+	loop_set_sleep_sigmask(&mask);
+}
+
+/* What stops from here on raises SIGCHLD, which ends the sleep. */
 static bool source_prepare_sleep(struct loop_source *self)
 {
+	update_sleep_mask();
 	return source_poll(self) == 0;
 }
 
@@ -50,16 +64,14 @@ static int start_signals(void)
 {
 	/* Without SA_NOCLDSTOP: stops must raise it too. */
 	struct sigaction action = {.sa_handler = on_sigchld};
-	sigset_t sleep_mask;
 
 	sigemptyset(&pt.sigchld);
 	sigaddset(&pt.sigchld, SIGCHLD);
 	if (sigaction(SIGCHLD, &action, NULL) < 0 ||
 		sigprocmask(SIG_BLOCK, &pt.sigchld, &pt.old_mask) < 0)
 		return -errno;
-	sleep_mask = pt.old_mask;
-	sigdelset(&sleep_mask, SIGCHLD);
-	loop_set_sleep_sigmask(&sleep_mask);
+	sigemptyset(&pt.mask);
+	update_sleep_mask();
 	return 0;
 }
 

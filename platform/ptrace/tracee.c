@@ -28,6 +28,7 @@
 #define DIRECT_YIELDS_MAX 4
 #define DIRECT_MAX_NS	  50000u /* longer in the guest: no longer quick */
 #define QUICK_NS	  20000u /* a parked tracee that came back within this is quick again */
+#define DYING_MAX	  64u	 /* tracees on their way out, beyond as many as the cap */
 #define DIRECT_BURST	  32u	 /* direct waits before the loop gets a turn */
 
 struct pt_globals pt = {
@@ -56,11 +57,20 @@ struct platform_as *as_new(void)
 	return as;
 }
 
+bool tracees_below_cap(void)
+{
+	/* The dying do not count for the guest, but a storm of them must not grow without bound. */
+	if (pt.tracee_count >= 2 * pt.config.max_threads + DYING_MAX)
+		(void)tracees_poll();
+	return pt.thread_count < pt.config.max_threads &&
+	       pt.tracee_count < 2 * pt.config.max_threads + DYING_MAX;
+}
+
 struct tracee *tracee_new(struct platform_as *as)
 {
 	struct tracee *t;
 
-	if (pt.tracee_count >= pt.config.max_threads)
+	if (!tracees_below_cap())
 		return NULL;
 	t = calloc(1, sizeof(*t));
 	if (!t)
@@ -73,6 +83,7 @@ struct tracee *tracee_new(struct platform_as *as)
 	list_add_tail(&t->as_link, &as->tracees);
 	as->tracee_count++;
 	as->thread_count++;
+	pt.thread_count++;
 	pt.tracee_count++;
 	return t;
 }
@@ -181,7 +192,9 @@ void tracees_forget(void)
 		t->status = SIGKILL;
 		set_state(t, TRACEE_DEAD);
 		tracee_reap(t);
-		if (t == pt.zygote || t->released)
+		if (t == pt.zygote)
+			tracee_release(t);
+		else if (t->released)
 			tracee_free(t);
 		else if (waiter)
 			fiber_wake(waiter);
@@ -235,6 +248,7 @@ void tracee_release(struct tracee *t)
 
 	t->released = true;
 	as->thread_count--;
+	pt.thread_count--;
 	if (t->reaped) {
 		tracee_free(t);
 		return;
@@ -291,17 +305,20 @@ unsigned tracees_poll(void)
 	return found;
 }
 
-/* Asks for @t alone; the statuses of others stay with the host and SIGCHLD stays pending. */
+/*
+ * Asks for @t first: with one id that costs the same however many tracees there are. The statuses
+ * of others stay with the host and SIGCHLD stays pending; when @t has none, they may be what keeps
+ * the core.
+ */
 static bool collect_one(struct tracee *t)
 {
 	int status;
 
-	if (pt.running > 1)
-		return tracees_poll() > 0 && t->state != TRACEE_RUNNING;
-	if (waitpid(t->tid, &status, WNOHANG | __WALL) != t->tid)
-		return false;
-	tracee_collect(t, status);
-	return true;
+	if (waitpid(t->tid, &status, WNOHANG | __WALL) == t->tid) {
+		tracee_collect(t, status);
+		return true;
+	}
+	return pt.running > 1 && tracees_poll() > 0 && t->state != TRACEE_RUNNING;
 }
 
 static bool wait_direct(struct tracee *t)

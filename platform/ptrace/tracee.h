@@ -104,7 +104,8 @@ struct pt_globals {
 	struct tracee *zygote;
 	struct fiber_mutex zygote_lock;
 	struct hash_table tracees; /* by tid */
-	unsigned tracee_count;
+	unsigned tracee_count;	   /* objects */
+	unsigned thread_count;	   /* those that the kernel has not released, and the zygote */
 	unsigned running;	   /* tracees in TRACEE_RUNNING, dying ones included */
 	unsigned away;		   /* tracees in the guest whose fibers are parked */
 	struct list_head newborns; /* stops of children that nobody has claimed yet */
@@ -120,7 +121,7 @@ struct pt_globals {
 	size_t fpu_size;
 	struct loop_source source;
 	bool poll_needed; /* a SIGCHLD was consumed and not every tracee was asked since */
-	sigset_t sigchld, old_mask;
+	sigset_t sigchld, old_mask, mask; /* @mask: ours when the sleep mask was last made */
 };
 extern struct pt_globals pt;
 
@@ -131,7 +132,9 @@ static inline struct tracee *tracee_of(struct platform_thread *thread)
 
 /* tracee.c: objects, waiting and reaping */
 
-/* A tracee that is in no table yet. NULL when out of memory. */
+/* Whether one more thread may be made: EAGAIN where not. */
+bool tracees_below_cap(void);
+/* A tracee that is in no table yet. NULL at the cap or when out of memory. */
 struct tracee *tracee_new(struct platform_as *as);
 /* Gives it its thread id; -ENOMEM. The state is RUNNING until its first stop is collected. */
 int tracee_register(struct tracee *t, pid_t tid);
