@@ -4,7 +4,8 @@
 
 #include "vfs/vfs.h"
 
-/* Reads what of the host's /proc and /sys the guest is told about (the processors). Before confinement. -ENOMEM. */
+/* Reads what of the host's /proc and /sys the guest is told about (the processors). Before
+ * confinement. -ENOMEM. */
 int procfs_capture_host(void);
 /* /proc: proc(5). */
 int procfs_new(struct super_block **ret);

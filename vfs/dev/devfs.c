@@ -39,8 +39,8 @@ static const struct {
 	const char *name;
 	uint32_t mode;
 } directories[] = {
-	{"pts", 0755},
-	{"shm", 01777},
+	{"pts", LX_S_IFDIR | 0755},
+	{"shm", LX_S_IFDIR | 01777},
 };
 
 static int populate(struct inode *root)
