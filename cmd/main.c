@@ -1,15 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "base/log.h"
+#include "cmd/commands.h"
+
+static const char usage_text[] =
+	"usage: sentry COMMAND ...\n"
+	"\n"
+	"  run [OPTIONS] -- COMMAND [ARG...]       run a program in a sandbox\n"
+	"  syscalls [--format table|json|csv]      the system calls and how well each is "
+	"supported\n"
+	"  doctor                                  what this host offers and what it lacks\n"
+	"  version\n"
+	"\n"
+	"'sentry run --help' lists the options.\n";
+
+static int command_version(int argc, char **argv)
+{
+	printf("sentry %s\n", SENTRY_VERSION);
+	return 0;
+}
+
+static int command_help(int argc, char **argv)
+{
+	fputs(usage_text, stdout);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"run", command_run},
+	{"syscalls", command_syscalls},
+	{"doctor", command_doctor},
+	{"version", command_version},
+	{"--version", command_version},
+	{"help", command_help},
+	{"--help", command_help},
+	{"-h", command_help},
+};
+
+/* A closed standard descriptor would be reused by the first file that we open, and then be the
+ * guest's. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "version")) {
-		printf("sentry %s\n", SENTRY_VERSION);
-		return 0;
+	fill_standard_descriptors();
+	if (argc < 2) {
+		fputs(usage_text, stderr);
+		return 125;
 	}
-	log_error("usage: sentry version");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "sentry: '%s' is not a command.\nSee 'sentry help'.\n", argv[1]);
 	return 125;
 }

@@ -9,6 +9,7 @@
 #include "abi/limits.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "sentry/exec.h"
 #include "sentry/kernel_private.h"
 #include "sentry/task.h"
 
@@ -60,40 +61,20 @@ static int install_stdio(const struct kernel_config *config, struct fd_table *fi
 
 /* ---- the program ---- */
 
-static int copy_strings(char *const *words, struct exec_strings *ret)
-{
-	struct exec_strings strings = {0};
-
-	for (; words[strings.count]; strings.count++)
-		strings.size += strlen(words[strings.count]) + 1;
-	strings.data = malloc(strings.size + 1);
-	if (!strings.data)
-		return -ENOMEM;
-	strings.size = 0;
-	for (size_t i = 0; i < strings.count; i++) {
-		size_t size = strlen(words[i]) + 1;
-
-		memcpy(strings.data + strings.size, words[i], size);
-		strings.size += size;
-	}
-	*ret = strings;
-	return 0;
-}
-
 static int exec_path(struct task *task, const char *path, char *const *argv, char *const *envp)
 {
 	struct exec_strings args = {0}, environment = {0};
 	struct file *file = NULL;
-	int64_t r = exec_open(task, NULL, path, 0, &file);
+	int64_t r = exec_open(task, NULL, path, WALK_FOLLOW, &file);
 
 	if (r < 0)
 		return (int)r;
-	r = copy_strings(argv, &args);
-	r = r < 0 ? r : copy_strings(envp, &environment);
+	r = exec_strings_from_host(argv, &args);
+	r = r < 0 ? r : exec_strings_from_host(envp, &environment);
 	r = r < 0 ? r : do_execve(task, file, path, &args, &environment, 0);
 	file_unref(file);
-	free(args.data);
-	free(environment.data);
+	exec_strings_free(&args);
+	exec_strings_free(&environment);
 	return (int)r;
 }
 

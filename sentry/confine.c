@@ -149,6 +149,25 @@ static int add_rule(int fd, bool writable, void *arg)
 		       : 0;
 }
 
+/*
+ * /proc, for reading alone: the platforms look at their stubs' maps and resident sizes. What is in
+ * it about processes outside of the sandbox and needs ptrace's right (maps, environ, mem) Landlock
+ * refuses on its own.
+ */
+static int add_proc_rule(struct add_rule *add)
+{
+	_cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct landlock_path_beneath_attr rule = {
+		.parent_fd = fd, .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE};
+
+	if (fd < 0)
+		return -errno;
+	return syscall(SYS_landlock_add_rule, add->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) <
+			       0
+		       ? -errno
+		       : 0;
+}
+
 int confine_files(struct view *view, const char **ret_why)
 {
 	struct ruleset_attr attr = {.handled_access_fs = ACCESS_FS_BASE};
@@ -182,6 +201,7 @@ int confine_files(struct view *view, const char **ret_why)
 		return -errno;
 	add = (struct add_rule){.ruleset = ruleset, .handled = attr.handled_access_fs};
 	r = view_for_each_host_root(view, add_rule, &add);
+	r = r < 0 ? r : add_proc_rule(&add);
 	if (r < 0)
 		return r;
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;

@@ -64,7 +64,7 @@ static int populate(struct inode *root)
 	}
 	for (size_t i = 0; i < array_size(directories); i++) {
 		status = root->ops->mkdir(
-			root, directories[i].name, directories[i].mode, cred, &inode);
+			root, directories[i].name, LX_S_IFDIR | directories[i].mode, cred, &inode);
 		if (status < 0)
 			return status;
 		inode_unref(inode);
