@@ -89,7 +89,7 @@ int systrap_channel_poll(struct systrap_thread *thread)
 	thread->slot->reply.interrupt = 0;
 	thread->kicked = false;
 	thread->seq = seq;
-	thread->state = SYSTRAP_STOPPED;
+	systrap_set_state(thread, SYSTRAP_STOPPED);
 	thread->event_ready = true;
 	if (thread->waiter)
 		fiber_wake(thread->waiter);
@@ -102,8 +102,9 @@ void systrap_channel_reply(struct systrap_thread *thread, uint32_t flags)
 
 	reply->flags = flags;
 	reply->command_count = thread->pending_commands;
-	thread->state = flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND;
+	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
 	thread->since_tick = systrap.tick;
+	thread->replied_at = loop_monotonic_now();
 	__atomic_store_n(&reply->seq, thread->seq, __ATOMIC_RELEASE);
 	/*
 	 * No fence: whether the stub sleeps we know from its doorbell, which either was received

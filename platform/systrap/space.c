@@ -294,7 +294,7 @@ void systrap_thread_died(struct systrap_thread *thread)
 {
 	if (thread->state == SYSTRAP_DEAD)
 		return;
-	thread->state = SYSTRAP_DEAD;
+	systrap_set_state(thread, SYSTRAP_DEAD);
 	thread->notification = 0;
 	systrap_spin_leave(thread);
 	hash_remove(&systrap.threads, &thread->tid_node);
@@ -334,7 +334,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 	systrap_spin_leave(thread);
 	if (as->live_threads == 0) {
 		/* The whole process goes; what is left of it is freed when it is reaped. */
-		thread->state = SYSTRAP_RETIRED;
+		systrap_set_state(thread, SYSTRAP_RETIRED);
 		systrap_as_kill((struct platform_as *)as);
 		return;
 	}
@@ -342,12 +342,12 @@ void systrap_thread_drop(struct systrap_thread *thread)
 	if (thread->leader) {
 		/* A leader that exits stays as a zombie that cannot be told from a live thread: it
 		 * sleeps on instead. */
-		thread->state = SYSTRAP_RETIRED;
+		systrap_set_state(thread, SYSTRAP_RETIRED);
 		return;
 	}
 	(void)systrap_command_add(thread, COMMAND_EXIT);
 	systrap_channel_reply(thread, 0);
-	thread->state = SYSTRAP_LEAVING;
+	systrap_set_state(thread, SYSTRAP_LEAVING);
 	systrap_check_arm();
 }
 

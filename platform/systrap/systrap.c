@@ -15,6 +15,7 @@
 #include "platform/systrap/systrap.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -64,6 +65,9 @@ static void stop(void)
 
 	if (!systrap.started)
 		return;
+	log_debug("systrap: %" PRIu64 " requests by doorbell, %" PRIu64 " by watching; %" PRIu64
+		  " hot periods, %" PRIu64 " wasted",
+		systrap.stats.cold, systrap.stats.hot, systrap.stats.promotions, systrap.stats.wasted);
 	systrap.stopping = true;
 	timer_cancel(&systrap.check_timer);
 	loop_fd_remove(&systrap.listener);
@@ -79,7 +83,7 @@ static void stop(void)
 			if (thread->state != SYSTRAP_LEAVING && thread->state != SYSTRAP_RETIRED)
 				as->live_threads--;
 			systrap_spin_leave(thread);
-			thread->state = SYSTRAP_RETIRED;
+			systrap_set_state(thread, SYSTRAP_RETIRED);
 			thread->waiter = NULL;
 		}
 		as->killed = false;

@@ -2,6 +2,7 @@
 #ifndef SENTRY_SYSTRAP_SYSTRAP_H
 #define SENTRY_SYSTRAP_SYSTRAP_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,8 +86,11 @@ struct systrap_thread {
 	/* Spinning, spin.c */
 	bool hot;
 	struct list_head hot_link; /* systrap.hot while hot */
-	unsigned quick_calls;	   /* in a row */
-	uint64_t resumed_at;	   /* loop time of the last resume, ns */
+	unsigned quick_calls; /* in a row */
+	unsigned threshold;   /* of them, to become hot; 0: never was */
+	unsigned hits;	      /* requests found by watching since it became hot */
+	uint64_t usual_ns;    /* average time between resume and request, clipped */
+	uint64_t replied_at;	   /* loop time of the last resume, ns */
 
 	struct systrap_snapshot snapshot;
 };
@@ -119,12 +123,18 @@ struct systrap {
 	struct list_head clones;
 	struct list_head hot;
 	unsigned hot_count, cpu_count;
+	cpu_set_t cpus; /* that we may use */
 	struct hash_table threads;
 	unsigned thread_count; /* that the kernel holds */
 	struct systrap_thread *zygote;
+	bool waking_sync;
+	unsigned running_count; /* threads in guest */
 	bool sync_wake; /* the listener wakes on the current CPU */
 	uint64_t vdso_addr, vdso_size;
 	uint64_t tsc_per_us;
+	struct {
+		uint64_t cold, hot, promotions, wasted;
+	} stats; /* requests by doorbell and by watching; hot periods, and those that did not pay */
 };
 
 extern struct systrap systrap;
@@ -132,6 +142,15 @@ extern struct systrap systrap;
 static inline struct systrap_thread *systrap_thread(struct platform_thread *thread)
 {
 	return (struct systrap_thread *)thread;
+}
+
+static inline void systrap_set_state(struct systrap_thread *thread, enum systrap_state state)
+{
+	if (thread->state == SYSTRAP_IN_GUEST)
+		systrap.running_count--;
+	if (state == SYSTRAP_IN_GUEST)
+		systrap.running_count++;
+	thread->state = state;
 }
 
 /* space.c: processes and their channels */
@@ -197,7 +216,6 @@ int systrap_notification_addfd(uint64_t id, int fd);
 
 /* spin.c */
 #define SYSTRAP_STUB_SPIN_US 20u /* how long a stub spins for a reply while it is watched */
-void systrap_spin_resume(struct systrap_thread *thread);
 void systrap_spin_init(void);
 /* A request was read; @cold: it came by doorbell. */
 void systrap_spin_event(struct systrap_thread *thread, bool cold);

@@ -89,7 +89,6 @@ static void resume(struct systrap_thread *thread)
 		flags |= REPLY_REGS;
 	}
 	reply->rax = thread->pending_fault ? (uint64_t)-EFAULT : thread->head.regs.rax;
-	systrap_spin_resume(thread);
 	systrap_channel_reply(thread, flags);
 }
 

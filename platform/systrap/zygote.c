@@ -407,7 +407,7 @@ static int adopt(struct systrap_as *as, pid_t pid, int listener, const char **re
 		return err;
 	}
 	systrap_segment_attached(as, 0);
-	systrap.zygote->state = SYSTRAP_IN_GUEST;
+	systrap_set_state(systrap.zygote, SYSTRAP_IN_GUEST);
 	return first_request(ret_why);
 }
 

@@ -1185,6 +1185,8 @@ int main(int argc, char **argv)
 	const char *why = "no such platform";
 	struct fiber *fiber;
 
+	if (getenv("PLATFORM_TEST_DEBUG"))
+		log_set_level(LOG_DEBUG);
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; argc > 1 && i < array_size(platforms); i++) {
 		if (!strcmp(platforms[i]->name, argv[1]))

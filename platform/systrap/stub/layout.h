@@ -103,7 +103,7 @@ struct channel_request {
 	uint32_t prefetch_count;
 	uint32_t result_count;
 	uint32_t cpu; /* where the stub ran, a hint */
-	uint32_t pad;
+	uint32_t sleeping; /* in a futex wait that the stub began itself, a hint */
 	uint64_t hint; /* reserved */
 	struct channel_regs regs;
 	struct {

@@ -404,8 +404,11 @@ static bool futex_in_guest(struct stub_thread *self, struct stub_ucontext *uc)
 	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
 
 	for (;;) {
-		int64_t ret = stub_futex(&self->slot->reply.interrupt, args);
+		int64_t ret;
 
+		self->slot->request.sleeping = 1;
+		ret = stub_futex(&self->slot->reply.interrupt, args);
+		self->slot->request.sleeping = 0;
 		if (ret == STUB_INTERRUPTED)
 			return false;
 		if (ret != -4) {
