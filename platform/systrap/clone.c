@@ -270,6 +270,8 @@ int systrap_thread_clone(struct platform_thread *head, const struct platform_clo
 	systrap.thread_count++;
 	/* The descriptor table is copied by fork: the transfer slot must be empty. */
 	fiber_mutex_lock(&parent->as->transfer);
+	/* The child inherits the CPUs of its parent, who may be kept away from ours. */
+	systrap_spin_leave(parent);
 	err = systrap_flush(parent);
 	if (err == 0)
 		err = clone->new_as ? fork_space(parent, &child) : new_thread(parent, &child);

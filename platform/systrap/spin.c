@@ -2,17 +2,21 @@
 /*
  * When to watch a channel instead of sleeping.
  *
- * A doorbell costs two switches on one CPU (3-5 us with the trap); a request that finds both sides awake costs the
- * trap alone. Watching pays when the next call comes before the price of a sleep is spent, so it follows what was seen:
+ * A doorbell costs two switches on one CPU (3-5 us with the trap); a request that finds both sides
+ * awake costs the trap alone. Watching pays when the next call comes before the price of a sleep is
+ * spent, so it follows what was seen:
  *
- *  - A thread becomes *hot* after some quick calls in a row (by doorbell, back in the kernel within QUICK_NS of its
- *    reply). The Sentry then watches its slot, and the stub spins for its reply, until the thread stays away for longer
- *    than its budget, a small multiple of its usual time.
- *  - A hot period that was not worth it doubles the number of quick calls that the thread needs the next time.
- *  - The Sentry watches only while the threads in guest code leave it a CPU, and never below two of them.
+ *  - A thread becomes *hot* after some quick calls in a row (by doorbell, back in the kernel within
+ * QUICK_NS of its reply). The Sentry then watches its slot, and the stub spins for its reply, until
+ * the thread stays away for longer than its budget, a small multiple of its usual time.
+ *  - A hot period that was not worth it doubles the number of quick calls that the thread needs the
+ * next time.
+ *  - The Sentry watches only while the threads in guest code leave it a CPU, and never below two of
+ * them.
  *
- * Waking: with both sides on one CPU the notification wakes the other side right there (synchronous wake-up). While the Sentry
- * spins that would leave the woken thread without a CPU, so then wake-ups are ordinary ones.
+ * Waking: with both sides on one CPU the notification wakes the other side right there (synchronous
+ * wake-up). While the Sentry spins that would leave the woken thread without a CPU, so then
+ * wake-ups are ordinary ones.
  */
 #include "platform/systrap/systrap.h"
 
@@ -57,7 +61,8 @@ static uint64_t measure_tsc(void)
 
 /* ---- how many CPUs there are for us ---- */
 
-/* cpu.max of one control group: "max PERIOD" or "QUOTA PERIOD". In CPUs, rounded down; UINT_MAX: no limit. */
+/* cpu.max of one control group: "max PERIOD" or "QUOTA PERIOD". In CPUs, rounded down; UINT_MAX: no
+ * limit. */
 static unsigned group_quota(const char *path)
 {
 	unsigned long quota, period;
@@ -121,8 +126,9 @@ static void set_polled(struct systrap_thread *thread, uint32_t polled)
 }
 
 /*
- * Two spinners on one CPU are worse than none, and the scheduler leaves them there: while it is hot, the stub's thread may
- * run anywhere but here. (What the guest sees as its affinity is the kernel's own bookkeeping.)
+ * Two spinners on one CPU are worse than none, and the scheduler leaves them there: while it is
+ * hot, the stub's thread may run anywhere but here. (What the guest sees as its affinity is the
+ * kernel's own bookkeeping.)
  */
 static void set_apart(const struct systrap_thread *thread, bool apart)
 {
@@ -159,13 +165,16 @@ static void make_cold(struct systrap_thread *thread)
 	if (thread->hits >= WORTHWHILE_HITS)
 		thread->threshold = 1;
 	else
-		systrap.stats.wasted++, thread->threshold = min_of(max_of(thread->threshold, THRESHOLD_MIN / 2) * 2, THRESHOLD_MAX);
+		systrap.stats.wasted++,
+			thread->threshold = min_of(
+				max_of(thread->threshold, THRESHOLD_MIN / 2) * 2, THRESHOLD_MAX);
 	thread->quick_calls = 0;
 	if (systrap.hot_count == 0)
 		set_sync_wake(true);
 }
 
-/* Whether the guest threads that compute leave a CPU for us. What sits in a futex in the stub says so itself (a hint). */
+/* Whether the guest threads that compute leave a CPU for us. What sits in a futex in the stub says
+ * so itself (a hint). */
 static bool cpu_to_spare(const struct systrap_thread *self)
 {
 	const struct systrap_thread *thread;
@@ -201,7 +210,8 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold)
 	away = loop_monotonic_now() - thread->replied_at;
 	thread->usual_ns = (thread->usual_ns * 7 + min_of(away, (uint64_t)BUDGET_MAX_NS)) / 8;
 	if (!cold) {
-		if (++thread->hits % RESEAT_HITS == 0 && thread->snapshot.request.cpu == (unsigned)sched_getcpu())
+		if (++thread->hits % RESEAT_HITS == 0 &&
+			thread->snapshot.request.cpu == (unsigned)sched_getcpu())
 			set_apart(thread, true);
 		return;
 	}
@@ -251,7 +261,8 @@ static unsigned poll_hot(struct loop_source *source)
 
 static uint64_t thread_budget(const struct systrap_thread *thread)
 {
-	return max_of(min_of(thread->usual_ns * 4, (uint64_t)BUDGET_MAX_NS), (uint64_t)BUDGET_MIN_NS);
+	return max_of(
+		min_of(thread->usual_ns * 4, (uint64_t)BUDGET_MAX_NS), (uint64_t)BUDGET_MIN_NS);
 }
 
 static uint64_t spin_budget(struct loop_source *source)
@@ -272,8 +283,8 @@ static uint64_t spin_budget(struct loop_source *source)
 	return budget;
 }
 
-/* Nobody is watched while we sleep. A request that was published meanwhile is found by the last look: its stub either saw
- * polled == 0 and rings, or published before our fence. */
+/* Nobody is watched while we sleep. A request that was published meanwhile is found by the last
+ * look: its stub either saw polled == 0 and rings, or published before our fence. */
 static bool prepare_sleep(struct loop_source *source)
 {
 	struct systrap_thread *thread, *tmp;

@@ -67,7 +67,8 @@ static void stop(void)
 		return;
 	log_debug("systrap: %" PRIu64 " requests by doorbell, %" PRIu64 " by watching; %" PRIu64
 		  " hot periods, %" PRIu64 " wasted",
-		systrap.stats.cold, systrap.stats.hot, systrap.stats.promotions, systrap.stats.wasted);
+		systrap.stats.cold, systrap.stats.hot, systrap.stats.promotions,
+		systrap.stats.wasted);
 	systrap.stopping = true;
 	timer_cancel(&systrap.check_timer);
 	loop_fd_remove(&systrap.listener);

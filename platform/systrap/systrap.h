@@ -86,10 +86,10 @@ struct systrap_thread {
 	/* Spinning, spin.c */
 	bool hot;
 	struct list_head hot_link; /* systrap.hot while hot */
-	unsigned quick_calls; /* in a row */
-	unsigned threshold;   /* of them, to become hot; 0: never was */
-	unsigned hits;	      /* requests found by watching since it became hot */
-	uint64_t usual_ns;    /* average time between resume and request, clipped */
+	unsigned quick_calls;	   /* in a row */
+	unsigned threshold;	   /* of them, to become hot; 0: never was */
+	unsigned hits;		   /* requests found by watching since it became hot */
+	uint64_t usual_ns;	   /* average time between resume and request, clipped */
 	uint64_t replied_at;	   /* loop time of the last resume, ns */
 
 	struct systrap_snapshot snapshot;
@@ -129,7 +129,7 @@ struct systrap {
 	struct systrap_thread *zygote;
 	bool waking_sync;
 	unsigned running_count; /* threads in guest */
-	bool sync_wake; /* the listener wakes on the current CPU */
+	bool sync_wake;		/* the listener wakes on the current CPU */
 	uint64_t vdso_addr, vdso_size;
 	uint64_t tsc_per_us;
 	struct {

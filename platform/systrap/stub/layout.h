@@ -102,9 +102,9 @@ struct channel_request {
 	uint16_t flags;
 	uint32_t prefetch_count;
 	uint32_t result_count;
-	uint32_t cpu; /* where the stub ran, a hint */
+	uint32_t cpu;	   /* where the stub ran, a hint */
 	uint32_t sleeping; /* in a futex wait that the stub began itself, a hint */
-	uint64_t hint; /* reserved */
+	uint64_t hint;	   /* reserved */
 	struct channel_regs regs;
 	struct {
 		int32_t signo, code;

@@ -43,8 +43,9 @@ struct kernel_cmsg_fd {
 	int32_t fd, pad;
 };
 
-#define HELPER_STACK (STUB_STACK_BASE + STUB_STACK_SIZE) /* of the second thread, not yet in use   \
-							  */
+#define HELPER_STACK                                                                               \
+	(STUB_STACK_BASE + STUB_STACK_SIZE) /* of the second thread, not yet in use                \
+					     */
 
 #define FILTER_FLAGS (8u /* NEW_LISTENER */ | 32u /* WAIT_KILLABLE_RECV */)
 
