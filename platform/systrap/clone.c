@@ -45,7 +45,7 @@ static void clone_begin(struct systrap_clone *clone, struct systrap_thread *pare
 {
 	*clone = (struct systrap_clone){
 		.token = random_u64(),
-		.parent_tid = parent->tid,
+		.parent = parent,
 		.flags = new_as ? STUB_CLONE_FORK : STUB_CLONE_THREAD,
 		.approvals_left = APPROVALS,
 		.new_as = new_as,
@@ -69,6 +69,8 @@ static int clone_wait_child(struct systrap_clone *clone, int64_t result)
 	if (result < 0 && clone->tid == 0)
 		return clone_error(result);
 	while (clone->tid == 0) {
+		if (clone->parent->state == SYSTRAP_DEAD)
+			return -ESRCH;
 		if (wait_sleep(&clone->queue, ~0u, deadline, false, false) == -ETIMEDOUT)
 			return -EAGAIN;
 	}
@@ -168,7 +170,7 @@ static int attach_segment(struct systrap_thread *thread, unsigned segment)
 	err = systrap_notification_addfd(
 		thread->notification, systrap_segment_fd(thread->as, segment));
 	if (err < 0)
-		return -EAGAIN;
+		return err == -ENOENT ? -ESRCH : -EAGAIN;
 	command = systrap_command_add(thread, COMMAND_HOST);
 	command->nr = SYS_mmap;
 	memcpy(command->args,
@@ -278,7 +280,7 @@ int systrap_thread_clone(struct platform_thread *head, const struct platform_clo
 	fiber_mutex_unlock(&parent->as->transfer);
 	if (err < 0) {
 		systrap.thread_count--;
-		return err;
+		return parent->state == SYSTRAP_DEAD ? -ESRCH : err;
 	}
 	child->head.regs = clone->regs;
 	*ret_thread = &child->head;

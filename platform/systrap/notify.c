@@ -118,7 +118,7 @@ static bool approve_clone(struct systrap_thread *thread, const struct seccomp_no
 	struct systrap_clone *clone;
 
 	list_for_each_entry (clone, &systrap.clones, link) {
-		if (clone->parent_tid != thread->tid || clone->flags != notif->data.args[0])
+		if (clone->parent != thread || clone->flags != notif->data.args[0])
 			continue;
 		/* A signal makes the kernel restart clone, which asks again: a few times is normal.
 		 */

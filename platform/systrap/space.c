@@ -198,6 +198,7 @@ void systrap_as_kill(struct platform_as *platform_as)
 static void as_ended(struct systrap_as *as, int wait_status)
 {
 	struct systrap_thread *thread, *tmp;
+	struct systrap_clone *clone;
 
 	as->killed = true;
 	as->reaped = true;
@@ -212,6 +213,10 @@ static void as_ended(struct systrap_as *as, int wait_status)
 		systrap_thread_died(thread);
 		if (released)
 			systrap_thread_free(thread);
+	}
+	list_for_each_entry (clone, &systrap.clones, link) {
+		if (clone->parent->as == as)
+			wait_queue_wake(&clone->queue, ~0u);
 	}
 	if (as->live_threads == 0 && list_empty(&as->threads))
 		systrap_as_free(as);
@@ -358,6 +363,18 @@ static bool thread_exists(const struct systrap_thread *thread)
 	return syscall(SYS_tgkill, thread->as->pid, thread->tid, 0) == 0;
 }
 
+/* A stub that somebody stopped, alone or with the whole sandbox: if we run, so does it. */
+static void continue_stopped(void)
+{
+	siginfo_t info = {0};
+
+	while (waitid(P_PGID, (id_t)systrap.group, &info, WSTOPPED | WNOHANG) == 0 &&
+		info.si_pid != 0) {
+		(void)kill(info.si_pid, SIGCONT);
+		info.si_pid = 0;
+	}
+}
+
 /* True when the thread gives reason to look again. */
 static bool check_thread(struct systrap_thread *thread)
 {
@@ -403,6 +420,7 @@ void systrap_check_expired(struct timer *timer)
 	(void)timer;
 	systrap.tick++;
 	systrap_reap();
+	continue_stopped();
 	list_for_each_entry_safe (as, next_as, &systrap.spaces, link) {
 		list_for_each_entry_safe (thread, next_thread, &as->threads, as_link)
 			again |= check_thread(thread);

@@ -99,8 +99,8 @@ struct systrap_thread {
 struct systrap_clone {
 	struct list_head link; /* systrap.clones */
 	uint64_t token;
-	pid_t parent_tid;
-	uint64_t flags; /* what the notification must show */
+	struct systrap_thread *parent; /* whose fiber waits */
+	uint64_t flags;		       /* what the notification must show */
 	unsigned approvals_left;
 	bool new_as;
 	struct systrap_as *as;	 /* of the thread to come; for a fork the new, empty one */

@@ -192,9 +192,11 @@ noreturn static void child_main(const struct child_setup *setup)
 	sigset_t none;
 	int image;
 
+	/* Whatever a process of the host sends: neither the guest nor a call on its behalf hears of
+	 * it. The stub's own handlers come later; SIGKILL and SIGSTOP stay what they are. */
 	sigemptyset(&none);
 	for (int signo = 1; signo < 65; signo++)
-		(void)signal(signo, SIG_DFL);
+		(void)signal(signo, signo == SIGCHLD || signo == SIGCONT ? SIG_DFL : SIG_IGN);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	if (setpgid(0, 0) < 0)
 		_exit(10);

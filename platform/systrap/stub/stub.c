@@ -228,7 +228,14 @@ static int64_t command_futex(struct channel_slot *slot, struct channel_command *
 {
 	if (command->args[3] != 0 && command->nr)
 		command->args[3] = (uint64_t)&command->timespec;
-	return stub_futex(&slot->reply.interrupt, command->args);
+	for (;;) {
+		int64_t ret = stub_futex(&slot->reply.interrupt, command->args);
+
+		/* EINTR of something else than an interrupt: timeouts are absolute, so it can begin
+		 * anew. */
+		if (ret != -4 || __atomic_load_n(&slot->reply.interrupt, __ATOMIC_ACQUIRE))
+			return ret;
+	}
 }
 
 /* In the child the channel is not mapped (MADV_DONTFORK): until it has its own, only the stack. */
@@ -419,6 +426,21 @@ static bool futex_in_guest(struct stub_thread *self, struct stub_ucontext *uc)
 	}
 }
 
+/* A signal that a process of the host sent, not one that the kernel raised for what the guest did:
+ * as if it had not come. */
+static bool is_stray(const struct stub_siginfo *info)
+{
+	return info->code <= 0;
+}
+
+__attribute__((noreturn)) static void ignore_signal(
+	struct stub_thread *self, struct stub_ucontext *uc)
+{
+	if (in_text(uc->mc.rip))
+		return_nested(uc);
+	stub_resume(&self->slot->reply.interrupt, uc);
+}
+
 /* `int 0x80`: to the guest this is a machine without i386 calls, where the instruction is a
  * protection fault. */
 __attribute__((noreturn)) static void on_foreign_call(
@@ -444,6 +466,8 @@ void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *
 	uint32_t nr = (uint32_t)info->syscall;
 
 	(void)signo;
+	if (is_stray(info))
+		ignore_signal(self, uc);
 	request->flags = 0;
 	if (info->arch != 0xc000003e /* AUDIT_ARCH_X86_64 */)
 		on_foreign_call(self, uc);
@@ -466,6 +490,8 @@ void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *u
 	struct channel_request *request;
 	uint64_t rip = uc->mc.rip;
 
+	if (is_stray(info))
+		ignore_signal(self, uc);
 	if (in_text(rip)) {
 		if (rip == (uint64_t)stub_copy_insn)
 			uc->mc.rip = (uint64_t)stub_copy_fixup;
@@ -477,11 +503,6 @@ void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *u
 	}
 	request = &self->slot->request;
 	save_regs(&request->regs, &uc->mc, ~0ull);
-	if (info->code <= 0) {
-		/* Sent by a process of the host, not raised by the guest. */
-		post_simple(self, REQUEST_INTERRUPTED);
-		serve(self, uc);
-	}
 	request->fault.signo = signo;
 	request->fault.code = info->code;
 	request->fault.addr = info->addr;
