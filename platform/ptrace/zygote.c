@@ -37,9 +37,10 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define BOOT_PAGE   0x10000ull
-#define MOVE_BASE   0x600000000000ull /* where the vDSO waits while its final place may be taken */
-#define REGIONS_MAX 32
+#define BOOT_PAGE      0x10000ull
+#define MOVE_BASE      0x600000000000ull /* where the vDSO waits while its final place may be taken */
+#define STACK_WORDS    100		 /* of the initial stack: more than the host puts there */
+#define VDSO_PAGES_MAX 16		 /* on each side of its first page */
 #define OPTIONS                                                                                    \
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |  \
 		PTRACE_O_EXITKILL)
@@ -56,12 +57,6 @@ struct boot_image {
 	Elf64_Phdr text, stack;
 	uint8_t padding[LX_PAGE_SIZE - sizeof(Elf64_Ehdr) - 2 * sizeof(Elf64_Phdr)];
 	uint8_t code[LX_PAGE_SIZE];
-};
-
-struct region {
-	uint64_t start, end;
-	bool is_vdso; /* the vDSO or its data pages */
-	bool is_vdso_text;
 };
 
 /* A sealed or at least anonymous file with the image: -errno where the host allows neither. */
@@ -211,93 +206,95 @@ static int64_t boot_call(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64
 	return (int64_t)pt.zygote->injected.rax;
 }
 
-/* What exec mapped, in ascending order. Returns the count or -errno. */
-static int read_regions(struct region *regions)
+static bool is_mapped(uint64_t page)
 {
-	char path[64], line[512];
-	FILE *file;
-	int count = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pt.zygote->tid);
-	file = fopen(path, "re");
-	if (!file)
-		return -errno;
-	while (count < REGIONS_MAX && fgets(line, sizeof(line), file)) {
-		struct region *region = &regions[count];
-		unsigned long long start, end;
-
-		if (sscanf(line, "%llx-%llx", &start, &end) != 2 || start >= LX_TASK_SIZE)
-			continue;
-		region->start = start;
-		region->end = end;
-		region->is_vdso_text = strstr(line, "[vdso]") != NULL;
-		region->is_vdso = region->is_vdso_text || strstr(line, "[vvar") != NULL;
-		if (start != BOOT_PAGE)
-			count++;
-	}
-	fclose(file);
-	return count;
+	return boot_call(SYS_msync, page, LX_PAGE_SIZE, MS_ASYNC, 0, 0, 0, false) == 0;
 }
 
-/* Moves all vDSO regions by the same distance. */
-static bool move_vdso(struct region *regions, int count, uint64_t from, uint64_t to)
+/* AT_SYSINFO_EHDR of the initial stack: argc, argv, envp, auxv. 0 = no vDSO. */
+static uint64_t find_vdso(void)
 {
-	for (int i = 0; i < count; i++) {
-		struct region *region = &regions[i];
-		uint64_t size = region->end - region->start;
-		uint64_t target = region->start - from + to;
+	uint64_t words[STACK_WORDS] = {0};
+	struct iovec local = {.iov_base = words, .iov_len = sizeof(words)};
+	struct iovec remote = {.iov_base = (void *)pt.zygote->host.rsp, .iov_len = sizeof(words)};
+	size_t at = 1;
 
-		if (!region->is_vdso)
-			continue;
-		if (boot_call(SYS_mremap, region->start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
-			    target, 0, false) != (int64_t)target)
+	if (process_vm_readv(pt.zygote->tid, &local, 1, &remote, 1, 0) <= 0)
+		return 0;
+	/* Both lists are empty but for an argv[0] that the host may put there. */
+	for (unsigned lists = 0; lists < 2 && at < STACK_WORDS; at++)
+		lists += words[at] == 0;
+	for (; at + 1 < STACK_WORDS && words[at] != AT_NULL; at += 2) {
+		if (words[at] == AT_SYSINFO_EHDR && words[at + 1] < LX_TASK_SIZE)
+			return words[at + 1];
+	}
+	return 0;
+}
+
+/*
+ * The vDSO's data pages lie right below its text, in one mapping or several; the host refuses to
+ * split them (special_mapping_split, mm/mmap.c), so a mapping's size is the first for which a move
+ * succeeds.
+ */
+static uint64_t move_mapping(uint64_t start, uint64_t end, uint64_t target)
+{
+	for (uint64_t size = LX_PAGE_SIZE; size <= end - start; size += LX_PAGE_SIZE) {
+		if (boot_call(SYS_mremap, start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, target,
+			    0, false) == (int64_t)target)
+			return size;
+	}
+	return 0;
+}
+
+/* False when the host does not let go of one (mseal()ed system mappings): nothing has moved then,
+ * or the start fails. */
+static bool move_vdso(uint64_t start, uint64_t end, uint64_t target)
+{
+	while (start < end) {
+		uint64_t size = move_mapping(start, end, target);
+
+		if (size == 0)
 			return false;
-		region->start = target;
-		region->end = target + size;
+		start += size;
+		target += size;
 	}
 	return true;
 }
 
-/* Leaves nothing but the boot page and the vDSO, which ends up at its final place. */
+static int boot_unmap(uint64_t start, uint64_t end)
+{
+	if (start >= end)
+		return 0;
+	return (int)boot_call(SYS_munmap, start, end - start, 0, 0, 0, 0, false);
+}
+
+/*
+ * Leaves nothing but the boot page and the vDSO, which ends up at its final place. /proc/PID/maps
+ * would tell what there is, but the Sentry is confined by now and cannot open it.
+ */
 static int clear_address_space(void)
 {
-	struct region regions[REGIONS_MAX];
-	uint64_t low = UINT64_MAX, high = 0, base;
-	int count = read_regions(regions);
-	bool moved;
+	uint64_t text = find_vdso(), low = text, high = text, size, base;
 
-	if (count < 0)
-		return count;
-	for (int i = 0; i < count; i++) {
-		if (!regions[i].is_vdso)
-			continue;
-		low = min_of(low, regions[i].start);
-		high = max_of(high, regions[i].end);
-	}
-	moved = low < high && high - low < PT_VDSO_CEILING - PT_GUEST_END &&
-		move_vdso(regions, count, low, MOVE_BASE);
-	for (int i = 0; i < count; i++) {
-		struct region *region = &regions[i];
-
-		if ((!region->is_vdso || !moved) &&
-			boot_call(SYS_munmap, region->start, region->end - region->start, 0, 0, 0,
-				0, false) < 0 &&
-			!region->is_vdso)
-			return -EBUSY;
-	}
-	if (!moved) {
+	for (unsigned i = 0; text && i < VDSO_PAGES_MAX && is_mapped(low - LX_PAGE_SIZE); i++)
+		low -= LX_PAGE_SIZE;
+	for (unsigned i = 0; text && i < VDSO_PAGES_MAX && is_mapped(high); i++)
+		high += LX_PAGE_SIZE;
+	size = high - low;
+	if (size == 0 || !move_vdso(low, high, MOVE_BASE)) {
 		log_info("ptrace: the host's vDSO cannot be moved; guests run without one");
+		if (boot_unmap(BOOT_PAGE + LX_PAGE_SIZE, size ? low : LX_TASK_SIZE) < 0 ||
+			(size && boot_unmap(high, LX_TASK_SIZE) < 0))
+			return -EBUSY;
 		return 0;
 	}
-	base = PT_VDSO_CEILING - (high - low);
-	if (!move_vdso(regions, count, MOVE_BASE, base))
+	base = PT_VDSO_CEILING - size;
+	if (boot_unmap(BOOT_PAGE + LX_PAGE_SIZE, MOVE_BASE) < 0 ||
+		boot_unmap(MOVE_BASE + size, LX_TASK_SIZE) < 0 ||
+		!move_vdso(MOVE_BASE, MOVE_BASE + size, base))
 		return -EBUSY;
-	for (int i = 0; i < count; i++) {
-		if (regions[i].is_vdso_text) {
-			pt.vdso_addr = GADDR(regions[i].start);
-			pt.vdso_size = regions[i].end - regions[i].start;
-		}
-	}
+	pt.vdso_addr = GADDR(base + (text - low));
+	pt.vdso_size = high - text;
 	return 0;
 }
 
@@ -397,6 +394,7 @@ static int prepare(const char **ret_why)
 /* Seizes the child and lets it run into the stop behind its exec. */
 static int await_exec(pid_t pid, int handshake, const char **ret_why)
 {
+	bool exec_done = false;
 	int status;
 
 	*ret_why = "ptrace: PTRACE_SEIZE is not permitted";
@@ -416,7 +414,15 @@ static int await_exec(pid_t pid, int handshake, const char **ret_why)
 			*ret_why = child_steps[WEXITSTATUS(status)];
 		if (!WIFSTOPPED(status))
 			return -ECHILD;
-		if (status >> 16 == PTRACE_EVENT_EXEC)
+		/*
+		 * In the exec event the thread is still inside its call, which will write its
+		 * result over rax; the stop that counts is the one behind it.
+		 */
+		if (status >> 16 == PTRACE_EVENT_EXEC &&
+			ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
+			return -errno;
+		exec_done |= status >> 16 == PTRACE_EVENT_EXEC;
+		if (exec_done && status >> 16 == PTRACE_EVENT_STOP)
 			break;
 		if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
 			return -errno;

@@ -135,4 +135,12 @@ code_\name\()_end:
 	syscall
 	program_end damage
 
+	/* Calls the function at rbx, then reports its result. */
+	program call_rbx
+	call *%rbx
+	mov %rax, %rdi
+	mov $1000, %eax
+	syscall
+	program_end call_rbx
+
 	.section .note.GNU-stack,"",@progbits
