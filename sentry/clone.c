@@ -79,6 +79,7 @@ static void copy_attributes(struct task *child, const struct task *task, uint64_
 	memcpy(child->comm, task->comm, sizeof(child->comm));
 	child->blocked = task->blocked;
 	child->nice = task->nice;
+	child->ioprio = task->ioprio;
 	child->sched_policy = task->sched_policy;
 	child->sched_priority = task->sched_priority;
 	memcpy(child->affinity, task->affinity, sizeof(child->affinity));

@@ -50,7 +50,6 @@ struct mm {
 	size_t environ_size;
 	bool dumpable;
 	bool lock_future;  /* mlockall(MCL_FUTURE) */
-	bool thp_disabled; /* PR_SET_THP_DISABLE */
 	uint32_t membarrier;
 };
 

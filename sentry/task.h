@@ -191,6 +191,7 @@ struct task {
 	struct task *vfork_child; /* whose queue we sleep on; borrowed */
 
 	int nice, sched_policy, sched_priority;
+	int ioprio; /* class << 13 | level (ioprio_set(2)) */
 	uint64_t affinity[16]; /* bit mask of CPUs, as set by the guest */
 	uint64_t timer_slack_ns;
 	uint64_t start_time;
