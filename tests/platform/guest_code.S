@@ -143,4 +143,28 @@ code_\name\()_end:
 	syscall
 	program_end call_rbx
 
+	/* Waits until the word at rdi is r12 (0 or 1), flips it and wakes the other side, r13 times; then a call. */
+	program ping_pong
+1:	mov (%rdi), %eax
+	cmp %r12d, %eax
+	je 2f
+	mov %eax, %edx
+	mov $128, %esi
+	xor %r10d, %r10d
+	mov $202, %eax
+	syscall
+	jmp 1b
+2:	mov %r12d, %eax
+	xor $1, %eax
+	mov %eax, (%rdi)
+	mov $129, %esi
+	mov $1, %edx
+	mov $202, %eax
+	syscall
+	dec %r13
+	jnz 1b
+	mov $1000, %eax
+	syscall
+	program_end ping_pong
+
 	.section .note.GNU-stack,"",@progbits
