@@ -295,13 +295,18 @@ int64_t file_generic_seek(
 	return pos;
 }
 
+int64_t file_no_seek(struct file *file, int64_t offset, int whence)
+{
+	return file->pos;
+}
+
 int64_t file_seek(struct file *file, int64_t offset, int whence)
 {
 	int64_t pos;
 
 	if (whence < 0 || whence > LX_SEEK_HOLE)
 		return -EINVAL;
-	if (file->stream || !file->ops->seek)
+	if (!file->ops->seek)
 		return -ESPIPE;
 	fiber_mutex_lock(&file->pos_mutex);
 	pos = file->ops->seek(file, offset, whence);

@@ -549,6 +549,8 @@ ssize_t file_pwrite(struct file *file, struct uio *uio, int64_t pos, const struc
 uint32_t file_poll(struct file *file);
 int64_t file_generic_seek(
 	struct file *file, int64_t offset, int whence, uint64_t size, uint64_t max_size);
+/* A seek operation for files without a position that answers 0 (noop_llseek). */
+int64_t file_no_seek(struct file *file, int64_t offset, int whence);
 int64_t file_seek(struct file *file, int64_t offset, int whence);
 int file_sync(struct file *file, bool data_only);
 int file_fallocate(

@@ -443,6 +443,7 @@ static size_t epoll_show_fdinfo(struct file *file, char *buffer, size_t size)
 
 static const struct file_ops epoll_ops = {
 	.name = "epoll",
+	.seek = file_no_seek,
 	.poll = epoll_poll,
 	.poll_queue = epoll_poll_queue,
 	.release = epoll_release,

@@ -104,6 +104,7 @@ static const struct file_ops eventfd_ops = {
 	.name = "eventfd",
 	.read = eventfd_read,
 	.write = eventfd_write,
+	.seek = file_no_seek,
 	.poll = eventfd_poll,
 	.poll_queue = eventfd_poll_queue,
 	.release = eventfd_release,

@@ -327,6 +327,7 @@ static void inotify_release(struct file *file)
 static const struct file_ops inotify_ops = {
 	.name = "inotify",
 	.read = inotify_read,
+	.seek = file_no_seek,
 	.poll = inotify_poll,
 	.poll_queue = inotify_poll_queue,
 	.ioctl = inotify_ioctl,

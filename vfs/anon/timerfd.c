@@ -184,6 +184,7 @@ static size_t timerfd_show_fdinfo(struct file *file, char *buffer, size_t size)
 static const struct file_ops timerfd_ops = {
 	.name = "timerfd",
 	.read = timerfd_read,
+	.seek = file_no_seek,
 	.poll = timerfd_poll,
 	.poll_queue = timerfd_poll_queue,
 	.release = timerfd_release,
