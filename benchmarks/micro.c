@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One operation, many times: prints nanoseconds for one. Runs natively and in the sandbox; benchmarks/run compares.
+ * One operation, many times: prints nanoseconds for one. Runs natively and in the sandbox;
+ *benchmarks/run compares.
  *
  *	micro NAME [SECONDS]		micro --list
  */
@@ -208,7 +209,8 @@ static void op_unix_pingpong(long count)
 static void op_mmap_touch(long count)
 {
 	while (count--) {
-		char *p = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(
+			NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			die("mmap");
@@ -225,7 +227,8 @@ static void op_page_fault(long count)
 
 	while (count > 0) {
 		size_t n = count < (long)pages ? (size_t)count : pages;
-		char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *p = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			die("mmap");
@@ -367,13 +370,31 @@ static const struct {
 	const char *name;
 	void (*run)(long count);
 } operations[] = {
-	{"getppid", op_getppid}, {"umask", op_umask}, {"clock_gettime", op_clock}, {"read-zero", op_read_zero},
-	{"write-null", op_write_null}, {"stat", op_stat}, {"stat-missing", op_stat_missing}, {"open-close", op_open_close},
-	{"pread-4k", op_pread_4k}, {"pread-64k", op_pread_64k}, {"pread-4k-tmpfs", op_pread_4k_tmpfs},
-	{"pwrite-4k-tmpfs", op_pwrite_4k_tmpfs}, {"create-unlink", op_create_unlink}, {"pipe-self", op_pipe_self},
-	{"pipe-pingpong", op_pipe_pingpong}, {"unix-pingpong", op_unix_pingpong}, {"mmap-touch-64k", op_mmap_touch},
-	{"page-fault", op_page_fault}, {"fork-exit", op_fork_exit}, {"vfork-exec", op_vfork_exec}, {"thread", op_thread},
-	{"cond-pingpong", op_cond}, {"mutex-contended", op_mutex}, {"signal", op_signal}, {"cpu", op_cpu},
+	{"getppid", op_getppid},
+	{"umask", op_umask},
+	{"clock_gettime", op_clock},
+	{"read-zero", op_read_zero},
+	{"write-null", op_write_null},
+	{"stat", op_stat},
+	{"stat-missing", op_stat_missing},
+	{"open-close", op_open_close},
+	{"pread-4k", op_pread_4k},
+	{"pread-64k", op_pread_64k},
+	{"pread-4k-tmpfs", op_pread_4k_tmpfs},
+	{"pwrite-4k-tmpfs", op_pwrite_4k_tmpfs},
+	{"create-unlink", op_create_unlink},
+	{"pipe-self", op_pipe_self},
+	{"pipe-pingpong", op_pipe_pingpong},
+	{"unix-pingpong", op_unix_pingpong},
+	{"mmap-touch-64k", op_mmap_touch},
+	{"page-fault", op_page_fault},
+	{"fork-exit", op_fork_exit},
+	{"vfork-exec", op_vfork_exec},
+	{"thread", op_thread},
+	{"cond-pingpong", op_cond},
+	{"mutex-contended", op_mutex},
+	{"signal", op_signal},
+	{"cpu", op_cpu},
 };
 
 /* Grows the count until a batch takes a while, then reports the best of a few batches. */

@@ -18,6 +18,7 @@
 #include "sentry/confine.h"
 #include "sentry/control.h"
 #include "sentry/kernel_private.h"
+#include "sentry/strace.h"
 #include "sentry/task.h"
 
 /*
@@ -228,8 +229,22 @@ static void boot_fiber(void *arg)
 	kernel_limits_start(boot.config, boot.result);
 }
 
+/* A line for each call; losing some to a full disk must not stop the guest. */
+static void write_strace(struct strace_sink *sink, const char *text, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(kernel.config->strace_fd, text, size);
+
+		if (n <= 0)
+			return;
+		text += n;
+		size -= (size_t)n;
+	}
+}
+
 void kernel_run(const struct kernel_config *config, struct kernel_result *ret_result)
 {
+	static struct strace_sink strace = {.write = write_strace};
 	uint64_t start;
 	struct fiber *fiber;
 	int r;
@@ -241,6 +256,8 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	strcpy(kernel.domainname, "(none)");
 	if (config->audit_fd >= 0)
 		audit_set_fd(config->audit_fd);
+	if (config->strace_fd >= 0)
+		task_strace_enable(&strace);
 	if (set_up_host() < 0)
 		return;
 	start = kernel.boot_time_mono = loop_monotonic_now();
