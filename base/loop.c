@@ -2,7 +2,7 @@
 /*
  * The main loop.
  *
- * One turn: run a round of fibers, ask every source, expire timers, look at host descriptors. While
+ * One turn: ask every source, expire timers, run a round of fibers, look at host descriptors. While
  * turns find work the host descriptors are asked only every HOST_POLL_INTERVAL, since each question
  * is a host call and the hot path is shared memory. A turn that found nothing starts the spin
  * phase, as long as the largest budget among the sources; only then the loop sleeps.
@@ -282,10 +282,11 @@ static unsigned turn(void)
 {
 	unsigned found;
 
+	/* Fibers come last: what a source found runs, and is answered, in the same turn. */
 	loop.now = loop_monotonic_now();
-	found = fiber_run_ready();
-	found += poll_sources();
+	found = poll_sources();
 	found += timers_expire(loop.now);
+	found += fiber_run_ready();
 	if (loop.now - loop.last_host_poll >= HOST_POLL_INTERVAL)
 		found += poll_host(0);
 	return found;
