@@ -7,64 +7,15 @@
  * pages, so that writes reach the file. Futexes have values and waiters but no guest that would
  * ever change a word by itself.
  */
-#include "platform/null/null.h"
+#include "platform/null/null_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "abi/errno.h"
 #include "abi/futex.h"
-#include "abi/limits.h"
-#include "abi/mman.h"
-#include "base/checked.h"
 #include "base/fiber.h"
-#include "base/hash.h"
-#include "base/list.h"
-#include "base/log.h"
-#include "base/wait.h"
-
-#define GUEST_END     0x7fffff000000ull
-#define PAGES_MAX     (64u * 1024) /* mapped pages of an address space: unit tests are small */
-#define FPU_SIZE      832	   /* legacy area, header, AVX */
-#define NUMBER_PUSHED 1024
-
-struct null_page {
-	struct hash_entry node;
-	uint64_t index; /* address / LX_PAGE_SIZE */
-	int prot;
-	bool shared; /* @bytes is a host mapping of a file, else malloc()ed */
-	uint8_t *bytes;
-};
-
-struct platform_as {
-	struct hash_table pages;
-	unsigned page_count, thread_count;
-	bool dead;
-	struct null_record records[NULL_RECORDS_MAX];
-	size_t record_count;
-	unsigned fail_after;
-	int fail_error;
-	struct wait_queue wakeups; /* of threads in run() */
-	struct wait_queue futexes;
-	struct list_head futex_waiters;
-};
-
-struct scripted {
-	struct list_head link;
-	struct platform_event event;
-};
-
-struct null_thread {
-	struct platform_thread pub; /* first: the two pointers convert */
-	struct list_head script;
-	unsigned script_count;
-	bool interrupted, active;
-	uint64_t last_result;
-	uint8_t fpu[FPU_SIZE];
-};
 
 struct futex_waiter {
 	struct list_head link;
@@ -78,114 +29,6 @@ static struct {
 	struct platform_config config;
 	unsigned thread_count;
 } null;
-
-static struct null_thread *thread_of(const struct platform_thread *thread)
-{
-	return (struct null_thread *)thread;
-}
-
-/* Pages */
-
-static struct null_page *page_find(struct platform_as *as, uint64_t index)
-{
-	struct null_page *page;
-
-	hash_for_each_match(page, &as->pages, hash_u64(index), node)
-	{
-		if (page->index == index)
-			return page;
-	}
-	return NULL;
-}
-
-static void page_free(struct platform_as *as, struct null_page *page)
-{
-	hash_remove(&as->pages, &page->node);
-	as->page_count--;
-	if (page->shared)
-		munmap(page->bytes, LX_PAGE_SIZE);
-	else
-		free(page->bytes);
-	free(page);
-}
-
-/* Of a fresh page. NULL or the bytes; private ones hold what the file had. */
-static uint8_t *page_bytes(const struct platform_map *map, uint64_t offset)
-{
-	uint8_t *bytes;
-
-	if (map && map->shared) {
-		bytes = mmap(NULL, LX_PAGE_SIZE,
-			PROT_READ | (map->prot & LX_PROT_WRITE ? PROT_WRITE : 0), MAP_SHARED,
-			map->fd, (off_t)offset);
-		return bytes == MAP_FAILED ? NULL : bytes;
-	}
-	bytes = calloc(1, LX_PAGE_SIZE);
-	if (bytes && map && map->fd >= 0 &&
-		pread(map->fd, bytes, LX_PAGE_SIZE, (off_t)offset) < 0) {
-		free(bytes);
-		return NULL;
-	}
-	return bytes;
-}
-
-static int page_add(struct platform_as *as, uint64_t index, int prot,
-	const struct platform_map *map, uint64_t offset)
-{
-	struct null_page *page;
-
-	if (as->page_count >= PAGES_MAX)
-		return -ENOMEM;
-	page = calloc(1, sizeof(*page));
-	if (!page)
-		return -ENOMEM;
-	page->index = index;
-	page->prot = prot;
-	page->shared = map && map->shared;
-	page->bytes = page_bytes(map, offset);
-	if (!page->bytes || hash_insert(&as->pages, &page->node, hash_u64(index)) < 0) {
-		if (page->bytes && page->shared)
-			munmap(page->bytes, LX_PAGE_SIZE);
-		else
-			free(page->bytes);
-		free(page);
-		return -ENOMEM;
-	}
-	as->page_count++;
-	return 0;
-}
-
-static void pages_drop(struct platform_as *as, uint64_t first, uint64_t count)
-{
-	for (uint64_t i = 0; i < count; i++) {
-		struct null_page *page = page_find(as, first + i);
-
-		if (page)
-			page_free(as, page);
-	}
-}
-
-/* Copies up to the first page that is missing or lacks one of @need. */
-static size_t memory_copy(
-	struct platform_as *as, void *host, uint64_t guest, size_t size, bool write, int need)
-{
-	size_t done = 0;
-
-	while (done < size && guest + done < GUEST_END && guest + done >= guest) {
-		uint64_t addr = guest + done, offset = addr % LX_PAGE_SIZE;
-		size_t part = (size_t)min_of((uint64_t)(size - done), LX_PAGE_SIZE - offset);
-		struct null_page *page = page_find(as, addr / LX_PAGE_SIZE);
-
-		if (!page || (page->prot & need) != need)
-			break;
-		if (write)
-			memcpy(page->bytes + offset, (const char *)host + done, part);
-		else
-			memcpy((char *)host + done, page->bytes + offset, part);
-		done += part;
-	}
-	return done;
-}
 
 /* The life of address spaces and threads */
 
@@ -223,11 +66,7 @@ static struct platform_as *as_new(void)
 
 static void as_free(struct platform_as *as)
 {
-	struct hash_entry *entry;
-
-	while ((entry = hash_first(&as->pages)))
-		page_free(as, container_of(entry, struct null_page, node));
-	hash_fini(&as->pages);
+	null_pages_free(as);
 	wait_queue_destroy(&as->wakeups);
 	wait_queue_destroy(&as->futexes);
 	free(as);
@@ -272,22 +111,6 @@ static void null_as_kill(struct platform_as *as)
 	wait_queue_wake(&as->futexes, ~0u);
 }
 
-static int as_copy(struct platform_as *to, struct platform_as *from)
-{
-	struct null_page *page;
-
-	hash_for_each_entry (page, &from->pages, node) {
-		int err = page_add(to, page->index, page->prot, NULL, 0);
-
-		if (err < 0)
-			return err;
-		/* A shared page would need its file: the copy is a snapshot, which null.h's users
-		 * know. */
-		memcpy(page_find(to, page->index)->bytes, page->bytes, LX_PAGE_SIZE);
-	}
-	return 0;
-}
-
 static int null_thread_clone(struct platform_thread *parent, const struct platform_clone *clone,
 	struct platform_thread **ret_thread)
 {
@@ -301,7 +124,7 @@ static int null_thread_clone(struct platform_thread *parent, const struct platfo
 		as = as_new();
 		if (!as)
 			return -ENOMEM;
-		err = as_copy(as, parent->as);
+		err = null_as_copy(as, parent->as);
 	}
 	t = err == 0 ? thread_new(as) : NULL;
 	if (!t) {
@@ -463,249 +286,6 @@ static int null_fpu_reset(struct platform_thread *thread)
 		return -ESRCH;
 	memset(thread_of(thread)->fpu, 0, FPU_SIZE);
 	return 0;
-}
-
-/* Guest memory */
-
-static ssize_t null_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size)
-{
-	if (thread->as->dead)
-		return -ESRCH;
-	return (ssize_t)memory_copy(thread->as, dst, src.v, size, false, LX_PROT_READ);
-}
-
-static ssize_t null_copy_out(
-	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size)
-{
-	if (thread->as->dead)
-		return -ESRCH;
-	return (ssize_t)memory_copy(thread->as, (void *)src, dst.v, size, true, LX_PROT_WRITE);
-}
-
-static int null_copy_out_deferred(
-	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size)
-{
-	ssize_t count = null_copy_out(thread, dst, src, size);
-
-	if (count < 0)
-		return (int)count;
-	return (size_t)count == size ? 0 : -EFAULT;
-}
-
-bool null_memory_write(struct platform_as *as, gaddr_t addr, const void *src, size_t size)
-{
-	return memory_copy(as, (void *)src, addr.v, size, true, 0) == size;
-}
-
-bool null_memory_read(struct platform_as *as, gaddr_t addr, void *dst, size_t size)
-{
-	return memory_copy(as, dst, addr.v, size, false, 0) == size;
-}
-
-int null_protection(struct platform_as *as, gaddr_t addr)
-{
-	struct null_page *page = page_find(as, addr.v / LX_PAGE_SIZE);
-
-	return page ? page->prot : -1;
-}
-
-/* Mapping operations */
-
-static int record(struct platform_as *as, const struct null_record *record)
-{
-	as->records[as->record_count++ % NULL_RECORDS_MAX] = *record;
-	return record->result;
-}
-
-size_t null_record_count(const struct platform_as *as)
-{
-	return as->record_count;
-}
-
-const struct null_record *null_record(const struct platform_as *as, size_t back)
-{
-	if (back >= as->record_count || back >= NULL_RECORDS_MAX)
-		return NULL;
-	return &as->records[(as->record_count - 1 - back) % NULL_RECORDS_MAX];
-}
-
-void null_fail_mapping(struct platform_as *as, unsigned n, int err)
-{
-	as->fail_after = n;
-	as->fail_error = err;
-}
-
-/* What every operation checks first: 0 when it may go on. */
-static int mapping_check(struct platform_as *as, gaddr_t addr, uint64_t size)
-{
-	uint64_t end;
-
-	if (as->dead)
-		return -ESRCH;
-	if (as->fail_after > 0 && --as->fail_after == 0)
-		return as->fail_error;
-	if (addr.v % LX_PAGE_SIZE || size == 0 || !add_checked(addr.v, size, &end) ||
-		end > GUEST_END)
-		return -EINVAL;
-	return size / LX_PAGE_SIZE >= PAGES_MAX ? -ENOMEM : 0;
-}
-
-static uint64_t page_count(uint64_t size)
-{
-	return (size + LX_PAGE_SIZE - 1) / LX_PAGE_SIZE;
-}
-
-static int do_map(struct platform_as *as, const struct platform_map *map)
-{
-	uint64_t first = map->addr.v / LX_PAGE_SIZE, count = page_count(map->size);
-	int err = mapping_check(as, map->addr, map->size);
-
-	if (err < 0)
-		return err;
-	if (map->shared && map->fd < 0)
-		return -EINVAL;
-	pages_drop(as, first, count);
-	for (uint64_t i = 0; i < count; i++) {
-		err = page_add(as, first + i, map->prot, map, map->offset + i * LX_PAGE_SIZE);
-		if (err < 0) {
-			pages_drop(as, first, i);
-			return err;
-		}
-	}
-	return 0;
-}
-
-static int null_map(struct platform_thread *thread, const struct platform_map *map)
-{
-	return record(thread->as, &(struct null_record){
-					  .op = NULL_MAP,
-					  .addr = map->addr,
-					  .size = map->size,
-					  .prot = map->prot,
-					  .fd = map->fd,
-					  .offset = map->offset,
-					  .shared = map->shared,
-					  .noreserve = map->noreserve,
-					  .result = do_map(thread->as, map),
-				  });
-}
-
-static int null_unmap(struct platform_thread *thread, gaddr_t addr, uint64_t size)
-{
-	int err = mapping_check(thread->as, addr, size);
-
-	if (err == 0)
-		pages_drop(thread->as, addr.v / LX_PAGE_SIZE, page_count(size));
-	return record(thread->as,
-		&(struct null_record){
-			.op = NULL_UNMAP, .addr = addr, .size = size, .fd = -1, .result = err});
-}
-
-static int do_protect(struct platform_as *as, gaddr_t addr, uint64_t size, int prot)
-{
-	int err = mapping_check(as, addr, size);
-
-	/* mprotect(2): the pages before the hole have changed by then. */
-	for (uint64_t i = 0; err == 0 && i < page_count(size); i++) {
-		struct null_page *page = page_find(as, addr.v / LX_PAGE_SIZE + i);
-
-		if (page)
-			page->prot = prot;
-		else
-			err = -ENOMEM;
-	}
-	return err;
-}
-
-static int null_protect(struct platform_thread *thread, gaddr_t addr, uint64_t size, int prot)
-{
-	return record(thread->as, &(struct null_record){
-					  .op = NULL_PROTECT,
-					  .addr = addr,
-					  .size = size,
-					  .prot = prot,
-					  .fd = -1,
-					  .result = do_protect(thread->as, addr, size, prot),
-				  });
-}
-
-/* Moves a page's contents and protection to another index. */
-static void page_move(struct platform_as *as, struct null_page *page, uint64_t index)
-{
-	hash_remove(&as->pages, &page->node);
-	page->index = index;
-	/* Cannot fail: the table has its buckets. */
-	(void)hash_insert(&as->pages, &page->node, hash_u64(index));
-}
-
-static int do_remap(struct platform_as *as, gaddr_t old_addr, uint64_t old_size, uint64_t new_size,
-	gaddr_t new_addr)
-{
-	uint64_t from = old_addr.v / LX_PAGE_SIZE, to = new_addr.v / LX_PAGE_SIZE;
-	uint64_t old_count = page_count(old_size), new_count = page_count(new_size);
-	struct null_page *last = page_find(as, from + old_count - 1);
-	int err = mapping_check(as, old_addr, old_size);
-
-	if (err == 0)
-		err = mapping_check(as, new_addr, new_size);
-	if (err < 0)
-		return err;
-	if (!last)
-		return -EFAULT;
-	for (uint64_t i = old_count; i < new_count; i++) {
-		pages_drop(as, to + i, 1);
-		err = page_add(as, to + i, last->prot, NULL, 0);
-		if (err < 0)
-			return err;
-	}
-	for (uint64_t i = 0; i < old_count; i++) {
-		struct null_page *page = page_find(as, from + i);
-
-		if (!page)
-			continue;
-		if (i >= new_count) {
-			page_free(as, page);
-		} else if (from != to) {
-			pages_drop(as, to + i, 1);
-			page_move(as, page, to + i);
-		}
-	}
-	return 0;
-}
-
-static int null_remap(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
-	uint64_t new_size, gaddr_t new_addr)
-{
-	return record(thread->as,
-		&(struct null_record){
-			.op = NULL_REMAP,
-			.addr = old_addr,
-			.size = old_size,
-			.new_addr = new_addr,
-			.new_size = new_size,
-			.fd = -1,
-			.result = do_remap(thread->as, old_addr, old_size, new_size, new_addr),
-		});
-}
-
-static int null_advise(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice)
-{
-	int err = mapping_check(thread->as, addr, size);
-
-	for (uint64_t i = 0; err == 0 && advice == LX_MADV_DONTNEED && i < page_count(size); i++) {
-		struct null_page *page = page_find(thread->as, addr.v / LX_PAGE_SIZE + i);
-
-		if (!page)
-			err = -ENOMEM;
-		else if (!page->shared)
-			memset(page->bytes, 0, LX_PAGE_SIZE);
-	}
-	return record(thread->as, &(struct null_record){.op = NULL_ADVISE,
-					  .addr = addr,
-					  .size = size,
-					  .prot = advice,
-					  .fd = -1,
-					  .result = err});
 }
 
 /* Futexes */
