@@ -249,6 +249,11 @@ void fd_close_on_exec(struct fd_table *table)
 			(void)fd_close(table, (int)fd, NULL);
 }
 
+bool fd_available(struct fd_table *table, uint64_t limit)
+{
+	return lowest_free(table, 0) < min_of(limit, (uint64_t)SENTRY_MAX_FDS);
+}
+
 int fd_get_flags(struct fd_table *table, int fd)
 {
 	if (!fd_valid(table, fd))

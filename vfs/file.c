@@ -202,16 +202,22 @@ ssize_t file_write(struct file *file, struct uio *uio, const struct vfs_ctx *ctx
 
 ssize_t file_pread(struct file *file, struct uio *uio, int64_t pos, const struct vfs_ctx *ctx)
 {
-	if (file->stream)
+	if (file_is_stream(file))
 		return -ESPIPE;
 	return read_at(file, uio, &pos);
 }
 
 ssize_t file_pwrite(struct file *file, struct uio *uio, int64_t pos, const struct vfs_ctx *ctx)
 {
-	if (file->stream)
+	if (file_is_stream(file))
 		return -ESPIPE;
 	return write_at(file, uio, &pos, ctx);
+}
+
+/* Pipes, sockets and what has no name at all but can be seeked in neither. */
+bool file_is_stream(const struct file *file)
+{
+	return file->stream || (!file->path.mount && !file->ops->seek);
 }
 
 uint32_t file_poll(struct file *file)
@@ -232,7 +238,7 @@ ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uin
 
 	if (room == 0)
 		return 0;
-	if ((file->flags & LX_O_APPEND) || uio->append)
+	if (((file->flags & LX_O_APPEND) && !uio->no_append) || uio->append)
 		*pos = (int64_t)size;
 	if (*pos < 0)
 		return -EINVAL;

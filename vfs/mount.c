@@ -171,6 +171,8 @@ struct mount *mount_next(const struct mount *mount)
 {
 	const struct list_head *next = mount ? mount->table.next : all_mounts.next;
 
+	if (mount && list_empty(&mount->table))
+		return NULL; /* it was detached */
 	return next == &all_mounts ? NULL : list_entry(next, struct mount, table);
 }
 

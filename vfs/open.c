@@ -13,7 +13,8 @@
 #include "abi/inotify.h"
 #include "vfs/internal.h"
 
-#define O_CREATION_FLAGS (LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC)
+/* What F_GETFL does not show. */
+#define O_CREATION_FLAGS (LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_CLOEXEC)
 
 static const struct file_ops path_file_ops = {.name = "path"};
 
@@ -283,7 +284,7 @@ static int open_tmpfile(const struct vfs_ctx *ctx, const struct path *dir, int f
 }
 
 /* build_open_flags(): what does not fit together. May change *flags. */
-static int open_flags_check(int *flags)
+int vfs_open_flags(int *flags)
 {
 	if (*flags & LX_O_PATH) {
 		*flags &= LX_O_PATH | LX_O_DIRECTORY | LX_O_NOFOLLOW | LX_O_CLOEXEC;
@@ -307,7 +308,7 @@ int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *nam
 	struct walk walk;
 	int err;
 
-	err = open_flags_check(&flags);
+	err = vfs_open_flags(&flags);
 	if (err < 0)
 		return err;
 	if (!(flags & LX_O_NOFOLLOW) &&

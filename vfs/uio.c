@@ -49,6 +49,7 @@ static void uio_advance(struct uio *uio, uint64_t size)
 static ssize_t uio_move(struct uio *uio, void *data, size_t size, bool to_caller)
 {
 	struct uio_segment *segment = &uio->segments[uio->segment];
+	gaddr_t guest, end;
 
 	if (!uio->thread) {
 		uint8_t *memory = (uint8_t *)segment->kernel + uio->offset;
@@ -59,10 +60,16 @@ static ssize_t uio_move(struct uio *uio, void *data, size_t size, bool to_caller
 			memcpy(data, memory, size);
 		return (ssize_t)size;
 	}
+	/* Never ask a platform for its stub's own memory: what lies above the guest's end faults.
+	 */
+	guest = gaddr_add(segment->guest, uio->offset);
+	end = platform->guest_end();
+	if (guest.v >= end.v)
+		return 0;
+	size = min_of((uint64_t)size, end.v - guest.v);
 	if (to_caller)
-		return platform->copy_out(
-			uio->thread, gaddr_add(segment->guest, uio->offset), data, size);
-	return platform->copy_in(uio->thread, data, gaddr_add(segment->guest, uio->offset), size);
+		return platform->copy_out(uio->thread, guest, data, size);
+	return platform->copy_in(uio->thread, data, guest, size);
 }
 
 static ssize_t uio_copy(struct uio *uio, uint8_t *data, size_t size, bool to_caller)

@@ -117,6 +117,7 @@ struct uio {
 	uint64_t resid;			/* bytes left, <= LX_MAX_RW_COUNT */
 	bool nonblock; /* RWF_NOWAIT / MSG_DONTWAIT for this transfer, besides O_NONBLOCK */
 	bool append;   /* RWF_APPEND */
+	bool no_append; /* RWF_NOAPPEND */
 	bool dsync;
 };
 void uio_init_kernel(struct uio *uio, struct uio_segment *segment, void *buffer, size_t size);
@@ -395,6 +396,8 @@ int vfs_open(const struct vfs_ctx *ctx, const struct path *base, const char *nam
 	uint32_t mode, unsigned walk_flags,
 	struct file *
 		*ret_file); /* LX_O_* flags; includes O_CREAT, O_EXCL, O_TMPFILE, O_PATH, O_TRUNC */
+/* Refuses flags that do not fit together and normalises the rest, as vfs_open() does first. */
+int vfs_open_flags(int *flags);
 int vfs_open_path(const struct vfs_ctx *ctx, const struct path *path, int flags,
 	struct file **ret_file); /* an existing object */
 int vfs_getattr(const struct path *path, struct kstat *ret);
@@ -546,6 +549,7 @@ ssize_t file_read(
 ssize_t file_write(struct file *file, struct uio *uio, const struct vfs_ctx *ctx);
 ssize_t file_pread(struct file *file, struct uio *uio, int64_t pos, const struct vfs_ctx *ctx);
 ssize_t file_pwrite(struct file *file, struct uio *uio, int64_t pos, const struct vfs_ctx *ctx);
+bool file_is_stream(const struct file *file); /* pread and pwrite are -ESPIPE */
 uint32_t file_poll(struct file *file);
 int64_t file_generic_seek(
 	struct file *file, int64_t offset, int whence, uint64_t size, uint64_t max_size);
@@ -639,6 +643,7 @@ int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t li
 int fd_close(struct fd_table *table, int fd, void *lock_owner); /* flush, posix locks; may sleep */
 void fd_close_range(struct fd_table *table, unsigned first, unsigned last, bool set_cloexec_only);
 void fd_close_on_exec(struct fd_table *table);
+bool fd_available(struct fd_table *table, uint64_t limit); /* is a descriptor below @limit free? */
 int fd_get_flags(struct fd_table *table, int fd); /* FD_CLOEXEC or 0 */
 int fd_set_flags(struct fd_table *table, int fd, int flags);
 /* First open descriptor >= @fd, or -1: for /proc/PID/fd. */

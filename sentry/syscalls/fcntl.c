@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fcntl(2), dup(2), flock(2), ioctl(2): what is done to a descriptor or an open file as such */
+#include <errno.h>
+#include <limits.h>
+
+#include "abi/errno.h"
+#include "abi/fcntl.h"
+#include "abi/ioctl.h"
+#include "abi/resource.h"
+#include "abi/signal.h"
+#include "abi/stat.h"
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "sentry/syscalls/path.h"
+#include "sentry/syscalls_gen.h"
+#include "vfs/anon.h"
+
+/* ---- dup(2) ---- */
+
+static int64_t dup_file(struct task *t, struct file *file, int min, bool cloexec)
+{
+	int fd = fd_install(
+		t->files, file_ref(file), min, task_rlimit(t, LX_RLIMIT_NOFILE), cloexec);
+
+	if (fd < 0)
+		file_unref(file);
+	return fd;
+}
+
+int64_t sys_dup(struct task *t, int oldfd)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get_any(t->files, oldfd);
+
+	return file ? dup_file(t, file, 0, false) : -EBADF;
+}
+
+int64_t sys_dup3(struct task *t, int oldfd, int newfd, unsigned flags)
+{
+	uint64_t limit = task_rlimit(t, LX_RLIMIT_NOFILE);
+	struct file *file;
+	int fd;
+
+	if (flags & ~(unsigned)LX_O_CLOEXEC || oldfd == newfd)
+		return -EINVAL;
+	if (newfd < 0 || (uint64_t)newfd >= limit)
+		return -EBADF;
+	file = fd_get_any(t->files, oldfd);
+	if (!file)
+		return -EBADF;
+	fd = fd_install_at(t->files, file, newfd, limit, flags & LX_O_CLOEXEC);
+	if (fd < 0)
+		file_unref(file);
+	return fd;
+}
+
+int64_t sys_dup2(struct task *t, int oldfd, int newfd)
+{
+	if (oldfd == newfd)
+		return fd_get_flags(t->files, oldfd) < 0 ? -EBADF : newfd;
+	return sys_dup3(t, oldfd, newfd, 0);
+}
+
+/* ---- flock(2) ---- */
+
+int64_t sys_flock(struct task *t, int fd, unsigned operation)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+	int kind = (int)operation & ~LX_LOCK_NB;
+
+	if (kind != LX_LOCK_SH && kind != LX_LOCK_EX && kind != LX_LOCK_UN)
+		return -EINVAL;
+	file = fd_get(t->files, fd);
+	if (!file || (kind != LX_LOCK_UN && !file->readable && !file->writable))
+		return -EBADF;
+	return file_flock(file, (int)operation);
+}
+
+/* ---- record locks ---- */
+
+/* flock64_to_posix_lock() */
+static int decode_range(struct file *file, const struct lx_flock *flock, struct record_lock *lock)
+{
+	struct kstat stat;
+	int64_t start;
+	int err;
+
+	switch (flock->l_whence) {
+	case LX_SEEK_SET:
+		start = 0;
+		break;
+	case LX_SEEK_CUR:
+		start = file->pos;
+		break;
+	case LX_SEEK_END:
+		err = vfs_getattr(&file->path, &stat);
+		if (err < 0)
+			return err;
+		start = (int64_t)stat.size;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (flock->l_start > INT64_MAX - start)
+		return -EOVERFLOW;
+	start += flock->l_start;
+	if (start < 0)
+		return -EINVAL;
+	lock->end = INT64_MAX;
+	if (flock->l_len > 0) {
+		if (flock->l_len - 1 > INT64_MAX - start)
+			return -EOVERFLOW;
+		lock->end = start + flock->l_len - 1;
+	} else if (flock->l_len < 0) {
+		if (start + flock->l_len < 0)
+			return -EINVAL;
+		lock->end = start - 1;
+		start += flock->l_len;
+	}
+	lock->start = start;
+	return 0;
+}
+
+static int decode_lock(struct task *t, struct file *file, gaddr_t addr, bool ofd,
+	struct lx_flock *flock, struct record_lock *lock)
+{
+	int err = guest_read_value(t, flock, addr);
+
+	if (err < 0)
+		return err;
+	if (ofd && flock->l_pid)
+		return -EINVAL;
+	err = decode_range(file, flock, lock);
+	if (err < 0)
+		return err;
+	if (flock->l_type < LX_F_RDLCK || flock->l_type > LX_F_UNLCK)
+		return -EINVAL;
+	lock->type = flock->l_type;
+	lock->ofd = ofd;
+	lock->owner = ofd ? (const void *)file : (const void *)t->files;
+	lock->pid = ofd ? -1 : t->group->pid->nr;
+	return 0;
+}
+
+static int64_t get_lock(struct task *t, struct file *file, gaddr_t addr, bool ofd)
+{
+	struct record_lock lock;
+	struct lx_flock flock;
+	int err = decode_lock(t, file, addr, ofd, &flock, &lock);
+
+	if (err < 0)
+		return err;
+	if (lock.type == LX_F_UNLCK)
+		return -EINVAL;
+	file_record_lock_test(file, &lock);
+	flock.l_type = (int16_t)lock.type;
+	if (lock.type != LX_F_UNLCK) {
+		flock.l_whence = LX_SEEK_SET;
+		flock.l_start = lock.start;
+		flock.l_len = lock.end == INT64_MAX ? 0 : lock.end - lock.start + 1;
+		flock.l_pid = lock.pid;
+	}
+	return guest_write_value(t, addr, &flock);
+}
+
+static int64_t set_lock(struct task *t, struct file *file, gaddr_t addr, bool ofd, bool wait)
+{
+	struct record_lock lock;
+	struct lx_flock flock;
+	int err = decode_lock(t, file, addr, ofd, &flock, &lock);
+
+	if (err < 0)
+		return err;
+	if ((lock.type == LX_F_RDLCK && !file->readable) ||
+		(lock.type == LX_F_WRLCK && !file->writable))
+		return -EBADF;
+	return file_record_lock(file, &lock, wait);
+}
+
+/* ---- owners of SIGIO ---- */
+
+static int set_owner(struct file *file, int kind, int pid)
+{
+	const struct pid *found;
+
+	if (pid) {
+		found = pid_find(pid);
+		if (!found || (kind == LX_F_OWNER_PGRP && list_empty(&found->pgrp_members)))
+			return -ESRCH;
+	}
+	file->owner.kind = kind;
+	file->owner.pid = pid;
+	return 0;
+}
+
+static int64_t set_owner_int(struct file *file, int who)
+{
+	if (who == INT_MIN)
+		return -EINVAL;
+	return who < 0 ? set_owner(file, LX_F_OWNER_PGRP, -who)
+		       : set_owner(file, LX_F_OWNER_PID, who);
+}
+
+static int64_t owner_ex(struct task *t, struct file *file, gaddr_t addr, bool set)
+{
+	struct lx_f_owner_ex owner = {.type = file->owner.kind, .pid = file->owner.pid};
+	int err;
+
+	if (!set)
+		return guest_write_value(t, addr, &owner);
+	err = guest_read_value(t, &owner, addr);
+	if (err < 0)
+		return err;
+	if (owner.type < LX_F_OWNER_TID || owner.type > LX_F_OWNER_PGRP)
+		return -EINVAL;
+	if (owner.pid < 0)
+		return -ESRCH;
+	return set_owner(file, owner.type, owner.pid);
+}
+
+/* ---- fcntl(2) ---- */
+
+#define SETFL_MASK (LX_O_APPEND | LX_O_NONBLOCK | LX_O_DIRECT | LX_O_NOATIME | LX_FASYNC)
+
+static int64_t set_flags(struct task *t, struct file *file, unsigned flags)
+{
+	int err;
+
+	if ((flags & LX_O_NOATIME) && !(file->flags & LX_O_NOATIME) &&
+		!inode_owner_or_capable(file->inode, t->cred))
+		return -EPERM;
+	if (file->ops->check_flags) {
+		err = file->ops->check_flags(file, (int)flags & SETFL_MASK);
+		if (err < 0)
+			return err;
+	}
+	file->flags = (file->flags & ~SETFL_MASK) | ((int)flags & SETFL_MASK);
+	return 0;
+}
+
+static int64_t get_seals(const struct file *file)
+{
+	unsigned seals;
+	int err = tmpfs_get_seals(file->inode, &seals);
+
+	return err < 0 ? err : (int64_t)seals;
+}
+
+static int64_t dup_min(struct task *t, struct file *file, uint64_t min, bool cloexec)
+{
+	if (min >= task_rlimit(t, LX_RLIMIT_NOFILE))
+		return -EINVAL;
+	return dup_file(t, file, (int)min, cloexec);
+}
+
+static int64_t same_file(struct task *t, const struct file *file, int fd)
+{
+	_cleanup_(cleanup_file_unref) struct file *other = fd_get_any(t->files, fd);
+
+	return other ? other == file : -EBADF;
+}
+
+/* What O_PATH descriptors can do as well (check_fcntl_cmd()). */
+static bool allowed_for_path(int cmd)
+{
+	return cmd == LX_F_DUPFD || cmd == LX_F_DUPFD_CLOEXEC || cmd == LX_F_GETFD ||
+	       cmd == LX_F_SETFD || cmd == LX_F_GETFL || cmd == LX_F_DUPFD_QUERY;
+}
+
+/* Commands about the descriptor or with plain values; -ENOIOCTLCMD: none of them. */
+static int64_t fcntl_value(struct task *t, int fd, struct file *file, int cmd, uint64_t arg)
+{
+	switch (cmd) {
+	case LX_F_DUPFD:
+	case LX_F_DUPFD_CLOEXEC:
+		return dup_min(t, file, (unsigned)arg, cmd == LX_F_DUPFD_CLOEXEC);
+	case LX_F_GETFD:
+		return fd_get_flags(t->files, fd);
+	case LX_F_SETFD:
+		return fd_set_flags(t->files, fd, (int)arg);
+	case LX_F_GETFL:
+		return file->flags;
+	case LX_F_SETFL:
+		return set_flags(t, file, (unsigned)arg);
+	case LX_F_SETOWN:
+		return set_owner_int(file, (int)arg);
+	case LX_F_GETOWN:
+		return file->owner.kind == LX_F_OWNER_PGRP ? -file->owner.pid : file->owner.pid;
+	case LX_F_SETSIG:
+		if (arg > LX_NSIG)
+			return -EINVAL;
+		file->owner.signo = (int)arg;
+		return 0;
+	case LX_F_GETSIG:
+		return file->owner.signo;
+	case LX_F_DUPFD_QUERY:
+		return same_file(t, file, (int)arg);
+	case LX_F_GETLEASE:
+		return LX_F_UNLCK;
+	case LX_F_SETPIPE_SZ:
+		return pipe_set_size(file, (unsigned)arg);
+	case LX_F_GETPIPE_SZ:
+		return pipe_get_size(file);
+	case LX_F_ADD_SEALS:
+		return (uint64_t)(unsigned)arg != arg ? -EINVAL
+						      : tmpfs_add_seals(file, (unsigned)arg);
+	case LX_F_GET_SEALS:
+		return get_seals(file);
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
+
+int64_t sys_fcntl(struct task *t, int fd, int cmd, uint64_t arg)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get_any(t->files, fd);
+	int64_t r;
+
+	if (!file || ((file->flags & LX_O_PATH) && !allowed_for_path(cmd)))
+		return -EBADF;
+	r = fcntl_value(t, fd, file, cmd, arg);
+	if (r != -ENOIOCTLCMD)
+		return r;
+	switch (cmd) {
+	case LX_F_GETLK:
+	case LX_F_OFD_GETLK:
+		return get_lock(t, file, GADDR(arg), cmd == LX_F_OFD_GETLK);
+	case LX_F_SETLK:
+	case LX_F_SETLKW:
+		return set_lock(t, file, GADDR(arg), false, cmd == LX_F_SETLKW);
+	case LX_F_OFD_SETLK:
+	case LX_F_OFD_SETLKW:
+		return set_lock(t, file, GADDR(arg), true, cmd == LX_F_OFD_SETLKW);
+	case LX_F_GETOWN_EX:
+	case LX_F_SETOWN_EX:
+		return owner_ex(t, file, GADDR(arg), cmd == LX_F_SETOWN_EX);
+	default:
+		return -EINVAL;
+	}
+}
+
+/* ---- ioctl(2) ---- */
+
+static int64_t set_nonblock(struct task *t, struct file *file, gaddr_t arg)
+{
+	int32_t on;
+	int err = guest_read_value(t, &on, arg);
+
+	if (err < 0)
+		return err;
+	file->flags = on ? file->flags | LX_O_NONBLOCK : file->flags & ~LX_O_NONBLOCK;
+	return 0;
+}
+
+/* fioasync(): only files that can send SIGIO know the flag. */
+static int64_t set_async(struct task *t, struct file *file, gaddr_t arg)
+{
+	int32_t on;
+	int err = guest_read_value(t, &on, arg);
+
+	if (err < 0)
+		return err;
+	if (!on == !(file->flags & LX_FASYNC))
+		return 0;
+	if (!file->ops->poll_queue)
+		return -ENOTTY;
+	file->flags = on ? file->flags | LX_FASYNC : file->flags & ~LX_FASYNC;
+	return 0;
+}
+
+static int64_t file_size_ioctl(struct task *t, struct file *file, unsigned request, gaddr_t arg)
+{
+	struct kstat stat;
+	int64_t size;
+	int32_t left;
+	int err = vfs_getattr(&file->path, &stat);
+
+	if (err < 0)
+		return err;
+	if (request == LX_FIOQSIZE) {
+		size = (int64_t)stat.size;
+		return guest_write_value(t, arg, &size);
+	}
+	left = (int32_t)((int64_t)stat.size - file->pos);
+	return guest_write_value(t, arg, &left);
+}
+
+/* The requests that the kernel answers for every file (do_vfs_ioctl()). -ENOIOCTLCMD: not one. */
+static int64_t generic_ioctl(
+	struct task *t, int fd, struct file *file, unsigned request, gaddr_t arg)
+{
+	uint32_t mode = file->inode->mode;
+	int32_t block_size;
+
+	switch (request) {
+	case LX_FIOCLEX:
+		return fd_set_flags(t->files, fd, LX_FD_CLOEXEC);
+	case LX_FIONCLEX:
+		return fd_set_flags(t->files, fd, 0);
+	case LX_FIONBIO:
+		return set_nonblock(t, file, arg);
+	case LX_FIOASYNC:
+		return set_async(t, file, arg);
+	case LX_FIOQSIZE:
+		if (!LX_S_ISREG(mode) && !LX_S_ISDIR(mode) && !LX_S_ISLNK(mode))
+			return -ENOTTY;
+		return file_size_ioctl(t, file, request, arg);
+	case LX_FIONREAD:
+		return LX_S_ISREG(mode) ? file_size_ioctl(t, file, request, arg) : -ENOIOCTLCMD;
+	case LX_FIGETBSZ:
+		block_size = (int32_t)file->inode->sb->block_size;
+		return guest_write_value(t, arg, &block_size);
+	case LX_FICLONE:
+	case LX_FICLONERANGE:
+		return -EOPNOTSUPP;
+	default:
+		return -ENOIOCTLCMD;
+	}
+}
+
+int64_t sys_ioctl(struct task *t, int fd, int request, uint64_t arg)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get(t->files, fd);
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	int64_t r;
+
+	if (!file)
+		return -EBADF;
+	r = generic_ioctl(t, fd, file, (unsigned)request, GADDR(arg));
+	if (r != -ENOIOCTLCMD)
+		return r;
+	if (!file->ops->ioctl)
+		return -ENOTTY;
+	r = file->ops->ioctl(file, (unsigned)request, GADDR(arg), &ctx);
+	return r == -ENOIOCTLCMD ? -ENOTTY : r;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* open(2), openat2(2), creat(2), close(2), close_range(2), name_to_handle_at(2) */
+#include <errno.h>
+
+#include "abi/cap.h"
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "abi/resource.h"
+#include "base/cleanup.h"
+#include "sentry/syscalls/anon_fd.h"
+#include "sentry/syscalls/path.h"
+#include "sentry/syscalls_gen.h"
+
+#define OPEN_FLAGS_KNOWN                                                                           \
+	(LX_O_ACCMODE | LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_APPEND |          \
+		LX_O_NONBLOCK | LX_O_SYNC | LX_FASYNC | LX_O_DIRECT | LX_O_LARGEFILE |             \
+		LX_O_DIRECTORY | LX_O_NOFOLLOW | LX_O_NOATIME | LX_O_CLOEXEC | LX_O_PATH |         \
+		LX_O_TMPFILE_BIT)
+#define OPEN_PATH_FLAGS (LX_O_DIRECTORY | LX_O_NOFOLLOW | LX_O_PATH | LX_O_CLOEXEC)
+#define RESOLVE_KNOWN                                                                              \
+	(LX_RESOLVE_NO_XDEV | LX_RESOLVE_NO_MAGICLINKS | LX_RESOLVE_NO_SYMLINKS |                  \
+		LX_RESOLVE_BENEATH | LX_RESOLVE_IN_ROOT | LX_RESOLVE_CACHED)
+
+/* do_sys_openat2(): flags, then the name, then a free descriptor, and only then the file. */
+static int64_t do_open(
+	struct task *t, int dirfd, gaddr_t name, int flags, unsigned mode, unsigned walk_flags)
+{
+	uint64_t limit = task_rlimit(t, LX_RLIMIT_NOFILE);
+	_cleanup_at_ struct at_name at = {0};
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	struct file *file;
+	int err = vfs_open_flags(&flags);
+
+	if (err < 0)
+		return err;
+	err = at_name_read(t, dirfd, name, walk_flags, &at);
+	if (err < 0)
+		return err;
+	if (!fd_available(t->files, limit))
+		return -EMFILE;
+	err = vfs_open(&ctx, at_base(&at), at.name, flags, mode, walk_flags, &file);
+	if (err < 0)
+		return err;
+	return install_new_file(t, file, flags & LX_O_CLOEXEC);
+}
+
+/* build_open_how(): the old calls ignore what they do not know. */
+static int64_t open_leniently(
+	struct task *t, int dirfd, gaddr_t name, unsigned flags, unsigned mode)
+{
+	flags &= OPEN_FLAGS_KNOWN;
+	if (flags & LX_O_PATH)
+		flags &= OPEN_PATH_FLAGS;
+	else
+		flags |= LX_O_LARGEFILE;
+	return do_open(t, dirfd, name, (int)flags, mode & 07777, 0);
+}
+
+int64_t sys_open(struct task *t, gaddr_t pathname, unsigned flags, unsigned mode)
+{
+	return open_leniently(t, LX_AT_FDCWD, pathname, flags, mode);
+}
+
+int64_t sys_openat(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, unsigned mode)
+{
+	return open_leniently(t, dirfd, pathname, flags, mode);
+}
+
+int64_t sys_creat(struct task *t, gaddr_t pathname, unsigned mode)
+{
+	return open_leniently(
+		t, LX_AT_FDCWD, pathname, LX_O_CREAT | LX_O_WRONLY | LX_O_TRUNC, mode);
+}
+
+static unsigned resolve_to_walk(uint64_t resolve)
+{
+	return (resolve & LX_RESOLVE_NO_XDEV ? WALK_NO_XDEV : 0) |
+	       (resolve & LX_RESOLVE_NO_MAGICLINKS ? WALK_NO_MAGIC : 0) |
+	       (resolve & LX_RESOLVE_NO_SYMLINKS ? WALK_NO_SYMLINK : 0) |
+	       (resolve & LX_RESOLVE_BENEATH ? WALK_BENEATH : 0) |
+	       (resolve & LX_RESOLVE_IN_ROOT ? WALK_IN_ROOT : 0);
+}
+
+static int check_how(const struct lx_open_how *how)
+{
+	const uint64_t scopes = LX_RESOLVE_BENEATH | LX_RESOLVE_IN_ROOT;
+	bool creates = how->flags & (LX_O_CREAT | LX_O_TMPFILE_BIT);
+
+	if (how->flags & ~(uint64_t)OPEN_FLAGS_KNOWN || how->resolve & ~(uint64_t)RESOLVE_KNOWN)
+		return -EINVAL;
+	if ((how->resolve & scopes) == scopes)
+		return -EINVAL;
+	if (how->mode & ~07777ull || (how->mode && !creates))
+		return -EINVAL;
+	if ((how->flags & LX_O_PATH) && (how->flags & ~(uint64_t)OPEN_PATH_FLAGS))
+		return -EINVAL;
+	return 0;
+}
+
+int64_t sys_openat2(struct task *t, int dirfd, gaddr_t pathname, gaddr_t how_addr, uint64_t size)
+{
+	struct lx_open_how how;
+	int flags, err;
+
+	if (size < LX_OPEN_HOW_SIZE_VER0)
+		return -EINVAL;
+	err = guest_read_struct(t, &how, sizeof(how), how_addr, size);
+	if (err < 0)
+		return err;
+	err = check_how(&how);
+	if (err < 0)
+		return err;
+	flags = (int)how.flags;
+	if (!(flags & LX_O_PATH))
+		flags |= LX_O_LARGEFILE;
+	err = vfs_open_flags(&flags);
+	if (err < 0)
+		return err;
+	/* Whether a walk will need the disk is not known before it was made. */
+	if (how.resolve & LX_RESOLVE_CACHED)
+		return -EAGAIN;
+	return do_open(t, dirfd, pathname, flags, (unsigned)how.mode, resolve_to_walk(how.resolve));
+}
+
+int64_t sys_close(struct task *t, int fd)
+{
+	int err = fd_close(t->files, fd, NULL);
+
+	/* The descriptor is gone whatever happened: the call must not be restarted. */
+	return err < -511 ? -EINTR : err;
+}
+
+int64_t sys_close_range(struct task *t, unsigned first, unsigned last, unsigned flags)
+{
+	if (flags & ~(unsigned)(LX_CLOSE_RANGE_UNSHARE | LX_CLOSE_RANGE_CLOEXEC) || first > last)
+		return -EINVAL;
+	if (flags & LX_CLOSE_RANGE_UNSHARE) {
+		struct fd_table *copy, *old = t->files;
+		int err = fd_table_copy(old, &copy);
+
+		if (err < 0)
+			return err;
+		t->files = copy;
+		fd_table_unref(old);
+	}
+	fd_close_range(t->files, first, last, flags & LX_CLOSE_RANGE_CLOEXEC);
+	return 0;
+}
+
+/* No file system here makes handles that outlive its inodes. */
+int64_t sys_name_to_handle_at(struct task *t, int dirfd, gaddr_t pathname, gaddr_t handle,
+	gaddr_t mount_id, unsigned flags)
+{
+	_cleanup_path_ struct path path = {0};
+	int err;
+
+	if (flags & ~(unsigned)(LX_AT_SYMLINK_FOLLOW | LX_AT_EMPTY_PATH | LX_AT_HANDLE_FID))
+		return -EINVAL;
+	err = at_walk(t, dirfd, pathname,
+		(flags & LX_AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) |
+			(flags & LX_AT_EMPTY_PATH ? WALK_EMPTY : 0),
+		&path);
+	return err < 0 ? err : -EOPNOTSUPP;
+}
+
+int64_t sys_open_by_handle_at(struct task *t, int mount_fd, gaddr_t handle, unsigned flags)
+{
+	if (!cred_capable(t->cred, LX_CAP_DAC_READ_SEARCH))
+		return -EPERM;
+	return -EOPNOTSUPP;
+}

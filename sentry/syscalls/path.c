@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/syscalls/path.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "abi/limits.h"
+#include "abi/signal.h"
+
+int at_name_read(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, struct at_name *ret)
+{
+	_cleanup_at_ struct at_name at = {0};
+	struct file *file;
+	int err = guest_read_path(t, name, &at.name);
+
+	if (err < 0)
+		return err;
+	if (!at.name[0] && !(walk_flags & WALK_EMPTY))
+		return -ENOENT;
+	if (dirfd != LX_AT_FDCWD && (at.name[0] != '/' || (walk_flags & WALK_IN_ROOT))) {
+		file = fd_get_any(t->files, dirfd);
+		if (!file)
+			return -EBADF;
+		at.base = file->path;
+		path_ref(&at.base);
+		file_unref(file);
+	}
+	*ret = at;
+	at = (struct at_name){0};
+	return 0;
+}
+
+void at_name_put(struct at_name *at)
+{
+	free(at->name);
+	at->name = NULL;
+	path_unref(&at->base);
+}
+
+int at_walk(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, struct path *ret)
+{
+	_cleanup_at_ struct at_name at = {0};
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	int err = at_name_read(t, dirfd, name, walk_flags, &at);
+
+	return err < 0 ? err : path_walk(&ctx, at_base(&at), at.name, walk_flags, ret);
+}
+
+static void send_signal(struct task *t, int signo)
+{
+	struct lx_siginfo info = {.signo = signo, .code = LX_SI_USER};
+
+	info.kill.pid = t->group->pid->nr;
+	info.kill.uid = t->cred->uid;
+	(void)signal_send_task(t, &info);
+}
+
+void signal_failed_write(struct task *t, int64_t result, bool fsize_hit)
+{
+	if (result == -EPIPE)
+		send_signal(t, LX_SIGPIPE);
+	if (result == -EFBIG && fsize_hit)
+		send_signal(t, LX_SIGXFSZ);
+}
+
+bool guest_range_ok(gaddr_t addr, uint64_t size)
+{
+	return addr.v <= LX_TASK_SIZE && size <= LX_TASK_SIZE - addr.v;
+}

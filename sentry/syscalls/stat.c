@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stat(2), statx(2), statfs(2), access(2), readlink(2) and their forms */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/cap.h"
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "abi/stat.h"
+#include "base/cleanup.h"
+#include "sentry/syscalls/path.h"
+#include "sentry/syscalls_gen.h"
+
+static int64_t write_stat(struct task *t, const struct path *path, gaddr_t buf)
+{
+	struct kstat stat;
+	struct lx_stat out;
+	int err = vfs_getattr(path, &stat);
+
+	if (err < 0)
+		return err;
+	out = (struct lx_stat){
+		.st_dev = stat.dev,
+		.st_ino = stat.ino,
+		.st_nlink = stat.nlink,
+		.st_mode = stat.mode,
+		.st_uid = stat.uid,
+		.st_gid = stat.gid,
+		.st_rdev = stat.rdev,
+		.st_size = (int64_t)stat.size,
+		.st_blksize = stat.block_size,
+		.st_blocks = (int64_t)stat.blocks,
+		.st_atim = {stat.atime.sec, stat.atime.nsec},
+		.st_mtim = {stat.mtime.sec, stat.mtime.nsec},
+		.st_ctim = {stat.ctime.sec, stat.ctime.nsec},
+	};
+	return guest_write_value(t, buf, &out);
+}
+
+/* "" or no name at all with AT_EMPTY_PATH: the descriptor itself, as fstat(2) does it. */
+static int walk_or_descriptor(
+	struct task *t, int dirfd, gaddr_t name, unsigned at_flags, struct path *ret)
+{
+	struct file *file;
+
+	if (!(at_flags & LX_AT_EMPTY_PATH) || !gaddr_is_null(name))
+		return at_walk(t, dirfd, name, at_walk_flags(at_flags), ret);
+	if (dirfd == LX_AT_FDCWD) {
+		*ret = t->fs->cwd;
+		path_ref(ret);
+		return 0;
+	}
+	file = fd_get_any(t->files, dirfd);
+	if (!file)
+		return -EBADF;
+	*ret = file->path;
+	path_ref(ret);
+	file_unref(file);
+	return 0;
+}
+
+int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t statbuf, unsigned flags)
+{
+	_cleanup_path_ struct path path = {0};
+	int err;
+
+	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH))
+		return -EINVAL;
+	err = walk_or_descriptor(t, dirfd, pathname, flags, &path);
+	return err < 0 ? err : write_stat(t, &path, statbuf);
+}
+
+int64_t sys_stat(struct task *t, gaddr_t pathname, gaddr_t statbuf)
+{
+	return sys_newfstatat(t, LX_AT_FDCWD, pathname, statbuf, 0);
+}
+
+int64_t sys_lstat(struct task *t, gaddr_t pathname, gaddr_t statbuf)
+{
+	return sys_newfstatat(t, LX_AT_FDCWD, pathname, statbuf, LX_AT_SYMLINK_NOFOLLOW);
+}
+
+int64_t sys_fstat(struct task *t, int fd, gaddr_t statbuf)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get_any(t->files, fd);
+
+	return file ? write_stat(t, &file->path, statbuf) : -EBADF;
+}
+
+static int64_t write_statx(struct task *t, const struct path *path, gaddr_t buf)
+{
+	struct kstat stat;
+	struct lx_statx out;
+	int err = vfs_getattr(path, &stat);
+
+	if (err < 0)
+		return err;
+	out = (struct lx_statx){
+		.stx_mask = stat.result_mask,
+		.stx_blksize = stat.block_size,
+		.stx_attributes = stat.attributes,
+		.stx_nlink = stat.nlink,
+		.stx_uid = stat.uid,
+		.stx_gid = stat.gid,
+		.stx_mode = (uint16_t)stat.mode,
+		.stx_ino = stat.ino,
+		.stx_size = stat.size,
+		.stx_blocks = stat.blocks,
+		.stx_attributes_mask = stat.attributes_mask,
+		.stx_atime = {stat.atime.sec, stat.atime.nsec, 0},
+		.stx_btime = {stat.btime.sec, stat.btime.nsec, 0},
+		.stx_ctime = {stat.ctime.sec, stat.ctime.nsec, 0},
+		.stx_mtime = {stat.mtime.sec, stat.mtime.nsec, 0},
+		.stx_rdev_major = lx_major(stat.rdev),
+		.stx_rdev_minor = lx_minor(stat.rdev),
+		.stx_dev_major = lx_major(stat.dev),
+		.stx_dev_minor = lx_minor(stat.dev),
+		.stx_mnt_id = stat.mount_id,
+	};
+	if (!(stat.result_mask & LX_STATX_BTIME))
+		out.stx_btime = (struct lx_statx_timestamp){0};
+	return guest_write_value(t, buf, &out);
+}
+
+int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, unsigned mask,
+	gaddr_t statxbuf)
+{
+	_cleanup_path_ struct path path = {0};
+	int err;
+
+	if (mask & LX_STATX__RESERVED)
+		return -EINVAL;
+	if ((flags & LX_AT_STATX_SYNC_TYPE) == LX_AT_STATX_SYNC_TYPE)
+		return -EINVAL;
+	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
+				LX_AT_STATX_SYNC_TYPE))
+		return -EINVAL;
+	err = walk_or_descriptor(t, dirfd, pathname, flags, &path);
+	return err < 0 ? err : write_statx(t, &path, statxbuf);
+}
+
+static int64_t write_statfs(struct task *t, const struct path *path, gaddr_t buf)
+{
+	struct lx_statfs statfs;
+	int err = vfs_statfs(path, &statfs);
+
+	return err < 0 ? err : guest_write_value(t, buf, &statfs);
+}
+
+int64_t sys_statfs(struct task *t, gaddr_t pathname, gaddr_t buf)
+{
+	_cleanup_path_ struct path path = {0};
+	int err = at_walk(t, LX_AT_FDCWD, pathname, WALK_FOLLOW, &path);
+
+	return err < 0 ? err : write_statfs(t, &path, buf);
+}
+
+int64_t sys_fstatfs(struct task *t, int fd, gaddr_t buf)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get_any(t->files, fd);
+
+	return file ? write_statfs(t, &file->path, buf) : -EBADF;
+}
+
+/* ---- access(2) ---- */
+
+/*
+ * access(2) asks with the real ids, and with the capabilities that a program with the real user id
+ * would get (access_override_creds()). *ret_cred is owned; NULL: the task's own will do.
+ */
+static int access_cred(struct task *t, struct cred **ret_cred)
+{
+	const struct cred *cred = t->cred;
+	struct cred *override;
+	int err;
+
+	*ret_cred = NULL;
+	if (cred->fsuid == cred->uid && cred->fsgid == cred->gid &&
+		cred->cap_effective == (cred->uid == 0 ? cred->cap_permitted : 0))
+		return 0;
+	err = cred_copy(cred, cred->group_count, &override);
+	if (err < 0)
+		return err;
+	override->fsuid = cred->uid;
+	override->fsgid = cred->gid;
+	if (!(cred->securebits & LX_SECBIT_NO_SETUID_FIXUP))
+		override->cap_effective = cred->uid == 0 ? cred->cap_permitted : 0;
+	*ret_cred = override;
+	return 0;
+}
+
+static int64_t do_access(struct task *t, int dirfd, gaddr_t pathname, unsigned mode, unsigned flags)
+{
+	_cleanup_(cleanup_cred_unref) struct cred *cred = NULL;
+	_cleanup_path_ struct path path = {0};
+	_cleanup_at_ struct at_name at = {0};
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	int err;
+
+	if (mode & ~7u)
+		return -EINVAL;
+	if (flags & ~(unsigned)(LX_AT_EACCESS | LX_AT_SYMLINK_NOFOLLOW | LX_AT_EMPTY_PATH))
+		return -EINVAL;
+	if (!(flags & LX_AT_EACCESS)) {
+		err = access_cred(t, &cred);
+		if (err < 0)
+			return err;
+		if (cred)
+			ctx.cred = cred;
+	}
+	err = at_name_read(t, dirfd, pathname, at_walk_flags(flags), &at);
+	if (err >= 0)
+		err = path_walk(&ctx, at_base(&at), at.name, at_walk_flags(flags), &path);
+	/* R_OK, W_OK and X_OK are the walk's bits. */
+	return err < 0 ? err : vfs_access(&ctx, &path, (int)mode);
+}
+
+int64_t sys_access(struct task *t, gaddr_t pathname, unsigned mode)
+{
+	return do_access(t, LX_AT_FDCWD, pathname, mode, 0);
+}
+
+int64_t sys_faccessat(struct task *t, int dirfd, gaddr_t pathname, unsigned mode)
+{
+	return do_access(t, dirfd, pathname, mode, 0);
+}
+
+int64_t sys_faccessat2(struct task *t, int dirfd, gaddr_t pathname, unsigned mode, unsigned flags)
+{
+	return do_access(t, dirfd, pathname, mode, flags);
+}
+
+/* ---- readlink(2) ---- */
+
+int64_t sys_readlinkat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t buf, int bufsize)
+{
+	_cleanup_path_ struct path path = {0};
+	_cleanup_at_ struct at_name at = {0};
+	_cleanup_free_ char *target = NULL;
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	ssize_t size;
+	int err;
+
+	if (bufsize <= 0)
+		return -EINVAL;
+	err = at_name_read(t, dirfd, pathname, WALK_EMPTY, &at);
+	if (err < 0)
+		return err;
+	err = path_walk(&ctx, at_base(&at), at.name, WALK_EMPTY, &path);
+	if (err < 0)
+		return err;
+	if (!LX_S_ISLNK(path.dentry->inode->mode))
+		return at.name[0] ? -EINVAL : -ENOENT;
+	target = malloc(LX_PATH_MAX);
+	if (!target)
+		return -ENOMEM;
+	size = vfs_readlink(&ctx, &path, target);
+	if (size < 0)
+		return size;
+	if (size > bufsize)
+		size = bufsize;
+	err = guest_write_result(t, buf, target, (size_t)size);
+	return err < 0 ? err : size;
+}
+
+int64_t sys_readlink(struct task *t, gaddr_t pathname, gaddr_t buf, int bufsize)
+{
+	return sys_readlinkat(t, LX_AT_FDCWD, pathname, buf, bufsize);
+}
