@@ -45,6 +45,7 @@
 #define LX_TIOCGPTN	     0x80045430u
 #define LX_TIOCSPTLCK	     0x40045431
 #define LX_TIOCGDEV	     0x80045432u
+#define LX_TIOCSIG	     0x40045436
 #define LX_TIOCVHANGUP	     0x5437
 #define LX_TIOCGPKT	     0x80045438u
 #define LX_TIOCGPTLCK	     0x80045439u

@@ -12,6 +12,7 @@
 #include "sentry/mm.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
+#include "sentry/tty/tty.h"
 
 /*
  * clone(2), clone3(2), fork(2), vfork(2) (kernel/fork.c).
@@ -155,7 +156,7 @@ static int new_process(
 	group->exit_signal =
 		request->flags & LX_CLONE_PARENT ? from->exit_signal : request->exit_signal;
 	group->dumpable = from->dumpable;
-	group->tty = from->tty;
+	tty_inherit(group, from);
 	memcpy(group->rlimits, from->rlimits, sizeof(group->rlimits));
 	group->oom_score_adj = from->oom_score_adj;
 	*ret = group;

@@ -11,6 +11,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/task_private.h"
+#include "sentry/tty/tty.h"
 
 /*
  * The end of threads and processes (kernel/exit.c).
@@ -427,6 +428,8 @@ void task_exit(struct task *task, int code)
 		group->exit_code = code;
 	}
 	release_resources(task);
+	if (group->live_count == 0)
+		tty_session_exit(group);
 
 	task->exited = true;
 	task->fiber = NULL;

@@ -4,6 +4,7 @@
 #include "abi/signal.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
+#include "sentry/tty/tty.h"
 
 /*
  * Process groups and sessions (credentials(7), setpgid(2), setsid(2)), and the ids that a task can
@@ -206,6 +207,6 @@ int64_t sys_setsid(struct task *task)
 		return -EPERM;
 	group_set_session(group, group->pid);
 	group_set_pgrp(group, group->pid);
-	group->tty = NULL; /* borrowed until terminals count references: a new session has none */
+	tty_forget(group);
 	return group->pid->nr;
 }

@@ -9,6 +9,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/task_private.h"
+#include "sentry/tty/tty.h"
 
 /*
  * A task's fiber, and the making of tasks.
@@ -118,6 +119,7 @@ void group_unref(struct thread_group *group)
 	posix_timers_release(group);
 	sigpending_discard(&group->pending, ~0ull);
 	sighand_unref(group->sighand);
+	tty_forget(group);
 	wait_queue_destroy(&group->wait_children);
 	wait_queue_destroy(&group->thread_exit_queue);
 	wait_queue_destroy(&group->signal_queue);

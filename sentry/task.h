@@ -109,6 +109,7 @@ struct thread_group {
 	struct pid *pgrp, *session; /* owned */
 	struct list_head pgrp_link, session_link;
 	struct tty *tty; /* controlling terminal, owned; NULL = none */
+	struct pid *tty_old_pgrp; /* owned: its foreground group when it was hung up; leaders only */
 
 	struct sigpending pending;	 /* process-directed */
 	struct sigaction_table *sighand; /* owned; the group shares one */

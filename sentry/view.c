@@ -25,6 +25,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/tty/tty.h"
 #include "sentry/view_private.h"
 
 /* Bounds on what files in memory may take, when the user says nothing. */
@@ -363,7 +364,7 @@ static int add_rootfs(struct view *view)
 static int add_pseudo(struct view *view)
 {
 	if (!view_add(view, VIEW_PROC, "/proc") || !view_add(view, VIEW_SYS, "/sys") ||
-		!view_add(view, VIEW_DEV, "/dev"))
+		!view_add(view, VIEW_DEV, "/dev") || !view_add(view, VIEW_PTS, "/dev/pts"))
 		return -ENOMEM;
 	return add_tmpfs(view, "/dev/shm", TMPFS_SIZE_MAX, 01777);
 }
@@ -544,6 +545,8 @@ static int step_super(struct view *view, struct view_step *step, struct super_bl
 		return tmpfs_new(step->size_limit, 0, step->mode, ret);
 	case VIEW_DEV:
 		return devfs_new(ret);
+	case VIEW_PTS:
+		return devpts_new(ret);
 	case VIEW_PROC:
 		return procfs_new(ret);
 	case VIEW_SYS:

@@ -16,6 +16,7 @@ enum view_kind {
 	VIEW_ROOT,	/* the same, as the root itself (--rootfs) */
 	VIEW_TMPFS,	/* size_limit, mode */
 	VIEW_DEV,
+	VIEW_PTS,
 	VIEW_PROC,
 	VIEW_SYS,
 };

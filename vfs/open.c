@@ -152,13 +152,15 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 		if (err < 0)
 			return err;
 	}
-	err = file_new(
-		path, NULL, flags & ~O_CREATION_FLAGS, (struct cred *)(uintptr_t)ctx->cred, &file);
+	/* O_NOCTTY is for the terminal that is opened; it is no status flag. */
+	err = file_new(path, NULL, (flags & ~O_CREATION_FLAGS) | (flags & LX_O_NOCTTY),
+		(struct cred *)(uintptr_t)ctx->cred, &file);
 	if (err < 0)
 		return err;
 	err = open_inode(file, ctx);
 	if (err < 0)
 		return err;
+	file->flags &= ~LX_O_NOCTTY;
 	if (truncate) {
 		err = open_truncate(ctx, file);
 		if (err < 0)
