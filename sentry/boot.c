@@ -12,6 +12,7 @@
 #include "sentry/exec.h"
 #include "sentry/kernel_private.h"
 #include "sentry/task.h"
+#include "sentry/tty/tty.h"
 
 /*
  * The first program: its identity, descriptors and place, and the search for it along PATH as
@@ -38,10 +39,29 @@ static int initial_cred(const struct kernel_config *config, struct cred **ret)
 	return 0;
 }
 
-static int install_stdio(const struct kernel_config *config, struct fd_table *files)
+/* -t: all three are one open file of the virtual terminal. */
+static int install_terminal(const struct kernel_config *config, const struct task_init *init)
 {
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+	struct vfs_ctx ctx = {.cred = init->cred, .fs = init->fs, .fsize_limit = UINT64_MAX};
+	int r = console_init(config->stdio[0], config->rows, config->columns, init->cred);
+
+	r = r < 0 ? r : console_open(&ctx, &file);
+	for (int fd = 0; fd < 3 && r >= 0; fd++) {
+		r = fd_install_at(init->files, file_ref(file), fd, config->nofile_limit, false);
+		if (r < 0)
+			file_unref(file);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int install_stdio(const struct kernel_config *config, const struct task_init *init)
+{
+	struct fd_table *files = init->files;
 	int r;
 
+	if (config->terminal)
+		return install_terminal(config, init);
 	for (int fd = 0; fd < 3; fd++) {
 		struct file *file;
 
@@ -154,13 +174,15 @@ int kernel_start_program(
 		.config = config, .start = start_program, .data = (void *)config, .gone = gone};
 	int r = initial_cred(config, &init.cred);
 
+	r = r < 0 ? r : tty_init();
 	r = r < 0 ? r : fs_context_new(root, root, 022, &init.fs);
 	r = r < 0 ? r : fd_table_new(&init.files);
 	r = r < 0 ? r : enter_workdir(config, init.fs, init.cred);
-	r = r < 0 ? r : install_stdio(config, init.files);
+	r = r < 0 ? r : install_stdio(config, &init);
 	r = r < 0 ? r : task_create_init(&init, &program);
 	if (r == 0) {
 		task_ref(program);
+		console_attach(program->group);
 		return 0;
 	}
 	/* The process ends: what was made goes with it. */

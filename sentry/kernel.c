@@ -20,6 +20,7 @@
 #include "sentry/kernel_private.h"
 #include "sentry/strace.h"
 #include "sentry/task.h"
+#include "sentry/tty/tty.h"
 
 /*
  * The Sentry's life: take what is needed of the host, give up the rest, boot, loop, report.
@@ -267,6 +268,7 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 		kernel_fail(125, "cannot boot: %s", strerror(-r));
 	else
 		loop_run();
+	console_drain();
 	ret_result->wall_ns = loop_monotonic_now() - start;
 	platform->stop();
 }

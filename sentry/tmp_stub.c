@@ -3,12 +3,7 @@
  * here. */
 #include <errno.h>
 
-#include "sentry/kernel_private.h"
 #include "sentry/procfs/procfs.h"
-
-void kernel_window_changed(uint16_t rows, uint16_t columns)
-{
-}
 
 int procfs_capture_host(void)
 {
