@@ -94,10 +94,12 @@ CASE(eventfd_blocking)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		uint64_t value = 4;
+
 		sleep_ms(20);
-		put(fd, 4);
-		get(back);
-		_exit(0);
+		if (write(fd, &value, 8) != 8)
+			_exit(1);
+		_exit(read(back, &value, 8) != 8);
 	}
 	get(fd);
 	put(fd, UINT64_MAX - 1);

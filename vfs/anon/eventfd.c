@@ -51,7 +51,7 @@ static ssize_t eventfd_write(
 
 	(void)pos;
 	(void)ctx;
-	if (uio->resid < sizeof(value))
+	if (uio->resid != sizeof(value))
 		return -EINVAL;
 	if (uio_copy_from(uio, &value, sizeof(value)) != sizeof(value))
 		return -EFAULT;
