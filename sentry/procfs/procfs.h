@@ -11,5 +11,15 @@ int procfs_capture_host(void);
 int procfs_new(struct super_block **ret);
 /* /sys: the few files of sysfs(5) that programs read. */
 int sysfs_new(struct super_block **ret);
+/* How many processors the guest sees; they are numbered from 0. After procfs_capture_host(). */
+unsigned procfs_cpu_count(void);
+
+/*
+ * Lets the network code show its tables: @name is a file of /proc/PID/net ("tcp", "udp", "dev",
+ * "unix"...), @show writes all of it with the functions of pseudo.h. -ENOENT for other names.
+ */
+struct seq;
+typedef int procfs_net_show(struct seq *seq);
+int procfs_register_net(const char *name, procfs_net_show *show);
 
 #endif

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sentry/tty/tty.h"
 #include "sentry/view.h"
 #include "tests/unit/vfs_fixture.h"
-
-/* The terminals' own file system needs the whole kernel. */
-int devpts_new(struct super_block **ret)
-{
-	return tmpfs_new(0, 0, 0755, ret);
-}
 
 static struct view_config config;
 static struct view *view;

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proc/PID/net. The network code registers what it can show; until then the files have their heads
+ * and no rows, but for the loopback device.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "sentry/procfs/procfs_private.h"
+
+static procfs_net_show *shows[16];
+
+static const struct {
+	const char *name, *head;
+} files[] = {
+	{"arp", "IP address       HW type     Flags       HW address            Mask     Device\n"},
+	{"dev", "Inter-|   Receive                                                |  Transmit\n"
+		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
+		"packets "
+		"errs drop fifo colls carrier compressed\n"
+		"    lo:       0       0    0    0    0     0          0         0        0       0"
+		"    0    0    0     0       0          0\n"},
+	{"if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"},
+	{"route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\t"
+		  "IRTT                                                       \n"},
+	{"tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
+		"  timeout inode                                                     \n"},
+	{"tcp6", "  sl  local_address                         remote_address                       "
+		 " st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"},
+	{"udp", "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
+		"  timeout inode ref pointer drops            \n"},
+	{"udp6", "  sl  local_address                         remote_address                       "
+		 " st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer "
+		 "drops\n"},
+	{"unix", "Num       RefCount Protocol Flags    Type St Inode Path\n"},
+};
+
+static int show_net(const struct pseudo_node *node, struct seq *seq)
+{
+	size_t i = (size_t)node->number;
+
+	if (shows[i])
+		return shows[i](seq);
+	seq_puts(seq, files[i].head);
+	return 0;
+}
+
+static const struct pseudo_entry net_entry = {
+	.name = "net/NAME",
+	.mode = LX_S_IFREG | 0444,
+	.show = show_net,
+};
+
+int procfs_register_net(const char *name, procfs_net_show *show)
+{
+	for (size_t i = 0; i < array_size(files); i++) {
+		if (strcmp(files[i].name, name) == 0) {
+			shows[i] = show;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int lookup_net(const struct pseudo_node *dir, const char *name, struct pseudo_node *ret)
+{
+	for (size_t i = 0; i < array_size(files); i++) {
+		if (strcmp(files[i].name, name) != 0)
+			continue;
+		*ret = *dir;
+		ret->entry = &net_entry;
+		ret->number = (int)i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static bool next_net(
+	const struct pseudo_node *dir, int64_t *cursor, char name[32], struct pseudo_node *ret)
+{
+	if (*cursor < 0 || *cursor >= (int64_t)array_size(files))
+		return false;
+	*ret = *dir;
+	ret->entry = &net_entry;
+	ret->number = (int)*cursor;
+	(void)snprintf(name, 32, "%s", files[(*cursor)++].name);
+	return true;
+}
+
+const struct pseudo_dynamic proc_net_names = {.lookup = lookup_net, .next = next_net};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_PROCFS_PRIVATE_H
+#define SENTRY_SENTRY_PROCFS_PRIVATE_H
+
+#include "sentry/procfs/procfs.h"
+#include "sentry/procfs/pseudo.h"
+
+#define NS_PER_TICK 10000000ull /* USER_HZ is 100 */
+
+/* host.c: as captured before confinement. */
+extern struct procfs_host {
+	char *cpuinfo;	      /* of the visible processors, renumbered */
+	uint64_t memory_size; /* bytes */
+	unsigned cpu_count;
+} procfs_host;
+
+/* process*.c: one function a file. */
+int proc_show_status(const struct pseudo_node *node, struct seq *seq);
+int proc_show_stat(const struct pseudo_node *node, struct seq *seq);
+int proc_show_statm(const struct pseudo_node *node, struct seq *seq);
+int proc_show_limits(const struct pseudo_node *node, struct seq *seq);
+int proc_show_maps(const struct pseudo_node *node, struct seq *seq);
+int proc_show_smaps(const struct pseudo_node *node, struct seq *seq);
+int proc_show_smaps_rollup(const struct pseudo_node *node, struct seq *seq);
+int proc_show_cmdline(const struct pseudo_node *node, struct seq *seq);
+int proc_show_environ(const struct pseudo_node *node, struct seq *seq);
+int proc_show_auxv(const struct pseudo_node *node, struct seq *seq);
+/* mounts.c */
+int proc_show_mounts(const struct pseudo_node *node, struct seq *seq);
+int proc_show_mountinfo(const struct pseudo_node *node, struct seq *seq);
+/* Resident bytes of a process; 0 when unknown. */
+uint64_t proc_resident_size(const struct task *task);
+
+/* The directories: process_dir.c, net.c, sysctl.c. */
+extern const struct pseudo_entry proc_process_dir;
+extern const struct pseudo_dynamic proc_processes;
+extern const struct pseudo_dynamic proc_net_names;
+extern const struct pseudo_entry proc_sys_entries[4];
+
+/* Links of the root. */
+ssize_t proc_readlink_self(const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
+ssize_t proc_readlink_thread_self(
+	const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
+
+#endif

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine under /proc and /sys. See pseudo.h. */
+#include "sentry/procfs/pseudo.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/cap.h"
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "base/checked.h"
+#include "base/cleanup.h"
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static char *seq_reserve(struct seq *seq, size_t size)
+{
+	size_t capacity = seq->capacity ? seq->capacity : 1024;
+	char *grown;
+
+	while (capacity - seq->size < size && capacity <= SEQ_SIZE_MAX)
+		capacity *= 2;
+	if (capacity != seq->capacity) {
+		grown = capacity > SEQ_SIZE_MAX ? NULL : realloc(seq->data, capacity);
+		if (!grown) {
+			seq->failed = true;
+			return NULL;
+		}
+		seq->data = grown;
+		seq->capacity = capacity;
+	}
+	return seq->data + seq->size;
+}
+
+void seq_write(struct seq *seq, const void *data, size_t size)
+{
+	char *to = seq->failed || !size ? NULL : seq_reserve(seq, size);
+
+	if (to) {
+		memcpy(to, data, size);
+		seq->size += size;
+	}
+}
+
+void seq_puts(struct seq *seq, const char *text)
+{
+	seq_write(seq, text, strlen(text));
+}
+
+void seq_printf(struct seq *seq, const char *format, ...)
+{
+	va_list args, again;
+	int size;
+
+	va_start(args, format);
+	va_copy(again, args);
+	size = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	if (size >= 0 && !seq->failed && seq_reserve(seq, (size_t)size + 1)) {
+		(void)vsnprintf(seq->data + seq->size, (size_t)size + 1, format, again);
+		seq->size += (size_t)size;
+	}
+	va_end(again);
+}
+
+void seq_escape(struct seq *seq, const char *text, const char *escaped)
+{
+	for (; *text; text++) {
+		if (*text == '\\' || strchr(escaped, *text))
+			seq_printf(seq, "\\%03o", (unsigned char)*text);
+		else
+			seq_write(seq, text, 1);
+	}
+}
+
+void seq_pad(struct seq *seq, size_t line_start, size_t width)
+{
+	while (!seq->failed && seq->size - line_start < width)
+		seq_write(seq, " ", 1);
+	seq_write(seq, " ", 1);
+}
+
+/* ---- nodes ----------------------------------------------------------------------------------- */
+
+const struct pseudo_node *pseudo_node(const struct inode *inode)
+{
+	return inode->private;
+}
+
+struct thread_group *pseudo_group(const struct pseudo_node *node)
+{
+	if (node->thread)
+		return node->pid->task ? node->pid->task->group : NULL;
+	return node->pid->group && !node->pid->group->reaped ? node->pid->group : NULL;
+}
+
+struct task *pseudo_task(const struct pseudo_node *node)
+{
+	struct thread_group *group;
+	struct task *task;
+
+	if (node->thread)
+		return node->pid->task && !node->pid->task->exited ? node->pid->task : NULL;
+	group = pseudo_group(node);
+	if (!group)
+		return NULL;
+	if (group->leader && !group->leader->exited)
+		return group->leader;
+	list_for_each_entry (task, &group->tasks, group_link)
+		if (!task->exited)
+			return task;
+	return NULL;
+}
+
+int pseudo_may_trace(const struct pseudo_node *node, const struct vfs_ctx *ctx)
+{
+	const struct task *task;
+
+	if (!node->pid || !ctx->task)
+		return 0;
+	task = pseudo_task(node);
+	if (!task || !task->cred)
+		return -ESRCH;
+	if (task->group == ((struct task *)ctx->task)->group)
+		return 0;
+	if ((ctx->cred->fsuid == task->cred->euid && ctx->cred->fsuid == task->cred->suid &&
+		    ctx->cred->fsuid == task->cred->uid) ||
+		cred_capable(ctx->cred, LX_CAP_SYS_PTRACE))
+		return 0;
+	return -EACCES;
+}
+
+/* Stable and, but for collisions nobody minds, unique. */
+static uint64_t node_ino(const struct pseudo_node *node)
+{
+	uint64_t about = node->pid ? (uint64_t)node->pid->nr << 1 | node->thread : 0;
+
+	return (hash_u64_pair(
+			hash_u64_pair((uintptr_t)node->entry, about), (uint64_t)node->number) &
+		       0x7fffffff) |
+	       0x80000000;
+}
+
+static void node_refresh(struct inode *inode)
+{
+	const struct pseudo_node *node = pseudo_node(inode);
+	const struct task *task;
+
+	if (node->entry->mode_of)
+		inode->mode = node->entry->mode_of(node);
+	if (!node->pid)
+		return;
+	task = pseudo_task(node);
+	if (task && task->cred) {
+		inode->uid = task->cred->euid;
+		inode->gid = task->cred->egid;
+	}
+}
+
+static const struct inode_ops pseudo_dir_ops, pseudo_file_inode_ops, pseudo_link_ops,
+	pseudo_magic_link_ops;
+static const struct file_ops pseudo_dir_file_ops, pseudo_file_ops;
+
+static const struct inode_ops *ops_for(const struct pseudo_entry *entry)
+{
+	if (LX_S_ISDIR(entry->mode))
+		return &pseudo_dir_ops;
+	if (LX_S_ISLNK(entry->mode))
+		return entry->follow ? &pseudo_magic_link_ops : &pseudo_link_ops;
+	return &pseudo_file_inode_ops;
+}
+
+static int node_inode(struct super_block *sb, const struct pseudo_node *node, struct inode **ret)
+{
+	struct pseudo_node *copy = malloc(sizeof(*copy));
+	struct inode *inode;
+	int status;
+
+	if (!copy)
+		return -ENOMEM;
+	*copy = *node;
+	status = inode_new(sb, ops_for(node->entry), node->entry->mode, 0, &inode);
+	if (status < 0) {
+		free(copy);
+		return status;
+	}
+	if (copy->pid)
+		pid_ref(copy->pid);
+	inode->private = copy;
+	inode->ino = node_ino(node);
+	inode->nlink = LX_S_ISDIR(node->entry->mode) ? 2 : 1;
+	inode->file_ops = LX_S_ISDIR(node->entry->mode) ? &pseudo_dir_file_ops : &pseudo_file_ops;
+	for (size_t i = 0; i < node->entry->child_count; i++)
+		inode->nlink += LX_S_ISDIR(node->entry->children[i].mode);
+	node_refresh(inode);
+	*ret = inode;
+	return 0;
+}
+
+static void pseudo_destroy_inode(struct inode *inode)
+{
+	struct pseudo_node *node = inode->private;
+
+	if (node->pid)
+		pid_unref(node->pid);
+	free(node);
+}
+
+/* ---- directories ----------------------------------------------------------------------------- */
+
+/* The child @name of @dir, a process still there: fills @ret without references. */
+static int node_lookup(const struct pseudo_node *dir, const char *name, struct pseudo_node *ret)
+{
+	const struct pseudo_entry *entry = dir->entry;
+
+	if (dir->pid && !pseudo_group(dir))
+		return -ENOENT;
+	for (size_t i = 0; i < entry->child_count; i++) {
+		if (strcmp(entry->children[i].name, name) != 0)
+			continue;
+		*ret = *dir;
+		ret->entry = &entry->children[i];
+		return 0;
+	}
+	return entry->dynamic ? entry->dynamic->lookup(dir, name, ret) : -ENOENT;
+}
+
+static int pseudo_lookup(struct inode *dir, const char *name, struct inode **ret)
+{
+	struct pseudo_node node;
+	int status = node_lookup(pseudo_node(dir), name, &node);
+
+	return status < 0 ? status : node_inode(dir->sb, &node, ret);
+}
+
+/* Processes and descriptors come and go; tables do not. */
+static int pseudo_revalidate(struct inode *dir, struct dentry *dentry)
+{
+	const struct pseudo_node *parent = pseudo_node(dir), *cached;
+	struct pseudo_node now;
+	int status;
+
+	if (!parent->pid && !parent->entry->dynamic)
+		return 1;
+	status = node_lookup(parent, dentry->name, &now);
+	if (!dentry->inode)
+		return status == -ENOENT;
+	if (status < 0)
+		return 0;
+	cached = pseudo_node(dentry->inode);
+	if (cached->entry != now.entry || cached->pid != now.pid || cached->number != now.number)
+		return 0;
+	node_refresh(dentry->inode);
+	return 1;
+}
+
+static int pseudo_getattr(struct inode *inode, struct kstat *ret)
+{
+	node_refresh(inode);
+	inode_fill_stat(inode, ret);
+	ret->blocks = 0;
+	ret->block_size = LX_S_ISLNK(inode->mode) ? 1024 : 1024;
+	return 0;
+}
+
+#define POS_FIRST   2
+#define POS_DYNAMIC (1ll << 20) /* names that are not in the table start here */
+
+static int pseudo_read_dir(struct file *file, struct dir_context *dir)
+{
+	const struct pseudo_node *node = pseudo_node(file->inode);
+	const struct pseudo_entry *entry = node->entry;
+
+	if (node->pid && !pseudo_group(node))
+		return -ENOENT;
+	if (!dir_emit_dots(file, dir))
+		return 0;
+	while (file->pos - POS_FIRST < (int64_t)entry->child_count) {
+		const struct pseudo_entry *child = &entry->children[file->pos - POS_FIRST];
+		struct pseudo_node about = *node;
+
+		about.entry = child;
+		if (!dir->emit(dir, child->name, strlen(child->name), node_ino(&about),
+			    mode_to_dirent_type(child->mode), file->pos + 1))
+			return 0;
+		file->pos++;
+	}
+	if (!entry->dynamic)
+		return 0;
+	if (file->pos < POS_DYNAMIC)
+		file->pos = POS_DYNAMIC;
+	for (;;) {
+		int64_t cursor = file->pos - POS_DYNAMIC;
+		struct pseudo_node about;
+		char name[32];
+
+		if (!entry->dynamic->next(node, &cursor, name, &about))
+			return 0;
+		if (!dir->emit(dir, name, strlen(name), node_ino(&about),
+			    mode_to_dirent_type(about.entry->mode), cursor + POS_DYNAMIC))
+			return 0;
+		file->pos = cursor + POS_DYNAMIC;
+	}
+}
+
+static int64_t pseudo_seek_dir(struct file *file, int64_t offset, int whence)
+{
+	if (whence == LX_SEEK_END)
+		return -EINVAL;
+	return file_generic_seek(file, offset, whence, 0, INT64_MAX);
+}
+
+static const struct file_ops pseudo_dir_file_ops = {
+	.name = "proc directory",
+	.read_dir = pseudo_read_dir,
+	.seek = pseudo_seek_dir,
+};
+
+static int pseudo_open_dir(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
+{
+	const struct pseudo_node *node = pseudo_node(inode);
+
+	file->ops = &pseudo_dir_file_ops;
+	return node->entry->private ? pseudo_may_trace(node, ctx) : 0;
+}
+
+/* Nothing of a table may change, but chmod and chown of /proc's files are EPERM there as well
+ * (proc_setattr). */
+static const struct inode_ops pseudo_dir_ops = {
+	.lookup = pseudo_lookup,
+	.revalidate = pseudo_revalidate,
+	.getattr = pseudo_getattr,
+	.open = pseudo_open_dir,
+};
+
+/* ---- links ----------------------------------------------------------------------------------- */
+
+static ssize_t pseudo_readlink(struct inode *inode, const struct vfs_ctx *ctx, char *buffer)
+{
+	const struct pseudo_node *node = pseudo_node(inode);
+	int status = node->entry->private ? pseudo_may_trace(node, ctx) : 0;
+
+	return status < 0 ? status : node->entry->readlink(node, ctx, buffer);
+}
+
+static int pseudo_follow(struct inode *inode, const struct vfs_ctx *ctx, struct path *ret)
+{
+	const struct pseudo_node *node = pseudo_node(inode);
+	int status = node->entry->private ? pseudo_may_trace(node, ctx) : 0;
+
+	return status < 0 ? status : node->entry->follow(node, ctx, ret);
+}
+
+static const struct inode_ops pseudo_link_ops = {
+	.readlink = pseudo_readlink,
+	.getattr = pseudo_getattr,
+};
+
+static const struct inode_ops pseudo_magic_link_ops = {
+	.readlink = pseudo_readlink,
+	.follow = pseudo_follow,
+	.getattr = pseudo_getattr,
+};
+
+/* ---- files ----------------------------------------------------------------------------------- */
+
+struct pseudo_text {
+	bool made;
+	char *data; /* owned */
+	size_t size;
+};
+
+static int text_make(struct file *file, struct pseudo_text *text)
+{
+	const struct pseudo_node *node = pseudo_node(file->inode);
+	struct vfs_ctx ctx = {.cred = file->cred, .fsize_limit = UINT64_MAX};
+	struct seq seq = {.ctx = &ctx};
+	struct task *reader = task_current();
+	int status;
+
+	if (!node->entry->show)
+		return -EINVAL;
+	if (node->pid && !pseudo_group(node))
+		return -ESRCH;
+	if (reader) {
+		ctx.fs = reader->fs;
+		ctx.task = reader;
+	}
+	status = node->entry->show(node, &seq);
+	if (status == 0 && seq.failed)
+		status = -ENOMEM;
+	if (status < 0) {
+		free(seq.data);
+		return status;
+	}
+	free(text->data);
+	*text = (struct pseudo_text){.made = true, .data = seq.data, .size = seq.size};
+	return 0;
+}
+
+static ssize_t pseudo_read(struct file *file, struct uio *uio, int64_t *pos)
+{
+	struct pseudo_text *text = file->private;
+	size_t size;
+	ssize_t put;
+
+	if (!text->made || *pos == 0) {
+		int status = text_make(file, text);
+
+		if (status < 0)
+			return status;
+	}
+	if (*pos < 0 || (uint64_t)*pos >= text->size)
+		return 0;
+	size = min_of((uint64_t)text->size - (uint64_t)*pos, uio->resid);
+	put = uio_copy_to(uio, text->data + *pos, size);
+	if (put <= 0)
+		return size == 0 ? 0 : put < 0 ? put : -EFAULT;
+	*pos += put;
+	return put;
+}
+
+static ssize_t pseudo_write(
+	struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx)
+{
+	const struct pseudo_node *node = pseudo_node(file->inode);
+	char text[LX_PAGE_SIZE];
+	ssize_t got;
+	int status;
+
+	if (!node->entry->store)
+		return -EINVAL;
+	if (uio->resid >= sizeof(text))
+		return -EINVAL;
+	got = uio_copy_from(uio, text, uio->resid);
+	if (got < 0 || uio->resid > 0)
+		return got < 0 ? got : -EFAULT;
+	text[got] = '\0';
+	status = node->entry->store(node, text, (size_t)got, ctx);
+	if (status < 0)
+		return status;
+	*pos += got;
+	return got;
+}
+
+static int64_t pseudo_seek(struct file *file, int64_t offset, int whence)
+{
+	const struct pseudo_text *text = file->private;
+
+	if (whence != LX_SEEK_SET && whence != LX_SEEK_CUR)
+		return -EINVAL; /* seq_lseek() */
+	return file_generic_seek(file, offset, whence, text->size, INT64_MAX);
+}
+
+static void pseudo_release(struct file *file)
+{
+	struct pseudo_text *text = file->private;
+
+	free(text->data);
+	free(text);
+}
+
+static const struct file_ops pseudo_file_ops = {
+	.name = "proc file",
+	.read = pseudo_read,
+	.write = pseudo_write,
+	.seek = pseudo_seek,
+	.release = pseudo_release,
+};
+
+static int pseudo_open_file(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
+{
+	const struct pseudo_node *node = pseudo_node(inode);
+	int status = node->entry->private ? pseudo_may_trace(node, ctx) : 0;
+
+	if (status < 0)
+		return status;
+	if (file->writable && !node->entry->store)
+		return -EACCES;
+	file->private = calloc(1, sizeof(struct pseudo_text));
+	if (!file->private)
+		return -ENOMEM;
+	file->ops = &pseudo_file_ops;
+	return 0;
+}
+
+/* O_TRUNC on a file that takes writes does nothing (proc_setattr lets it pass). */
+static int pseudo_setattr(struct inode *inode, const struct iattr *attr)
+{
+	if (attr->valid & (IATTR_MODE | IATTR_UID | IATTR_GID))
+		return -EPERM;
+	return pseudo_node(inode)->entry->store ? 0 : -EPERM;
+}
+
+static const struct inode_ops pseudo_file_inode_ops = {
+	.getattr = pseudo_getattr,
+	.setattr = pseudo_setattr,
+	.open = pseudo_open_file,
+};
+
+static const struct super_ops pseudo_super_ops = {
+	.destroy_inode = pseudo_destroy_inode,
+};
+
+int pseudo_new(
+	const char *type, uint64_t magic, const struct pseudo_entry *root, struct super_block **ret)
+{
+	_cleanup_(cleanup_super_block_unref) struct super_block *sb = NULL;
+	struct pseudo_node node = {.entry = root};
+	struct inode *inode;
+	int status = super_block_new(&pseudo_super_ops, type, magic, &sb);
+
+	if (status == 0)
+		status = node_inode(sb, &node, &inode);
+	if (status < 0)
+		return status;
+	sb->block_size = 4096;
+	inode->ino = 1;
+	status = super_block_set_root(sb, inode);
+	if (status < 0) {
+		inode_unref(inode);
+		return status;
+	}
+	*ret = TAKE(sb);
+	return 0;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_PSEUDO_H
+#define SENTRY_SENTRY_PSEUDO_H
+
+#include <stdarg.h>
+
+#include "abi/stat.h"
+#include "sentry/task.h"
+#include "vfs/vfs.h"
+
+/*
+ * File systems whose files are made up when they are read: tables of entries with functions that
+ * write text.
+ *
+ * A node is an entry plus what it is about: nothing, a process, a thread, a descriptor number. Its
+ * text is made as a whole at the first read and at each read at offset 0, as seq_file does for
+ * short files, so a reader sees one state.
+ */
+
+/* Growing text. After a failure (memory, or the cap) the rest is ignored and the read answers
+ * -ENOMEM. */
+struct seq {
+	char *data; /* owned */
+	size_t size, capacity;
+	bool failed;
+	const struct vfs_ctx *ctx; /* of the reader: roots and permissions */
+};
+#define SEQ_SIZE_MAX (32ul << 20)
+void seq_printf(struct seq *seq, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void seq_write(struct seq *seq, const void *data, size_t size);
+void seq_puts(struct seq *seq, const char *text);
+/* A name with octal escapes for the characters in @escaped and backslash (seq_path(9)). */
+void seq_escape(struct seq *seq, const char *text, const char *escaped);
+/* Blanks until the line that began at @line_start is @width wide, then one more. */
+void seq_pad(struct seq *seq, size_t line_start, size_t width);
+
+struct pseudo_entry;
+
+struct pseudo_node {
+	const struct pseudo_entry *entry;
+	struct pid *pid; /* owned by inodes, borrowed else; NULL: about no process */
+	bool thread;	 /* about the thread, not the process */
+	int number;	 /* a descriptor, a processor */
+};
+
+struct pseudo_dynamic {
+	/* Fills @ret (entry, number, a borrowed pid) for @name, or -ENOENT. */
+	int (*lookup)(const struct pseudo_node *dir, const char *name, struct pseudo_node *ret);
+	/*
+	 * The first name at or after *cursor (from 0): fills @name and @ret and moves the cursor
+	 * behind it. False at the end.
+	 */
+	bool (*next)(const struct pseudo_node *dir, int64_t *cursor, char name[32],
+		struct pseudo_node *ret);
+};
+
+struct pseudo_entry {
+	const char *name;
+	uint32_t mode; /* with the type */
+	bool private;  /* only for those who might trace the process (ptrace(2), access mode checks)
+			*/
+	/* Files: -errno, or 0. May sleep. Missing: reads are -EINVAL. */
+	int (*show)(const struct pseudo_node *node, struct seq *seq);
+	/* One write of at most a page, NUL-terminated. 0 or -errno. Missing: -EINVAL. */
+	int (*store)(
+		const struct pseudo_node *node, char *text, size_t size, const struct vfs_ctx *ctx);
+	/* Links: text, or where the walk goes on without names. */
+	ssize_t (*readlink)(
+		const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
+	int (*follow)(const struct pseudo_node *node, const struct vfs_ctx *ctx, struct path *ret);
+	/* The mode of links to descriptors tells how they are open. */
+	uint32_t (*mode_of)(const struct pseudo_node *node);
+	/* Directories. */
+	const struct pseudo_entry *children;
+	size_t child_count;
+	const struct pseudo_dynamic *dynamic;
+};
+
+#define PSEUDO_FILE(name_, mode_, show_)                                                           \
+	{                                                                                          \
+		.name = (name_), .mode = LX_S_IFREG | (mode_), .show = (show_)                     \
+	}
+#define PSEUDO_DIR(name_, children_)                                                               \
+	{                                                                                          \
+		.name = (name_), .mode = LX_S_IFDIR | 0555, .children = (children_),               \
+		.child_count = sizeof(children_) / sizeof((children_)[0])                          \
+	}
+
+/* A file system with @root as its root directory. */
+int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root,
+	struct super_block **ret);
+/* The node behind an inode of such a file system, borrowed. */
+const struct pseudo_node *pseudo_node(const struct inode *inode);
+
+/* A live thread to ask about the node's process or thread, borrowed; NULL when there is none (a
+ * zombie). */
+struct task *pseudo_task(const struct pseudo_node *node);
+/* The process, also as a zombie; NULL when it was reaped. */
+struct thread_group *pseudo_group(const struct pseudo_node *node);
+/* May the reader look into the process? 0 or -EACCES. */
+int pseudo_may_trace(const struct pseudo_node *node, const struct vfs_ctx *ctx);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * /proc/sys: proc_sys_kernel(5) and relatives, as far as programs read them. Nothing can be changed
+ * by writing: the values describe this kernel. Where one says what a limit of ours is, it is that
+ * limit.
+ */
+#include <stdio.h>
+
+#include "abi/cap.h"
+#include "abi/limits.h"
+#include "base/checked.h"
+#include "base/random.h"
+#include "sentry/kernel.h"
+#include "sentry/procfs/procfs_private.h"
+#include "sentry/uts.h"
+
+#define VALUE(fn_, format_, ...)                                                                   \
+	static int show_##fn_(const struct pseudo_node *node, struct seq *seq)                     \
+	{                                                                                          \
+		seq_printf(seq, format_ "\n", ##__VA_ARGS__);                                      \
+		return 0;                                                                          \
+	}
+
+VALUE(ostype, UTS_SYSNAME)
+VALUE(osrelease, UTS_RELEASE)
+VALUE(version, UTS_VERSION)
+VALUE(arch, UTS_MACHINE)
+VALUE(hostname, "%s", kernel.hostname)
+VALUE(domainname, "%s", kernel.domainname)
+VALUE(pid_max, "%d", LX_PID_MAX_DEFAULT)
+VALUE(threads_max, "%llu",
+	(unsigned long long)min_of(
+		kernel.config->pids_limit ? kernel.config->pids_limit : SENTRY_MAX_TASKS,
+		(uint64_t)SENTRY_MAX_TASKS))
+VALUE(cap_last_cap, "%d", LX_CAP_LAST_CAP)
+VALUE(ngroups_max, "%d", LX_NGROUPS_MAX)
+VALUE(overflow_id, "65534")
+VALUE(zero, "0")
+VALUE(one, "1")
+VALUE(two, "2")
+VALUE(core_pattern, "core")
+VALUE(printk, "4\t4\t1\t7")
+VALUE(sem, "32000\t1024000000\t500\t32000")
+VALUE(shmmax, "18446744073692774399")
+VALUE(shmmni, "4096")
+VALUE(msgmax, "8192")
+VALUE(msgmnb, "16384")
+VALUE(msgmni, "32000")
+VALUE(perf_event_paranoid, "4")
+VALUE(tainted, "0")
+VALUE(entropy, "256")
+VALUE(sched_rr, "100")
+VALUE(max_map_count, "%d", SENTRY_MAX_VMAS)
+VALUE(mmap_min_addr, "%llu", LX_MMAP_MIN_ADDR)
+VALUE(overcommit_ratio, "50")
+VALUE(swappiness, "60")
+VALUE(file_max, "9223372036854775807")
+VALUE(file_nr, "%u\t0\t9223372036854775807", 64u)
+VALUE(nr_open, "%d", SENTRY_MAX_FDS)
+VALUE(pipe_max_size, "%d", SENTRY_MAX_PIPE_SIZE)
+VALUE(pipe_user_soft, "16384")
+VALUE(inotify_events, "%d", SENTRY_MAX_INOTIFY_QUEUE)
+VALUE(inotify_instances, "128")
+VALUE(inotify_watches, "%d", SENTRY_MAX_INOTIFY_WATCHES)
+VALUE(epoll_watches, "65536")
+VALUE(mqueue_msg_max, "10")
+VALUE(mqueue_size_max, "8192")
+VALUE(mqueue_queues_max, "256")
+VALUE(aio_max, "65536")
+VALUE(somaxconn, "4096")
+VALUE(socket_buffer, "%d", SENTRY_MAX_SOCKET_BUFFER)
+VALUE(socket_buffer_default, "212992")
+VALUE(optmem_max, "%d", SENTRY_MAX_SOCKET_CONTROL)
+VALUE(local_port_range, "32768\t60999")
+VALUE(unix_dgram_qlen, "512")
+
+static void show_uuid_of(struct seq *seq, const uint8_t bytes[16])
+{
+	for (unsigned i = 0; i < 16; i++)
+		seq_printf(seq, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", bytes[i]);
+	seq_puts(seq, "\n");
+}
+
+/* RFC 9562, version 4. */
+static void make_uuid(uint8_t bytes[16])
+{
+	random_bytes(bytes, 16);
+	bytes[6] = (bytes[6] & 0x0f) | 0x40;
+	bytes[8] = (bytes[8] & 0x3f) | 0x80;
+}
+
+static int show_uuid(const struct pseudo_node *node, struct seq *seq)
+{
+	uint8_t bytes[16];
+
+	make_uuid(bytes);
+	show_uuid_of(seq, bytes);
+	return 0;
+}
+
+static int show_boot_id(const struct pseudo_node *node, struct seq *seq)
+{
+	static uint8_t bytes[16];
+	static bool made;
+
+	if (!made)
+		make_uuid(bytes);
+	made = true;
+	show_uuid_of(seq, bytes);
+	return 0;
+}
+
+#define READ(name_, what_) PSEUDO_FILE(name_, 0444, show_##what_)
+
+static const struct pseudo_entry random_entries[] = {
+	READ("boot_id", boot_id),
+	READ("entropy_avail", entropy),
+	READ("poolsize", entropy),
+	READ("uuid", uuid),
+};
+
+static const struct pseudo_entry kernel_entries[] = {
+	READ("arch", arch),
+	READ("cap_last_cap", cap_last_cap),
+	READ("core_pattern", core_pattern),
+	READ("core_uses_pid", zero),
+	READ("dmesg_restrict", one),
+	READ("domainname", domainname),
+	READ("hostname", hostname),
+	READ("io_uring_disabled", two),
+	READ("kptr_restrict", two),
+	READ("msgmax", msgmax),
+	READ("msgmnb", msgmnb),
+	READ("msgmni", msgmni),
+	READ("ngroups_max", ngroups_max),
+	READ("osrelease", osrelease),
+	READ("ostype", ostype),
+	READ("overflowgid", overflow_id),
+	READ("overflowuid", overflow_id),
+	READ("perf_event_paranoid", perf_event_paranoid),
+	READ("pid_max", pid_max),
+	READ("printk", printk),
+	PSEUDO_DIR("random", random_entries),
+	READ("randomize_va_space", two),
+	READ("sched_rr_timeslice_ms", sched_rr),
+	READ("sem", sem),
+	READ("shmall", shmmax),
+	READ("shmmax", shmmax),
+	READ("shmmni", shmmni),
+	READ("tainted", tainted),
+	READ("threads-max", threads_max),
+	READ("unprivileged_bpf_disabled", two),
+	READ("version", version),
+};
+
+static const struct pseudo_entry vm_entries[] = {
+	READ("max_map_count", max_map_count),
+	READ("mmap_min_addr", mmap_min_addr),
+	READ("nr_hugepages", zero),
+	READ("overcommit_memory", zero),
+	READ("overcommit_ratio", overcommit_ratio),
+	READ("swappiness", swappiness),
+};
+
+static const struct pseudo_entry inotify_entries[] = {
+	READ("max_queued_events", inotify_events),
+	READ("max_user_instances", inotify_instances),
+	READ("max_user_watches", inotify_watches),
+};
+
+static const struct pseudo_entry epoll_entries[] = {READ("max_user_watches", epoll_watches)};
+
+static const struct pseudo_entry mqueue_entries[] = {
+	READ("msg_default", mqueue_msg_max),
+	READ("msg_max", mqueue_msg_max),
+	READ("msgsize_default", mqueue_size_max),
+	READ("msgsize_max", mqueue_size_max),
+	READ("queues_max", mqueue_queues_max),
+};
+
+static const struct pseudo_entry fs_entries[] = {
+	READ("aio-max-nr", aio_max),
+	READ("aio-nr", zero),
+	PSEUDO_DIR("epoll", epoll_entries),
+	READ("file-max", file_max),
+	READ("file-nr", file_nr),
+	PSEUDO_DIR("inotify", inotify_entries),
+	PSEUDO_DIR("mqueue", mqueue_entries),
+	READ("nr_open", nr_open),
+	READ("overflowgid", overflow_id),
+	READ("overflowuid", overflow_id),
+	READ("pipe-max-size", pipe_max_size),
+	READ("pipe-user-pages-soft", pipe_user_soft),
+	READ("protected_hardlinks", one),
+	READ("protected_symlinks", one),
+	READ("suid_dumpable", zero),
+};
+
+static const struct pseudo_entry net_core_entries[] = {
+	READ("optmem_max", optmem_max),
+	READ("rmem_default", socket_buffer_default),
+	READ("rmem_max", socket_buffer),
+	READ("somaxconn", somaxconn),
+	READ("wmem_default", socket_buffer_default),
+	READ("wmem_max", socket_buffer),
+};
+
+static const struct pseudo_entry net_ipv4_entries[] = {
+	READ("ip_local_port_range", local_port_range),
+};
+
+static const struct pseudo_entry net_unix_entries[] = {
+	READ("max_dgram_qlen", unix_dgram_qlen),
+};
+
+static const struct pseudo_entry net_entries[] = {
+	PSEUDO_DIR("core", net_core_entries),
+	PSEUDO_DIR("ipv4", net_ipv4_entries),
+	PSEUDO_DIR("unix", net_unix_entries),
+};
+
+const struct pseudo_entry proc_sys_entries[4] = {
+	PSEUDO_DIR("fs", fs_entries),
+	PSEUDO_DIR("kernel", kernel_entries),
+	PSEUDO_DIR("net", net_entries),
+	PSEUDO_DIR("vm", vm_entries),
+};
