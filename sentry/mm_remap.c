@@ -240,7 +240,7 @@ int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t 
 	if (!add_checked(addr, r.old_size, &end) || end > work.mm->guest_end)
 		return addr >= work.mm->guest_end ? -EFAULT : -EINVAL;
 	if (r.new_size > work.mm->guest_end)
-		return flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP) ? -EINVAL : -ENOMEM;
+		return -EINVAL; /* since Linux 6.17; -ENOMEM before */
 	fiber_mutex_lock(&work.mm->mutex);
 	ret = remap_locked(&work, &r);
 	fiber_mutex_unlock(&work.mm->mutex);
