@@ -17,21 +17,47 @@
 #define BUSY_NS	   1000000u
 
 static struct {
-	cpu_set_t all, one;
+	cpu_set_t all, one, others;
 	bool several; /* there are other cores to go to */
 	struct timer timer;
 } cores;
 
 /* Best effort like all of this: without it things are slower, never wrong. */
-static void move(struct tracee *t, bool pinned)
+static void move_home(struct tracee *t)
 {
-	if (sched_setaffinity(t->tid, sizeof(cpu_set_t), pinned ? &cores.one : &cores.all) == 0)
-		t->unpinned = !pinned;
+	if (sched_setaffinity(t->tid, sizeof(cpu_set_t), &cores.one) == 0)
+		t->unpinned = false;
+}
+
+/* A wider mask alone moves nobody before the host's next balancing: off the core first, then it may
+ * come back. */
+static void move_away(struct tracee *t)
+{
+	if (sched_setaffinity(t->tid, sizeof(cpu_set_t), &cores.others) < 0)
+		return;
+	t->unpinned = true;
+	(void)sched_setaffinity(t->tid, sizeof(cpu_set_t), &cores.all);
 }
 
 static bool is_away(const struct tracee *t)
 {
 	return t->waiter && t->activity == TRACEE_IN_GUEST && t->state == TRACEE_RUNNING;
+}
+
+/*
+ * Somebody's short trip took long while others computed: they have the core. Those that have been
+ * away for a while make room.
+ */
+void affinity_contended(uint64_t now)
+{
+	struct tracee *t;
+
+	if (!cores.several)
+		return;
+	hash_for_each_entry (t, &pt.tracees, by_tid) {
+		if (is_away(t) && !t->unpinned && now - t->away_since >= BUSY_NS)
+			move_away(t);
+	}
 }
 
 static void settle(struct timer *timer)
@@ -43,7 +69,7 @@ static void settle(struct timer *timer)
 		if (!is_away(t) || t->unpinned)
 			continue;
 		if (pt.away > 1 && now - t->away_since >= SETTLED_NS)
-			move(t, false);
+			move_away(t);
 		else if (pt.away > 1 && !timer_armed(timer))
 			(void)timer_arm(timer, now + SETTLED_NS);
 	}
@@ -60,6 +86,8 @@ void affinity_start(void)
 		return;
 	CPU_ZERO(&cores.one);
 	CPU_SET(cpu, &cores.one);
+	cores.others = cores.all;
+	CPU_CLR(cpu, &cores.others);
 	if (sched_setaffinity(0, sizeof(cores.one), &cores.one) < 0)
 		log_info("ptrace: cannot keep to core %d", cpu);
 	else
@@ -86,5 +114,5 @@ void affinity_return(struct tracee *t, uint64_t now)
 {
 	pt.away--;
 	if (t->unpinned && t->state == TRACEE_STOPPED && now - t->away_since < BUSY_NS)
-		move(t, true);
+		move_home(t);
 }

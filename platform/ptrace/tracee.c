@@ -26,10 +26,11 @@
 #include "base/log.h"
 
 #define DIRECT_YIELDS_MAX 4
-#define DIRECT_MAX_NS	  50000u /* longer in the guest: no longer quick */
-#define QUICK_NS	  20000u /* a parked tracee that came back within this is quick again */
-#define DYING_MAX	  64u	 /* tracees on their way out, beyond as many as the cap */
-#define DIRECT_BURST	  32u	 /* direct waits before the loop gets a turn */
+#define DIRECT_MAX_NS	  50000u  /* longer in the guest: no longer quick */
+#define CONTENDED_NS	  200000u /* a direct wait that took this long had to share the core */
+#define QUICK_NS	  20000u  /* a parked tracee that came back within this is quick again */
+#define DYING_MAX	  64u	  /* tracees on their way out, beyond as many as the cap */
+#define DIRECT_BURST	  32u	  /* direct waits before the loop gets a turn */
 
 struct pt_globals pt = {
 	.newborns = LIST_HEAD_INIT(pt.newborns),
@@ -323,25 +324,27 @@ static bool collect_one(struct tracee *t)
 
 static bool wait_direct(struct tracee *t)
 {
-	uint64_t start = 0;
+	uint64_t start, spent = 0;
+	bool stopped = false;
 
 	if (++direct_burst > DIRECT_BURST) {
 		direct_burst = 0;
 		return false;
 	}
-	for (unsigned i = 0; i < DIRECT_YIELDS_MAX; i++) {
+	start = loop_monotonic_now();
+	for (unsigned i = 0; i < DIRECT_YIELDS_MAX && spent < DIRECT_MAX_NS && !stopped; i++) {
 		if (fiber_any_ready())
 			return false;
 		sched_yield();
-		if (collect_one(t))
-			return true;
-		if (i == 0)
-			start = loop_monotonic_now();
-		else if (loop_monotonic_now() - start > DIRECT_MAX_NS)
-			break;
+		stopped = collect_one(t);
+		if (!stopped || pt.away > 0)
+			spent = loop_monotonic_now() - start;
 	}
-	t->quick = false;
-	return false;
+	if (spent >= CONTENDED_NS && pt.away > 0)
+		affinity_contended(start + spent);
+	if (!stopped)
+		t->quick = false;
+	return stopped;
 }
 
 static void wait_blocking(struct tracee *t)

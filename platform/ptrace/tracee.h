@@ -162,6 +162,7 @@ void affinity_start(void);
 void affinity_stop(void);
 /* Around a parked wait for a tracee that runs guest code. */
 void affinity_leave(struct tracee *t, uint64_t now);
+void affinity_contended(uint64_t now);
 void affinity_return(struct tracee *t, uint64_t now);
 
 /* inject.c: host calls made by a stopped tracee */

@@ -71,6 +71,8 @@ struct counter {
 	struct wait_queue *done;
 };
 void count_fiber(void *arg);
+/* Interrupts the thread @arg after 5 ms. */
+void interrupt_later(void *arg);
 
 /* Runs in a process of its own: guests that compute and fork until the whole thing is killed. */
 void hold(void *arg);
@@ -97,6 +99,7 @@ void test_cap(void);
 void test_stray_signals(void);
 void test_interrupt_storm(void);
 void test_sudden_death(void);
+void test_scribble(void);
 void test_sentry_death(void);
 void test_parallel(void);
 void test_latency(void);

@@ -105,6 +105,7 @@ static const struct test {
 	{"stray_signals", test_stray_signals},
 	{"interrupt_storm", test_interrupt_storm},
 	{"sudden_death", test_sudden_death},
+	{"scribble", test_scribble},
 	{"sentry_death", test_sentry_death},
 	{"parallel", test_parallel},
 	{"latency", test_latency},

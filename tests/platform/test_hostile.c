@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,10 +157,32 @@ void test_interrupt_storm(void)
 	guest_end(t);
 }
 
+/* Kills the children of @parent that are not among @before: ids wrap, so the newest need not be the
+ * highest. */
+static noreturn void kill_new(
+	pid_t parent, const pid_t *before, unsigned before_count, unsigned delay_us)
+{
+	pid_t pids[64];
+	unsigned count = children_of(parent, getpid(), pids, array_size(pids));
+
+	usleep(delay_us);
+	for (unsigned i = 0; i < count; i++) {
+		bool is_old = false;
+
+		for (unsigned j = 0; j < before_count; j++)
+			is_old |= before[j] == pids[i];
+		if (!is_old)
+			kill(pids[i], SIGKILL);
+	}
+	_exit(0);
+}
+
 /* A process that dies by somebody else's hand, at any moment of its life. */
 void test_sudden_death(void)
 {
 	for (unsigned delay = 0; delay < 40; delay++) {
+		pid_t before[64], self = getpid();
+		unsigned before_count = children_of(self, 0, before, array_size(before));
 		struct platform_thread *t = GUEST(syscalls);
 		struct platform_event event;
 		pid_t killer;
@@ -168,17 +191,8 @@ void test_sudden_death(void)
 		if (!t)
 			return;
 		killer = fork();
-		if (killer == 0) {
-			pid_t pids[64];
-			unsigned count = children_of(getppid(), getpid(), pids, array_size(pids));
-			pid_t newest = 0;
-
-			usleep(delay * 50);
-			for (unsigned i = 0; i < count; i++)
-				newest = max_of(newest, pids[i]);
-			kill(newest, SIGKILL);
-			_exit(0);
-		}
+		if (killer == 0)
+			kill_new(self, before, before_count, delay * 50);
 		for (;;) {
 			struct platform_clone clone = {.regs = t->regs};
 			struct platform_thread *other;
@@ -224,6 +238,83 @@ void hold(void *arg)
 		if (platform->thread_clone(t, &clone, &child) == 0)
 			guest_end(child);
 	}
+}
+
+/* Maps @fd in @t and says whether its first byte arrived. */
+static bool maps_right(struct platform_thread *t, int fd, char expected)
+{
+	const struct platform_map map = {
+		GADDR(0x20000000), 4096, LX_PROT_READ, false, fd, 0, false};
+	char byte = 0;
+	int err = platform->map(t, &map);
+
+	if (err < 0)
+		return false;
+	return platform->copy_in(t, &byte, map.addr, 1) == 1 && byte == expected;
+}
+
+struct scribbler {
+	struct platform_thread *thread;
+	bool stop, stopped;
+};
+
+static void scribble_fiber(void *arg)
+{
+	struct scribbler *scribbler = arg;
+	struct platform_event event = {.kind = PLATFORM_INTERRUPTED};
+
+	while (!scribbler->stop && event.kind == PLATFORM_INTERRUPTED)
+		platform->run(scribbler->thread, &event);
+	scribbler->stopped = true;
+}
+
+/*
+ * A thread writes over whatever the platform keeps above the guest's end while others map files:
+ * they may fail, but nobody gets another's file, and other processes do not notice.
+ */
+void test_scribble(void)
+{
+	enum { FILES = 4 };
+	struct platform_thread *victim = GUEST(syscalls), *t = GUEST(count), *scribbler;
+	struct platform_clone clone = {0};
+	struct scribbler running;
+	struct fiber *fiber;
+	unsigned wrong = 0;
+	int fds[FILES];
+
+	if (!victim || !t)
+		return;
+	for (unsigned i = 0; i < FILES; i++) {
+		char byte = (char)('a' + i);
+
+		fds[i] = memfd_create("scribble", MFD_CLOEXEC);
+		CHECK_EQ(write(fds[i], &byte, 1), 1);
+	}
+	/* The message header, its iovec, the control data. Elsewhere than on ptrace these addresses
+	 * just fault. */
+	for (uint64_t offset = 0; offset <= 144; offset += 8) {
+		clone.regs = t->regs;
+		clone.regs.rdi = 0x7fffffffc000 + offset;
+		clone.regs.rsi = 1ull << 40;
+		CHECK_EQ(platform->thread_clone(t, &clone, &scribbler), 0);
+		running = (struct scribbler){.thread = scribbler};
+		CHECK_EQ(fiber_create(&fiber, "scribble", scribble_fiber, &running), 0);
+		for (unsigned i = 0; i < 20; i++) {
+			fiber_yield();
+			(void)maps_right(t, fds[i % FILES], (char)('a' + i % FILES));
+			wrong += !maps_right(victim, fds[i % FILES], (char)('a' + i % FILES));
+		}
+		running.stop = true;
+		platform->interrupt(scribbler);
+		while (!running.stopped)
+			sleep_ns(100000);
+		guest_end(scribbler);
+	}
+	CHECK_EQ(wrong, 0);
+	for (unsigned i = 0; i < FILES; i++)
+		close(fds[i]);
+	guest_end(t);
+	guest_end(victim);
 }
 
 /* However the Sentry dies, its stubs are gone 100 ms later. */

@@ -264,7 +264,7 @@ void test_vsyscall(void)
 	guest_end(t);
 }
 
-static void interrupt_later(void *arg)
+void interrupt_later(void *arg)
 {
 	sleep_ns(5000000);
 	platform->interrupt(arg);
