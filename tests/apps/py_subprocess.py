@@ -10,7 +10,7 @@ print(subprocess.call(["sh", "-c", "kill -9 $$"]))
 try:
     subprocess.run(["sleep", "10"], timeout=0.2)
 except subprocess.TimeoutExpired as e:
-    print("timeout", e.timeout)
+    print("timeout", e.cmd)
 try:
     subprocess.run(["/no/such/program"])
 except FileNotFoundError as e:
