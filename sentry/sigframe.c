@@ -49,18 +49,33 @@ static uint64_t read_xcr0(void)
 	return a | (uint64_t)d << 32;
 }
 
+/* Where each XSAVE feature's state ends in the standard format; 0 = not there. Asked once: a virtual
+ * machine's host answers each CPUID itself, in tens of microseconds. */
+static const uint32_t *xfeature_ends(void)
+{
+	static uint32_t ends[63];
+	static bool known;
+
+	for (unsigned i = 2; !known && i < array_size(ends); i++) {
+		uint32_t length, offset, c, d;
+
+		if ((read_xcr0() & 1ull << i) &&
+			__get_cpuid_count(0xd, i, &length, &offset, &c, &d) && length)
+			ends[i] = offset + length;
+	}
+	known = true;
+	return ends;
+}
+
 /* The features whose state lies within an image of @size bytes: AMX is left out where the guest may
  * not use it. */
 static uint64_t xfeatures_within(size_t size)
 {
-	uint64_t features = read_xcr0() & ~XFEATURE_FP_SSE, within = XFEATURE_FP_SSE;
+	const uint32_t *ends = xfeature_ends();
+	uint64_t within = XFEATURE_FP_SSE;
 
 	for (unsigned i = 2; i < 63; i++) {
-		uint32_t length, offset, c, d;
-
-		if (!(features & 1ull << i) || !__get_cpuid_count(0xd, i, &length, &offset, &c, &d))
-			continue;
-		if (length && (uint64_t)offset + length <= size)
+		if (ends[i] && ends[i] <= size)
 			within |= 1ull << i;
 	}
 	return within;
