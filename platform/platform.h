@@ -12,19 +12,23 @@
 /*
  * The one door between the kernel and the machinery that runs guest code.
  *
- * A platform owns *address spaces* (each a host process, the stub) and *threads* (each a host thread of that process). The
- * kernel runs one fiber for each guest thread, and that fiber alone calls the thread functions below; "may sleep" means that
- * the fiber parks while the guest or the stub works. All identity (process ids, parents, who is whose thread) is the
- * kernel's: a vfork child is just another thread of the same address space here.
+ * A platform owns *address spaces* (each a host process, the stub) and *threads* (each a host
+ * thread of that process). The kernel runs one fiber for each guest thread, and that fiber alone
+ * calls the thread functions below; "may sleep" means that the fiber parks while the guest or the
+ * stub works. All identity (process ids, parents, who is whose thread) is the kernel's: a vfork
+ * child is just another thread of the same address space here.
  *
- * A thread is either *in guest* (between the start and the end of platform run()) or *stopped* (its registers are in
- * regs; memory and mapping operations may be asked for). What runs in the guest's address space is untrusted: results of
- * mapping operations, copied bytes and register values are claims. A platform checks them for range, never for truth.
+ * A thread is either *in guest* (between the start and the end of platform run()) or *stopped* (its
+ * registers are in regs; memory and mapping operations may be asked for). What runs in the guest's
+ * address space is untrusted: results of mapping operations, copied bytes and register values are
+ * claims. A platform checks them for range, never for truth.
  *
- * Death is an answer: when the host process or thread is gone, operations return -ESRCH and run() reports PLATFORM_EXITED.
+ * Death is an answer: when the host process or thread is gone, operations return -ESRCH and run()
+ * reports PLATFORM_EXITED.
  */
 
-/* Guest registers, in the order of struct user_regs_struct without the segment selectors (which guests cannot change usefully). */
+/* Guest registers, in the order of struct user_regs_struct without the segment selectors (which
+ * guests cannot change usefully). */
 struct guest_regs {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
 	uint64_t orig_rax; /* the call's number; UINT64_MAX when not in a call */
@@ -36,10 +40,13 @@ struct guest_regs {
 #define PLATFORM_FPU_MAX 12288
 
 enum platform_event_kind {
-	PLATFORM_SYSCALL, /* regs.orig_rax and the argument registers; rip is behind the instruction; result goes to regs.rax */
-	PLATFORM_FAULT, /* a synchronous fault in guest code: regs are those of the faulting instruction */
-	PLATFORM_INTERRUPTED, /* platform interrupt() took effect (or nothing did: spurious ones are allowed) */
-	PLATFORM_EXITED, /* the host thread is gone; only release is legal now */
+	PLATFORM_SYSCALL,     /* regs.orig_rax and the argument registers; rip is behind the
+				 instruction; result goes to regs.rax */
+	PLATFORM_FAULT,	      /* a synchronous fault in guest code: regs are those of the faulting
+				 instruction */
+	PLATFORM_INTERRUPTED, /* platform interrupt() took effect (or nothing did: spurious ones are
+				 allowed) */
+	PLATFORM_EXITED,      /* the host thread is gone; only release is legal now */
 };
 
 struct platform_event {
@@ -49,14 +56,15 @@ struct platform_event {
 			uint64_t nr; /* == regs->orig_rax */
 			uint64_t args[6];
 			/*
-			 * The call was begun in the guest (a host futex wait) and interrupted there: the handler decides whether it
-			 * restarts. False for all other calls.
+			 * The call was begun in the guest (a host futex wait) and interrupted
+			 * there: the handler decides whether it restarts. False for all other
+			 * calls.
 			 */
 			bool interrupted;
 		} syscall;
 		struct {
-			int signo; /* LX_SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
-			int code; /* si_code */
+			int signo;     /* LX_SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
+			int code;      /* si_code */
 			uint64_t addr; /* si_addr */
 			uint64_t trapno, error_code; /* for sigcontext; error_code bit 1 = write */
 		} fault;
@@ -72,28 +80,31 @@ struct platform_as; /* an address space */
 struct platform_thread {
 	struct platform_as *as;
 	struct guest_regs regs; /* valid while stopped */
-	bool regs_dirty; /* set by the kernel when it changed more than regs.rax: all of regs is loaded at the next run() */
+	bool regs_dirty;   /* set by the kernel when it changed more than regs.rax: all of regs is
+			      loaded at the next run() */
 	void *kernel_data; /* the kernel's task */
 };
 
 /*
- * A host mapping operation, done by a stopped thread in its own address space. The kernel has picked and checked the
- * range. Page aligned; never above the guest's end. @fd is a host descriptor of the Sentry or -1; a platform hands it over for
- * the duration of the mapping with exactly its own access mode.
+ * A host mapping operation, done by a stopped thread in its own address space. The kernel has
+ * picked and checked the range. Page aligned; never above the guest's end. @fd is a host descriptor
+ * of the Sentry or -1; a platform hands it over for the duration of the mapping with exactly its
+ * own access mode.
  */
 struct platform_map {
 	gaddr_t addr;
 	uint64_t size;
-	int prot; /* LX_PROT_* */
-	bool shared; /* MAP_SHARED of @fd, else MAP_PRIVATE */
-	int fd; /* -1: anonymous private memory */
+	int prot;	 /* LX_PROT_* */
+	bool shared;	 /* MAP_SHARED of @fd, else MAP_PRIVATE */
+	int fd;		 /* -1: anonymous private memory */
 	uint64_t offset; /* in @fd, bytes */
 	bool noreserve;
 };
 
 /* Guest clone, as far as the host takes part. */
 struct platform_clone {
-	bool new_as; /* fork: the child gets a copy of the address space; else it is one more thread of it */
+	bool new_as; /* fork: the child gets a copy of the address space; else it is one more thread
+			of it */
 	struct guest_regs regs; /* the child's first registers (rax = 0 is the caller's business) */
 };
 
@@ -105,14 +116,17 @@ struct platform_config {
 
 /* What the platform tells the kernel outside of run(); on the kernel thread, must not sleep. */
 struct platform_upcalls {
-	/* The stub's text made a host call that is not on its list: the kernel audits it and ends the task. */
+	/* The stub's text made a host call that is not on its list: the kernel audits it and ends
+	 * the task. */
 	void (*violation)(struct platform_thread *thread, uint64_t nr, const uint64_t args[6]);
-	/* Nothing can go on (the zygote died, the listener broke): ends the sandbox with exit code 125 and @why. */
+	/* Nothing can go on (the zygote died, the listener broke): ends the sandbox with exit code
+	 * 125 and @why. */
 	void (*fatal)(const char *why);
 };
 
 struct platform_futex {
-	int op; /* LX_FUTEX_WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET, with PRIVATE and CLOCK_REALTIME flags */
+	int op; /* LX_FUTEX_WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET,
+		   with PRIVATE and CLOCK_REALTIME flags */
 	gaddr_t uaddr, uaddr2;
 	uint32_t val, val3;
 	uint64_t val2; /* for the requeue forms */
@@ -124,80 +138,101 @@ struct platform_ops {
 	const char *name;
 
 	/*
-	 * Whether this host can run the platform. 0, or -errno with a static text that names the missing feature.
-	 * Forks and probes; called before start().
+	 * Whether this host can run the platform. 0, or -errno with a static text that names the
+	 * missing feature. Forks and probes; called before start().
 	 */
 	int (*probe)(const char **ret_missing);
 
 	/*
-	 * Makes the zygote and registers with the main loop. Called once, on the kernel thread, outside fibers, before the Sentry
-	 * is confined (it may fork and exec). On failure nothing is left and *ret_why names what failed.
+	 * Makes the zygote and registers with the main loop. Called once, on the kernel thread,
+	 * outside fibers, before the Sentry is confined (it may fork and exec). On failure nothing
+	 * is left and *ret_why names what failed.
 	 */
-	int (*start)(const struct platform_config *config, const struct platform_upcalls *upcalls, const char **ret_why);
+	int (*start)(const struct platform_config *config, const struct platform_upcalls *upcalls,
+		const char **ret_why);
 	/* Kills every stub and waits for them. */
 	void (*stop)(void);
 
-	/* A fresh address space with nothing but the stub in it, and its first thread, stopped. May sleep. -EAGAIN, -ENOMEM. */
+	/* A fresh address space with nothing but the stub in it, and its first thread, stopped. May
+	 * sleep. -EAGAIN, -ENOMEM. */
 	int (*as_create)(struct platform_as **ret_as, struct platform_thread **ret_thread);
-	/* SIGKILLs the host process: every thread of it ends with PLATFORM_EXITED / -ESRCH. Does not sleep; idempotent. */
+	/* SIGKILLs the host process: every thread of it ends with PLATFORM_EXITED / -ESRCH. Does
+	 * not sleep; idempotent. */
 	void (*as_kill)(struct platform_as *as);
 
 	/*
-	 * A new host thread, or a forked process with one thread (ret_thread->as is then the new one), made by the stopped
-	 * @parent; the child is stopped, its regs are @clone->regs and its FPU state is the parent's. May sleep. -EAGAIN, -ENOMEM, -ESRCH.
-	 * An address space is freed with the release of its last thread.
+	 * A new host thread, or a forked process with one thread (ret_thread->as is then the new
+	 * one), made by the stopped
+	 * @parent; the child is stopped, its regs are @clone->regs and its FPU state is the
+	 * parent's. May sleep. -EAGAIN, -ENOMEM, -ESRCH. An address space is freed with the release
+	 * of its last thread.
 	 */
-	int (*thread_clone)(struct platform_thread *parent, const struct platform_clone *clone, struct platform_thread **ret_thread);
+	int (*thread_clone)(struct platform_thread *parent, const struct platform_clone *clone,
+		struct platform_thread **ret_thread);
 	/*
-	 * Ends the host thread of a stopped (or exited) thread and frees the object; with the last one the address space
-	 * goes too. Never waits for the guest: a thread that does not leave by a deadline is killed with its process.
+	 * Ends the host thread of a stopped (or exited) thread and frees the object; with the last
+	 * one the address space goes too. Never waits for the guest: a thread that does not leave
+	 * by a deadline is killed with its process.
 	 */
 	void (*thread_release)(struct platform_thread *thread);
 
 	/*
-	 * Loads regs and runs guest code until the next event. May sleep. After PLATFORM_SYSCALL the kernel stores the result
-	 * in regs.rax and calls run() again; unless regs_dirty, only rax is carried over.
+	 * Loads regs and runs guest code until the next event. May sleep. After PLATFORM_SYSCALL
+	 * the kernel stores the result in regs.rax and calls run() again; unless regs_dirty, only
+	 * rax is carried over.
 	 */
 	void (*run)(struct platform_thread *thread, struct platform_event *ret_event);
-	/* Makes a thread that is in guest come back from run() soon; harmless when it is stopped. Any context; does not sleep. */
+	/* Makes a thread that is in guest come back from run() soon; harmless when it is stopped.
+	 * Any context; does not sleep. */
 	void (*interrupt)(struct platform_thread *thread);
 
-	/* The raw XSAVE image (standard format, as in a signal frame) of a stopped thread. Returns its size or -errno. May sleep. */
+	/* The raw XSAVE image (standard format, as in a signal frame) of a stopped thread. Returns
+	 * its size or -errno. May sleep. */
 	ssize_t (*fpu_get)(struct platform_thread *thread, void *image, size_t capacity);
-	/* Loads an image; garbage in it may kill the guest thread, nothing else. -EINVAL for a bad size. May sleep. */
+	/* Loads an image; garbage in it may kill the guest thread, nothing else. -EINVAL for a bad
+	 * size. May sleep. */
 	int (*fpu_set)(struct platform_thread *thread, const void *image, size_t size);
 	/* Resets the FPU to its state after execve. */
 	int (*fpu_reset)(struct platform_thread *thread);
 
 	/*
-	 * Guest memory of a stopped thread. May sleep. Return the number of bytes copied before the first inaccessible one
-	 * (0..size), or -ESRCH. copy_in serves bytes that travelled with the request from the private snapshot: reading twice within
-	 * one call gives the same bytes, or a fresh request, never shared memory. Large sizes are split; each turn copies at
-	 * most 128 KiB.
+	 * Guest memory of a stopped thread. May sleep. Return the number of bytes copied before the
+	 * first inaccessible one (0..size), or -ESRCH. copy_in serves bytes that travelled with the
+	 * request from the private snapshot: reading twice within one call gives the same bytes, or
+	 * a fresh request, never shared memory. Large sizes are split; each turn copies at most 128
+	 * KiB.
 	 */
 	ssize_t (*copy_in)(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
-	ssize_t (*copy_out)(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+	ssize_t (*copy_out)(
+		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 	/*
-	 * As copy_out, but the platform may delay it until the thread goes back to the guest; a fault then turns the call's
-	 * result into -EFAULT. Returns 0, or -EFAULT/-ESRCH when it copied at once. For results whose loss undoes nothing.
+	 * As copy_out, but the platform may delay it until the thread goes back to the guest; a
+	 * fault then turns the call's result into -EFAULT. Returns 0, or -EFAULT/-ESRCH when it
+	 * copied at once. For results whose loss undoes nothing.
 	 */
-	int (*copy_out_deferred)(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+	int (*copy_out_deferred)(
+		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 
-	/* Mapping operations by a stopped thread in its own address space; one at a time for each. May sleep. Linux's errno. */
+	/* Mapping operations by a stopped thread in its own address space; one at a time for each.
+	 * May sleep. Linux's errno. */
 	int (*map)(struct platform_thread *thread, const struct platform_map *map);
 	int (*unmap)(struct platform_thread *thread, gaddr_t addr, uint64_t size);
 	int (*protect)(struct platform_thread *thread, gaddr_t addr, uint64_t size, int prot);
-	/* To a destination that the kernel picked and that is free (MREMAP_FIXED), or in place when the addresses are equal. */
-	int (*remap)(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size, uint64_t new_size, gaddr_t new_addr);
+	/* To a destination that the kernel picked and that is free (MREMAP_FIXED), or in place when
+	 * the addresses are equal. */
+	int (*remap)(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
+		uint64_t new_size, gaddr_t new_addr);
 	int (*advise)(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
 
 	/*
-	 * A host futex operation on the guest's own memory. May sleep; ends with -ERESTARTSYS when interrupt()ed. The systrap
-	 * stub answers plain futex calls itself; this is for the rest and for the kernel's own wakes (clear-child-tid).
+	 * A host futex operation on the guest's own memory. May sleep; ends with -ERESTARTSYS when
+	 * interrupt()ed. The systrap stub answers plain futex calls itself; this is for the rest
+	 * and for the kernel's own wakes (clear-child-tid).
 	 */
 	int64_t (*futex)(struct platform_thread *thread, const struct platform_futex *futex);
 
-	/* Where the host's vDSO is mapped in a fresh address space (the kernel may move it with remap()), and its size. 0 = none. */
+	/* Where the host's vDSO is mapped in a fresh address space (the kernel may move it with
+	 * remap()), and its size. 0 = none. */
 	void (*vdso)(struct platform_as *as, gaddr_t *ret_addr, uint64_t *ret_size);
 	/* First address above the guest's: the kernel places nothing at or above it. */
 	gaddr_t (*guest_end)(void);
@@ -210,7 +245,8 @@ struct platform_ops {
 
 extern const struct platform_ops platform_systrap;
 extern const struct platform_ops platform_ptrace;
-/* For unit tests: runs no code; memory is a sparse array, events are scripted. platform/null/null.h drives it. */
+/* For unit tests: runs no code; memory is a sparse array, events are scripted. platform/null/null.h
+ * drives it. */
 extern const struct platform_ops platform_null;
 
 /* The platform in use, set once by the kernel before start(). */

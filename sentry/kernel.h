@@ -8,25 +8,30 @@
 
 #include "sentry/view.h"
 
-/* What `sentry run` decided; all strings borrowed from the command line. The kernel process gets one of these after the fork. */
+/* What `sentry run` decided; all strings borrowed from the command line. The kernel process gets
+ * one of these after the fork. */
 struct kernel_config {
-	char *const *argv; /* the program and its arguments, NULL-terminated */
-	char *const *envp; /* the guest's environment, complete */
+	char *const *argv;   /* the program and its arguments, NULL-terminated */
+	char *const *envp;   /* the guest's environment, complete */
 	const char *workdir; /* NULL: the view's default */
 	const char *hostname;
-	uint32_t uid, gid; /* of the guest */
+	uint32_t uid, gid;				 /* of the guest */
 	uint64_t memory_limit, pids_limit, nofile_limit; /* bytes, tasks, descriptors */
-	int stdio[3]; /* host descriptors, taken over; -1 closed */
-	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to the launcher) */
-	uint16_t rows, columns; /* its first size; 0 unknown */
-	int control_fd; /* SOCK_SEQPACKET to the launcher: signals in, results out (sentry/control.h) */
-	int commit_fd; /* -1, or where the working directory's changes go at the end (sentry/commit.h) */
-	const char *platform_name; /* NULL: systrap, or ptrace with a word on stderr where that cannot run */
-	int death_fd; /* read end of the launcher's death pipe, already armed */
+	int stdio[3];  /* host descriptors, taken over; -1 closed */
+	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to
+			  the launcher) */
+	uint16_t rows, columns;	   /* its first size; 0 unknown */
+	int control_fd;		   /* SOCK_SEQPACKET to the launcher: signals in, results out
+				      (sentry/control.h) */
+	int commit_fd;		   /* -1, or where the working directory's changes go at the end
+				      (sentry/commit.h) */
+	const char *platform_name; /* NULL: systrap, or ptrace with a word on stderr where that
+				      cannot run */
+	int death_fd;		   /* read end of the launcher's death pipe, already armed */
 	bool no_patch;
-	int strace_fd; /* -1: off */
-	int audit_fd; /* -1: off */
-	uint64_t timeout_ns; /* 0: none */
+	int strace_fd;	      /* -1: off */
+	int audit_fd;	      /* -1: off */
+	uint64_t timeout_ns;  /* 0: none */
 	uint64_t cpu_time_ns; /* 0: none */
 	struct view_config view;
 };
@@ -34,16 +39,17 @@ struct kernel_config {
 /* The guest's end as the launcher reports it. */
 struct kernel_result {
 	int wait_status; /* init's, as wait4 reports it; -1: never started */
-	int exit_code; /* what `sentry run` exits with */
+	int exit_code;	 /* what `sentry run` exits with */
 	bool timed_out, cpu_time_hit, memory_hit;
 	uint64_t wall_ns, user_ns, system_ns;
 	uint64_t changed_files; /* of the working directory's overlay */
-	char message[256]; /* for the user, "" = none */
+	char message[256];	/* for the user, "" = none */
 };
 
 /*
- * Runs a whole sandbox in the calling (fresh) process: host set-up, confinement, boot of init, the main loop. Returns when the
- * last task is gone. Never returns a lie: what could not be set up is exit_code 125 and a message.
+ * Runs a whole sandbox in the calling (fresh) process: host set-up, confinement, boot of init, the
+ * main loop. Returns when the last task is gone. Never returns a lie: what could not be set up is
+ * exit_code 125 and a message.
  */
 void kernel_run(const struct kernel_config *config, struct kernel_result *ret_result);
 

@@ -49,7 +49,7 @@ struct mm {
 	char *environ;
 	size_t environ_size;
 	bool dumpable;
-	bool lock_future;  /* mlockall(MCL_FUTURE) */
+	bool lock_future; /* mlockall(MCL_FUTURE) */
 	uint32_t membarrier;
 };
 

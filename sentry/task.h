@@ -109,7 +109,8 @@ struct thread_group {
 	struct pid *pgrp, *session; /* owned */
 	struct list_head pgrp_link, session_link;
 	struct tty *tty; /* controlling terminal, owned; NULL = none */
-	struct pid *tty_old_pgrp; /* owned: its foreground group when it was hung up; leaders only */
+	struct pid
+		*tty_old_pgrp; /* owned: its foreground group when it was hung up; leaders only */
 
 	struct sigpending pending;	 /* process-directed */
 	struct sigaction_table *sighand; /* owned; the group shares one */
@@ -192,7 +193,7 @@ struct task {
 	struct task *vfork_child; /* whose queue we sleep on; borrowed */
 
 	int nice, sched_policy, sched_priority;
-	int ioprio; /* class << 13 | level (ioprio_set(2)) */
+	int ioprio;	       /* class << 13 | level (ioprio_set(2)) */
 	uint64_t affinity[16]; /* bit mask of CPUs, as set by the guest */
 	uint64_t timer_slack_ns;
 	uint64_t start_time;

@@ -115,8 +115,8 @@ struct uio {
 	size_t segment_count, segment;	/* current index */
 	uint64_t offset;		/* in the current segment */
 	uint64_t resid;			/* bytes left, <= LX_MAX_RW_COUNT */
-	bool nonblock; /* RWF_NOWAIT / MSG_DONTWAIT for this transfer, besides O_NONBLOCK */
-	bool append;   /* RWF_APPEND */
+	bool nonblock;	/* RWF_NOWAIT / MSG_DONTWAIT for this transfer, besides O_NONBLOCK */
+	bool append;	/* RWF_APPEND */
 	bool no_append; /* RWF_NOAPPEND */
 	bool dsync;
 };
@@ -629,7 +629,7 @@ struct fd_table; /* shared by tasks cloned with CLONE_FILES */
 int fd_table_new(struct fd_table **ret);
 int fd_table_copy(struct fd_table *from, struct fd_table **ret);
 struct fd_table *fd_table_ref(struct fd_table *table);
-void fd_table_unref(struct fd_table *table); /* the last one closes all */
+void fd_table_unref(struct fd_table *table);	    /* the last one closes all */
 bool fd_table_shared(const struct fd_table *table); /* does anybody else hold it? */
 
 /* The open file as an owned reference, or NULL (-EBADF). O_PATH files only by fd_get_path. */
@@ -644,7 +644,7 @@ int fd_close(struct fd_table *table, int fd, void *lock_owner); /* flush, posix 
 void fd_close_range(struct fd_table *table, unsigned first, unsigned last, bool set_cloexec_only);
 void fd_close_on_exec(struct fd_table *table);
 bool fd_available(struct fd_table *table, uint64_t limit); /* is a descriptor below @limit free? */
-int fd_get_flags(struct fd_table *table, int fd); /* FD_CLOEXEC or 0 */
+int fd_get_flags(struct fd_table *table, int fd);	   /* FD_CLOEXEC or 0 */
 int fd_set_flags(struct fd_table *table, int fd, int flags);
 /* First open descriptor >= @fd, or -1: for /proc/PID/fd. */
 int fd_next(struct fd_table *table, int fd);

@@ -176,8 +176,8 @@ static int show_loadavg(const struct pseudo_node *node, struct seq *seq)
 
 static int show_version(const struct pseudo_node *node, struct seq *seq)
 {
-	seq_printf(seq, "%s version %s (sentry@sentry) (gcc %s) %s\n", UTS_SYSNAME,
-		UTS_RELEASE, __VERSION__, UTS_VERSION);
+	seq_printf(seq, "%s version %s (sentry@sentry) (gcc %s) %s\n", UTS_SYSNAME, UTS_RELEASE,
+		__VERSION__, UTS_VERSION);
 	return 0;
 }
 

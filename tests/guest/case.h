@@ -3,9 +3,10 @@
 #define SENTRY_TESTS_GUEST_CASE_H
 
 /*
- * Oracle cases: one C file for each syscall family, many cases in it. The program runs natively and in the sandbox, and
- * tests/run-guest compares what each case printed and how it ended. So a case states no expected values: Linux does. It must print
- * only what is the same in every run: no pids, addresses, descriptors of unknown number, times.
+ * Oracle cases: one C file for each syscall family, many cases in it. The program runs natively and
+ *in the sandbox, and tests/run-guest compares what each case printed and how it ended. So a case
+ *states no expected values: Linux does. It must print only what is the same in every run: no pids,
+ *addresses, descriptors of unknown number, times.
  *
  *	CASE(open_missing)
  *	{
@@ -15,9 +16,10 @@
  *		NOTE("size %lld", (long long)size_of(fd));
  *	}
  *
- * Each case runs in a forked child, alone in a fresh scratch directory (its cwd), with a 20 s alarm, and its wait status is part of
- * the outcome. A child that the case forks prints through the same stream; order such output with waits or pipes. A case that needs a
- * privilege or a feature says SKIP("reason"): then both sides must skip.
+ * Each case runs in a forked child, alone in a fresh scratch directory (its cwd), with a 20 s
+ *alarm, and its wait status is part of the outcome. A child that the case forks prints through the
+ *same stream; order such output with waits or pipes. A case that needs a privilege or a feature
+ *says SKIP("reason"): then both sides must skip.
  */
 
 #include <errno.h>
@@ -49,26 +51,27 @@ struct case_entry {
 };
 void case_register(struct case_entry *entry);
 
-#define CASE(name)                                                                                                             \
-	static void case_##name(void);                                                                                         \
-	static struct case_entry case_entry_##name = {#name, case_##name, NULL};                                               \
-	__attribute__((constructor)) static void case_register_##name(void)                                                   \
-	{                                                                                                                      \
-		case_register(&case_entry_##name);                                                                             \
-	}                                                                                                                      \
+#define CASE(name)                                                                                 \
+	static void case_##name(void);                                                             \
+	static struct case_entry case_entry_##name = {#name, case_##name, NULL};                   \
+	__attribute__((constructor)) static void case_register_##name(void)                        \
+	{                                                                                          \
+		case_register(&case_entry_##name);                                                 \
+	}                                                                                          \
 	static void case_##name(void)
 
-/* Evaluates, prints the expression, its value and the errno name when it is -1. Value: that of the expression. */
-#define CALL(expr)  case_report(#expr, (errno = 0, (long long)(expr)), true)
+/* Evaluates, prints the expression, its value and the errno name when it is -1. Value: that of the
+ * expression. */
+#define CALL(expr) case_report(#expr, (errno = 0, (long long)(expr)), true)
 /* The same without the value of a success (descriptors, pids, addresses). */
-#define OK(expr)    case_report(#expr, (errno = 0, (long long)(expr)), false)
+#define OK(expr) case_report(#expr, (errno = 0, (long long)(expr)), false)
 /* Functions that return an error number (pthread_*, posix_*). */
-#define RC(expr)    case_report_rc(#expr, (int)(expr))
-#define NOTE(...)   case_note(__VA_ARGS__)
-#define SKIP(why)                                                                                                              \
-	do {                                                                                                                   \
-		case_note("SKIP: %s", why);                                                                                    \
-		exit(0);                                                                                                       \
+#define RC(expr)  case_report_rc(#expr, (int)(expr))
+#define NOTE(...) case_note(__VA_ARGS__)
+#define SKIP(why)                                                                                  \
+	do {                                                                                       \
+		case_note("SKIP: %s", why);                                                        \
+		exit(0);                                                                           \
 	} while (0)
 /* A condition that both sides must agree on; prints it with true or false. */
 #define TRUTH(cond) case_note("%s: %s", #cond, (cond) ? "true" : "false")

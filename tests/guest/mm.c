@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mmap, munmap, mprotect, mremap, brk, madvise, msync, mincore, mlock and what they do to each other. */
+/* mmap, munmap, mprotect, mremap, brk, madvise, msync, mincore, mlock and what they do to each
+ * other. */
 #include <setjmp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -77,11 +78,14 @@ static int file_of(const char *name, size_t size)
 
 static void drop(void)
 {
-	if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
+	if (geteuid() == 0 &&
+		(setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
 		exit(1);
 }
 
-/* ---- mmap -------------------------------------------------------------------------------------------------------------- */
+/* ---- mmap
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(anonymous_is_zero)
 {
@@ -112,9 +116,11 @@ CASE(mmap_bad_arguments)
 CASE(mmap_fixed_bad_addresses)
 {
 	CALL(SYS(SYS_mmap, 1, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
-	CALL(SYS(SYS_mmap, 0x7ffffffff000, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	CALL(SYS(SYS_mmap, 0x7ffffffff000, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		-1, 0));
 	CALL(SYS(SYS_mmap, -P, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
-	CALL(SYS(SYS_mmap, 1ul << 60, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	CALL(SYS(
+		SYS_mmap, 1ul << 60, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 }
 
 CASE(mmap_fixed_null_needs_rights)
@@ -138,11 +144,15 @@ CASE(mmap_fixed_noreplace)
 {
 	char *p = anon(3);
 
-	CALL(SYS(SYS_mmap, p, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
-	CALL(SYS(SYS_mmap, p - P, 2 * P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+	CALL(SYS(SYS_mmap, p, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		0));
+	CALL(SYS(SYS_mmap, p - P, 2 * P, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
 	CALL(munmap(p + P, P));
-	TRUTH(mmap(p + P, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == p + P);
-	CALL(SYS(SYS_mmap, p + 1, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+	TRUTH(mmap(p + P, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		p + P);
+	CALL(SYS(SYS_mmap, p + 1, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		-1, 0));
 }
 
 CASE(mmap_hint_is_taken_when_free)
@@ -266,8 +276,10 @@ CASE(mmap_shared_validate)
 
 CASE(mmap_hugetlb)
 {
-	CALL(SYS(SYS_mmap, 0, 2 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0));
-	CALL(SYS(SYS_mmap, 0, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 13 << 26, -1, 0));
+	CALL(SYS(SYS_mmap, 0, 2 << 20, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0));
+	CALL(SYS(SYS_mmap, 0, 2 << 20, PROT_READ,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 13 << 26, -1, 0));
 }
 
 CASE(shared_anonymous_across_fork)
@@ -301,11 +313,14 @@ CASE(private_is_copied_by_fork)
 
 CASE(populate_and_friends)
 {
-	char *p = mmap(NULL, 8 * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	char *p = mmap(NULL, 8 * P, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	TRUTH(p != MAP_FAILED && p[0] == 0);
-	OK(SYS(SYS_mmap, 0, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NONBLOCK, -1, 0));
-	OK(SYS(SYS_mmap, 0, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0));
+	OK(SYS(SYS_mmap, 0, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE | MAP_NONBLOCK,
+		-1, 0));
+	OK(SYS(SYS_mmap, 0, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE,
+		-1, 0));
 	OK(SYS(SYS_mmap, 0, P, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
 }
 
@@ -329,7 +344,8 @@ CASE(grows_down)
 	char *area = anon(1024), *top = area + 1023 * P;
 
 	munmap(area, 1024 * P);
-	char *p = mmap(top, P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+	char *p = mmap(top, P, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
 	TRUTH(p == top);
 	probe("itself", p);
 	probe("a page below", p - P);
@@ -354,7 +370,9 @@ CASE(kernel_writes_untouched_stack)
 	NOTE("%c", big[0]);
 }
 
-/* ---- munmap ------------------------------------------------------------------------------------------------------------ */
+/* ---- munmap
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(munmap_arguments)
 {
@@ -383,7 +401,9 @@ CASE(munmap_across_mappings)
 	probe("in between", p + 2 * P);
 }
 
-/* ---- mprotect ---------------------------------------------------------------------------------------------------------- */
+/* ---- mprotect
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 CASE(mprotect_each)
 {
@@ -457,7 +477,8 @@ CASE(mprotect_growsdown)
 	char *p;
 
 	munmap(area, 64 * P);
-	p = mmap(top, 2 * P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+	p = mmap(top, 2 * P, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
 	CALL(SYS(SYS_mprotect, p + P, P, PROT_READ | 0x1000000));
 	probe("start", p);
 	probe("end", p + P);
@@ -474,7 +495,9 @@ CASE(pkeys)
 	CALL(SYS(SYS_pkey_free, 99));
 }
 
-/* ---- mremap ------------------------------------------------------------------------------------------------------------ */
+/* ---- mremap
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(mremap_arguments)
 {
@@ -588,7 +611,9 @@ CASE(mremap_keeps_protection)
 	probe("new part", q + 50 * P);
 }
 
-/* ---- brk --------------------------------------------------------------------------------------------------------------- */
+/* ---- brk
+ * ---------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(brk_grows_and_shrinks)
 {
@@ -617,7 +642,8 @@ CASE(brk_stops_at_a_mapping)
 {
 	char *page = (char *)(((unsigned long)sbrk(0) + 16 * P) & -P);
 
-	TRUTH(mmap(page, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == page);
+	TRUTH(mmap(page, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		page);
 	TRUTH((char *)SYS(SYS_brk, page + P) != page + P);
 	TRUTH((char *)SYS(SYS_brk, page - 4 * P) == page - 4 * P);
 }
@@ -632,7 +658,9 @@ CASE(brk_obeys_data_limit)
 	TRUTH((char *)SYS(SYS_brk, old + P) == old + P);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------------------------ */
+/* ---- limits
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(address_space_limit)
 {
@@ -650,7 +678,8 @@ CASE(data_limit)
 	struct rlimit limit = {64 << 20, 64 << 20};
 
 	CALL(setrlimit(RLIMIT_DATA, &limit));
-	CALL(SYS(SYS_mmap, 0, 128 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	CALL(SYS(SYS_mmap, 0, 128 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		0));
 	OK(SYS(SYS_mmap, 0, 128 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	char *p = mmap(NULL, 128 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	TRUTH(p != MAP_FAILED);
@@ -660,7 +689,8 @@ CASE(data_limit)
 
 CASE(map_count_limit)
 {
-	char *p = mmap(NULL, 140000 * P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p = mmap(
+		NULL, 140000 * P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int made = 0;
 
 	for (; made < 20; made++)
@@ -669,7 +699,9 @@ CASE(map_count_limit)
 	NOTE("%d", made);
 }
 
-/* ---- madvise ----------------------------------------------------------------------------------------------------------- */
+/* ---- madvise
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 CASE(madvise_arguments)
 {
@@ -688,7 +720,8 @@ CASE(madvise_arguments)
 CASE(madvise_plain_advice)
 {
 	char *p = anon(4);
-	static const int advice[] = {MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT};
+	static const int advice[] = {
+		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_COLD, MADV_PAGEOUT};
 
 	memset(p, 1, 4 * P);
 	for (size_t i = 0; i < sizeof(advice) / sizeof(advice[0]); i++)
@@ -811,7 +844,8 @@ CASE(madvise_dump_and_poison)
 	CALL(madvise(p, P, 101));
 }
 
-/* ---- msync, mincore, mlock ---------------------------------------------------------------------------------------------- */
+/* ---- msync, mincore, mlock
+ * ---------------------------------------------------------------------------------------------- */
 
 CASE(msync_arguments)
 {
@@ -899,7 +933,9 @@ CASE(mlock_arguments)
 	CALL(madvise(p, P, MADV_DONTNEED));
 }
 
-/* ---- together ---------------------------------------------------------------------------------------------------------- */
+/* ---- together
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 CASE(kernel_access_obeys_protection)
 {

@@ -22,7 +22,8 @@ static void install(int signo, int flags, void (*fn)(int, siginfo_t *, void *))
 
 static void set_altstack(int flags)
 {
-	altstack = mmap(NULL, ALTSTACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	altstack = mmap(
+		NULL, ALTSTACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	stack_t ss = {.ss_sp = altstack, .ss_size = ALTSTACK_SIZE, .ss_flags = flags};
 
 	CALL(sigaltstack(&ss, NULL));
@@ -187,7 +188,8 @@ static void note_alignment(int signo, siginfo_t *info, void *context)
 	ucontext_t *uc = context;
 
 	frame_address = (uintptr_t)__builtin_frame_address(0);
-	/* At entry the stack pointer is 8 modulo 16; after the usual push it is the frame address. */
+	/* At entry the stack pointer is 8 modulo 16; after the usual push it is the frame address.
+	 */
 	NOTE("alignment %d", (int)(frame_address % 16));
 	NOTE("fpregs aligned %d", (uintptr_t)uc->uc_mcontext.fpregs % 64 == 0);
 	NOTE("flags %lx", uc->uc_flags & 7);
@@ -284,16 +286,20 @@ CASE(all_registers_survive)
 		before[i] = 0x1111111111111111ull * (uint64_t)(i + 1);
 	/* A handler in the middle of code that has every register in use: tgkill by hand. */
 	pid_t pid = getpid(), tid = gettid();
-	__asm__ volatile("movq %[nr], %%rax\n\tmovq %[pid], %%rdi\n\tmovq %[tid], %%rsi\n\tmovq $10, %%rdx\n\t"
+	__asm__ volatile("movq %[nr], %%rax\n\tmovq %[pid], %%rdi\n\tmovq %[tid], %%rsi\n\tmovq "
+			 "$10, %%rdx\n\t"
 			 "movq 0(%[b]), %%r8\n\tmovq 8(%[b]), %%r9\n\tmovq 16(%[b]), %%r10\n\t"
-			 "movq 24(%[b]), %%r12\n\tmovq 32(%[b]), %%r13\n\tmovq 40(%[b]), %%r14\n\tmovq 48(%[b]), %%r15\n\t"
+			 "movq 24(%[b]), %%r12\n\tmovq 32(%[b]), %%r13\n\tmovq 40(%[b]), "
+			 "%%r14\n\tmovq 48(%[b]), %%r15\n\t"
 			 "syscall\n\t"
 			 "movq %%r8, 0(%[a])\n\tmovq %%r9, 8(%[a])\n\tmovq %%r10, 16(%[a])\n\t"
-			 "movq %%r12, 24(%[a])\n\tmovq %%r13, 32(%[a])\n\tmovq %%r14, 40(%[a])\n\tmovq %%r15, 48(%[a])\n\t"
+			 "movq %%r12, 24(%[a])\n\tmovq %%r13, 32(%[a])\n\tmovq %%r14, "
+			 "40(%[a])\n\tmovq %%r15, 48(%[a])\n\t"
 			 :
-			 : [nr] "i"(SYS_tgkill), [pid] "m"(*(uint64_t[]){(uint64_t)pid}), [tid] "m"(*(uint64_t[]){(uint64_t)tid}),
-			 [b] "b"(before), [a] "r"(after)
-			 : "rax", "rdi", "rsi", "rdx", "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory");
+			 : [nr] "i"(SYS_tgkill), [pid] "m"(*(uint64_t[]){(uint64_t)pid}),
+			 [tid] "m"(*(uint64_t[]){(uint64_t)tid}), [b] "b"(before), [a] "r"(after)
+			 : "rax", "rdi", "rsi", "rdx", "rcx", "r8", "r9", "r10", "r11", "r12",
+			 "r13", "r14", "r15", "memory");
 	for (int i = 0; i < 7; i++)
 		NOTE("%d %d", i, before[i] == after[i]);
 }
@@ -306,7 +312,8 @@ static void use_fpu(int signo, siginfo_t *info, void *context)
 
 	for (int i = 0; i < 100; i++)
 		x = x * 1.01 + 0.3;
-	__asm__ volatile("pxor %%xmm0, %%xmm0; pxor %%xmm7, %%xmm7; pxor %%xmm15, %%xmm15; fninit; fldpi; fldpi" ::
+	__asm__ volatile("pxor %%xmm0, %%xmm0; pxor %%xmm7, %%xmm7; pxor %%xmm15, %%xmm15; fninit; "
+			 "fldpi; fldpi" ::
 				 : "xmm0", "xmm7", "xmm15");
 	__asm__ volatile("fninit");
 	count++;
@@ -314,7 +321,9 @@ static void use_fpu(int signo, siginfo_t *info, void *context)
 
 CASE(sse_state_survives)
 {
-	uint64_t in[4] = {0x1122334455667788, 0x99aabbccddeeff00, 0x0f1e2d3c4b5a6978, 0x8796a5b4c3d2e1f0}, out[4] = {0};
+	uint64_t in[4] = {0x1122334455667788, 0x99aabbccddeeff00, 0x0f1e2d3c4b5a6978,
+		0x8796a5b4c3d2e1f0},
+		 out[4] = {0};
 	long pid = getpid(), tid = gettid(), nr = SYS_tgkill;
 
 	install(SIGUSR1, 0, use_fpu);
@@ -335,7 +344,8 @@ CASE(x87_and_mxcsr_survive)
 	install(SIGUSR1, 0, use_fpu);
 	__asm__ volatile("ldmxcsr %0; fldcw %1; fldpi" ::"m"(mxcsr_in), "m"(cw_in));
 	SYS(SYS_tgkill, getpid(), gettid(), SIGUSR1);
-	__asm__ volatile("stmxcsr %0; fnstcw %1; fstpl %2" : "=m"(mxcsr_out), "=m"(cw_out), "=m"(top));
+	__asm__ volatile("stmxcsr %0; fnstcw %1; fstpl %2"
+			 : "=m"(mxcsr_out), "=m"(cw_out), "=m"(top));
 	NOTE("mxcsr %x cw %x pi %d", mxcsr_out & 0xffc0, cw_out, top > 3.14 && top < 3.15);
 }
 
@@ -344,10 +354,11 @@ __attribute__((target("avx"))) static void avx_round(uint64_t *out)
 	uint64_t in[4] = {1, 2, 0x33333333, 0x4444444444};
 	long pid = getpid(), tid = gettid(), nr = SYS_tgkill;
 
-	__asm__ volatile("vmovdqu 0(%[in]), %%ymm9\n\tsyscall\n\tvmovdqu %%ymm9, 0(%[out])\n\tvzeroupper"
-			 : "+a"(nr)
-			 : [in] "r"(in), [out] "r"(out), "D"(pid), "S"(tid), "d"((long)SIGUSR1)
-			 : "rcx", "r11", "xmm9", "memory");
+	__asm__ volatile(
+		"vmovdqu 0(%[in]), %%ymm9\n\tsyscall\n\tvmovdqu %%ymm9, 0(%[out])\n\tvzeroupper"
+		: "+a"(nr)
+		: [in] "r"(in), [out] "r"(out), "D"(pid), "S"(tid), "d"((long)SIGUSR1)
+		: "rcx", "r11", "xmm9", "memory");
 }
 
 static void clobber_avx(int signo, siginfo_t *info, void *context)
@@ -364,8 +375,8 @@ CASE(avx_state_survives)
 		SKIP("no AVX");
 	install(SIGUSR1, 0, clobber_avx);
 	avx_round(out);
-	NOTE("%d: %llx %llx %llx %llx", count, (unsigned long long)out[0], (unsigned long long)out[1],
-		(unsigned long long)out[2], (unsigned long long)out[3]);
+	NOTE("%d: %llx %llx %llx %llx", count, (unsigned long long)out[0],
+		(unsigned long long)out[1], (unsigned long long)out[2], (unsigned long long)out[3]);
 }
 
 static void clean_fpu(int signo, siginfo_t *info, void *context)

@@ -98,8 +98,8 @@ CASE(sigaction_returns_old)
 
 	CALL(SYS(SYS_rt_sigaction, SIGUSR2, &act, NULL, 8));
 	CALL(SYS(SYS_rt_sigaction, SIGUSR2, NULL, &old, 8));
-	NOTE("handler %llx flags %llx mask %llx", (unsigned long long)old.handler, (unsigned long long)old.flags,
-		(unsigned long long)old.mask);
+	NOTE("handler %llx flags %llx mask %llx", (unsigned long long)old.handler,
+		(unsigned long long)old.flags, (unsigned long long)old.mask);
 }
 
 CASE(unsupported_flag_is_cleared)
@@ -173,8 +173,8 @@ static void show_mask(int signo)
 	sigset_t set;
 
 	sigprocmask(SIG_SETMASK, NULL, &set);
-	NOTE("in handler: usr1 %d usr2 %d term %d", sigismember(&set, SIGUSR1), sigismember(&set, SIGUSR2),
-		sigismember(&set, SIGTERM));
+	NOTE("in handler: usr1 %d usr2 %d term %d", sigismember(&set, SIGUSR1),
+		sigismember(&set, SIGUSR2), sigismember(&set, SIGTERM));
 }
 
 CASE(mask_in_and_after_handler)
@@ -298,7 +298,9 @@ CASE(realtime_signals_queue_in_order)
 
 CASE(queue_limit)
 {
-	struct { uint64_t cur, max; } limit = {3, 3};
+	struct {
+		uint64_t cur, max;
+	} limit = {3, 3};
 	union sigval v = {0};
 
 	block(SIGRTMIN);
@@ -314,7 +316,8 @@ CASE(siginfo_of_kill)
 {
 	handle_info(SIGUSR1, 0);
 	CALL(kill(getpid(), SIGUSR1));
-	NOTE("signo %d code %d errno %d", last_info.si_signo, last_info.si_code, last_info.si_errno);
+	NOTE("signo %d code %d errno %d", last_info.si_signo, last_info.si_code,
+		last_info.si_errno);
 	TRUTH(last_info.si_pid == getpid());
 	TRUTH(last_info.si_uid == getuid());
 }
@@ -373,7 +376,8 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 
 	last_info = *info;
 	last_signo = signo;
-	NOTE("signo %d code %d trapno %lld", signo, info->si_code, (long long)uc->uc_mcontext.gregs[REG_TRAPNO]);
+	NOTE("signo %d code %d trapno %lld", signo, info->si_code,
+		(long long)uc->uc_mcontext.gregs[REG_TRAPNO]);
 	siglongjmp(escape_buffer, 1);
 }
 
@@ -790,7 +794,9 @@ static void default_of(int signo)
 	char text[32];
 
 	if (pid == 0) {
-		struct { uint64_t cur, max; } none = {0, 0};
+		struct {
+			uint64_t cur, max;
+		} none = {0, 0};
 		SYS(SYS_prlimit64, 0, 4, &none, NULL);
 		signal(signo, SIG_DFL);
 		raise(signo);
