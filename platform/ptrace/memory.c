@@ -8,6 +8,7 @@
  */
 #include "platform/ptrace/tracee.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,36 +101,80 @@ int ptrace_copy_out_deferred(
 }
 
 /*
+ * Features that a process must ask for before it can use them (AMX tile data,
+ * arch/x86/kernel/fpu/xstate.c) are in the host's image all the same, at its end. No stub ever
+ * asks, so they are in their initial state; signal frames have no room for them.
+ */
+#define XFEATURES_DYNAMIC (1ull << 18)
+
+/* The size of an image in a signal frame: up to the end of the last feature that is not dynamic. */
+static size_t fpu_frame_size(uint64_t xfeatures, size_t host_size)
+{
+	size_t size = XSTATE_HEADER + 64;
+
+	for (unsigned feature = 2; feature < 63; feature++) {
+		unsigned int length, offset, c, d;
+
+		if (!((xfeatures & ~XFEATURES_DYNAMIC) >> feature & 1))
+			continue;
+		__cpuid_count(0xd, feature, length, offset, c, d);
+		size = max_of(size, (size_t)offset + length);
+	}
+	return min_of(size, host_size);
+}
+
+/* The host's image of all features, as large as it comes. Returns its size or -errno. */
+static ssize_t host_image(struct tracee *t, void *image)
+{
+	struct iovec iov = {.iov_base = image, .iov_len = PLATFORM_FPU_MAX};
+	int err = tracee_request(t, PTRACE_GETREGSET, (void *)(uintptr_t)NT_X86_XSTATE, &iov);
+
+	if (err < 0)
+		return err;
+	return iov.iov_len < XSTATE_HEADER + 64 ? -EINVAL : (ssize_t)iov.iov_len;
+}
+
+/*
  * The image has the software-reserved bytes of a signal frame, with the size that the frame has
  * including the closing FP_XSTATE_MAGIC2 (4 bytes behind the image, which the writer of the frame
  * adds).
  */
 ssize_t ptrace_fpu_get(struct platform_thread *thread, void *image, size_t capacity)
 {
-	struct iovec iov = {.iov_base = image, .iov_len = capacity};
 	struct fx_sw_bytes sw = {.magic1 = FP_XSTATE_MAGIC};
-	int err = tracee_request(
-		tracee_of(thread), PTRACE_GETREGSET, (void *)(uintptr_t)NT_X86_XSTATE, &iov);
+	ssize_t size = host_image(tracee_of(thread), pt.fpu_scratch);
 
-	if (err < 0)
-		return err;
-	if (iov.iov_len < XSTATE_HEADER + 64 || (pt.fpu_size && iov.iov_len != pt.fpu_size))
-		return -EINVAL;
+	if (size < 0)
+		return size;
 	/* The host leaves the enabled features here (XCR0, arch/x86/kernel/fpu/regset.c). */
-	memcpy(&sw.xfeatures, (char *)image + FX_SW_OFFSET, sizeof(sw.xfeatures));
-	sw.xstate_size = (uint32_t)iov.iov_len;
+	memcpy(&sw.xfeatures, pt.fpu_scratch + FX_SW_OFFSET, sizeof(sw.xfeatures));
+	if (!pt.fpu_host_size) {
+		pt.fpu_host_size = (size_t)size;
+		pt.fpu_size = fpu_frame_size(sw.xfeatures, (size_t)size);
+	}
+	if ((size_t)size != pt.fpu_host_size || pt.fpu_size > capacity)
+		return -EINVAL;
+	sw.xfeatures &= ~XFEATURES_DYNAMIC;
+	sw.xstate_size = (uint32_t)pt.fpu_size;
 	sw.extended_size = sw.xstate_size + 4;
+	memcpy(image, pt.fpu_scratch, pt.fpu_size);
 	memset((char *)image + FX_SW_OFFSET, 0, XSTATE_HEADER - FX_SW_OFFSET);
 	memcpy((char *)image + FX_SW_OFFSET, &sw, 20);
-	return (ssize_t)iov.iov_len;
+	return (ssize_t)pt.fpu_size;
 }
 
 int ptrace_fpu_set(struct platform_thread *thread, const void *image, size_t size)
 {
-	struct iovec iov = {.iov_base = (void *)image, .iov_len = size};
+	struct iovec iov = {.iov_base = pt.fpu_scratch, .iov_len = pt.fpu_host_size};
+	uint64_t present;
 	int err;
 
 	if (size != pt.fpu_size)
+		return -EINVAL;
+	memcpy(pt.fpu_scratch, image, size);
+	memset(pt.fpu_scratch + size, 0, pt.fpu_host_size - size);
+	memcpy(&present, pt.fpu_scratch + XSTATE_HEADER, sizeof(present));
+	if (present & XFEATURES_DYNAMIC)
 		return -EINVAL;
 	err = tracee_request(
 		tracee_of(thread), PTRACE_SETREGSET, (void *)(uintptr_t)NT_X86_XSTATE, &iov);

@@ -119,7 +119,7 @@ static void ptrace_stop(void)
 	close_fd(&pt.proc_fd);
 	free(pt.fpu_initial);
 	pt.fpu_initial = NULL;
-	pt.fpu_size = 0;
+	pt.fpu_size = pt.fpu_host_size = 0;
 	if (!was_started)
 		return;
 	loop_source_remove(&pt.source);
