@@ -66,8 +66,11 @@ int script_parse(const void *bytes, size_t size, struct script_line *ret)
 		return -ENOEXEC;
 	name = skip_blanks(line, 2, end);
 	name_end = word_end(line, name, end);
-	if (name == end || name == name_end)
+	if (name == end)
 		return -ENOEXEC;
+	/* Blanks up to the end of the file: Linux opens "", which is the working directory. */
+	if (name == name_end)
+		return -EACCES;
 	memcpy(script.interpreter, line + name, name_end - name);
 	if (name_end < end && line[name_end] != '\0') {
 		argument = skip_blanks(line, name_end, end);

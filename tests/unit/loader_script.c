@@ -30,7 +30,7 @@ ParameterizedTestParameters(loader_script, parses)
 		{"#!sh\nrest", 0, 0, "sh", "", false},
 		{"#!\n", 0, -ENOEXEC, "", "", false},
 		{"#!   \n", 0, -ENOEXEC, "", "", false},
-		{"#!", 0, -ENOEXEC, "", "", false},
+		{"#!", 0, -EACCES, "", "", false},
 		{"#", 0, -ENOEXEC, "", "", false},
 		{"# !/bin/sh\n", 0, -ENOEXEC, "", "", false},
 		{"", 0, -ENOEXEC, "", "", false},
