@@ -241,7 +241,7 @@ void systrap_reap(void)
 		list_for_each_entry_safe (as, tmp, &systrap.spaces, link) {
 			if (as->pid != info.si_pid)
 				continue;
-			if (systrap.zygote && systrap.zygote->as == as && !systrap.stopping)
+			if (as->pid == systrap.group && !systrap.stopping)
 				systrap.upcalls->fatal("the zygote process ended");
 			as_ended(as, wait_status_of(&info));
 			break;
