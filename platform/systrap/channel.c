@@ -33,7 +33,7 @@ static bool request_kind_legal(const struct systrap_thread *thread, unsigned kin
 		return kind == REQUEST_SYSCALL || kind == REQUEST_FAULT ||
 		       kind == REQUEST_INTERRUPTED;
 	case SYSTRAP_IN_COMMAND:
-		return kind == REQUEST_DONE || (kind == REQUEST_HELLO && thread->seq == 0);
+		return kind == REQUEST_DONE;
 	default:
 		return false;
 	}
@@ -100,6 +100,7 @@ void systrap_channel_reply(struct systrap_thread *thread, uint32_t flags)
 {
 	struct channel_reply *reply = &thread->slot->reply;
 
+	thread->fresh = false;
 	reply->flags = flags;
 	reply->command_count = thread->pending_commands;
 	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
@@ -203,7 +204,8 @@ int systrap_need_doorbell(struct systrap_thread *thread)
 {
 	int err = systrap_flush(thread);
 
-	if (err < 0 || thread->notification)
+	/* A fresh thread's transfer slot is taken: its channel lies there until it has begun. */
+	if (err < 0 || (thread->notification && !thread->fresh))
 		return err;
 	err = systrap_commands_run(thread, REPLY_DOORBELL);
 	if (err < 0)

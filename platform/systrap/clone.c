@@ -55,8 +55,19 @@ static void clone_begin(struct systrap_clone *clone, struct systrap_thread *pare
 	list_add_tail(&clone->link, &systrap.clones);
 }
 
+/*
+ * A guest can let its clone happen and deny it, or make several of one that was to be one:
+ * processes that never ring. They are looked for when more clones were let through than children
+ * came.
+ */
 static void clone_end(struct systrap_clone *clone)
 {
+	unsigned approved = APPROVALS - clone->approvals_left;
+
+	if (clone->new_as && approved > (clone->tid != 0)) {
+		systrap.strays_possible = true;
+		systrap_check_arm();
+	}
 	list_remove(&clone->link);
 	wait_queue_destroy(&clone->queue);
 }
@@ -77,17 +88,14 @@ static int clone_wait_child(struct systrap_clone *clone, int64_t result)
 	return 0;
 }
 
-/* Lets the child go on to its HELLO and takes it: the thread is stopped afterwards. */
-static int child_hello(struct systrap_thread *child, uint64_t notification)
+/* Its first doorbell is its first request. The slot is still ours alone: the child does not know it
+ * yet. */
+static void child_is_fresh(struct systrap_thread *child, uint64_t notification)
 {
-	int err;
-
-	systrap_notification_answer(notification, 0);
-	err = systrap_wait_request(child);
-	if (err < 0)
-		return err;
-	child->head.regs_dirty = true; /* it has none yet */
-	return 0;
+	child->notification = notification;
+	child->fresh = true;
+	child->seq = child->slot->request.seq = 1;
+	child->head.regs_dirty = true; /* there are none yet */
 }
 
 /* A child that cannot be used: no thread object stands for it. */
@@ -148,11 +156,7 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 			systrap_as_free(as);
 		return err;
 	}
-	err = child_hello(child, clone.notification);
-	if (err < 0) {
-		systrap_thread_drop(child);
-		return -EAGAIN;
-	}
+	child_is_fresh(child, clone.notification);
 	*ret_child = child;
 	return 0;
 }
@@ -252,11 +256,7 @@ static int new_thread(struct systrap_thread *parent, struct systrap_thread **ret
 		systrap_stack_free(as, stack);
 		return err;
 	}
-	err = child_hello(child, clone.notification);
-	if (err < 0) {
-		systrap_thread_drop(child);
-		return err;
-	}
+	child_is_fresh(child, clone.notification);
 	*ret_child = child;
 	return 0;
 }

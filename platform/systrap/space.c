@@ -281,7 +281,6 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 				.slots[slot_index % CHANNEL_SEGMENT_SLOTS];
 	thread->slot->reply.features = CHANNEL_FEATURE_FUTEX;
 	thread->slot->reply.spin_tsc = systrap.tsc_per_us * SYSTRAP_STUB_SPIN_US;
-	thread->state = SYSTRAP_IN_COMMAND; /* its first request is HELLO */
 	thread->since_tick = systrap.tick;
 	list_init(&thread->hot_link);
 	err = hash_insert(&systrap.threads, &thread->tid_node, hash_u64((uint64_t)tid));
@@ -421,6 +420,10 @@ void systrap_check_expired(struct timer *timer)
 	systrap.tick++;
 	systrap_reap();
 	continue_stopped();
+	if (systrap.strays_possible && list_empty(&systrap.clones)) {
+		systrap.strays_possible = false;
+		systrap_kill_strays();
+	}
 	list_for_each_entry_safe (as, next_as, &systrap.spaces, link) {
 		list_for_each_entry_safe (thread, next_thread, &as->threads, as_link)
 			again |= check_thread(thread);

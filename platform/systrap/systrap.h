@@ -64,6 +64,7 @@ struct systrap_thread {
 	struct hash_entry tid_node; /* systrap.threads, by tid */
 	pid_t tid;
 	bool leader;
+	bool fresh; /* sleeps in its first doorbell, which the first reply answers */
 	enum systrap_state state;
 	unsigned slot_index, stack_index;
 	struct channel_slot *slot; /* in our mapping */
@@ -129,6 +130,7 @@ struct systrap {
 	struct systrap_thread *zygote;
 	bool waking_sync;
 	unsigned running_count; /* threads in guest */
+	bool strays_possible;	/* a clone was let through and nobody came of it */
 	bool sync_wake;		/* the listener wakes on the current CPU */
 	uint64_t vdso_addr, vdso_size;
 	uint64_t tsc_per_us;
@@ -246,6 +248,8 @@ void systrap_run(struct platform_thread *thread, struct platform_event *ret_even
 void systrap_interrupt(struct platform_thread *thread);
 void systrap_usage_init(void);
 void systrap_usage_fini(void);
+/* Kills processes of our group that no address space stands for. */
+void systrap_kill_strays(void);
 int systrap_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
 int systrap_resident_size(struct platform_as *as, uint64_t *ret_size);
 

@@ -6,15 +6,20 @@
  */
 #include "platform/systrap/systrap.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 
 #define NSEC_PER_SEC 1000000000ull
 
@@ -47,6 +52,49 @@ static int read_proc(const char *path, char *buffer, size_t size)
 		return -ESRCH;
 	buffer[n] = '\0';
 	return 0;
+}
+
+static bool is_known(pid_t pid)
+{
+	const struct systrap_as *as;
+
+	list_for_each_entry (as, &systrap.spaces, link) {
+		if (as->pid == pid)
+			return true;
+	}
+	return false;
+}
+
+void systrap_kill_strays(void)
+{
+	int fd = proc_fd < 0 ? -1 : openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		char path[64], buffer[512];
+		const char *fields;
+		int pid = atoi(entry->d_name), group;
+		siginfo_t info;
+
+		(void)snprintf(path, sizeof(path), "%d/stat", pid);
+		if (pid <= 0 || is_known(pid) || read_proc(path, buffer, sizeof(buffer)) < 0)
+			continue;
+		fields = strrchr(buffer, ')');
+		/* state, parent, group */
+		if (!fields || sscanf(fields + 2, "%*c %*d %d", &group) != 1 ||
+			group != systrap.group)
+			continue;
+		/* Ours, and not reaped: the id is still its own. */
+		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+			log_debug("systrap: killing stray process %d", pid);
+			(void)kill(pid, SIGKILL);
+		}
+	}
+	if (folder)
+		closedir(folder);
+	else if (fd >= 0)
+		close(fd);
 }
 
 /* The kernel's MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED), include/linux/posix-timers.h */

@@ -135,6 +135,7 @@ static void work(void *arg)
 			stress.done = true;
 	}
 	platform->thread_release(worker->thread);
+	worker->thread = NULL;
 	if (--stress.running == 0)
 		loop_stop(0);
 }

@@ -71,7 +71,6 @@
 
 enum channel_request_kind {
 	REQUEST_NONE,
-	REQUEST_HELLO, /* a new host thread is ready for its first reply */
 	REQUEST_SYSCALL,
 	REQUEST_FAULT,
 	REQUEST_INTERRUPTED,

@@ -238,6 +238,11 @@ static int64_t command_futex(struct channel_slot *slot, struct channel_command *
 	}
 }
 
+/*
+ * A new thread's first doorbell stands for its first request, and is answered when that has its
+ * reply: so it goes on with that reply, as number 1.
+ */
+
 /* In the child the channel is not mapped (MADV_DONTFORK): until it has its own, only the stack. */
 static void forked_child(struct stub_thread *self)
 {
@@ -250,7 +255,7 @@ static void forked_child(struct stub_thread *self)
 	stub_call3(STUB_NR_MADVISE, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 10);
 	stub_call3(STUB_NR_CLOSE, STUB_FD_TRANSFER, 0, 0);
 	self->slot = (struct channel_slot *)STUB_CHANNEL_BASE;
-	self->seq = 0;
+	self->seq = 1;
 }
 
 __attribute__((noreturn)) static void serve(struct stub_thread *self, struct stub_ucontext *uc);
@@ -265,7 +270,6 @@ static int64_t command_fork(
 	if (pid != 0)
 		return pid;
 	forked_child(self);
-	post_simple(self, REQUEST_HELLO);
 	serve(self, uc);
 }
 
@@ -273,7 +277,7 @@ static void thread_entry(struct stub_thread *self)
 {
 	while (stub_call3(STUB_DOORBELL_NR, self->token, STUB_DOORBELL_CHILD, 0) != 0)
 		;
-	post_simple(self, REQUEST_HELLO);
+	self->seq = 1;
 	serve(self, self->uc);
 }
 
