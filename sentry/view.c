@@ -246,18 +246,20 @@ static const char *hidden_reason(const struct view *view, const char *cwd)
 {
 	const char *home = getenv("HOME");
 
+	if (strcmp(cwd, "/") == 0)
+		return "it is the whole system";
+	if (home && home[0] == '/' && home[1] && is_below_or_same(home, cwd))
+		return strcmp(home, cwd) == 0 ? "it is your home directory"
+					      : "your home directory is in it";
+	if (view->config->home && strcmp(view->config->home, "/") != 0 &&
+		is_below_or_same(view->config->home, cwd))
+		return "the sandbox has a home directory of its own there";
 	for (size_t i = 0; i < array_size(hidden_trees); i++)
 		if (is_below_or_same(cwd, hidden_trees[i]))
 			return "it belongs to the system";
 	for (size_t i = 0; i < array_size(hidden_places); i++)
 		if (strcmp(cwd, hidden_places[i]) == 0)
-			return "it belongs to the system";
-	if (home && home[0] == '/' && home[1] && is_below_or_same(home, cwd))
-		return strcmp(home, cwd) == 0 ? "it is your home directory"
-					      : "your home directory is in it";
-	if (view->config->home && is_below_or_same(view->config->home, cwd) &&
-		strcmp(view->config->home, "/") != 0)
-		return "the guest's home directory is in it";
+			return "it is shared with other programs";
 	return NULL;
 }
 
@@ -277,9 +279,9 @@ static int add_cwd(struct view *view)
 			return 0; /* the user shows something else there */
 	reason = hidden_reason(view, config->cwd);
 	if (reason) {
-		log_warning("the current directory %s is not shown in the sandbox: %s (-v %s:%s "
-			    "shows it)",
-			config->cwd, reason, config->cwd, config->cwd);
+		log_warning("the current directory, %s, is not shown in the sandbox: %s. Run in a "
+			    "directory of its own, or show one with -v SRC:DST",
+			config->cwd, reason);
 		return 0;
 	}
 	fd = open(config->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -31,7 +31,7 @@ static char task_state(const struct pseudo_node *node)
 	if (group->stopped)
 		return 'T';
 	/* A thread inside a call sleeps, but for the one that reads this. */
-	if (task == task_current() || task->current_nr == UINT64_MAX)
+	if (task == task_current() || (task->mm && task->current_nr == UINT64_MAX))
 		return 'R';
 	return 'S';
 }

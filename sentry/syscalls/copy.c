@@ -81,7 +81,7 @@ static int64_t do_sendfile(
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	struct copy_side from = {in, pos}, to = {out, NULL};
 	bool fsize_hit = false;
-	int64_t done;
+	int64_t done, own;
 
 	if (out->flags & LX_O_APPEND)
 		return -EINVAL;
@@ -90,8 +90,14 @@ static int64_t do_sendfile(
 		return -EINVAL;
 	if (!in->ops->read || !out->ops->write)
 		return -EINVAL;
+	if (!pos && LX_S_ISREG(in->inode->mode)) {
+		own = file_seek(in, 0, LX_SEEK_CUR);
+		from.pos = &own;
+	}
 	ctx.fsize_hit = &fsize_hit;
 	done = copy_loop(&from, &to, min_of(count, (uint64_t)LX_MAX_RW_COUNT), &ctx);
+	if (from.pos == &own && done > 0)
+		(void)file_seek(in, own, LX_SEEK_SET);
 	signal_failed_write(t, done, fsize_hit);
 	return done;
 }
@@ -159,20 +165,21 @@ static int64_t copy_range_size(
 	return (int64_t)count;
 }
 
-static int read_position(struct task *t, gaddr_t addr, const struct file *file, int64_t *ret_pos)
+static int read_position(struct task *t, gaddr_t addr, struct file *file, int64_t *ret_pos)
 {
 	if (!gaddr_is_null(addr))
 		return guest_read_value(t, ret_pos, addr);
-	*ret_pos = file->pos;
-	return 0;
+	/* Asked for rather than read: a descriptor of the host keeps its position outside. */
+	*ret_pos = file_seek(file, 0, LX_SEEK_CUR);
+	return *ret_pos < 0 ? (int)*ret_pos : 0;
 }
 
 static int store_position(struct task *t, gaddr_t addr, struct file *file, int64_t pos)
 {
 	if (!gaddr_is_null(addr))
 		return guest_write_value(t, addr, &pos);
-	file->pos = pos;
-	return 0;
+	pos = file_seek(file, pos, LX_SEEK_SET);
+	return pos < 0 ? (int)pos : 0;
 }
 
 int64_t sys_copy_file_range(struct task *t, int fd_in, gaddr_t off_in, int fd_out, gaddr_t off_out,

@@ -89,7 +89,9 @@ static int decode_range(struct file *file, const struct lx_flock *flock, struct 
 		start = 0;
 		break;
 	case LX_SEEK_CUR:
-		start = file->pos;
+		start = file_seek(file, 0, LX_SEEK_CUR);
+		if (start < 0)
+			start = file->pos;
 		break;
 	case LX_SEEK_END:
 		err = vfs_getattr(&file->path, &stat);

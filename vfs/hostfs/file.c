@@ -75,7 +75,7 @@ static ssize_t hostfs_read(struct file *file, struct uio *uio, int64_t *pos)
 		return -ENOMEM;
 	while (uio->resid > 0) {
 		struct io_job job = {
-			.fd = host_node(inode)->fds[file->flags & LX_O_ACCMODE],
+			.fd = host_node_fd(file),
 			.iov = {.iov_base = buffer,
 				.iov_len = min_of(uio->resid, HOST_BUFFER_SIZE)},
 			.pos = *pos,
@@ -127,7 +127,7 @@ static ssize_t write_locked(
 	struct file *file, struct uio *uio, int64_t *pos, const struct vfs_ctx *ctx)
 {
 	struct inode *inode = file->inode;
-	int fd = host_node(inode)->fds[file->flags & LX_O_ACCMODE];
+	int fd = host_node_fd(file);
 	_cleanup_(cleanup_buffer) void *buffer = host_buffer_get();
 	bool append = uio->append || (file->flags & LX_O_APPEND);
 	bool sync = uio->dsync || (file->flags & LX_O_DSYNC);
@@ -186,7 +186,7 @@ static int64_t hostfs_seek(struct file *file, int64_t offset, int whence)
 	struct inode *inode = file->inode;
 
 	if (!inode->sb->stable && whence != LX_SEEK_SET && whence != LX_SEEK_CUR) {
-		int fd = host_node(inode)->fds[file->flags & LX_O_ACCMODE];
+		int fd = host_node_fd(file);
 		int status = refresh_size(inode, fd);
 
 		if (status < 0)
@@ -199,7 +199,7 @@ static int64_t hostfs_seek(struct file *file, int64_t offset, int whence)
  * more. */
 static int hostfs_map(struct file *file, struct file_map *map)
 {
-	map->host_fd = host_node(file->inode)->fds[file->flags & LX_O_ACCMODE];
+	map->host_fd = host_node_fd(file);
 	map->host_offset = map->offset;
 	map->max_prot = LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC;
 	if (map->shared && !file->writable)
@@ -222,7 +222,7 @@ static int64_t sync_job_run(void *arg)
 static int hostfs_sync(struct file *file, bool data_only)
 {
 	struct sync_job job = {
-		.fd = host_node(file->inode)->fds[file->flags & LX_O_ACCMODE],
+		.fd = host_node_fd(file),
 		.data_only = data_only,
 	};
 
@@ -247,7 +247,7 @@ static int hostfs_fallocate(
 	struct file *file, int mode, uint64_t offset, uint64_t size, const struct vfs_ctx *ctx)
 {
 	struct fallocate_job job = {
-		.fd = host_node(file->inode)->fds[file->flags & LX_O_ACCMODE],
+		.fd = host_node_fd(file),
 		.mode = mode,
 		.offset = offset,
 		.size = size,

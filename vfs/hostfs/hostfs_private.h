@@ -102,6 +102,10 @@ void host_node_detach(struct inode *inode);
 int host_node_rename(struct inode *inode, struct inode *parent, const char *name);
 /* Makes fds[slot] valid and counts a user. May sleep. */
 int host_node_open(struct inode *inode, enum host_slot slot);
+/* The descriptor that serves an open file. Borrowed. */
+int host_node_fd(const struct file *file);
+/* Takes over a read-write descriptor of a file that was just made. */
+void host_node_keep(struct inode *inode, int fd);
 /* Counts a user without opening anything: what is open stays open until host_node_close(). */
 void host_node_hold(struct inode *inode);
 /* Some open descriptor of the inode for calls that any will do for, or -1. Borrowed. */

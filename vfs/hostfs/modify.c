@@ -35,7 +35,7 @@
 #endif
 
 enum change_kind {
-	CHANGE_CREATE, /* name in dir, mode: a regular file */
+	CHANGE_CREATE, /* name in dir, mode: a regular file; answers with its descriptor */
 	CHANGE_MKDIR,  /* name in dir, mode */
 	CHANGE_UNLINK, /* name in dir */
 	CHANGE_RMDIR,
@@ -143,14 +143,8 @@ static int64_t change_run(void *arg)
 			return dir2;
 	}
 	switch (job->kind) {
-	case CHANGE_CREATE: {
-		int fd = host_open_here(
-			dir, job->name, O_RDWR | O_CREAT | O_EXCL, job->mode & 01777);
-
-		if (fd >= 0)
-			(void)close(fd);
-		return fd < 0 ? fd : 0;
-	}
+	case CHANGE_CREATE:
+		return host_open_here(dir, job->name, O_RDWR | O_CREAT | O_EXCL, job->mode & 01777);
 	case CHANGE_MKDIR:
 		return status_of(mkdirat(dir, job->name, job->mode & 01777));
 	case CHANGE_UNLINK:
@@ -190,7 +184,7 @@ static int job_new(
 	return 0;
 }
 
-static int change_create(struct inode *dir, const char *name, enum change_kind kind, uint32_t mode,
+static int change_make(struct inode *dir, const char *name, enum change_kind kind, uint32_t mode,
 	const char *target, struct inode **ret)
 {
 	_cleanup_free_ struct change_job *job = NULL;
@@ -204,16 +198,30 @@ static int change_create(struct inode *dir, const char *name, enum change_kind k
 	return status < 0 ? status : hostfs_lookup(dir, name, ret);
 }
 
+/* The new file stays open: its mode may not let us open it again. */
 static int hostfs_create(struct inode *dir, const char *name, uint32_t mode,
 	const struct cred *cred, struct inode **ret)
 {
-	return change_create(dir, name, CHANGE_CREATE, mode, NULL, ret);
+	_cleanup_free_ struct change_job *job = NULL;
+	_cleanup_close_ int fd = -1;
+	int status = job_new(CHANGE_CREATE, dir, name, &job);
+
+	if (status < 0)
+		return status;
+	job->mode = mode;
+	fd = (int)host_blocking(change_run, job);
+	if (fd < 0)
+		return fd;
+	status = host_node_get(dir->sb, fd, dir, name, ret);
+	if (status == 0)
+		host_node_keep(*ret, take_fd(&fd));
+	return status;
 }
 
 static int hostfs_mkdir(struct inode *dir, const char *name, uint32_t mode, const struct cred *cred,
 	struct inode **ret)
 {
-	return change_create(dir, name, CHANGE_MKDIR, mode, NULL, ret);
+	return change_make(dir, name, CHANGE_MKDIR, mode, NULL, ret);
 }
 
 static int hostfs_mknod(struct inode *dir, const char *name, uint32_t mode, uint64_t rdev,
@@ -227,7 +235,7 @@ static int hostfs_mknod(struct inode *dir, const char *name, uint32_t mode, uint
 static int hostfs_symlink(struct inode *dir, const char *name, const char *target,
 	const struct cred *cred, struct inode **ret)
 {
-	return change_create(dir, name, CHANGE_SYMLINK, 0, target, ret);
+	return change_make(dir, name, CHANGE_SYMLINK, 0, target, ret);
 }
 
 /* One name of @inode went away. */

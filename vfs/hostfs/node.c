@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "base/cleanup.h"
 #include "vfs/hostfs/hostfs_private.h"
@@ -286,12 +287,36 @@ void host_node_hold(struct inode *inode)
 	idle_remove(host_node(inode));
 }
 
+void host_node_keep(struct inode *inode, int fd)
+{
+	struct host_node *node = host_node(inode);
+
+	if (node->fds[HOST_READ_WRITE] >= 0) {
+		(void)close(fd);
+		return;
+	}
+	node->fds[HOST_READ_WRITE] = fd;
+	host_node_hold(inode);
+	host_node_close(inode);
+}
+
+int host_node_fd(const struct file *file)
+{
+	const struct host_node *node = host_node(file->inode);
+	unsigned slot = file->flags & LX_O_ACCMODE;
+
+	/* Nobody can map a write-only file, so more access in the descriptor grants nothing. */
+	if (slot == HOST_WRITE && node->fds[slot] < 0)
+		slot = HOST_READ_WRITE;
+	return node->fds[slot];
+}
+
 int host_node_open(struct inode *inode, enum host_slot slot)
 {
 	struct host_node *node = host_node(inode);
 	int fd;
 
-	if (node->fds[slot] < 0) {
+	if (node->fds[slot] < 0 && !(slot == HOST_WRITE && node->fds[HOST_READ_WRITE] >= 0)) {
 		if (host_super(inode->sb)->single_file)
 			return -EACCES; /* opened at start-up, once and for all */
 		/* O_NONBLOCK and O_NOCTTY: should the name have become a FIFO or a terminal. */
