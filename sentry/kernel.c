@@ -196,6 +196,11 @@ static void program_gone(int wait_status)
 	struct fiber *fiber;
 
 	kernel_limits_stop();
+	/* Everybody was reaped by pid 1 in the end. */
+	if (kernel.reaper) {
+		result->user_ns = kernel.reaper->dead_children.user_ns;
+		result->system_ns = kernel.reaper->dead_children.system_ns;
+	}
 	if (!result->message[0] && result->wait_status < 0) {
 		result->wait_status = wait_status;
 		if (WIFSIGNALED(wait_status))

@@ -57,8 +57,9 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 struct kernel {
 	const struct kernel_config *config;
 	char hostname[65], domainname[65];
-	uint64_t boot_time_mono; /* ns */
-	struct thread_group *init;
+	uint64_t boot_time_mono;     /* ns */
+	struct thread_group *init;   /* the program; NULL once it ended */
+	struct thread_group *reaper; /* pid 1: what it waited for is the usage of all that ended */
 	unsigned task_count;
 	struct super_block *tmpfs; /* for memfds and shared anonymous memory */
 };

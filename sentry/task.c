@@ -407,6 +407,7 @@ int task_create_init(const struct task_init *init, struct task **ret_program)
 	program->fs = init->fs;
 	program->files = init->files;
 	kernel.init = program_group;
+	kernel.reaper = reaper_group;
 	r = task_start(program);
 	if (r < 0)
 		return r;
