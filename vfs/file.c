@@ -134,6 +134,12 @@ int file_flush(struct file *file, const void *lock_owner)
 
 /* ---- transfer ---- */
 
+/* rw_verify_area(): the end of the transfer must be a position. */
+static bool position_fits(const struct uio *uio, const int64_t *pos)
+{
+	return !pos || *pos < 0 || uio->resid <= (uint64_t)(INT64_MAX - *pos);
+}
+
 static ssize_t read_at(struct file *file, struct uio *uio, int64_t *pos)
 {
 	ssize_t done;
@@ -142,7 +148,7 @@ static ssize_t read_at(struct file *file, struct uio *uio, int64_t *pos)
 		return -EBADF;
 	if (LX_S_ISDIR(file->inode->mode))
 		return -EISDIR;
-	if (!file->ops->read)
+	if (!file->ops->read || !position_fits(uio, pos))
 		return -EINVAL;
 	done = file->ops->read(file, uio, pos);
 	if (done > 0)
@@ -156,7 +162,7 @@ static ssize_t write_at(struct file *file, struct uio *uio, int64_t *pos, const 
 
 	if (!file->writable)
 		return -EBADF;
-	if (!file->ops->write)
+	if (!file->ops->write || !position_fits(uio, pos))
 		return -EINVAL;
 	done = file->ops->write(file, uio, pos, ctx);
 	if (done > 0) {
@@ -276,11 +282,11 @@ int64_t file_generic_seek(
 		break;
 	case LX_SEEK_CUR:
 		if (__builtin_add_overflow(file->pos, offset, &pos))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case LX_SEEK_END:
 		if (__builtin_add_overflow((int64_t)size, offset, &pos))
-			return -EOVERFLOW;
+			return -EINVAL;
 		break;
 	case LX_SEEK_DATA:
 		if (offset < 0 || (uint64_t)offset >= size)

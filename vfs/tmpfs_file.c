@@ -385,10 +385,13 @@ static ssize_t write_locked(
 		return room;
 	if (content->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE))
 		return -EPERM;
-	if (content->seals & LX_F_SEAL_GROW) {
-		if ((uint64_t)at >= inode->size)
+	if ((content->seals & LX_F_SEAL_GROW) && (uint64_t)(at + room) > inode->size) {
+		/* The kernel writes page by page and refuses the page that would grow the file. */
+		uint64_t full_pages = inode->size & LX_PAGE_MASK;
+
+		if ((uint64_t)at >= full_pages)
 			return -EPERM;
-		room = (ssize_t)min_of((uint64_t)room, inode->size - (uint64_t)at);
+		room = (ssize_t)(full_pages - (uint64_t)at);
 	}
 	room = (ssize_t)limit_write(inode, (uint64_t)at, (uint64_t)room);
 	if (room == 0)
