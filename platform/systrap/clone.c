@@ -237,6 +237,7 @@ static int new_thread(struct systrap_thread *parent, struct systrap_thread **ret
 	unsigned slot, stack;
 	int err;
 
+	systrap_sweep_leaving(as);
 	err = systrap_slot_alloc(as, &slot);
 	if (err < 0)
 		return err;

@@ -298,6 +298,8 @@ void systrap_thread_died(struct systrap_thread *thread)
 {
 	if (thread->state == SYSTRAP_DEAD)
 		return;
+	if (thread->state == SYSTRAP_LEAVING)
+		thread->as->leaving_count--;
 	systrap_set_state(thread, SYSTRAP_DEAD);
 	thread->notification = 0;
 	systrap_spin_leave(thread);
@@ -352,6 +354,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 	(void)systrap_command_add(thread, COMMAND_EXIT);
 	systrap_channel_reply(thread, 0);
 	systrap_set_state(thread, SYSTRAP_LEAVING);
+	as->leaving_count++;
 	systrap_check_arm();
 }
 
@@ -360,6 +363,18 @@ void systrap_thread_drop(struct systrap_thread *thread)
 static bool thread_exists(const struct systrap_thread *thread)
 {
 	return syscall(SYS_tgkill, thread->as->pid, thread->tid, 0) == 0;
+}
+
+void systrap_sweep_leaving(struct systrap_as *as)
+{
+	struct systrap_thread *thread, *tmp;
+
+	if (as->leaving_count == 0)
+		return;
+	list_for_each_entry_safe (thread, tmp, &as->threads, as_link) {
+		if (thread->state == SYSTRAP_LEAVING && !thread_exists(thread))
+			systrap_thread_free(thread);
+	}
 }
 
 /* A stub that somebody stopped, alone or with the whole sandbox: if we run, so does it. */

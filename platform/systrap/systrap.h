@@ -28,6 +28,7 @@ struct systrap_as {
 	bool killed;	      /* SIGKILL was sent, or the process is gone */
 	bool reaped;
 	unsigned live_threads; /* not yet released */
+	unsigned leaving_count;
 	int wait_status;
 	/* Serialises what uses the transfer slot, and clones. */
 	struct fiber_mutex transfer;
@@ -178,6 +179,8 @@ void systrap_thread_free(struct systrap_thread *thread);
 void systrap_thread_drop(struct systrap_thread *thread);
 void systrap_thread_died(struct systrap_thread *thread);
 struct systrap_thread *systrap_thread_find(pid_t tid);
+/* Frees the slots of released threads that are gone by now. */
+void systrap_sweep_leaving(struct systrap_as *as);
 void systrap_check_expired(struct timer *timer);
 void systrap_check_arm(void);
 

@@ -182,15 +182,16 @@ static struct stub_fp_sw *fp_sw(const struct stub_ucontext *uc)
 	return sw;
 }
 
+/* The image proper: the magic number behind it belongs to a frame. */
 static int64_t command_fpu_get(
 	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc)
 {
 	struct stub_fp_sw *sw = fp_sw(uc);
 
-	if (!sw || sw->extended_size > command->args[0])
+	if (!sw || sw->xstate_size > command->args[0])
 		return -22;
-	stub_copy(slot->data + command->args[1], (void *)uc->mc.fpstate, sw->extended_size);
-	return sw->extended_size;
+	stub_copy(slot->data + command->args[1], (void *)uc->mc.fpstate, sw->xstate_size);
+	return sw->xstate_size;
 }
 
 /* The software bytes and the magic number behind the image stay ours: they describe our frame. */
