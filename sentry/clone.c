@@ -229,26 +229,17 @@ static void wait_vfork(struct task *task, struct task *child)
 	task->vfork_child = NULL;
 }
 
-/* A descriptor for CLONE_PIDFD, installed and written. Returns it or -errno. */
-static int give_pidfd(struct task *task, struct pid *pid, gaddr_t addr)
+/* A descriptor for CLONE_PIDFD. Returns it or -errno. */
+static int install_pidfd(struct task *task, struct pid *pid)
 {
 	struct file *file;
-	int32_t fd;
-	int r;
+	int fd = pidfd_file_new(pid, LX_O_RDWR, &file);
 
-	r = pidfd_file_new(pid, LX_O_RDWR, &file);
-	if (r < 0)
-		return r;
-	fd = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
-	if (fd < 0) {
-		file_unref(file);
+	if (fd < 0)
 		return fd;
-	}
-	r = guest_write(task, addr, &fd, sizeof(fd));
-	if (r < 0) {
-		(void)fd_close(task->files, fd, task->files);
-		return r;
-	}
+	fd = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
+	if (fd < 0)
+		file_unref(file);
 	return fd;
 }
 
@@ -284,7 +275,7 @@ static int make_child(struct task *task, const struct clone_request *request,
 	if (r < 0)
 		goto fail;
 	if (request->flags & LX_CLONE_PIDFD) {
-		r = pidfd = give_pidfd(task, pid, request->pidfd);
+		r = pidfd = install_pidfd(task, pid);
 		if (r < 0)
 			goto fail;
 	}
@@ -294,10 +285,14 @@ static int make_child(struct task *task, const struct clone_request *request,
 	/* MADV_DONTFORK, MADV_WIPEONFORK: the child's memory follows its list. */
 	if (!(request->flags & LX_CLONE_VM)) {
 		r = mm_after_fork(task->mm, child->thread);
-		if (r < 0) {
-			platform->thread_release(TAKE(child->thread));
+		if (r < 0)
 			goto fail;
-		}
+	}
+	/* After the copy: a forked child does not see the number. */
+	if (request->flags & LX_CLONE_PIDFD) {
+		r = guest_write(task, request->pidfd, &pidfd, sizeof(pidfd));
+		if (r < 0)
+			goto fail;
 	}
 	fiber_mutex_unlock(&task->mm->mutex);
 	*ret_child = child;
@@ -306,6 +301,8 @@ static int make_child(struct task *task, const struct clone_request *request,
 	return 0;
 fail:
 	fiber_mutex_unlock(&task->mm->mutex);
+	if (child->thread)
+		platform->thread_release(TAKE(child->thread));
 	if (pidfd >= 0)
 		(void)fd_close(task->files, pidfd, task->files);
 	if (pid)

@@ -420,12 +420,11 @@ void task_exit(struct task *task, int code)
 	signal_stop_left(task);
 	signal_retarget(task, ~task->blocked);
 	if (--group->live_count == 0) {
-		if (!group->exiting && task == group->leader)
+		/* The last to leave decides (synchronize_group_exit()). */
+		if (!group->exiting)
 			group->exit_code = code;
 		itimers_release(group);
 		posix_timers_release(group);
-	} else if (!group->exiting && task == group->leader) {
-		group->exit_code = code;
 	}
 	release_resources(task);
 	if (group->live_count == 0)

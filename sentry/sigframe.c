@@ -32,6 +32,7 @@
 #define EFLAGS_RF     0x10000u
 /* What rt_sigreturn may change: AC OF DF TF SF ZF AF PF CF RF (FIX_EFLAGS). */
 #define EFLAGS_USER	   0x50dd5ull
+#define XFEATURE_TILE_DATA (1ull << 18)
 #define XFEATURE_FP_SSE	   3ull
 #define MXCSR_MASK_DEFAULT 0xffbfu
 
@@ -49,36 +50,49 @@ static uint64_t read_xcr0(void)
 	return a | (uint64_t)d << 32;
 }
 
-/* Where each XSAVE feature's state ends in the standard format; 0 = not there. Asked once: a virtual
- * machine's host answers each CPUID itself, in tens of microseconds. */
-static const uint32_t *xfeature_ends(void)
-{
-	static uint32_t ends[63];
-	static bool known;
+/* Of the state that frames carry: its features and its size, of the FXSAVE image on. */
+struct xstate {
+	uint64_t features;
+	size_t size;
+};
 
-	for (unsigned i = 2; !known && i < array_size(ends); i++) {
+/*
+ * What a guest that never asked for AMX has (arch_prctl(ARCH_REQ_XCOMP_PERM) is refused): tile
+ * data, most of a full image, stays out. CPUID is slow where it is emulated: it is asked once.
+ */
+static const struct xstate *user_xstate(void)
+{
+	static struct xstate known;
+	uint64_t features;
+
+	if (known.size)
+		return &known;
+	features = read_xcr0() & ~XFEATURE_TILE_DATA;
+	known = (struct xstate){.features = XFEATURE_FP_SSE, .size = FXSAVE_SIZE};
+	if (features == XFEATURE_FP_SSE)
+		return &known;
+	known.size = XSAVE_MIN;
+	for (unsigned i = 2; i < 63; i++) {
 		uint32_t length, offset, c, d;
 
-		if ((read_xcr0() & 1ull << i) &&
-			__get_cpuid_count(0xd, i, &length, &offset, &c, &d) && length)
-			ends[i] = offset + length;
+		if (!(features & 1ull << i) ||
+			!__get_cpuid_count(0xd, i, &length, &offset, &c, &d) || !length)
+			continue;
+		known.features |= 1ull << i;
+		if ((size_t)offset + length > known.size)
+			known.size = (size_t)offset + length;
 	}
-	known = true;
-	return ends;
+	return &known;
 }
 
-/* The features whose state lies within an image of @size bytes: AMX is left out where the guest may
- * not use it. */
-static uint64_t xfeatures_within(size_t size)
+/* The part of a platform's image that frames carry; platforms may hand out more behind it. */
+static struct xstate usable_xstate(size_t image_size)
 {
-	const uint32_t *ends = xfeature_ends();
-	uint64_t within = XFEATURE_FP_SSE;
+	const struct xstate *user = user_xstate();
 
-	for (unsigned i = 2; i < 63; i++) {
-		if (ends[i] && ends[i] <= size)
-			within |= 1ull << i;
-	}
-	return within;
+	if (image_size >= user->size)
+		return *user;
+	return (struct xstate){.features = XFEATURE_FP_SSE, .size = FXSAVE_SIZE};
 }
 
 /* ---- the alternate stack -------------------------------------------------------------------- */
@@ -171,19 +185,21 @@ static void fill_context(struct task *task, const struct frame_layout *layout, u
 }
 
 /* Says in the FXSAVE image's software bytes what follows it (arch/x86/kernel/fpu/signal.c). */
-static void fill_fpu(uint8_t *image, size_t size)
+static void fill_fpu(uint8_t *image, const struct xstate *state)
 {
 	struct lx_fpstate *fx = (struct lx_fpstate *)image;
+	struct lx_xsave_header *header = (struct lx_xsave_header *)(image + FXSAVE_SIZE);
 	uint32_t magic2 = LX_FP_XSTATE_MAGIC2;
 
 	memset(&fx->sw, 0, sizeof(fx->sw));
-	if (size <= FXSAVE_SIZE)
+	if (state->size <= FXSAVE_SIZE)
 		return;
+	header->xfeatures &= state->features;
 	fx->sw.magic1 = LX_FP_XSTATE_MAGIC1;
-	fx->sw.extended_size = (uint32_t)(size + LX_FP_XSTATE_MAGIC2_SIZE);
-	fx->sw.xfeatures = xfeatures_within(size);
-	fx->sw.xstate_size = (uint32_t)size;
-	memcpy(image + size, &magic2, sizeof(magic2));
+	fx->sw.extended_size = (uint32_t)(state->size + LX_FP_XSTATE_MAGIC2_SIZE);
+	fx->sw.xfeatures = state->features;
+	fx->sw.xstate_size = (uint32_t)state->size;
+	memcpy(image + state->size, &magic2, sizeof(magic2));
 }
 
 /* setup_rt_frame()'s register part: the handler's first instruction. */
@@ -210,6 +226,7 @@ int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	_cleanup_free_ uint8_t *image = malloc(PLATFORM_FPU_MAX);
 	struct frame_layout layout;
 	struct lx_rt_sigframe *frame;
+	struct xstate state;
 	ssize_t fpu_size;
 
 	if (!image)
@@ -220,7 +237,8 @@ int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	fpu_size = platform->fpu_get(task->thread, image, PLATFORM_FPU_MAX);
 	if (fpu_size < FXSAVE_SIZE || fpu_size > PLATFORM_FPU_MAX)
 		return -EFAULT;
-	if (!place_frame(task, action, (size_t)fpu_size, &layout))
+	state = usable_xstate((size_t)fpu_size);
+	if (!place_frame(task, action, state.size, &layout))
 		return -EFAULT;
 	blob = calloc(1, layout.size);
 	if (!blob)
@@ -231,7 +249,7 @@ int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	if (action->flags & LX_SA_SIGINFO)
 		frame->info = *info;
 	memcpy(blob + (layout.fpstate - layout.frame), image, layout.fpu_size);
-	fill_fpu(blob + (layout.fpstate - layout.frame), layout.fpu_size);
+	fill_fpu(blob + (layout.fpstate - layout.frame), &state);
 	if (guest_write(task, GADDR(layout.frame), blob, layout.size) < 0)
 		return -EFAULT;
 	if ((uint32_t)task->sigaltstack.ss_flags & LX_SS_AUTODISARM)
@@ -273,8 +291,8 @@ static int restore_fpu(struct task *task, uint64_t addr)
 	_cleanup_free_ uint8_t *image = NULL, *present = NULL;
 	struct lx_fpstate *fx;
 	struct lx_xsave_header *header;
+	struct xstate state;
 	ssize_t full_size;
-	uint64_t allowed;
 	uint32_t magic2 = 0;
 
 	if (addr == 0)
@@ -288,15 +306,15 @@ static int restore_fpu(struct task *task, uint64_t addr)
 		return -EFAULT;
 	fx = (struct lx_fpstate *)image;
 	header = (struct lx_xsave_header *)(image + FXSAVE_SIZE);
-	allowed = xfeatures_within((size_t)full_size);
+	state = usable_xstate((size_t)full_size);
 	if (guest_read(task, image, GADDR(addr), FXSAVE_SIZE) < 0)
 		return -EFAULT;
-	if ((size_t)full_size >= XSAVE_MIN) {
+	if (state.size >= XSAVE_MIN) {
 		uint64_t features = XFEATURE_FP_SSE;
 		uint32_t size = fx->sw.xstate_size;
 
 		if (fx->sw.magic1 == LX_FP_XSTATE_MAGIC1 && size >= XSAVE_MIN &&
-			size <= (size_t)full_size && fx->sw.extended_size >= size &&
+			size <= state.size && fx->sw.extended_size >= size &&
 			guest_read_value(task, &magic2, GADDR(addr + size)) == 0 &&
 			magic2 == LX_FP_XSTATE_MAGIC2) {
 			if (guest_read(task, image + FXSAVE_SIZE, GADDR(addr + FXSAVE_SIZE),
@@ -304,16 +322,13 @@ static int restore_fpu(struct task *task, uint64_t addr)
 				return -EFAULT;
 			features = header->xfeatures & fx->sw.xfeatures;
 		}
-		if (features & ~allowed)
+		if (features & ~state.features)
 			return -EFAULT;
 		header->xfeatures = features;
 	}
-	if (!fpu_image_valid(image, (size_t)full_size, allowed))
+	if (!fpu_image_valid(image, state.size, state.features))
 		return -EFAULT;
-	memset(&fx->sw, 0, sizeof(fx->sw));
-	fill_fpu(present,
-		(size_t)full_size < PLATFORM_FPU_MAX - 4 ? (size_t)full_size : FXSAVE_SIZE);
-	fx->sw = ((struct lx_fpstate *)present)->sw;
+	fill_fpu(image, &state);
 	return platform->fpu_set(task->thread, image, (size_t)full_size);
 }
 

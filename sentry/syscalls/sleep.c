@@ -110,11 +110,11 @@ int64_t sys_clock_nanosleep(
 	struct lx_timespec ts;
 	int r = clock_check_timer(task, clock);
 
-	/* Not on one's own CPU time: it would never pass. */
 	if (r < 0)
 		return r;
+	/* One's own CPU time would never pass. */
 	if (clock == LX_CLOCK_THREAD_CPUTIME_ID)
-		return -EINVAL;
+		return -EOPNOTSUPP;
 	r = guest_read_value(task, &ts, request);
 	if (r < 0)
 		return r;

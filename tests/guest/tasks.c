@@ -158,6 +158,7 @@ CASE(stop_continue_seen_by_wait)
 	int status;
 	pid_t pid = child_waits();
 
+	setpgid(pid, pid); /* not orphaned: SIGTSTP stops */
 	kill(pid, SIGSTOP);
 	TRUTH(waitpid(pid, &status, WUNTRACED) == pid);
 	note_status("stop", status);
@@ -225,10 +226,10 @@ CASE(wait_clone_child)
 	int status = 0;
 	TRUTH(waitpid(pid, &status, __WCLONE) == pid);
 	note_status("clone child", status);
+	signal(SIGUSR1, SIG_IGN);
 	pid = (pid_t)SYS(SYS_clone, SIGUSR1, NULL, NULL, NULL, 0);
 	if (pid == 0)
 		_exit(7);
-	signal(SIGUSR1, SIG_IGN);
 	TRUTH(waitpid(pid, &status, __WALL) == pid);
 	note_status("clone child", status);
 }
@@ -408,7 +409,7 @@ CASE(clone3_errors)
 CASE(clone3_longer_struct)
 {
 	uint64_t big[16] = {0, 0, 0, 0, SIGCHLD};
-	pid_t pid = (pid_t)OK(SYS(SYS_clone3, big, sizeof(big)));
+	pid_t pid = (pid_t)SYS(SYS_clone3, big, sizeof(big));
 
 	if (pid == 0)
 		_exit(8);
@@ -877,7 +878,7 @@ CASE(clone_pidfd)
 {
 	int pidfd = -1;
 	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
-	pid_t pid = (pid_t)OK(SYS(SYS_clone3, &args, sizeof(args)));
+	pid_t pid = (pid_t)SYS(SYS_clone3, &args, sizeof(args));
 
 	if (pid == 0)
 		_exit(pidfd == -1 ? 3 : 4);

@@ -288,9 +288,6 @@ CASE(timer_none_counts_down)
 	set_timer(id, 10000, 0);
 	CALL(timer_gettime(id, &its));
 	TRUTH(its.it_value.tv_sec == 9);
-	set_timer(id, 0, 0);
-	CALL(timer_gettime(id, &its));
-	NOTE("%ld", (long)its.it_value.tv_sec);
 }
 
 CASE(timer_thread_id)
@@ -457,8 +454,7 @@ CASE(futex_shared_between_processes)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		CALL(futex(shared, FUTEX_WAIT, 0, NULL, NULL, 0));
-		_exit(0);
+		_exit(futex(shared, FUTEX_WAIT, 0, NULL, NULL, 0) == 0 ? 3 : 4);
 	}
 	sleep_ms(50);
 	CALL(futex(shared, FUTEX_WAKE, 1, NULL, NULL, 0));
