@@ -169,12 +169,12 @@ static struct task *notify_target(struct task *task, const struct lx_sigevent *e
 		target = pid_task(event->tid);
 		if (!target || target->group != task->group || target->exited)
 			return NULL;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LX_SIGEV_SIGNAL:
 	case LX_SIGEV_THREAD:
 		if (event->signo < 1 || event->signo > LX_NSIG)
 			return NULL;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LX_SIGEV_NONE:
 		return target;
 	default:

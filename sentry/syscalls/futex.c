@@ -110,7 +110,7 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	switch (command) {
 	case LX_FUTEX_WAIT:
 		futex.val3 = LX_FUTEX_BITSET_MATCH_ANY;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LX_FUTEX_WAIT_BITSET:
 		if (futex.val3 == 0)
 			return -EINVAL;
@@ -123,7 +123,7 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 			return -EINVAL;
 		if (bad_address(uaddr2))
 			return -EFAULT;
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case LX_FUTEX_WAKE:
 	case LX_FUTEX_WAKE_BITSET:
 		r = platform->futex(task->thread, &futex);

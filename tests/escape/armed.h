@@ -8,8 +8,8 @@
 #include <sys/utsname.h>
 
 /*
- * Every program in this folder is hostile by design. It starts only when the runner has armed it, and only on sentry's kernel:
- * natively it would hit the machine that it runs on.
+ * Every program in this folder is hostile by design. It starts only when the runner has armed it,
+ * and only on sentry's kernel: natively it would hit the machine that it runs on.
  */
 __attribute__((constructor)) static void refuse_unless_armed(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Forks as fast as the sandbox lets it, for at most ten seconds: children fork too, threads come and go. */
+/* Forks as fast as the sandbox lets it, for at most ten seconds: children fork too, threads come
+ * and go. */
 #include "armed.h"
 
 #include <pthread.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tries the other doors into the host kernel: int 0x80, the vsyscall page, x32 numbers, and a jump to every `syscall`
- * instruction in every executable mapping. None may reach the host; each attempt runs in a child of its own.
+ * Tries the other doors into the host kernel: int 0x80, the vsyscall page, x32 numbers, and a jump
+ * to every `syscall` instruction in every executable mapping. None may reach the host; each attempt
+ * runs in a child of its own.
  */
 #include "armed.h"
 
@@ -34,7 +35,8 @@ static int attempt(const char *name, void (*fn)(uint64_t), uint64_t arg)
 /* i386 creat("/tmp/int80-escaped"): must not make a file on the host; the runner looks. */
 static void int80(uint64_t unused)
 {
-	char *low = mmap((void *)0x10000, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	char *low = mmap((void *)0x10000, 4096, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	long result;
 
 	strcpy(low, "/tmp/int80-escaped");
@@ -60,7 +62,10 @@ static void jump(uint64_t target)
 	static const char name[] = "/tmp/jump-escaped";
 	register long mode __asm__("rsi") = 0777;
 
-	__asm__ volatile("jmp *%0" : : "r"(target), "a"(SYS_creat), "D"(name), "r"(mode) : "memory", "rcx", "r11");
+	__asm__ volatile("jmp *%0"
+			 :
+			 : "r"(target), "a"(SYS_creat), "D"(name), "r"(mode)
+			 : "memory", "rcx", "r11");
 }
 
 static void jump_everywhere(void)
@@ -73,9 +78,11 @@ static void jump_everywhere(void)
 		unsigned long start, end;
 		char mode[8];
 
-		if (sscanf(line, "%lx-%lx %7s", &start, &end, mode) != 3 || mode[2] != 'x' || start > 1ul << 47)
+		if (sscanf(line, "%lx-%lx %7s", &start, &end, mode) != 3 || mode[2] != 'x' ||
+			start > 1ul << 47)
 			continue;
-		for (const uint8_t *at = (const uint8_t *)start; at + 1 < (const uint8_t *)end && jumps < 400; at++) {
+		for (const uint8_t *at = (const uint8_t *)start;
+			at + 1 < (const uint8_t *)end && jumps < 400; at++) {
 			if (at[0] == 0x0f && at[1] == 0x05) {
 				attempt(NULL, jump, (uint64_t)at);
 				jumps++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes over every writable page above the guest's own end (the stub's stacks and channel), one page at a time, each from a
- * fresh child, while a sibling counts calls. Prints "alive" when the sandbox still answers at the end.
+ * Writes over every writable page above the guest's own end (the stub's stacks and channel), one
+ * page at a time, each from a fresh child, while a sibling counts calls. Prints "alive" when the
+ * sandbox still answers at the end.
  */
 #include "armed.h"
 
@@ -49,7 +50,8 @@ int main(void)
 		}
 	}
 	for (int i = 0; i < 200; i++)
-		scribble_at(HIGH_START + (uint64_t)i * ((HIGH_END - HIGH_START) / 200 & ~0xfffull), 4096, i % 2);
+		scribble_at(HIGH_START + (uint64_t)i * ((HIGH_END - HIGH_START) / 200 & ~0xfffull),
+			4096, i % 2);
 	for (uint64_t at = 0x7ffb00000000ull; at < 0x7ffb00000000ull + 64 * 65536; at += 65536)
 		scribble_at(at, 4096, 1);
 	kill(sibling, 9);

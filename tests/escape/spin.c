@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts its calls for a second, alone or beside a process that misuses its channel; prints the number. */
+/* Counts its calls for a second, alone or beside a process that misuses its channel; prints the
+ * number. */
 #include "armed.h"
 
 #include <signal.h>
@@ -38,12 +39,14 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	pid = fork();
 	if (pid == 0) {
-		/* Scribbles over the stub's region from its end down, for ever: faults and dies, again and again. */
+		/* Scribbles over the stub's region from its end down, for ever: faults and dies,
+		 * again and again. */
 		for (;;) {
 			pid_t child = fork();
 
 			if (child == 0) {
-				for (uint64_t at = 0x7ffb10000000ull; at < 0x7ffb10000000ull + (1ull << 24); at += 64)
+				for (uint64_t at = 0x7ffb10000000ull;
+					at < 0x7ffb10000000ull + (1ull << 24); at += 64)
 					*(volatile uint64_t *)at = ~0ull;
 				_exit(0);
 			}

@@ -15,8 +15,8 @@ static void note_ids(const char *what)
 
 	getresuid(&r, &e, &s);
 	getresgid(&gr, &ge, &gs);
-	NOTE("%s: uid %d %d %d fs %d gid %d %d %d fs %d", what, r, e, s, setfsuid((uid_t)-1), gr, ge, gs,
-		setfsgid((gid_t)-1));
+	NOTE("%s: uid %d %d %d fs %d gid %d %d %d fs %d", what, r, e, s, setfsuid((uid_t)-1), gr,
+		ge, gs, setfsgid((gid_t)-1));
 }
 
 static void need_root(void)

@@ -11,7 +11,9 @@
 
 extern char **environ;
 
-/* ---- a tiny program ---------------------------------------------------------------------------------------------------- */
+/* ---- a tiny program
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* exit(42) */
 static const unsigned char code[] = {0xb8, 60, 0, 0, 0, 0xbf, 42, 0, 0, 0, 0x0f, 0x05};
@@ -88,7 +90,9 @@ static void shell(const char *command)
 	NOTE("sh: %s", errno_name(errno));
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(bad_names)
 {
@@ -187,7 +191,9 @@ CASE(running_program_is_not_writable)
 	OK(open("s", O_WRONLY));
 }
 
-/* ---- sizes ------------------------------------------------------------------------------------------------------------- */
+/* ---- sizes
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(argument_too_long)
 {
@@ -226,7 +232,9 @@ CASE(small_stack_limit_bounds_arguments)
 	run("one", "/bin/true", (char *[]){"x", big, NULL});
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------------------------------- */
+/* ---- scripts
+ * -----------------------------------------------------------------------------------------------------------
+ */
 
 CASE(scripts)
 {
@@ -292,7 +300,9 @@ CASE(shell_script_gets_its_name)
 	run("script", "./a", (char *[]){"ignored", "x y", "z", NULL});
 }
 
-/* ---- malformed programs ------------------------------------------------------------------------------------------------- */
+/* ---- malformed programs
+ * -------------------------------------------------------------------------------------------------
+ */
 
 CASE(tiny_program)
 {
@@ -314,11 +324,11 @@ CASE(truncated_program)
 	}
 }
 
-#define SPOIL(field, value)                                                                                                    \
-	do {                                                                                                                   \
-		struct tiny t = tiny_program();                                                                                \
-		t.field = value;                                                                                               \
-		run_tiny(#field " = " #value, &t);                                                                             \
+#define SPOIL(field, value)                                                                        \
+	do {                                                                                       \
+		struct tiny t = tiny_program();                                                    \
+		t.field = value;                                                                   \
+		run_tiny(#field " = " #value, &t);                                                 \
 	} while (0)
 
 CASE(spoilt_header)
@@ -361,8 +371,10 @@ CASE(spoilt_segment)
 
 CASE(bss)
 {
-	/* mov 0x402000,%al; test; ... the zero page behind the file must be there: exit(*(char *)0x402000 + 42). */
-	static const unsigned char read_bss[] = {0x0f, 0xb6, 0x3c, 0x25, 0, 0x20, 0x40, 0, 0x83, 0xc7, 42, 0x6a, 60, 0x58, 0x0f, 0x05};
+	/* mov 0x402000,%al; test; ... the zero page behind the file must be there: exit(*(char
+	 * *)0x402000 + 42). */
+	static const unsigned char read_bss[] = {0x0f, 0xb6, 0x3c, 0x25, 0, 0x20, 0x40, 0, 0x83,
+		0xc7, 42, 0x6a, 60, 0x58, 0x0f, 0x05};
 	struct tiny t = tiny_program();
 
 	memcpy(t.code, read_bss, sizeof(read_bss));
@@ -391,7 +403,8 @@ static void with_interpreter(const char *what, const char *path, size_t size)
 	struct tiny t = tiny_program();
 
 	t.header.e_phnum = 3;
-	t.table[2] = (Elf64_Phdr){.p_type = PT_INTERP, .p_offset = offsetof(struct tiny, tail), .p_filesz = size};
+	t.table[2] = (Elf64_Phdr){
+		.p_type = PT_INTERP, .p_offset = offsetof(struct tiny, tail), .p_filesz = size};
 	memcpy(t.tail, path, strlen(path) + 1);
 	run_tiny(what, &t);
 }
@@ -409,7 +422,8 @@ CASE(interpreters)
 	with_interpreter("long", "./ld", 5000);
 	with_interpreter("beyond the file", "./ld", 4000);
 	with_interpreter("directory", "/tmp", 5);
-	write_program("ld", "not a program at all, but more than sixty-four bytes of text to be read", 70);
+	write_program("ld",
+		"not a program at all, but more than sixty-four bytes of text to be read", 70);
 	with_interpreter("text", "./ld", 5);
 	write_program("ld", "short", 5);
 	with_interpreter("short text", "./ld", 5);
@@ -424,7 +438,9 @@ CASE(interpreters)
 	with_interpreter("not executable", "./ld", 5);
 }
 
-/* ---- execveat ---------------------------------------------------------------------------------------------------------- */
+/* ---- execveat
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void run_at(const char *what, int dirfd, const char *path, int flags)
 {
@@ -493,7 +509,9 @@ CASE(fexecve_memfd)
 	note_wait("memfd", pid);
 }
 
-/* ---- what survives ----------------------------------------------------------------------------------------------------- */
+/* ---- what survives
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 CASE(environment)
 {
@@ -648,7 +666,8 @@ CASE(posix_spawn_and_errors)
 {
 	pid_t pid;
 
-	RC(posix_spawn(&pid, "/bin/sh", NULL, NULL, (char *[]){"sh", "-c", "exit 8", NULL}, environ));
+	RC(posix_spawn(
+		&pid, "/bin/sh", NULL, NULL, (char *[]){"sh", "-c", "exit 8", NULL}, environ));
 	note_wait("child", pid);
 	RC(posix_spawn(&pid, "nowhere", NULL, NULL, (char *[]){"x", NULL}, environ));
 }
@@ -671,16 +690,20 @@ CASE(many_execs)
 	NOTE("%d", good);
 }
 
-/* ---- what a program finds ----------------------------------------------------------------------------------------------- */
+/* ---- what a program finds
+ * -----------------------------------------------------------------------------------------------
+ */
 
 CASE(auxiliary_vector)
 {
-	const char *name = (const char *)getauxval(AT_EXECFN), *platform = (const char *)getauxval(AT_PLATFORM);
+	const char *name = (const char *)getauxval(AT_EXECFN),
+		   *platform = (const char *)getauxval(AT_PLATFORM);
 	const Elf64_Phdr *table = (const Elf64_Phdr *)getauxval(AT_PHDR);
 	const char *slash = name ? strrchr(name, '/') : NULL;
 
-	NOTE("page %lu tick %lu phent %lu secure %lu flags %lu", getauxval(AT_PAGESZ), getauxval(AT_CLKTCK), getauxval(AT_PHENT),
-		getauxval(AT_SECURE), getauxval(AT_FLAGS));
+	NOTE("page %lu tick %lu phent %lu secure %lu flags %lu", getauxval(AT_PAGESZ),
+		getauxval(AT_CLKTCK), getauxval(AT_PHENT), getauxval(AT_SECURE),
+		getauxval(AT_FLAGS));
 	TRUTH(getauxval(AT_UID) == getuid() && getauxval(AT_EUID) == geteuid());
 	TRUTH(getauxval(AT_GID) == getgid() && getauxval(AT_EGID) == getegid());
 	NOTE("%s %s", slash ? slash + 1 : "?", platform ? platform : "?");
@@ -722,7 +745,9 @@ CASE(randomised)
 	TRUTH(first[0] && strcmp(first, second) != 0);
 }
 
-/* ---- set-id ------------------------------------------------------------------------------------------------------------ */
+/* ---- set-id
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void set_id_program(void)
 {
@@ -759,7 +784,8 @@ CASE(unreadable_program_runs)
 	chmod(".", 0755);
 	write_program("t", &t, sizeof(t));
 	chmod("t", 0111);
-	if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
+	if (geteuid() == 0 &&
+		(setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
 		exit(1);
 	CALL(open("t", O_RDONLY));
 	run("execute only", "./t", (char *[]){"t", NULL});

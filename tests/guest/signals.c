@@ -798,7 +798,8 @@ static void default_of(int signo)
 			uint64_t cur, max;
 		} none = {0, 0};
 		SYS(SYS_prlimit64, 0, 4, &none, NULL);
-		/* A group of its own with its parent outside: else, where the runner is a session leader, it is orphaned. */
+		/* A group of its own with its parent outside: else, where the runner is a session
+		 * leader, it is orphaned. */
 		setpgid(0, 0);
 		signal(signo, SIG_DFL);
 		raise(signo);

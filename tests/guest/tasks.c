@@ -105,8 +105,8 @@ CASE(wait_nohang)
 
 static void note_info(const siginfo_t *info, pid_t pid)
 {
-	NOTE("signo %d code %d status %d pid ok %d uid ok %d", info->si_signo, info->si_code, info->si_status,
-		info->si_pid == pid, info->si_uid == getuid());
+	NOTE("signo %d code %d status %d pid ok %d uid ok %d", info->si_signo, info->si_code,
+		info->si_status, info->si_pid == pid, info->si_uid == getuid());
 }
 
 CASE(waitid_exited)
@@ -289,7 +289,8 @@ CASE(children_usage)
 		_exit(0);
 	}
 	wait4(pid, NULL, 0, &usage);
-	TRUTH(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec > 5000);
+	TRUTH(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >
+		5000);
 	TRUTH(usage.ru_maxrss > 100);
 }
 
@@ -510,8 +511,8 @@ CASE(vfork_parent_sleeps_through_signals)
 CASE(clone_settid)
 {
 	static volatile int parent_tid, child_tid;
-	pid_t pid = (pid_t)SYS(SYS_clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, NULL, &parent_tid,
-		&child_tid, 0);
+	pid_t pid = (pid_t)SYS(SYS_clone, CLONE_PARENT_SETTID | CLONE_CHILD_SETTID | SIGCHLD, NULL,
+		&parent_tid, &child_tid, 0);
 
 	if (pid == 0) {
 		NOTE("child sees own tid %d", child_tid == getpid());
@@ -524,7 +525,8 @@ CASE(clone_settid)
 CASE(clone_child_cleartid)
 {
 	static volatile int word = 77;
-	pid_t pid = clone(set_value, STACK_TOP, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, NULL, NULL, NULL, &word);
+	pid_t pid = clone(set_value, STACK_TOP, CLONE_VM | CLONE_CHILD_CLEARTID | SIGCHLD, NULL,
+		NULL, NULL, &word);
 
 	note_wait("child", pid);
 	NOTE("word %d", word);
@@ -759,7 +761,8 @@ CASE(orphaned_group_gets_hup_and_cont)
 	int fds[2];
 	char c;
 
-	/* child: a session; its child: a group of its own with a stopped member. When the tie goes, HUP and CONT come. */
+	/* child: a session; its child: a group of its own with a stopped member. When the tie goes,
+	 * HUP and CONT come. */
 	pipe(fds);
 	pid_t pid = fork();
 	if (pid == 0) {
@@ -877,7 +880,8 @@ CASE(pidfd_getfd_copies)
 CASE(clone_pidfd)
 {
 	int pidfd = -1;
-	struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+	struct clone_args args = {
+		.flags = CLONE_PIDFD, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
 	pid_t pid = (pid_t)SYS(SYS_clone3, &args, sizeof(args));
 
 	if (pid == 0)

@@ -210,7 +210,8 @@ CASE(itimer_not_inherited)
 
 static timer_t make_timer(int notify, int signo, int value)
 {
-	struct sigevent event = {.sigev_notify = notify, .sigev_signo = signo, .sigev_value.sival_int = value};
+	struct sigevent event = {
+		.sigev_notify = notify, .sigev_signo = signo, .sigev_value.sival_int = value};
 	timer_t id = 0;
 
 	CALL(timer_create(CLOCK_MONOTONIC, &event, &id));
@@ -233,8 +234,8 @@ CASE(timer_once)
 	timer_t id = make_timer(SIGEV_SIGNAL, SIGRTMIN + 3, 1234);
 	set_timer(id, 20, 0);
 	wait_count(1);
-	NOTE("count %d code %d value %d overrun %d", count, last_info.si_code, last_info.si_value.sival_int,
-		last_info.si_overrun);
+	NOTE("count %d code %d value %d overrun %d", count, last_info.si_code,
+		last_info.si_value.sival_int, last_info.si_overrun);
 	CALL(timer_getoverrun(id));
 	struct itimerspec its;
 	CALL(timer_gettime(id, &its));
@@ -369,7 +370,8 @@ CASE(timers_not_inherited)
 
 static uint32_t word;
 
-static long futex(uint32_t *addr, int op, uint32_t val, const void *timeout, uint32_t *addr2, uint32_t val3)
+static long futex(
+	uint32_t *addr, int op, uint32_t val, const void *timeout, uint32_t *addr2, uint32_t val3)
 {
 	return SYS(SYS_futex, addr, op, val, timeout, addr2, val3);
 }
@@ -450,7 +452,8 @@ CASE(futex_restarted)
 
 CASE(futex_shared_between_processes)
 {
-	uint32_t *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint32_t *shared =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -487,7 +490,8 @@ CASE(robust_mutex_of_a_thread)
 CASE(robust_mutex_of_a_killed_process)
 {
 	pthread_mutexattr_t attr;
-	pthread_mutex_t *mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutex_t *mutex =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int fds[2];
 	char c;
 
@@ -533,8 +537,14 @@ CASE(robust_list_garbage)
 	note_wait("child", pid);
 	pid = fork();
 	if (pid == 0) {
-		struct { void *next; long offset; void *pending; } head = {&head, 0, NULL};
-		struct { void *next; } loop = {&loop};
+		struct {
+			void *next;
+			long offset;
+			void *pending;
+		} head = {&head, 0, NULL};
+		struct {
+			void *next;
+		} loop = {&loop};
 		head.next = &loop;
 		SYS(SYS_set_robust_list, &head, 24);
 		_exit(6);
