@@ -14,6 +14,7 @@
 #include "abi/prctl.h"
 #include "abi/uname.h"
 #include "base/checked.h"
+#include "base/cleanup.h"
 #include "base/fiber.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -159,17 +160,39 @@ int64_t sys_swapoff(struct task *t, gaddr_t path)
 	return refuse("swapoff");
 }
 
+/* The name is looked up first: what is not there is told before what is not allowed. */
+static int check_target(struct task *t, gaddr_t target, unsigned walk_flags)
+{
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	_cleanup_free_ char *name = NULL;
+	struct path path;
+	int err;
+
+	err = guest_read_path(t, target, &name);
+	if (err == 0)
+		err = path_walk(&ctx, NULL, name, walk_flags, &path);
+	if (err == 0)
+		path_unref(&path);
+	return err;
+}
+
 int64_t sys_mount(struct task *t, gaddr_t source, gaddr_t target, gaddr_t fstype, uint64_t flags,
 	gaddr_t data)
 {
-	return refuse("mount");
+	int err = check_target(t, target, WALK_FOLLOW);
+
+	return err < 0 ? err : refuse("mount");
 }
 
 int64_t sys_umount2(struct task *t, gaddr_t target, unsigned flags)
 {
-	if (flags & ~0xfu) /* MNT_FORCE, MNT_DETACH, MNT_EXPIRE, UMOUNT_NOFOLLOW */
+	const unsigned known = 0xf; /* MNT_FORCE, MNT_DETACH, MNT_EXPIRE, UMOUNT_NOFOLLOW */
+	int err;
+
+	if (flags & ~known)
 		return -EINVAL;
-	return refuse("umount2");
+	err = check_target(t, target, flags & 8 ? 0 : WALK_FOLLOW);
+	return err < 0 ? err : refuse("umount2");
 }
 
 int64_t sys_pivot_root(struct task *t, gaddr_t new_root, gaddr_t put_old)

@@ -5,8 +5,9 @@
  * has on Linux. The CPUs that exist are those that sentry was started on.
  */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "abi/cap.h"
 #include "abi/limits.h"
@@ -24,22 +25,18 @@
 /* The CPUs of the machine as guests see it; taken before the Sentry is confined or moves to a core
  * of its own. */
 static uint64_t visible[MASK_WORDS] = {1};
-static unsigned visible_size = 8; /* bytes that Linux would use for a mask */
+static unsigned visible_size =
+	8; /* bytes of the host kernel's own masks: what the raw call answers */
 
 __attribute__((constructor)) static void find_cpus(void)
 {
-	cpu_set_t set;
+	uint64_t mask[MASK_WORDS] = {0};
+	long size = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
 
-	CPU_ZERO(&set);
-	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) == 0)
+	if (size < 8 || (size_t)size > sizeof(mask))
 		return;
-	memset(visible, 0, sizeof(visible));
-	for (unsigned cpu = 0; cpu < MASK_WORDS * 64 && cpu < CPU_SETSIZE; cpu++) {
-		if (CPU_ISSET(cpu, &set)) {
-			visible[cpu / 64] |= 1ull << (cpu % 64);
-			visible_size = (cpu / 64 + 1) * 8;
-		}
-	}
+	memcpy(visible, mask, sizeof(visible));
+	visible_size = (unsigned)size;
 }
 
 /* ---- sets of tasks
