@@ -88,6 +88,7 @@ int systrap_channel_poll(struct systrap_thread *thread)
 		take_prefetch(thread, request->prefetch_count);
 	thread->slot->reply.interrupt = 0;
 	thread->kicked = false;
+	thread->idle_rings = 0;
 	thread->seq = seq;
 	systrap_set_state(thread, SYSTRAP_STOPPED);
 	thread->event_ready = true;

@@ -19,6 +19,10 @@
 
 #include "base/log.h"
 
+/* Rings with nothing new in the slot, between two requests. One is normal; a stub that does not see
+ * its reply would go on for ever. */
+#define IDLE_RINGS_MAX 1000u
+
 static void respond(uint64_t id, int64_t value, int error, uint32_t flags)
 {
 	struct seccomp_notif_resp response = {
@@ -65,6 +69,8 @@ static void doorbell(struct systrap_thread *thread, uint64_t id)
 
 		if (ret > 0)
 			systrap_spin_event(thread, true);
+		else if (ret == 0 && ++thread->idle_rings > IDLE_RINGS_MAX)
+			systrap_as_kill((struct platform_as *)thread->as);
 		else if (ret == 0)
 			systrap_doorbell_answer(thread); /* late: the reply is in the slot */
 		break;

@@ -71,6 +71,7 @@ struct systrap_thread {
 	struct channel_slot *slot; /* in our mapping */
 	uint32_t seq;		   /* of the last request that was read */
 	bool event_ready;      /* a request was read and run() or a command waits to look at it */
+	unsigned idle_rings;   /* doorbells without a request, since the last one */
 	uint64_t notification; /* id of its pending doorbell, 0 = none */
 	struct fiber *waiter;  /* parked until event_ready or death */
 	bool interruptible_command; /* IN_COMMAND, in a futex wait that interrupt() ends */

@@ -167,4 +167,31 @@ code_\name\()_end:
 	syscall
 	program_end ping_pong
 
+	/* Makes the call that its registers hold through the code at rbx, then reports the result. */
+	program gadget
+	call *%rbx
+	mov %rax, %rdi
+	mov $1000, %eax
+	syscall
+	program_end gadget
+
+	/* Random words over rdi[0 .. rsi], for ever, with pauses in which the victim gets somewhere. */
+	program scribble
+1:	mov $0x5851f42d4c957f2d, %rax
+	imul %rax, %rbx
+	add $0x14057b7e, %rbx
+	mov %rbx, %rcx
+	shr $20, %rcx
+	and %rsi, %rcx
+	and $-4, %rcx
+	mov %rbx, %rdx
+	shr $40, %rdx
+	mov %edx, (%rdi,%rcx)
+	mov $2000, %ecx
+2:	pause
+	dec %ecx
+	jnz 2b
+	jmp 1b
+	program_end scribble
+
 	.section .note.GNU-stack,"",@progbits
