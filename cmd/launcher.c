@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/commit_apply.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
 
@@ -31,7 +32,7 @@
 
 struct launcher {
 	pid_t sentry;
-	int control, signals, terminal_socket, commit;
+	int control, signals, terminal_socket;
 	struct terminal terminal;
 	bool has_terminal, has_result;
 	struct kernel_result *result;
@@ -218,19 +219,52 @@ static int guest_stdio(struct kernel_config *config, bool no_stdin, int terminal
 	return 0;
 }
 
+/*
+ * What the guest changed, once the kernel process is dead and cannot write any more. Nothing when
+ * sentry itself failed: the changes may be incomplete then.
+ */
+static void commit_changes(struct launcher *launcher, int spool, int directory)
+{
+	struct kernel_result *result = launcher->result;
+	uint64_t applied = 0, failed = 0;
+	int r;
+
+	if (!launcher->has_result || result->exit_code == 125 || !result->changed_files)
+		return;
+	r = commit_apply(spool, directory, &applied, &failed);
+	if (r == 0 && !failed) {
+		log_info(
+			"%llu change%s kept", (unsigned long long)applied, applied == 1 ? "" : "s");
+		return;
+	}
+	result->exit_code = 125;
+	if (r < 0)
+		snprintf(result->message, sizeof(result->message),
+			"--commit: nothing was changed: %s", strerror(-r));
+	else
+		snprintf(result->message, sizeof(result->message),
+			"--commit: %llu of %llu changes could not be kept",
+			(unsigned long long)failed, (unsigned long long)(applied + failed));
+}
+
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
 	struct kernel_result *ret_result)
 {
-	struct launcher launcher = {.control = -1,
-		.signals = -1,
-		.terminal_socket = -1,
-		.commit = -1,
-		.result = ret_result};
+	struct launcher launcher = {
+		.control = -1, .signals = -1, .terminal_socket = -1, .result = ret_result};
 	int control[2], tty[2] = {-1, -1}, death[2];
+	_cleanup_close_ int spool = -1, directory = -1;
 	int r = make_pair(SOCK_SEQPACKET, control);
 
 	if (r < 0)
 		return r;
+	if (commit) {
+		directory = open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		spool = directory < 0 ? -errno : commit_spool_new();
+		if (spool < 0)
+			return spool;
+		config->commit_fd = spool;
+	}
 	if (config->terminal) {
 		r = make_pair(SOCK_STREAM, tty);
 		if (r < 0)
@@ -272,5 +306,7 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	serve(&launcher);
 	terminal_restore(&launcher.terminal);
 	close(death[1]);
+	if (commit)
+		commit_changes(&launcher, spool, directory);
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "sentry/commit.h"
 #include "sentry/kernel_private.h"
 
 /* The end of a run: what the program changed in its working directory is counted, or handed to the
@@ -28,4 +29,9 @@ void kernel_finish(struct view *view, struct kernel_result *result)
 			125, "cannot list the changes of the working directory: %s", strerror(-r));
 		return;
 	}
+	if (kernel.config->commit_fd < 0 || !result->changed_files)
+		return;
+	r = commit_send(overlay, kernel.config->commit_fd);
+	if (r < 0)
+		kernel_fail(125, "--commit: cannot hand over the changes: %s", strerror(-r));
 }

@@ -40,7 +40,6 @@
 #include "base/loop.h"
 #include "vfs/dev/dev_private.h"
 #include "vfs/hostfs/hostfs_private.h"
-#include "vfs/kernel_file.h"
 
 /* Host calls: preadv2, pwritev2, poll, lseek, statx, epoll_ctl, close; for regular files ftruncate,
  * fsync, fdatasync. */

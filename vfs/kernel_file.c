@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "vfs/kernel_file.h"
-
 #include "base/cleanup.h"
+#include "vfs/vfs.h"
 
 int file_open_kernel(struct inode *inode, const char *name, int flags, struct file **ret)
 {

@@ -541,6 +541,11 @@ int file_new(const struct path *path, const struct file_ops *ops, int flags, str
  * /proc/PID/fd. */
 int file_new_anonymous(const char *name, const struct file_ops *ops, void *private, int flags,
 	uint32_t mode, struct file **ret);
+/*
+ * Opens @inode for the kernel's own use, without a mount and without checks, under an anonymous
+ * dentry called @name. It does not count as open for writing. May sleep.
+ */
+int file_open_kernel(struct inode *inode, const char *name, int flags, struct file **ret);
 struct file *file_ref(struct file *file);
 void file_unref(struct file *file);
 

@@ -16,7 +16,6 @@
 #include "base/cleanup.h"
 #include "base/random.h"
 #include "vfs/dev/dev_private.h"
-#include "vfs/kernel_file.h"
 
 #define CHUNK_SIZE 4096u
 

@@ -15,7 +15,6 @@
 #include "abi/fcntl.h"
 #include "abi/stat.h"
 #include "base/cleanup.h"
-#include "vfs/kernel_file.h"
 #include "vfs/overlay/overlay_private.h"
 
 /* ---- entries --------------------------------------------------------------------------------- */

@@ -15,7 +15,6 @@
 #include "abi/mman.h"
 #include "abi/stat.h"
 #include "base/cleanup.h"
-#include "vfs/kernel_file.h"
 #include "vfs/overlay/overlay_private.h"
 
 /* The file behind @inode for the moment, borrowed. May sleep. */

@@ -9,7 +9,6 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
-#include "vfs/kernel_file.h"
 #include "vfs/overlay/overlay_private.h"
 
 static const struct inode_ops *ops_for(uint32_t mode)
