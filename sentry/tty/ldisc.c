@@ -244,7 +244,7 @@ static uint8_t strip(const struct ldisc *ldisc, uint8_t c)
 {
 	if (iflag(ldisc, LX_ISTRIP))
 		c &= 0x7f;
-	if (iflag(ldisc, LX_IUCLC) && lflag(ldisc, LX_IEXTEN) && c >= 'A' && c <= 'Z')
+	if (iflag(ldisc, LX_IUCLC) && lflag(ldisc, LX_IEXTEN) && is_upper(c))
 		c += 'a' - 'A';
 	return c;
 }

@@ -18,7 +18,9 @@
 
 #define LDISC_INPUT_SIZE  4096	/* the longest line is one less and its newline (termios(3)) */
 #define LDISC_OUTPUT_SIZE 16384 /* processed bytes that the host side has not taken */
-#define LDISC_ECHO_SIZE	  4096	/* echoes that wait for room in the output */
+/* Of these, so many have arrived in the master's own buffer: no flush takes them back. */
+#define LDISC_OUTPUT_ARRIVED 4095
+#define LDISC_ECHO_SIZE	     4096 /* echoes that wait for room in the output */
 
 struct ldisc;
 

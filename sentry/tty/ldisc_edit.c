@@ -12,11 +12,9 @@ static uint8_t byte_at(const struct ldisc *ldisc, uint32_t at)
 	return ldisc->input[at % LDISC_INPUT_SIZE];
 }
 
-/* Letters and digits, those of Latin-1 included. */
 static bool is_word(uint8_t c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       c == '_' || (c >= 0xc0 && c != 0xd7 && c != 0xf7);
+	return (c >= '0' && c <= '9') || is_lower(c) || is_upper(c) || c == '_';
 }
 
 void ldisc_finish_erasing(struct ldisc *ldisc)

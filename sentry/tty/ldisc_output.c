@@ -49,7 +49,7 @@ static size_t process(struct ldisc *ldisc, uint8_t c, uint8_t out[CHAR_OUTPUT_MA
 	default:
 		if (is_control(c))
 			return 1;
-		if (oflag(ldisc, LX_OLCUC) && c >= 'a' && c <= 'z')
+		if (oflag(ldisc, LX_OLCUC) && is_lower(c))
 			out[0] = (uint8_t)(c - 'a' + 'A');
 		if (!is_continuation(ldisc, c))
 			ldisc->column++;
@@ -109,7 +109,8 @@ size_t ldisc_take_output(struct ldisc *ldisc, uint8_t *buffer, size_t size)
 
 void ldisc_flush_output(struct ldisc *ldisc)
 {
-	byte_queue_clear(&ldisc->output);
+	if (ldisc->output.size > LDISC_OUTPUT_ARRIVED)
+		ldisc->output.size = LDISC_OUTPUT_ARRIVED;
 	byte_queue_clear(&ldisc->echo);
 	ldisc->events->flushed(ldisc, false, true);
 }

@@ -33,6 +33,17 @@ static inline bool is_continuation(const struct ldisc *ldisc, uint8_t c)
 	return (c & 0xc0) == 0x80 && iflag(ldisc, LX_IUTF8);
 }
 
+/* Letters are those of Latin-1, as to the kernel's toupper() and tolower(). */
+static inline bool is_lower(uint8_t c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 0xdf && c != 0xf7);
+}
+
+static inline bool is_upper(uint8_t c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7);
+}
+
 static inline bool is_control(uint8_t c)
 {
 	return c < ' ' || c == 0x7f;

@@ -209,11 +209,15 @@ static int flush_ioctl(struct tty *tty, bool master, uint64_t what, struct task 
 	if (!input && !output)
 		return -EINVAL;
 	if (master) {
-		/* What one end has sent is what the other would receive. */
-		bool swap = input;
-
-		input = output;
-		output = swap;
+		/* Its input is what the terminal has put out; of its own output only what waits
+		 * outside the line discipline can be taken back. */
+		if (input)
+			byte_queue_clear(&tty->ldisc.output);
+		if (output)
+			byte_queue_clear(&tty->pending);
+		tty_wake(tty, LX_POLLOUT | LX_POLLWRNORM);
+		tty->host->input_room(tty);
+		return 0;
 	}
 	if (input) {
 		byte_queue_clear(&tty->pending);

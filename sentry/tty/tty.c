@@ -328,6 +328,8 @@ static int write_chunk(
 		size_t taken;
 		int r;
 
+		if (fiber_interrupted(fiber_current()))
+			return -ERESTARTSYS;
 		if (file->hung_up || tty->host_gone)
 			return -EIO;
 		taken = ldisc_write(&tty->ldisc, bytes + *ret_done, size - *ret_done);
@@ -364,10 +366,6 @@ static ssize_t write_locked(struct tty_file *file, struct uio *uio, bool nonbloc
 		total += done;
 		if (r < 0)
 			break;
-		if (fiber_interrupted(fiber_current())) {
-			r = -ERESTARTSYS;
-			break;
-		}
 		if (total % SENTRY_MAX_COPY_TURN == 0)
 			fiber_yield();
 	}
