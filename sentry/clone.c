@@ -330,6 +330,8 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 		task->group->stop_count++;
 	}
 	signal_recalculate(child);
+	if (group)
+		(void)itimers_limit_changed(group);
 	if (child->vfork)
 		(void)task_ref(child);
 	if (request->flags & LX_CLONE_PARENT_SETTID)

@@ -79,6 +79,12 @@ static int64_t traced_call(struct task *task, const struct syscall_entry *entry)
 	return result;
 }
 
+void strace_delivery(struct task *task, int signo)
+{
+	if (strace_sink)
+		strace_signal(task->pid->nr, signo, strace_sink);
+}
+
 void dispatch_syscall(struct task *task)
 {
 	const struct syscall_entry *entry = NULL;

@@ -16,6 +16,8 @@
  * not run.
  */
 
+#define SECOND_NS     1000000000ull
+#define CPU_LIMIT_MAX 4000000000ull /* seconds; above is no limit */
 #define SAMPLE_MIN_NS 1000000ull
 #define SAMPLE_MAX_NS 20000000ull
 
@@ -105,6 +107,28 @@ static bool check_one(
 	return true;
 }
 
+/* RLIMIT_CPU (setrlimit(2)): SIGXCPU each second beyond the soft limit, SIGKILL at the hard one. */
+static bool check_limit(struct thread_group *group, uint64_t now, uint64_t *left)
+{
+	struct lx_rlimit64 *limit = &group->rlimits[LX_RLIMIT_CPU];
+	uint64_t soft;
+
+	if (limit->rlim_cur > CPU_LIMIT_MAX && limit->rlim_max > CPU_LIMIT_MAX)
+		return false;
+	if (limit->rlim_max <= CPU_LIMIT_MAX && now >= limit->rlim_max * SECOND_NS) {
+		send_kernel(group, LX_SIGKILL);
+		return false;
+	}
+	if (limit->rlim_cur <= CPU_LIMIT_MAX && now >= limit->rlim_cur * SECOND_NS) {
+		send_kernel(group, LX_SIGXCPU);
+		limit->rlim_cur = now / SECOND_NS + 1;
+	}
+	soft = limit->rlim_cur < limit->rlim_max ? limit->rlim_cur : limit->rlim_max;
+	if (soft * SECOND_NS > now && soft * SECOND_NS - now < *left)
+		*left = soft * SECOND_NS - now;
+	return true;
+}
+
 static void cpu_sample(struct timer *timer)
 {
 	struct cpu_timers *timers = timer->data;
@@ -117,6 +141,7 @@ static void cpu_sample(struct timer *timer)
 	total = user + system;
 	any = check_one(timers, &timers->virtual, user, LX_SIGVTALRM, &left);
 	any |= check_one(timers, &timers->prof, total, LX_SIGPROF, &left);
+	any |= check_limit(timers->group, total, &left);
 	if (!any)
 		return;
 	/* The soonest that it can be due, or later while nothing runs. */
@@ -176,6 +201,20 @@ static int cpu_set(struct thread_group *group, int which, uint64_t value, uint64
 	timers->pause = SAMPLE_MIN_NS;
 	if (!value)
 		return 0;
+	return timer_arm(&timers->sample, loop_monotonic_now() + SAMPLE_MIN_NS);
+}
+
+int itimers_limit_changed(struct thread_group *group)
+{
+	const struct lx_rlimit64 *limit = &group->rlimits[LX_RLIMIT_CPU];
+	struct cpu_timers *timers;
+
+	if (limit->rlim_cur > CPU_LIMIT_MAX && limit->rlim_max > CPU_LIMIT_MAX)
+		return 0;
+	timers = cpu_timers_get(group);
+	if (!timers)
+		return -ENOMEM;
+	timers->pause = SAMPLE_MIN_NS;
 	return timer_arm(&timers->sample, loop_monotonic_now() + SAMPLE_MIN_NS);
 }
 

@@ -106,6 +106,7 @@ static int next_handled(
 		signo = signal_dequeue(task, task->blocked, ret_info);
 		if (signo == 0)
 			return 0;
+		strace_delivery(task, signo);
 		action = &task->group->sighand->action[signo - 1];
 		if (action->handler == LX_SIG_IGN)
 			continue;

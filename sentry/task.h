@@ -330,6 +330,9 @@ void task_keep_cpu_time(struct task *task);
 void task_cpu_time(struct task *task, uint64_t *ret_user, uint64_t *ret_system);
 void group_cpu_time(struct thread_group *group, uint64_t *ret_user, uint64_t *ret_system);
 
+/* RLIMIT_CPU was set: it is sampled from now on. -ENOMEM. sentry/itimer.c */
+int itimers_limit_changed(struct thread_group *group);
+
 /* Session and process group of a terminal that vanished or of a task; sentry/session.c */
 bool pgrp_is_orphaned(struct pid *pgrp);
 struct pid *group_session(struct thread_group *group); /* borrowed */

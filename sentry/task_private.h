@@ -33,6 +33,7 @@ void task_abandon(struct task *task); /* the fiber drops the reference and ends 
 void task_main(void *arg);
 
 /* dispatch.c: answers task->event, a PLATFORM_SYSCALL. May sleep. */
+void strace_delivery(struct task *task, int signo); /* a signal is acted on */
 void dispatch_syscall(struct task *task);
 
 extern struct task_init task_init; /* as given to task_create_init() */

@@ -32,7 +32,7 @@ static int set_limit(
 	if (limit->rlim_max > old->rlim_max && !cred_capable(t->cred, LX_CAP_SYS_RESOURCE))
 		return -EPERM;
 	*old = *limit;
-	return 0;
+	return resource == LX_RLIMIT_CPU ? itimers_limit_changed(group) : 0;
 }
 
 int64_t sys_getrlimit(struct task *t, int resource, gaddr_t rlim)

@@ -11,7 +11,7 @@ f 3
 cat <<< "here string" | tr a-z A-Z
 (exit 5); echo "status $?"
 sleep 5 & bg=$!
-kill $bg
+sleep 0.2; kill $bg
 wait $bg 2>/dev/null; echo "waited $?"
 mkdir -p d/e && cd d/e && pwd | sed 's/.*\(d\/e\)/\1/' && cd ../..
 exec 5>out.txt; echo to-fd-5 >&5; exec 5>&-

@@ -366,6 +366,22 @@ CASE(timers_not_inherited)
 	note_wait("child", pid);
 }
 
+CASE(cpu_limit)
+{
+	struct { uint64_t cur, max; } limit = {1, 2}, now = {0};
+
+	catch_info(SIGXCPU);
+	CALL(SYS(SYS_prlimit64, 0, 0, &limit, NULL));
+	long long until = now_ms() + 10000;
+	while (!count && now_ms() < until)
+		;
+	NOTE("count %d code %d", count, last_info.si_code);
+	CALL(SYS(SYS_prlimit64, 0, 0, NULL, &now));
+	NOTE("soft %d hard %d", (int)now.cur, (int)now.max);
+	for (;;)
+		;
+}
+
 /* ---- futexes ---- */
 
 static uint32_t word;
