@@ -53,6 +53,7 @@ static void clone_begin(struct systrap_clone *clone, struct systrap_thread *pare
 	};
 	wait_queue_init(&clone->queue);
 	list_add_tail(&clone->link, &systrap.clones);
+	systrap_spin_clone(parent, true);
 }
 
 /*
@@ -64,6 +65,10 @@ static void clone_end(struct systrap_clone *clone)
 {
 	unsigned approved = APPROVALS - clone->approvals_left;
 
+	if (clone->parent->state != SYSTRAP_DEAD)
+		systrap_spin_clone(clone->parent, false);
+	if (clone->tid != 0)
+		systrap_spin_born(clone->tid);
 	if (clone->new_as && approved > (clone->tid != 0)) {
 		systrap.strays_possible = true;
 		systrap_check_arm();

@@ -139,6 +139,20 @@ static void set_apart(const struct systrap_thread *thread, bool apart)
 	(void)sched_setaffinity(thread->tid, sizeof(set), &set);
 }
 
+void systrap_spin_clone(const struct systrap_thread *parent, bool begin)
+{
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET((unsigned)sched_getcpu(), &here);
+	(void)sched_setaffinity(parent->tid, sizeof(here), begin ? &here : &systrap.cpus);
+}
+
+void systrap_spin_born(pid_t tid)
+{
+	(void)sched_setaffinity(tid, sizeof(systrap.cpus), &systrap.cpus);
+}
+
 static void make_hot(struct systrap_thread *thread)
 {
 	set_apart(thread, true);
