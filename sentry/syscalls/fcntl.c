@@ -111,7 +111,7 @@ static int decode_range(struct file *file, const struct lx_flock *flock, struct 
 	if (flock->l_len > 0) {
 		if (flock->l_len - 1 > INT64_MAX - start)
 			return -EOVERFLOW;
-		lock->end = start + flock->l_len - 1;
+		lock->end = start + (flock->l_len - 1);
 	} else if (flock->l_len < 0) {
 		if (start + flock->l_len < 0)
 			return -EINVAL;
