@@ -227,8 +227,9 @@ void systrap_spin_init(void);
 void systrap_spin_event(struct systrap_thread *thread, bool cold);
 void systrap_spin_leave(struct systrap_thread *thread);
 /*
- * Around a clone: the parent, and thus the child, stays on our CPU, since it is us the child talks to first; the
- * scheduler would put it on another, whose wake-up costs more than the clone. Born: it may go where it likes.
+ * Around a clone: the parent, and thus the child, stays on our CPU, since it is us the child talks
+ * to first; the scheduler would put it on another, whose wake-up costs more than the clone. Born:
+ * it may go where it likes.
  */
 void systrap_spin_clone(const struct systrap_thread *parent, bool begin);
 void systrap_spin_born(pid_t tid);
