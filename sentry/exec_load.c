@@ -115,21 +115,53 @@ static void note_segment(
 	mm->start_brk = max_of(mm->start_brk, p->end);
 }
 
+/*
+ * Can @next be mapped together with @p, as more pages of the same file? Each mapping of a file
+ * crosses to the new address space with a descriptor, which costs several times as much as changing
+ * the rights of a part afterwards; linkers put the read-only segments side by side.
+ */
+static bool joins(const struct elf_placement *p, const struct elf_placement *next)
+{
+	return !((p->prot | next->prot) & LX_PROT_WRITE) && p->size && next->size &&
+	       !p->anon_size && !next->anon_size && p->addr + p->size == next->addr &&
+	       p->offset + p->size == next->offset;
+}
+
+/* Segments [first, last] as one mapping, then the rights of each. */
+static int map_joined(const struct exec_state *state, const struct load *load,
+	const struct elf_placement *places, size_t first, size_t last)
+{
+	struct elf_placement whole = places[first];
+	struct mm_work work = work_of(state);
+	int err;
+
+	whole.size = places[last].addr + places[last].size - whole.addr;
+	err = map_segment(state, load, &whole);
+	for (size_t i = first + 1; err == 0 && i <= last; i++)
+		if (places[i].prot != whole.prot)
+			err = mm_protect_range(&work, places[i].addr,
+				places[i].addr + places[i].size, places[i].prot);
+	return err;
+}
+
 static int load_segments(const struct exec_state *state, const struct load *load, bool main_program)
 {
-	for (size_t i = 0; i < load->image->segment_count; i++) {
-		const struct elf_segment *segment = &load->image->segments[i];
-		struct elf_placement p;
-		int err = elf_place(segment, load->bias, state->mm->guest_end, &p);
+	size_t count = load->image->segment_count, last;
+	_cleanup_free_ struct elf_placement *places = calloc(count + 1, sizeof(*places));
+	int err = places ? 0 : -ENOMEM;
 
-		if (err == 0)
-			err = map_segment(state, load, &p);
-		if (err < 0)
-			return err;
-		if (main_program)
-			note_segment(state->mm, segment, &p);
+	for (size_t i = 0; err == 0 && i < count; i++)
+		err = elf_place(
+			&load->image->segments[i], load->bias, state->mm->guest_end, &places[i]);
+	for (size_t first = 0; err == 0 && first < count; first = last + 1) {
+		for (last = first; last + 1 < count && joins(&places[last], &places[last + 1]);
+			last++)
+			;
+		err = map_joined(state, load, places, first, last);
 	}
-	return 0;
+	for (size_t i = 0; err == 0 && main_program && i < count; i++)
+		note_segment(state->mm, &load->image->segments[i], &places[i]);
+	return err;
 }
 
 /*

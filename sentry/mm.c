@@ -611,6 +611,14 @@ static int protect_range(const struct mm_work *work, uint64_t start, uint64_t en
 	return err;
 }
 
+int mm_protect_range(const struct mm_work *work, uint64_t start, uint64_t end, int prot)
+{
+	uint64_t stop;
+	int err = protect_extent(work, start, end, prot, &stop);
+
+	return err < 0 ? err : protect_range(work, start, end, prot);
+}
+
 static int protect_locked(
 	const struct mm_work *work, uint64_t start, uint64_t end, int prot, int grows)
 {

@@ -89,6 +89,9 @@ bool mm_can_lock(const struct task *task); /* mlock(2): the right to lock at all
 /* Maps @vma's range on the host with its file, and puts it into the list. Takes @vma on success.
  * May sleep. */
 int mm_map_vma(const struct mm_work *work, struct vma *vma);
+/* mprotect of a range without holes: -EACCES when a mapping may not have these rights. May sleep.
+ */
+int mm_protect_range(const struct mm_work *work, uint64_t start, uint64_t end, int prot);
 int mm_unmap_locked(const struct mm_work *work, uint64_t start, uint64_t end);
 int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, int prot, int flags,
 	struct file *file, uint64_t offset);

@@ -111,6 +111,8 @@ int64_t sys_mincore(struct task *t, gaddr_t addr, uint64_t length, gaddr_t vec)
 		uint64_t count = min_of(pages - done, (uint64_t)sizeof(resident));
 		struct vma *vma = mm_find(t->mm, addr.v + done * LX_PAGE_SIZE);
 
+		if (t->killed)
+			return -EINTR;
 		if (!vma || vma->start > addr.v + done * LX_PAGE_SIZE)
 			return -ENOMEM;
 		count = min_of(count, (vma->end - addr.v) / LX_PAGE_SIZE - done);
