@@ -67,6 +67,13 @@ static ssize_t uio_move(struct uio *uio, void *data, size_t size, bool to_caller
 	if (guest.v >= end.v)
 		return 0;
 	size = min_of((uint64_t)size, end.v - guest.v);
+	if (to_caller && uio->deferred) {
+		int err = platform->copy_out_deferred(uio->thread, guest, data, size);
+
+		if (err < 0)
+			return err == -EFAULT ? 0 : err;
+		return (ssize_t)size;
+	}
 	if (to_caller)
 		return platform->copy_out(uio->thread, guest, data, size);
 	return platform->copy_in(uio->thread, data, guest, size);

@@ -118,6 +118,9 @@ struct uio {
 	bool nonblock;	/* RWF_NOWAIT / MSG_DONTWAIT for this transfer, besides O_NONBLOCK */
 	bool append;	/* RWF_APPEND */
 	bool no_append; /* RWF_NOAPPEND */
+	/* The guest memory is known to be writable: copies to it may be done on the way back to it.
+	 */
+	bool deferred;
 	bool dsync;
 };
 void uio_init_kernel(struct uio *uio, struct uio_segment *segment, void *buffer, size_t size);

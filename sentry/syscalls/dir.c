@@ -78,7 +78,9 @@ static int64_t do_getdents(struct task *t, int fd, gaddr_t dirp, unsigned count,
 		return err;
 	if (buffer.too_small)
 		return -EINVAL;
-	err = guest_write(t, dirp, data, buffer.used);
+	err = guest_buffer_writable(t, dirp, buffer.used)
+		      ? guest_write_result(t, dirp, data, buffer.used)
+		      : guest_write(t, dirp, data, buffer.used);
 	if (err < 0) {
 		file->pos = start;
 		return err;

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "abi/limits.h"
+#include "abi/mman.h"
 #include "abi/signal.h"
+#include "sentry/mm.h"
 
 int at_name_read(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, struct at_name *ret)
 {
@@ -66,4 +68,23 @@ void signal_failed_write(struct task *t, int64_t result, bool fsize_hit)
 bool guest_range_ok(gaddr_t addr, uint64_t size)
 {
 	return addr.v <= LX_TASK_SIZE && size <= LX_TASK_SIZE - addr.v;
+}
+
+/* Larger results do not fit into a channel and pay for the exchange anyway. */
+#define DEFERRED_SIZE_MAX 65536u
+
+bool guest_buffer_writable(const struct task *t, gaddr_t addr, uint64_t size)
+{
+	uint64_t at = addr.v;
+
+	if (size > DEFERRED_SIZE_MAX)
+		return false;
+	while (at < addr.v + size) {
+		const struct vma *vma = mm_find(t->mm, at);
+
+		if (!vma || vma->start > at || !(vma->prot & LX_PROT_WRITE))
+			return false;
+		at = vma->end;
+	}
+	return true;
 }

@@ -40,4 +40,12 @@ void signal_failed_write(struct task *t, int64_t result, bool fsize_hit);
 /* access_ok(): may [addr, addr + size) be user memory at all? */
 bool guest_range_ok(gaddr_t addr, uint64_t size);
 
+/*
+ * Is [addr, addr + size) a small buffer in writable mappings? Then copying a result there cannot
+ * fail (but for what kills the guest anyway), and may be left to the way back to the guest, which
+ * saves an exchange with it. Anything else is copied at once, so that a call which meets an
+ * inaccessible page ends as Linux's: short, and with the position where the data ended.
+ */
+bool guest_buffer_writable(const struct task *t, gaddr_t addr, uint64_t size);
+
 #endif

@@ -62,6 +62,7 @@ static int64_t transfer_buffer(
 	if (!guest_range_ok(buf, count))
 		return -EFAULT;
 	uio_init_guest(&uio, &segment, t->thread, buf, count);
+	uio.deferred = !write && guest_buffer_writable(t, buf, count);
 	return do_transfer(t, file, &uio, pos, write);
 }
 
