@@ -203,6 +203,13 @@ struct platform_ops {
 	 * KiB.
 	 */
 	ssize_t (*copy_in)(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
+	/*
+	 * The string at @src as far as it travelled with the request: at most @size bytes, NUL
+	 * included. Returns how many when the NUL is among them, else 0 (the caller then uses
+	 * copy_in). Missing: 0. Asks nobody and does not sleep.
+	 */
+	size_t (*string_at_hand)(
+		struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
 	ssize_t (*copy_out)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 	/*

@@ -68,6 +68,12 @@ ssize_t guest_read_string(struct task *task, char *dst, gaddr_t src, size_t capa
 
 	if (!task->thread)
 		return -EFAULT;
+	/* Names travel with their request: no need to ask for what lies behind them. */
+	if (platform->string_at_hand && size_below_end(src, 1)) {
+		done = platform->string_at_hand(task->thread, dst, src, capacity);
+		if (done)
+			return (ssize_t)done - 1;
+	}
 	while (done < capacity) {
 		gaddr_t at = gaddr_add(src, done);
 		/* Up to a page border: what lies behind the string may not be readable. */

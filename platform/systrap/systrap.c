@@ -133,6 +133,7 @@ const struct platform_ops platform_systrap = {
 	.fpu_set = systrap_fpu_set,
 	.fpu_reset = systrap_fpu_reset,
 	.copy_in = systrap_copy_in,
+	.string_at_hand = systrap_string_at_hand,
 	.copy_out = systrap_copy_out,
 	.copy_out_deferred = systrap_copy_out_deferred,
 	.map = systrap_map,

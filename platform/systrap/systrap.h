@@ -237,6 +237,8 @@ void systrap_spin_attach(void);
 void systrap_spin_detach(void);
 
 /* memory.c, thread.c: operations */
+size_t systrap_string_at_hand(
+	struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int systrap_copy_out_deferred(

@@ -171,7 +171,9 @@ static int read_position(struct task *t, gaddr_t addr, struct file *file, int64_
 		return guest_read_value(t, ret_pos, addr);
 	/* Asked for rather than read: a descriptor of the host keeps its position outside. */
 	*ret_pos = file_seek(file, 0, LX_SEEK_CUR);
-	return *ret_pos < 0 ? (int)*ret_pos : 0;
+	if (*ret_pos < 0)
+		*ret_pos = file->pos; /* its kind is refused later, with the right error */
+	return 0;
 }
 
 static int store_position(struct task *t, gaddr_t addr, struct file *file, int64_t pos)
