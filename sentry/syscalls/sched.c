@@ -118,6 +118,12 @@ static bool may_schedule(const struct task *t, const struct task *other)
 	       cred_capable(t->cred, LX_CAP_SYS_NICE);
 }
 
+/* can_nice(): may @task have that nice value without privilege? */
+static bool may_nice(const struct task *task, int nice)
+{
+	return 20 - nice <= (int64_t)min_of(task_rlimit(task, LX_RLIMIT_NICE), 40ull);
+}
+
 /* user_check_sched_setscheduler() */
 static int check_rights(
 	struct task *t, const struct task *other, int policy, int priority, int nice)
@@ -126,12 +132,15 @@ static int check_rights(
 
 	if (cred_capable(t->cred, LX_CAP_SYS_NICE))
 		return 0;
-	if (!is_realtime(policy) && nice < other->nice &&
-		20 - nice > (int64_t)min_of(task_rlimit(other, LX_RLIMIT_NICE), 40ull))
+	if (!is_realtime(policy) && nice < other->nice && !may_nice(other, nice))
 		return -EPERM;
 	if (is_realtime(policy) && policy != other->sched_policy && !limit)
 		return -EPERM;
 	if (is_realtime(policy) && priority > other->sched_priority && (uint64_t)priority > limit)
+		return -EPERM;
+	/* SCHED_IDLE counts as nice 20: leaving it raises the priority. */
+	if (other->sched_policy == LX_SCHED_IDLE && policy != LX_SCHED_IDLE &&
+		!may_nice(other, other->nice))
 		return -EPERM;
 	if (policy == LX_SCHED_DEADLINE || !may_schedule(t, other))
 		return -EPERM;

@@ -79,13 +79,13 @@ CASE(limit_of_a_child)
 		char c;
 
 		read(go[0], &c, 1);
-		getrlimit(RLIMIT_CORE, &limit);
+		getrlimit(RLIMIT_LOCKS, &limit);
 		NOTE("child sees %lu %lu", limit.rlim_cur, limit.rlim_max);
 		_exit(0);
 	}
-	setrlimit(RLIMIT_CORE, &(struct rlimit){300, 400});
-	CALL(prlimit(pid, RLIMIT_CORE, &limit, &old));
-	CALL(prlimit(pid, RLIMIT_CORE, NULL, &old));
+	setrlimit(RLIMIT_LOCKS, &(struct rlimit){300, 400});
+	CALL(prlimit(pid, RLIMIT_LOCKS, &limit, &old));
+	CALL(prlimit(pid, RLIMIT_LOCKS, NULL, &old));
 	NOTE("%lu %lu", old.rlim_cur, old.rlim_max);
 	write(go[1], "x", 1);
 	note_wait("child", pid);
