@@ -39,11 +39,18 @@
 #define DELETE_DEPTH	256 /* directories open at a time while one is removed */
 #define FAILURES_LOGGED 10
 
+struct late_mode {
+	char *name;
+	uint32_t mode;
+};
+
 struct applier {
 	int spool, directory;
 	uint64_t offset; /* of the next byte in the spool */
 	uint64_t count;	 /* records seen */
 	uint64_t applied, failed;
+	struct late_mode *late; /* owned, with its names */
+	size_t late_count, late_capacity;
 };
 
 /* One record with its strings, NUL-terminated. Content of files stays in the spool at
@@ -382,7 +389,49 @@ static int apply_file(
 	return replace_file(applier, change, parent, name);
 }
 
-static int apply_directory(const struct change *change, int parent, const char *name)
+/* Remembers a directory whose mode is to be set when everything in it is done. */
+static bool note_directory(struct applier *applier, const struct change *change)
+{
+	struct late_mode *late = &applier->late[applier->late_count];
+
+	if (applier->late_count == applier->late_capacity) {
+		size_t capacity = applier->late_capacity ? applier->late_capacity * 2 : 64;
+
+		late = realloc(applier->late, capacity * sizeof(*late));
+		if (!late)
+			return false;
+		applier->late = late;
+		applier->late_capacity = capacity;
+		late += applier->late_count;
+	}
+	late->name = strdup(change->name);
+	late->mode = change->record.mode & 01777;
+	if (!late->name)
+		return false;
+	applier->late_count++;
+	return true;
+}
+
+/* Inner directories first: a mode may lock us out of what is below. */
+static void set_late_modes(struct applier *applier)
+{
+	while (applier->late_count > 0) {
+		struct late_mode *late = &applier->late[--applier->late_count];
+		_cleanup_close_ int fd =
+			open_below(applier->directory, late->name, O_RDONLY | O_DIRECTORY);
+
+		/* Replaced by something else later in the stream: not a directory any more. */
+		if (fd >= 0 && fchmod(fd, late->mode) < 0)
+			log_warning("--commit: %s: cannot set the mode: %s", late->name,
+				strerror(errno));
+		free(late->name);
+	}
+	free(applier->late);
+	applier->late = NULL;
+}
+
+static int apply_directory(
+	struct applier *applier, const struct change *change, int parent, const char *name)
 {
 	_cleanup_close_ int fd = -1;
 
@@ -390,10 +439,7 @@ static int apply_directory(const struct change *change, int parent, const char *
 	 */
 	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return fchmod(fd, (change->record.mode & 01777) | 0700) < 0 ? -errno : 0;
+	return note_directory(applier, change) ? 0 : -ENOMEM;
 }
 
 static int apply_attributes(const struct applier *applier, const struct change *change)
@@ -437,7 +483,7 @@ static int apply_change(struct applier *applier, const struct change *change)
 	case COMMIT_DELETE:
 		return delete_name(parent, name);
 	case COMMIT_DIRECTORY:
-		return apply_directory(change, parent, name);
+		return apply_directory(applier, change, parent, name);
 	case COMMIT_FILE:
 		return apply_file(applier, change, parent, name);
 	case COMMIT_SYMLINK:
@@ -487,6 +533,7 @@ static int pass(struct applier *applier, uint64_t spool_size, bool apply)
 			applier->applied++;
 	}
 	free(change);
+	set_late_modes(applier);
 	return status < 0 ? status : 0;
 }
 

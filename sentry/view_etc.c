@@ -59,12 +59,10 @@ static const char *const copied_files[] = {
 
 static const char *const shown_directories[] = {
 	"alternatives",
-	"ld.so.conf.d",
 	"ssl/certs",
 	"pki/tls/certs",
 	"pki/ca-trust/extracted",
 	"crypto-policies",
-	"ca-certificates",
 	"terminfo",
 	"fonts",
 	"perl",
@@ -94,14 +92,8 @@ static const char *const shown_directories[] = {
 	"lua",
 	"php",
 	"ruby",
-	"magic.d",
 	"OpenCL",
 	"vulkan",
-	"glvnd",
-	"gss",
-	"lynx",
-	"sgml",
-	"xml",
 };
 
 static int add_text(struct view *view, const char *target, const char *format, ...)

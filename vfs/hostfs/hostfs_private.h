@@ -120,10 +120,11 @@ void host_snapshot_unref(struct host_snapshot *snapshot);
 
 extern const struct inode_ops hostfs_dir_ops, hostfs_dir_ops_rw;
 extern const struct inode_ops hostfs_file_inode_ops, hostfs_file_inode_ops_rw;
-extern const struct inode_ops hostfs_symlink_ops;
+extern const struct inode_ops hostfs_symlink_ops, hostfs_symlink_ops_rw;
 extern const struct file_ops hostfs_file_ops, hostfs_dir_file_ops;
 
 int hostfs_lookup(struct inode *dir, const char *name, struct inode **ret);
+ssize_t hostfs_readlink(struct inode *inode, const struct vfs_ctx *ctx, char *buffer);
 int hostfs_revalidate(struct inode *dir, struct dentry *dentry);
 int hostfs_open_dir(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);
 int hostfs_open_file(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);

@@ -377,3 +377,9 @@ const struct inode_ops hostfs_file_inode_ops_rw = {
 	.setattr = hostfs_setattr,
 	.open = hostfs_open_file,
 };
+
+const struct inode_ops hostfs_symlink_ops_rw = {
+	.readlink = hostfs_readlink,
+	.getattr = host_getattr,
+	.setattr = hostfs_setattr,
+};

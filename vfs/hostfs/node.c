@@ -90,7 +90,7 @@ static const struct inode_ops *ops_for(const struct super_block *sb, uint32_t mo
 	if (S_ISDIR(mode))
 		return sb->read_only ? &hostfs_dir_ops : &hostfs_dir_ops_rw;
 	if (S_ISLNK(mode))
-		return &hostfs_symlink_ops;
+		return sb->read_only ? &hostfs_symlink_ops : &hostfs_symlink_ops_rw;
 	return sb->read_only ? &hostfs_file_inode_ops : &hostfs_file_inode_ops_rw;
 }
 

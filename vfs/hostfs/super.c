@@ -52,7 +52,7 @@ int hostfs_revalidate(struct inode *dir, struct dentry *dentry)
 	return inode == dentry->inode;
 }
 
-static ssize_t hostfs_readlink(struct inode *inode, const struct vfs_ctx *ctx, char *buffer)
+ssize_t hostfs_readlink(struct inode *inode, const struct vfs_ctx *ctx, char *buffer)
 {
 	struct host_node *node = host_node(inode);
 	_cleanup_close_ int fd = -1;
