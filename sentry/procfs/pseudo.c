@@ -122,7 +122,7 @@ int pseudo_may_trace(const struct pseudo_node *node, const struct vfs_ctx *ctx)
 		return 0;
 	task = pseudo_task(node);
 	if (!task || !task->cred)
-		return -ESRCH;
+		return 0; /* a zombie has nothing to hide */
 	if (task->group == ((struct task *)ctx->task)->group)
 		return 0;
 	if ((ctx->cred->fsuid == task->cred->euid && ctx->cred->fsuid == task->cred->suid &&
@@ -216,7 +216,7 @@ static int node_lookup(const struct pseudo_node *dir, const char *name, struct p
 	const struct pseudo_entry *entry = dir->entry;
 
 	if (dir->pid && !pseudo_group(dir))
-		return -ENOENT;
+		return -ESRCH;
 	for (size_t i = 0; i < entry->child_count; i++) {
 		if (strcmp(entry->children[i].name, name) != 0)
 			continue;
