@@ -6,7 +6,8 @@
 
 /* Private to the memory file system (tmpfs.c, tmpfs_dir.c, tmpfs_file.c). */
 
-#define TMPFS_HEAP_MAX	 (16 * 1024ull) /* larger files are memfds */
+#define TMPFS_HEAP_SMALL (16 * 1024ull)	  /* larger files are memfds */
+#define TMPFS_HEAP_MAX	 (4096 * 1024ull) /* the same, when descriptors get scarce */
 #define TMPFS_HEAP_PAGES (TMPFS_HEAP_MAX / LX_PAGE_SIZE)
 #define TMPFS_INODES_MAX (1u << 20)    /* when the mount states no limit */
 #define TMPFS_XATTRS_MAX (128 * 1024u) /* bytes of an inode's attributes */
@@ -42,7 +43,8 @@ struct tmpfs_dir {
 struct tmpfs_file {
 	uint8_t *heap; /* while fd < 0 */
 	size_t heap_size;
-	unsigned heap_pages;  /* bit n: page n has data; the others are holes */
+	/* Bit n: page n has data; the others are holes. */
+	uint64_t heap_pages[TMPFS_HEAP_PAGES / 64];
 	int fd;		      /* memfd or -1 */
 	int read_fd;	      /* the same, opened read-only; or -1 */
 	uint64_t charged;     /* pages in tmpfs_sb.pages_used */

@@ -3,7 +3,8 @@
  * The contents of files in memory.
  *
  * A small file is a heap buffer of up to 16 KiB with a bit for each page that was written (the
- * others are holes). When it grows beyond, is mapped or sealed, it becomes a memfd, which the host
+ * others are holes). When it grows beyond (beyond 4 MiB once a quarter of our descriptors are
+ * memfds), is mapped or sealed, it becomes a memfd, which the host
  * can map into guests; the Sentry goes on with pread and pwrite and never maps it. inode->size is
  * the truth about the size, since only the Sentry can change the memfd's.
  *
@@ -14,7 +15,8 @@
  * so from then on its whole size is charged.
  *
  * Host calls: memfd_create, openat (read-only descriptors, in the directory that was opened at
- * start), pread64, pwrite64, ftruncate, fallocate, lseek, fstat, fcntl(F_ADD_SEALS), close.
+ * start), pread64, pwrite64, ftruncate, fallocate, lseek, fstat, fcntl(F_ADD_SEALS), close; at
+ * start getrlimit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,10 +41,17 @@
 
 static int descriptors_fd = -1; /* /proc/self/fd: the only way to a read-only descriptor */
 
+static uint64_t memfd_count, memfd_many = 256;
+
+/* Before the Sentry is confined. */
 int tmpfs_files_init(void)
 {
+	struct rlimit limit;
+
 	if (descriptors_fd >= 0)
 		return 0;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		memfd_many = limit.rlim_cur / 4;
 	descriptors_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return descriptors_fd < 0 ? -errno : 0;
 }
@@ -49,6 +59,17 @@ int tmpfs_files_init(void)
 static struct tmpfs_file *file_of(const struct inode *inode)
 {
 	return &tmpfs_inode(inode)->file;
+}
+
+/* The size up to which a file stays on the heap. */
+static uint64_t heap_limit(void)
+{
+	return memfd_count < memfd_many ? TMPFS_HEAP_SMALL : TMPFS_HEAP_MAX;
+}
+
+static bool heap_page(const struct tmpfs_file *file, uint64_t page)
+{
+	return page < TMPFS_HEAP_PAGES && (file->heap_pages[page / 64] >> (page % 64) & 1);
 }
 
 static uint64_t pages_of(uint64_t size)
@@ -67,8 +88,10 @@ void tmpfs_file_destroy(struct inode *inode)
 	struct tmpfs_file *file = file_of(inode);
 
 	free(file->heap);
-	if (file->fd >= 0)
+	if (file->fd >= 0) {
 		(void)close(file->fd);
+		memfd_count--;
+	}
 	if (file->read_fd >= 0)
 		(void)close(file->read_fd);
 	tmpfs_sb(inode)->pages_used -= file->charged;
@@ -79,8 +102,13 @@ uint64_t tmpfs_file_pages(const struct inode *inode)
 	const struct tmpfs_file *file = file_of(inode);
 	struct stat stat;
 
-	if (file->fd < 0)
-		return (uint64_t)__builtin_popcount(file->heap_pages);
+	if (file->fd < 0) {
+		uint64_t pages = 0;
+
+		for (size_t i = 0; i < array_size(file->heap_pages); i++)
+			pages += (uint64_t)__builtin_popcountll(file->heap_pages[i]);
+		return pages;
+	}
 	if (fstat(file->fd, &stat) < 0)
 		return 0;
 	return (uint64_t)stat.st_blocks / (LX_PAGE_SIZE / 512);
@@ -139,11 +167,11 @@ static int materialize(struct inode *inode)
 		return errno == EMFILE || errno == ENFILE ? -ENFILE : -ENOMEM;
 	if (ftruncate(fd, (off_t)inode->size) < 0)
 		return -ENOSPC;
-	for (unsigned page = 0; page < TMPFS_HEAP_PAGES; page++) {
+	for (uint64_t page = 0; page < pages_of(file->heap_size); page++) {
 		uint64_t offset = page * LX_PAGE_SIZE;
 		int err;
 
-		if (!(file->heap_pages & (1u << page)) || offset >= file->heap_size)
+		if (!heap_page(file, page))
 			continue;
 		err = host_write(fd, file->heap + offset,
 			min_of(file->heap_size - offset, LX_PAGE_SIZE), offset);
@@ -156,8 +184,9 @@ static int materialize(struct inode *inode)
 	free(file->heap);
 	file->heap = NULL;
 	file->heap_size = 0;
-	file->heap_pages = 0;
+	memset(file->heap_pages, 0, sizeof(file->heap_pages));
 	file->fd = take_fd(&fd);
+	memfd_count++;
 	return 0;
 }
 
@@ -183,7 +212,7 @@ static int heap_reserve(struct tmpfs_file *file, uint64_t end)
 static void heap_mark(struct tmpfs_file *file, uint64_t offset, uint64_t size)
 {
 	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(offset + size); page++)
-		file->heap_pages |= 1u << page;
+		file->heap_pages[page / 64] |= 1ull << (page % 64);
 }
 
 /* ---- read ---- */
@@ -298,7 +327,7 @@ static int content_write(struct inode *inode, const uint8_t *data, size_t size, 
 	uint64_t end = offset + size;
 	int err;
 
-	if (file->fd < 0 && end <= TMPFS_HEAP_MAX) {
+	if (file->fd < 0 && end <= heap_limit()) {
 		err = heap_reserve(file, end);
 		if (err < 0)
 			return err;
@@ -322,7 +351,7 @@ static uint64_t heap_new_pages(const struct tmpfs_file *file, uint64_t offset, u
 	uint64_t count = 0;
 
 	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(offset + size); page++)
-		count += page >= TMPFS_HEAP_PAGES || !(file->heap_pages & (1u << page));
+		count += !heap_page(file, page);
 	return count;
 }
 
@@ -431,7 +460,7 @@ static void heap_cut(struct tmpfs_file *file, uint64_t size)
 	if (size < file->heap_size)
 		memset(file->heap + size, 0, file->heap_size - size);
 	for (uint64_t page = pages_of(size); page < TMPFS_HEAP_PAGES; page++)
-		file->heap_pages &= ~(1u << page);
+		file->heap_pages[page / 64] &= ~(1ull << (page % 64));
 }
 
 int tmpfs_file_resize(struct inode *inode, uint64_t size)
@@ -445,7 +474,7 @@ int tmpfs_file_resize(struct inode *inode, uint64_t size)
 	if (file->mapped_writable && size > inode->size &&
 		pages_of(size) - pages_of(inode->size) > pages_left(inode))
 		return -ENOSPC;
-	if (file->fd < 0 && size > TMPFS_HEAP_MAX) {
+	if (file->fd < 0 && size > heap_limit()) {
 		err = materialize(inode);
 		if (err < 0)
 			return err;
@@ -522,7 +551,7 @@ static int64_t heap_seek_data(
 	const struct tmpfs_file *file, uint64_t size, uint64_t offset, bool hole)
 {
 	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(size); page++) {
-		bool data = page < TMPFS_HEAP_PAGES && (file->heap_pages & (1u << page));
+		bool data = heap_page(file, page);
 
 		if (data != hole)
 			return (int64_t)max_of(offset, page * LX_PAGE_SIZE);

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sys/resource.h>
+
 #include "abi/mman.h"
 #include "abi/xattr.h"
 #include "vfs_test.h"
@@ -417,4 +419,44 @@ VFS_TEST(tmpfs, deep_tree_is_freed_without_recursion)
 	}
 	path_unref(&at);
 	cr_expect_eq(mount_detach(mount, false), 0);
+}
+
+static void body_many_files(void)
+{
+	static char data[100000], back[100000];
+	struct file *files[100];
+	char name[32];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)(i * 13 + i / 512);
+	/* More than there are descriptors. */
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "/f%d", i);
+		files[i] = test_open(name, LX_O_CREAT | LX_O_RDWR, 0644);
+		cr_assert_eq(write_at(files[i], data, sizeof(data), 200000), sizeof(data));
+	}
+	for (int i = 0; i < 100; i++) {
+		struct kstat stat;
+
+		cr_assert_eq(read_at(files[i], back, sizeof(back), 200000), sizeof(back));
+		cr_expect_arr_eq(data, back, sizeof(data));
+		cr_expect_eq(file_seek(files[i], 0, LX_SEEK_DATA), 196608);
+		cr_assert_eq(vfs_getattr(&files[i]->path, &stat), 0);
+		cr_expect_eq(stat.blocks, 208, "%lu", (unsigned long)stat.blocks);
+		cr_assert_eq(file_truncate(files[i], 250000, &root_ctx), 0);
+		cr_assert_eq(file_truncate(files[i], 5u << 20, &root_ctx), 0);
+		cr_assert_eq(read_at(files[i], back, 1, 250000), 1);
+		cr_expect_eq(back[0], 0);
+		file_unref(files[i]);
+		snprintf(name, sizeof(name), "/f%d", i);
+		cr_assert_eq(vfs_unlink(&root_ctx, NULL, name), 0);
+	}
+}
+
+Test(tmpfs, more_files_than_descriptors)
+{
+	struct rlimit limit = {64, 64};
+
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	run_vfs_test(body_many_files);
 }
