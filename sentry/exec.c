@@ -177,6 +177,16 @@ static int unshare_files(struct task *task)
 	return 0;
 }
 
+/* The interpreter is protected from writers while it is loaded, the program as long as it runs
+ * (kernel load_elf_binary()). */
+static void allow_write(struct file *file)
+{
+	if (file && file->deny_write) {
+		file->deny_write = false;
+		file->inode->deny_write_count--;
+	}
+}
+
 static int commit(struct exec_state *state)
 {
 	struct task *task = state->task;
@@ -199,6 +209,7 @@ static int commit(struct exec_state *state)
 		task_release_memory(task);
 		task_keep_cpu_time(task);
 	}
+	allow_write(state->interpreter);
 	commit_registers(state);
 	task->thread = TAKE(state->thread);
 	task->mm = TAKE(state->mm);

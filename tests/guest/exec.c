@@ -438,6 +438,32 @@ CASE(interpreters)
 	with_interpreter("not executable", "./ld", 5);
 }
 
+CASE(interpreter_is_writable_while_it_runs)
+{
+	int ready[2];
+	pid_t pid;
+
+	pipe(ready);
+	/* The same program with ./ld as its interpreter: a path of the same length. */
+	if (system("cp /lib64/ld-linux-x86-64.so.2 ld && cp /bin/sleep s && chmod 755 ld && "
+		   "sed -i 's,/lib64/ld-linux-x86-64.so.2,.////////////////////////ld,' s") != 0)
+		exit(1);
+	pid = fork();
+	if (pid == 0) {
+		fcntl(ready[1], F_SETFD, FD_CLOEXEC);
+		close(ready[0]);
+		execl("./s", "s", "10", NULL);
+		_exit(1);
+	}
+	close(ready[1]);
+	read(ready[0], &(char){0}, 1);
+	sleep_ms(50);
+	OK(open("ld", O_WRONLY));
+	CALL(open("s", O_WRONLY));
+	kill(pid, SIGKILL);
+	note_wait("child", pid);
+}
+
 /* ---- execveat
  * ----------------------------------------------------------------------------------------------------------
  */
