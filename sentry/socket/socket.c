@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/cap.h"
+#include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "abi/ioctl.h"
 #include "abi/poll.h"
@@ -33,6 +34,13 @@ void socket_init(
 	wait_queue_init(&socket->queue);
 }
 
+int socket_wait_error(int error, uint64_t deadline)
+{
+	if (error == -ETIMEDOUT)
+		return -EAGAIN;
+	return error == -ERESTARTSYS && deadline != WAIT_FOREVER ? -EINTR : error;
+}
+
 int socket_take_error(struct socket *socket)
 {
 	int error = socket->error;
@@ -54,6 +62,9 @@ static ssize_t socket_read(struct file *file, struct uio *uio, int64_t *pos)
 	struct socket_message message = {
 		.uio = uio, .deadline = deadline_after(socket->receive_timeout)};
 
+	/* read(2) of nothing returns nothing, recv(2) of nothing waits (sock_read_iter). */
+	if (!uio->resid)
+		return 0;
 	if ((file->flags & LX_O_NONBLOCK) || uio->nonblock)
 		message.flags |= LX_MSG_DONTWAIT;
 	return socket->ops->receive(socket, task_current(), &message);
@@ -125,6 +136,13 @@ int socket_file_new(struct socket *socket, int flags, struct file **ret)
 struct socket *socket_of_file(struct file *file)
 {
 	return file->ops == &socket_file_ops ? file->private : NULL;
+}
+
+bool socket_without_sigpipe(struct file *file)
+{
+	struct socket *socket = socket_of_file(file);
+
+	return socket && socket->type != LX_SOCK_STREAM;
 }
 
 /* ---- creation ---- */
@@ -210,9 +228,14 @@ static int set_timeout(const void *value, size_t size, uint64_t *ret)
 
 static int set_linger(struct socket *socket, const void *value, size_t size)
 {
-	if (size < sizeof(socket->linger))
+	struct lx_linger linger;
+
+	if (size < sizeof(linger))
 		return -EINVAL;
-	memcpy(&socket->linger, value, sizeof(socket->linger));
+	memcpy(&linger, value, sizeof(linger));
+	socket->linger.l_onoff = linger.l_onoff != 0;
+	if (linger.l_onoff)
+		socket->linger.l_linger = linger.l_linger;
 	return 0;
 }
 
@@ -259,6 +282,8 @@ int socket_set_option(
 		return admin ? 0 : -EPERM;
 	case LX_SO_LINGER:
 		return set_linger(socket, value, size);
+	case LX_SO_DETACH_FILTER:
+		return -ENOENT; /* there never is one */
 	case LX_SO_PRIORITY:
 		if ((number < 0 || number > 6) && !admin)
 			return -EPERM;
@@ -334,7 +359,13 @@ int socket_get_option(
 	case LX_SO_TIMESTAMPNS:
 	case LX_SO_MARK:
 	case LX_SO_REUSEPORT:
+	case LX_SO_RXQ_OVFL:
+	case LX_SO_NO_CHECK:
+	case LX_SO_BUSY_POLL:
+	case LX_SO_PASSSEC:
 		return return_int(0, value, size);
+	case LX_SO_PEEK_OFF:
+		return return_int(-1, value, size); /* off */
 	default:
 		return -ENOPROTOOPT;
 	}

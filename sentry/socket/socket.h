@@ -89,7 +89,12 @@ void socket_init(
 /* An open file that owns the socket; on failure the socket stays the caller's. */
 int socket_file_new(struct socket *socket, int flags, struct file **ret);
 struct socket *socket_of_file(struct file *file); /* NULL: not a socket */
+/* Datagrams and records: a write to them fails with EPIPE alone. */
+bool socket_without_sigpipe(struct file *file);
 
+/* What a wait with a deadline failed with, as a socket call reports it: a timeout is -EAGAIN, and
+ * with a timeout set a signal is -EINTR even under SA_RESTART (signal(7)). */
+int socket_wait_error(int error, uint64_t deadline);
 /* Takes the pending error: 0 or -errno. */
 int socket_take_error(struct socket *socket);
 

@@ -116,7 +116,7 @@ static int check_address(const struct socket_address *address)
 {
 	uint16_t family;
 
-	if (address->size < 2 || address->size > sizeof(struct lx_sockaddr_un))
+	if (address->size <= 2 || address->size > sizeof(struct lx_sockaddr_un))
 		return -EINVAL;
 	memcpy(&family, address->bytes, sizeof(family));
 	return family == LX_AF_UNIX ? 0 : -EINVAL;
@@ -127,13 +127,14 @@ static uint64_t abstract_hash(const struct socket_address *address)
 	return hash_bytes(address->bytes + 2, address->size - 2);
 }
 
-static struct unix_socket *abstract_find(const struct socket_address *address)
+/* Each type of socket has a name space of its own. */
+static struct unix_socket *abstract_find(const struct socket_address *address, int type)
 {
 	struct unix_socket *socket;
 
 	hash_for_each_match(socket, &abstract_names, abstract_hash(address), abstract)
 	{
-		if (socket->name.size == address->size &&
+		if (socket->base.type == type && socket->name.size == address->size &&
 			memcmp(socket->name.bytes, address->bytes, address->size) == 0)
 			return socket;
 	}
@@ -152,7 +153,7 @@ int unix_find(
 	if (r < 0)
 		return r;
 	if (!path_of(address, name)) {
-		found = address->size > 2 ? abstract_find(address) : NULL;
+		found = abstract_find(address, type);
 		if (found)
 			unix_ref(found);
 	} else {
@@ -176,11 +177,16 @@ int unix_find(
 	return 0;
 }
 
+static bool is_bound(const struct unix_socket *socket)
+{
+	return socket->name.size > 2;
+}
+
 static int bind_abstract(struct unix_socket *socket, const struct socket_address *address)
 {
 	int r;
 
-	if (abstract_find(address))
+	if (abstract_find(address, socket->base.type))
 		return -EADDRINUSE;
 	socket->name = *address;
 	r = hash_insert(&abstract_names, &socket->abstract, abstract_hash(address));
@@ -212,25 +218,21 @@ static int autobind(struct unix_socket *socket)
 	return -ENOSPC;
 }
 
-static int unix_bind(struct socket *base, struct task *task, const struct socket_address *address)
+/* Linux looks at the path before it notices that the socket has a name (unix_bind_bsd). */
+static int bind_path(struct unix_socket *socket, struct task *task, const char *name,
+	const struct socket_address *address)
 {
-	struct unix_socket *socket = unix_of(base);
 	struct vfs_ctx ctx = task_vfs_ctx(task);
-	char name[LX_UNIX_PATH_MAX + 1];
 	struct path path;
-	int r = check_address(address);
+	int r = vfs_mknod_path(&ctx, NULL, name, LX_S_IFSOCK | (0777 & ~ctx.fs->umask), 0, &path);
 
 	if (r < 0)
-		return r;
-	if (address->size == 2)
-		return socket->name.size > 2 ? -EINVAL : autobind(socket);
-	if (!path_of(address, name))
-		return socket->name.size > 2 ? -EINVAL : bind_abstract(socket, address);
-	if (socket->name.size > 2)
-		return -EINVAL;
-	r = vfs_mknod_path(&ctx, NULL, name, LX_S_IFSOCK | (0777 & ~ctx.fs->umask), 0, &path);
-	if (r < 0)
 		return r == -EEXIST ? -EADDRINUSE : r;
+	if (is_bound(socket)) {
+		path_unref(&path);
+		(void)vfs_unlink(&ctx, NULL, name);
+		return -EINVAL;
+	}
 	socket->bound_path = path;
 	socket->bound.socket = socket;
 	path.dentry->inode->bound = &socket->bound;
@@ -241,6 +243,27 @@ static int unix_bind(struct socket *base, struct task *task, const struct socket
 		socket->name.size = sizeof(socket->name.bytes);
 	socket->name.bytes[socket->name.size - 1] = '\0';
 	return 0;
+}
+
+static int unix_bind(struct socket *base, struct task *task, const struct socket_address *address)
+{
+	struct unix_socket *socket = unix_of(base);
+	char name[LX_UNIX_PATH_MAX + 1];
+	uint16_t family;
+	int r;
+
+	if (address->size == 2) {
+		memcpy(&family, address->bytes, sizeof(family));
+		if (family != LX_AF_UNIX)
+			return -EINVAL;
+		return is_bound(socket) ? 0 : autobind(socket);
+	}
+	r = check_address(address);
+	if (r < 0)
+		return r;
+	if (path_of(address, name))
+		return bind_path(socket, task, name, address);
+	return is_bound(socket) ? -EINVAL : bind_abstract(socket, address);
 }
 
 static int unix_getname(struct socket *base, bool peer, struct socket_address *ret)
@@ -316,6 +339,11 @@ static int make_server_end(
 	return 0;
 }
 
+static bool accepts(const struct unix_socket *listener)
+{
+	return listener->state == UNIX_LISTENING && !listener->read_shut;
+}
+
 static int unix_connect(
 	struct socket *base, struct task *task, const struct socket_address *address, bool nonblock)
 {
@@ -327,14 +355,10 @@ static int unix_connect(
 	if (base->type == LX_SOCK_DGRAM)
 		return connect_datagram(socket, task, address);
 	for (;;) {
-		if (socket->state == UNIX_CONNECTED)
-			return -EISCONN;
-		if (socket->state == UNIX_LISTENING)
-			return -EINVAL;
 		r = unix_find(task, address, base->type, &listener);
 		if (r < 0)
 			return r;
-		if (listener->state != UNIX_LISTENING) {
+		if (!accepts(listener)) {
 			unix_unref(listener);
 			return -ECONNREFUSED;
 		}
@@ -342,14 +366,18 @@ static int unix_connect(
 			break;
 		r = nonblock ? -EAGAIN
 			     : wait_event_deadline(&listener->base.queue,
-				       listener->state != UNIX_LISTENING ||
+				       !accepts(listener) ||
 					       listener->backlog_count <= listener->backlog_limit,
 				       deadline);
 		unix_unref(listener);
 		if (r < 0)
-			return r == -ETIMEDOUT ? -EAGAIN : r;
+			return socket_wait_error(r, deadline);
 	}
-	r = make_server_end(socket, listener, task);
+	/* Our own state comes last, as on Linux. */
+	if (socket->state == UNIX_NEW)
+		r = make_server_end(socket, listener, task);
+	else
+		r = socket->state == UNIX_CONNECTED ? -EISCONN : -EINVAL;
 	unix_unref(listener);
 	return r;
 }
@@ -391,7 +419,7 @@ static int unix_accept(struct socket *base, bool nonblock, struct socket **ret)
 		r = wait_event_deadline(
 			&base->queue, !list_empty(&socket->backlog) || socket->read_shut, deadline);
 		if (r < 0)
-			return r == -ETIMEDOUT ? -EAGAIN : r;
+			return socket_wait_error(r, deadline);
 	}
 	server = list_first(&socket->backlog, struct unix_socket, backlog_link);
 	list_remove(&server->backlog_link);
@@ -405,9 +433,6 @@ static int unix_shutdown(struct socket *base, int how)
 {
 	struct unix_socket *socket = unix_of(base), *peer = socket->peer;
 
-	if (base->type != LX_SOCK_DGRAM && socket->state != UNIX_CONNECTED &&
-		socket->state != UNIX_LISTENING)
-		return -ENOTCONN;
 	socket->read_shut |= how != LX_SHUT_WR;
 	socket->write_shut |= how != LX_SHUT_RD;
 	unix_wake(socket, ~0u & ~WAIT_QUEUE_GONE);

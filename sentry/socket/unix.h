@@ -24,7 +24,6 @@ struct unix_packet {
 	struct unix_socket *sender; /* owned reference: charged for size */
 	struct socket_address from; /* datagrams: the sender's name */
 	struct scm scm;
-	bool cred_given;      /* by SCM_CREDENTIALS, or the receiver asked for them */
 	uint32_t size, start; /* bytes, and how many of them were read */
 	uint32_t charge;
 	uint8_t data[];

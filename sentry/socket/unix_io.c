@@ -69,13 +69,13 @@ static int wait_for_room(struct unix_socket *socket, const struct socket_message
 		return -EAGAIN;
 	r = wait_event_deadline(
 		&socket->base.queue, has_room(socket) || socket->write_shut, message->deadline);
-	return r == -ETIMEDOUT ? -EAGAIN : r;
+	return socket_wait_error(r, message->deadline);
 }
 
-/* A packet with the next @size bytes of the message. -EFAULT when the guest's memory ends before
- * the first. May sleep. */
+/* A packet with the next @size bytes of the message. -EFAULT when they are not all
+ * readable. May sleep. */
 static int packet_new(struct unix_socket *sender, struct socket_message *message, uint32_t size,
-	bool whole, struct unix_packet **ret)
+	struct unix_packet **ret)
 {
 	struct unix_packet *packet = malloc(sizeof(*packet) + size);
 	ssize_t n;
@@ -84,7 +84,7 @@ static int packet_new(struct unix_socket *sender, struct socket_message *message
 		return -ENOMEM;
 	*packet = (struct unix_packet){.sender = unix_ref(sender)};
 	n = size ? uio_copy_from(message->uio, packet->data, size) : 0;
-	if (n < 0 || (n == 0 && size) || (whole && (uint32_t)n < size)) {
+	if (n < 0 || (uint32_t)n < size) {
 		unix_unref(packet->sender);
 		free(packet);
 		return n < 0 ? (int)n : -EFAULT;
@@ -98,18 +98,22 @@ static int packet_new(struct unix_socket *sender, struct socket_message *message
 }
 
 /* Moves the message's ancillary data into the packet, once. */
-static int attach_scm(struct unix_packet *packet, struct task *task, struct socket_message *message)
+static int attach_scm(struct unix_packet *packet, const struct unix_socket *receiver,
+	struct task *task, struct socket_message *message)
 {
 	if (message->scm) {
 		if (message->scm->file_count &&
 			files_in_flight + message->scm->file_count > FILES_IN_FLIGHT)
 			return -ETOOMANYREFS;
-		packet->cred_given = message->scm->has_cred;
 		packet->scm = *message->scm;
 		*message->scm = (struct scm){0};
 		files_in_flight += (unsigned)packet->scm.file_count;
 	}
-	scm_fill_cred(&packet->scm, task);
+	/* Credentials that nobody asked for when they were sent stay unknown; who is not accepted
+	 * yet may still ask (unix_maybe_add_creds). */
+	if (packet->sender->base.pass_cred || receiver->base.pass_cred ||
+		!list_empty(&receiver->backlog_link))
+		scm_fill_cred(&packet->scm, task);
 	return 0;
 }
 
@@ -130,6 +134,8 @@ static ssize_t send_stream(
 		return socket->state == UNIX_CONNECTED ? -EISCONN : -EOPNOTSUPP;
 	if (socket->state != UNIX_CONNECTED)
 		return -ENOTCONN;
+	if (socket->write_shut)
+		return -EPIPE;
 	while (message->uio->resid > 0) {
 		struct unix_packet *packet;
 		int r = socket->write_shut ? -EPIPE : wait_for_room(socket, message);
@@ -140,11 +146,11 @@ static ssize_t send_stream(
 			  : packet_new(socket, message,
 				    (uint32_t)min_of(
 					    message->uio->resid, (uint64_t)STREAM_PACKET_MAX),
-				    false, &packet);
+				    &packet);
 		if (r < 0)
 			return done ? done : r;
 		/* Copying may have slept: the other end can be gone. */
-		r = socket->write_shut ? -EPIPE : attach_scm(packet, task, message);
+		r = socket->write_shut ? -EPIPE : attach_scm(packet, socket->peer, task, message);
 		if (r < 0) {
 			packet_free(packet);
 			return done ? done : r;
@@ -199,7 +205,7 @@ static int wait_for_queue(struct unix_socket *socket, struct unix_socket *target
 		return -EAGAIN;
 	r = wait_event_deadline(&target->base.queue,
 		queue_has_room(socket, target) || target->read_shut, message->deadline);
-	return r == -ETIMEDOUT ? -EAGAIN : r;
+	return socket_wait_error(r, message->deadline);
 }
 
 static ssize_t send_datagram(
@@ -218,16 +224,17 @@ static ssize_t send_datagram(
 	r = check_target(socket, target);
 	r = r < 0 ? r : wait_for_room(socket, message);
 	r = r < 0 ? r : wait_for_queue(socket, target, message);
-	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, true, &packet);
+	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, &packet);
 	if (r < 0)
 		goto out;
 	r = check_target(socket, target);
-	r = r < 0 ? r : attach_scm(packet, task, message);
+	r = r < 0 ? r : attach_scm(packet, target, task, message);
 	if (r < 0) {
 		packet_free(packet);
 		goto out;
 	}
-	packet->from = socket->name;
+	if (socket->name.size > 2)
+		packet->from = socket->name;
 	enqueue(target, packet);
 out:
 	unix_unref(target);
@@ -246,10 +253,10 @@ static ssize_t send_record(
 	if (size > socket->base.send_size - 32)
 		return -EMSGSIZE;
 	r = socket->write_shut ? -EPIPE : wait_for_room(socket, message);
-	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, true, &packet);
+	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, &packet);
 	if (r < 0)
 		return r;
-	r = socket->write_shut ? -EPIPE : attach_scm(packet, task, message);
+	r = socket->write_shut ? -EPIPE : attach_scm(packet, socket->peer, task, message);
 	if (r < 0) {
 		packet_free(packet);
 		return r;
@@ -293,7 +300,8 @@ static int wait_for_packet(struct unix_socket *socket, const struct socket_messa
 			return r;
 		if (stream && socket->state != UNIX_CONNECTED)
 			return socket->base.type == LX_SOCK_STREAM ? -EINVAL : -ENOTCONN;
-		if (socket->read_shut)
+		/* A shut datagram socket is at its end only for those who would wait. */
+		if (socket->read_shut && (stream || !(message->flags & LX_MSG_DONTWAIT)))
 			return 1; /* end of file */
 		if (message->flags & LX_MSG_DONTWAIT)
 			return -EAGAIN;
@@ -301,9 +309,17 @@ static int wait_for_packet(struct unix_socket *socket, const struct socket_messa
 			!list_empty(&socket->packets) || socket->read_shut || socket->base.error,
 			message->deadline);
 		if (r < 0)
-			return r == -ETIMEDOUT ? -EAGAIN : r;
+			return socket_wait_error(r, message->deadline);
 	}
 	return 0;
+}
+
+#define OVERFLOW_ID 65534u /* kernel.overflowuid */
+
+static struct lx_ucred cred_of_packet(const struct unix_packet *packet)
+{
+	return packet->scm.has_cred ? packet->scm.cred
+				    : (struct lx_ucred){.uid = OVERFLOW_ID, .gid = OVERFLOW_ID};
 }
 
 /* Hands the packet's ancillary data over; a peek gets copies. */
@@ -314,8 +330,8 @@ static int take_scm(struct unix_packet *packet, struct socket_message *message)
 
 	if (!scm)
 		return 0;
-	scm->has_cred = packet->scm.has_cred;
-	scm->cred = packet->scm.cred;
+	scm->has_cred = true;
+	scm->cred = cred_of_packet(packet);
 	if (!packet->scm.file_count || scm->file_count)
 		return 0;
 	if (!peek) {
@@ -362,8 +378,6 @@ static ssize_t receive_packet(struct unix_socket *socket, struct socket_message 
 						 : (struct socket_address){0};
 		if (packet->size > size)
 			message->out_flags |= LX_MSG_TRUNC;
-		if (socket->base.type == LX_SOCK_SEQPACKET)
-			message->out_flags |= LX_MSG_EOR;
 		n = r < 0 ? r : message->flags & LX_MSG_TRUNC ? (ssize_t)packet->size : n;
 	}
 	list_add(&packet->link, &socket->packets);
@@ -372,28 +386,47 @@ static ssize_t receive_packet(struct unix_socket *socket, struct socket_message 
 	return n;
 }
 
-/* True when @packet may continue a read that began with @scm's sender. */
-static bool continues(const struct unix_packet *packet, const struct lx_ucred *cred, bool pass_cred)
+/* The packet that holds the byte @skip bytes behind the start of the queue, and where in it. NULL:
+ * there is none yet. */
+static struct unix_packet *packet_at(struct unix_socket *socket, uint64_t skip, uint32_t *ret_start)
 {
-	if (packet->scm.file_count && packet->start == 0)
-		return false;
-	return !pass_cred || memcmp(&packet->scm.cred, cred, sizeof(*cred)) == 0;
+	struct unix_packet *packet;
+
+	list_for_each_entry (packet, &socket->packets, link) {
+		uint32_t size = packet->size - packet->start;
+
+		if (skip < size) {
+			*ret_start = packet->start + (uint32_t)skip;
+			return packet;
+		}
+		skip -= size;
+	}
+	return NULL;
 }
 
-/* Copies from one packet at its start. Advances and frees it unless peeking. */
-static ssize_t read_packet(
-	struct unix_socket *socket, struct unix_packet *packet, struct socket_message *message)
+/* Copies from one packet, which is taken and freed as far as it was read, unless @peek. */
+static ssize_t read_packet(struct unix_socket *socket, struct unix_packet *packet, uint32_t start,
+	struct socket_message *message)
 {
-	bool peek = message->flags & LX_MSG_PEEK;
-	uint32_t size =
-		(uint32_t)min_of((uint64_t)(packet->size - packet->start), message->uio->resid);
-	ssize_t n;
+	uint32_t size = (uint32_t)min_of((uint64_t)(packet->size - start), message->uio->resid);
+	ssize_t n = 0;
 
+	if (message->flags & LX_MSG_PEEK) {
+		_cleanup_free_ uint8_t *copy = malloc(size + 1);
+
+		/* The packet may be read by another while the copy to the guest sleeps. */
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, packet->data + start, size);
+		n = size ? uio_copy_to(message->uio, copy, size) : 0;
+		return n == 0 && size ? -EFAULT : n;
+	}
+	/* Ours while the copy sleeps. It was the first. */
 	list_remove(&packet->link);
-	n = uio_copy_to(message->uio, packet->data + packet->start, size);
+	n = size ? uio_copy_to(message->uio, packet->data + start, size) : 0;
 	list_add(&packet->link, &socket->packets);
-	if (n <= 0 || peek)
-		return n ? n : -EFAULT;
+	if (n <= 0)
+		return n == 0 && size ? -EFAULT : n;
 	packet->start += (uint32_t)n;
 	socket->queued -= (uint32_t)n;
 	if (packet->start == packet->size)
@@ -401,39 +434,61 @@ static ssize_t read_packet(
 	return n;
 }
 
-static ssize_t receive_stream(struct unix_socket *socket, struct socket_message *message)
+/* One read: stops behind a packet with files, and before one of another sender when credentials
+ * are wanted (unix_stream_read_generic). */
+static ssize_t read_stream(struct unix_socket *socket, struct socket_message *message)
 {
 	bool peek = message->flags & LX_MSG_PEEK, all = message->flags & LX_MSG_WAITALL;
-	struct lx_ucred cred = {0};
+	struct scm *scm = message->scm;
 	ssize_t done = 0, n;
 
-	if (message->flags & LX_MSG_OOB)
-		return -EINVAL;
-	while (message->uio->resid > 0) {
+	do {
 		struct unix_packet *packet;
+		struct lx_ucred cred;
+		uint32_t start = 0;
 		int r;
 
-		if (done && list_empty(&socket->packets) && !all)
+		packet = packet_at(socket, peek ? (uint64_t)done : 0, &start);
+		if (!packet) {
+			if (done && (peek || !all))
+				break;
+			r = wait_for_packet(socket, message);
+			if (r < 0)
+				return done ? done : r;
+			scm->has_cred = true;
+			if (r > 0)
+				return done;
+			continue;
+		}
+		cred = cred_of_packet(packet);
+		if (done && socket->base.pass_cred && memcmp(&cred, &scm->cred, sizeof(cred)) != 0)
 			break;
-		r = wait_for_packet(socket, message);
-		if (r != 0)
-			return done || r > 0 ? done : r;
-		packet = list_first(&socket->packets, struct unix_packet, link);
-		if (done && !continues(packet, &cred, socket->base.pass_cred))
-			break;
-		cred = packet->scm.cred;
 		r = take_scm(packet, message);
 		if (r < 0)
 			return done ? done : r;
-		n = read_packet(socket, packet, message);
+		n = read_packet(socket, packet, start, message);
 		if (n < 0)
 			return done ? done : n;
 		done += n;
-		/* A peek sees the first packet only; files end the read behind their packet. */
-		if (peek || (message->scm && message->scm->file_count))
-			break;
-	}
+	} while (message->uio->resid > 0 && !scm->file_count);
 	return done;
+}
+
+static ssize_t receive_stream(struct unix_socket *socket, struct socket_message *message)
+{
+	struct scm unwanted = {0};
+	ssize_t n;
+
+	if (message->flags & LX_MSG_OOB)
+		return -EINVAL;
+	if (message->scm)
+		return read_stream(socket, message);
+	/* Files that were read past are gone (unix(7)). */
+	message->scm = &unwanted;
+	n = read_stream(socket, message);
+	message->scm = NULL;
+	scm_fini(&unwanted);
+	return n;
 }
 
 ssize_t unix_receive(struct socket *base, struct task *task, struct socket_message *message)
@@ -441,6 +496,8 @@ ssize_t unix_receive(struct socket *base, struct task *task, struct socket_messa
 	struct unix_socket *socket = unix_of(base);
 	ssize_t n;
 
+	if (base->type != LX_SOCK_STREAM && (message->flags & LX_MSG_OOB))
+		return -EOPNOTSUPP;
 	unix_ref(socket);
 	if (base->type == LX_SOCK_STREAM)
 		n = receive_stream(socket, message);
@@ -458,19 +515,17 @@ uint32_t unix_poll(struct socket *base)
 	bool datagram = base->type == LX_SOCK_DGRAM;
 	uint32_t events = 0;
 
-	if (socket->state == UNIX_LISTENING)
-		return list_empty(&socket->backlog) ? 0 : LX_POLLIN | LX_POLLRDNORM;
 	if (base->error)
 		events |= LX_POLLERR;
 	if (socket->read_shut && socket->write_shut)
 		events |= LX_POLLHUP;
 	if (socket->read_shut)
 		events |= LX_POLLRDHUP | LX_POLLIN | LX_POLLRDNORM;
-	if (!list_empty(&socket->packets))
+	if (!list_empty(&socket->packets) || !list_empty(&socket->backlog))
 		events |= LX_POLLIN | LX_POLLRDNORM;
 	if (!datagram && socket->state == UNIX_NEW)
 		events |= LX_POLLHUP;
-	if (has_room(socket) &&
+	if (has_room(socket) && socket->state != UNIX_LISTENING &&
 		(!datagram || !socket->peer || queue_has_room(socket, socket->peer)))
 		events |= LX_POLLOUT | LX_POLLWRNORM | LX_POLLWRBAND;
 	return events;
@@ -486,7 +541,7 @@ int64_t unix_ioctl(struct socket *base, struct task *task, unsigned request, gad
 		if (socket->state == UNIX_LISTENING)
 			return -EINVAL;
 		value = (int32_t)socket->queued;
-		if (base->type != LX_SOCK_STREAM)
+		if (base->type == LX_SOCK_DGRAM)
 			value = list_empty(&socket->packets) ? 0
 							     : (int32_t)list_first(&socket->packets,
 								       struct unix_packet, link)

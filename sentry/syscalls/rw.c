@@ -10,6 +10,7 @@
 #include "abi/stat.h"
 #include "abi/uio.h"
 #include "base/cleanup.h"
+#include "sentry/socket/socket.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 #include "vfs/anon.h"
@@ -30,7 +31,8 @@ static int64_t do_transfer(
 	if (!write)
 		return pos ? file_pread(file, uio, *pos, &ctx) : file_read(file, uio, &ctx);
 	done = pos ? file_pwrite(file, uio, *pos, &ctx) : file_write(file, uio, &ctx);
-	signal_failed_write(t, done, fsize_hit);
+	if (done != -EPIPE || !socket_without_sigpipe(file))
+		signal_failed_write(t, done, fsize_hit);
 	return done;
 }
 

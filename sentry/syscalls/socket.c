@@ -237,13 +237,13 @@ int64_t sys_setsockopt(
 	struct socket *socket;
 	int r;
 
-	if (optlen < 0)
-		return -EINVAL;
 	r = get_socket(task, sockfd, &file, &socket);
 	if (r < 0)
 		return r;
-	if ((size_t)optlen > sizeof(value))
+	if (optlen < 0)
 		return -EINVAL;
+	/* No option looks further. */
+	optlen = min_of(optlen, (int)sizeof(value));
 	r = optlen ? guest_read(task, value, optval, (size_t)optlen) : 0;
 	if (r < 0)
 		return r;
@@ -288,9 +288,11 @@ int64_t sys_getsockopt(
 
 /* ---- data ---- */
 
-static void finish_send(struct task *task, ssize_t result, unsigned flags)
+/* Only streams raise SIGPIPE. */
+static void finish_send(
+	struct task *task, const struct socket *socket, ssize_t result, unsigned flags)
 {
-	if (result == -EPIPE && !(flags & LX_MSG_NOSIGNAL)) {
+	if (result == -EPIPE && !(flags & LX_MSG_NOSIGNAL) && socket->type == LX_SOCK_STREAM) {
 		struct lx_siginfo info = {.signo = LX_SIGPIPE, .code = LX_SI_KERNEL};
 
 		(void)signal_send_task(task, &info);
@@ -321,7 +323,7 @@ int64_t sys_sendto(struct task *task, int sockfd, gaddr_t buf, uint64_t len, uns
 
 	if (r == 0 && !gaddr_is_null(dest_addr)) {
 		r = read_address(task, dest_addr, addrlen, &address);
-		message.name = &address;
+		message.name = addrlen ? &address : NULL;
 	}
 	if (r < 0)
 		return r;
@@ -330,7 +332,7 @@ int64_t sys_sendto(struct task *task, int sockfd, gaddr_t buf, uint64_t len, uns
 	message.flags = call_flags(file, flags);
 	message.deadline = deadline_of(socket->send_timeout);
 	n = socket->ops->send(socket, task, &message);
-	finish_send(task, n, flags);
+	finish_send(task, socket, n, flags);
 	return n;
 }
 
@@ -383,6 +385,8 @@ static int read_header(struct task *task, gaddr_t addr, struct guest_message *re
 
 	if (r < 0)
 		return r;
+	if (!ret->header.msg_name)
+		ret->header.msg_namelen = 0;
 	if (ret->header.msg_namelen < 0)
 		return -EINVAL;
 	if ((size_t)ret->header.msg_namelen > sizeof(ret->name.bytes))
@@ -414,7 +418,7 @@ static ssize_t send_message(
 		return r;
 	message.deadline = deadline_of(socket->send_timeout);
 	n = socket->ops->send(socket, task, &message);
-	finish_send(task, n, flags);
+	finish_send(task, socket, n, flags);
 	return n;
 }
 
@@ -536,6 +540,18 @@ static int read_timeout(struct task *task, gaddr_t timeout, uint64_t *ret_deadli
 	return 0;
 }
 
+/* What is left of the time, as recvmmsg(2) reports it. */
+static int write_timeout(struct task *task, gaddr_t timeout, uint64_t deadline)
+{
+	uint64_t now = loop_monotonic_now(), left = deadline > now ? deadline - now : 0;
+	struct lx_timespec time = {
+		.tv_sec = (int64_t)(left / 1000000000), .tv_nsec = (int64_t)(left % 1000000000)};
+
+	if (gaddr_is_null(timeout) || deadline == WAIT_FOREVER)
+		return 0;
+	return guest_write_value(task, timeout, &time);
+}
+
 int64_t sys_recvmmsg(struct task *task, int sockfd, gaddr_t msgvec, unsigned vlen, unsigned flags,
 	gaddr_t timeout)
 {
@@ -560,10 +576,13 @@ int64_t sys_recvmmsg(struct task *task, int sockfd, gaddr_t msgvec, unsigned vle
 			  : guest_write_value(task,
 				    gaddr_add(entry, offsetof(struct lx_mmsghdr, msg_len)), &size);
 		if (r < 0)
-			return done ? done : r;
+			break;
 		done++;
 		if (message_flags & LX_MSG_WAITFORONE)
 			message_flags |= LX_MSG_DONTWAIT;
 	}
-	return done;
+	if (!done)
+		return r;
+	r = write_timeout(task, timeout, deadline);
+	return r < 0 ? r : done;
 }
