@@ -368,7 +368,9 @@ CASE(timers_not_inherited)
 
 CASE(cpu_limit)
 {
-	struct { uint64_t cur, max; } limit = {1, 2}, now = {0};
+	struct {
+		uint64_t cur, max;
+	} limit = {1, 2}, now = {0};
 
 	catch_info(SIGXCPU);
 	CALL(SYS(SYS_prlimit64, 0, 0, &limit, NULL));
