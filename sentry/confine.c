@@ -90,7 +90,7 @@ int confine_descriptors(const int *keep, size_t count, const char **ret_why)
 		goto fail;
 	return 0;
 fail:
-	*ret_why = "closing inherited descriptors";
+	*ret_why = "closing inherited descriptors (close_range, Linux 5.9)";
 	return -errno;
 }
 

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -122,12 +124,27 @@ static int start_platform(void)
 	return r;
 }
 
+/* What everything else stands on, named before something far away fails for the lack of it. */
+static int check_host(void)
+{
+	struct open_how how = {.flags = O_PATH | O_CLOEXEC};
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
+
+	if (fd < 0) {
+		kernel_fail(125, "this host lacks openat2 (Linux 5.6): %s", strerror(errno));
+		return -errno;
+	}
+	close(fd);
+	return 0;
+}
+
 static int set_up_host(void)
 {
 	char message[sizeof(boot.result->message)] = "";
 	const char *why;
-	int r = set_up_descriptors();
+	int r = check_host();
 
+	r = r < 0 ? r : set_up_descriptors();
 	if (r < 0)
 		return r;
 	r = loop_init();

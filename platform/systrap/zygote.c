@@ -462,7 +462,7 @@ int systrap_zygote_start(const char **ret_why)
 	if (err == 0)
 		err = systrap_slot_alloc(as, &slot);
 	if (err < 0) {
-		*ret_why = "no memory for the zygote's channel";
+		*ret_why = "making the zygote's channel (memfd_create, mmap)";
 		if (as)
 			systrap_as_free(as);
 		return err;
