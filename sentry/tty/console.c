@@ -18,8 +18,8 @@
  * Nothing here waits. Typed bytes are received while the terminal has room for them, and the
  * socket's own buffer holds back the launcher else; output is sent when it arises, and what the
  * socket does not take stays in the terminal, where it holds back the writers. When the launcher
- * ends its input (its stdin was no terminal, say), the terminal sees the end-of-file character
- * once; when it closes the socket, a hang-up.
+ * ends its input (its stdin was a file, say), readers find an end of file once all is read; when it
+ * closes the socket, the terminal is hung up.
  */
 
 #define CHUNK_SIZE     4096
@@ -99,7 +99,6 @@ static void receive_input(void)
 {
 	uint8_t bytes[CHUNK_SIZE];
 	size_t room = byte_queue_room(&console.tty->pending);
-	uint8_t end;
 	ssize_t got;
 
 	if (!room)
@@ -112,9 +111,7 @@ static void receive_input(void)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	console.input_ended = true;
-	end = console.tty->ldisc.termios.c_cc[LX_VEOF];
-	if (got == 0 && end)
-		(void)tty_input(console.tty, &end, 1);
+	tty_input_end(console.tty);
 }
 
 static void socket_ready(struct loop_fd *self, uint32_t events)

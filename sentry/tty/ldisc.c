@@ -102,6 +102,12 @@ static void put_line_end(struct ldisc *ldisc, uint8_t c)
 	ldisc->canon_head = ldisc->head;
 }
 
+void ldisc_end_line(struct ldisc *ldisc)
+{
+	if (ldisc_canonical(ldisc) && ldisc->head != ldisc->canon_head)
+		put_line_end(ldisc, 0);
+}
+
 void ldisc_flush_input(struct ldisc *ldisc)
 {
 	ldisc->head = ldisc->tail = ldisc->canon_head = 0;

@@ -83,6 +83,8 @@ size_t ldisc_read(struct ldisc *ldisc, uint8_t *buffer, size_t size, bool *ret_l
 /* Would a read find something? @poll: as poll(2) sees it, that is with VMIN. */
 bool ldisc_readable(const struct ldisc *ldisc, bool poll);
 size_t ldisc_input_size(const struct ldisc *ldisc); /* FIONREAD */
+/* Nothing will be typed any more: an unfinished line is given to readers as it is. */
+void ldisc_end_line(struct ldisc *ldisc);
 bool ldisc_canonical(const struct ldisc *ldisc);
 
 void ldisc_flush_input(struct ldisc *ldisc);

@@ -164,6 +164,21 @@ size_t tty_input(struct tty *tty, const uint8_t *bytes, size_t size)
 	return taken + rest;
 }
 
+void tty_input_end(struct tty *tty)
+{
+	tty->input_ended = true;
+	tty_wake(tty, LX_POLLIN | LX_POLLRDNORM);
+}
+
+/* Readers have seen all that was typed, and nothing will follow. */
+static bool at_end(struct tty *tty)
+{
+	if (!tty->input_ended || tty->pending.size)
+		return false;
+	ldisc_end_line(&tty->ldisc);
+	return !ldisc_readable(&tty->ldisc, false);
+}
+
 bool tty_input_full(const struct tty *tty)
 {
 	return byte_queue_room(&tty->pending) == 0;
@@ -235,12 +250,16 @@ static int wait_for_input(
 	struct tty *tty = file->tty;
 
 	while (!ldisc_readable(&tty->ldisc, false)) {
+		bool end = at_end(tty);
 		int r;
 
+		if (ldisc_readable(&tty->ldisc, false))
+			break;
 		if (tty->host_gone)
 			return -EIO;
-		*ret_over = file->hung_up || (limits->deadline != WAIT_FOREVER &&
-						     loop_monotonic_now() >= limits->deadline);
+		*ret_over = end || file->hung_up ||
+			    (limits->deadline != WAIT_FOREVER &&
+				    loop_monotonic_now() >= limits->deadline);
 		if (*ret_over)
 			return 0;
 		if (nonblock)
@@ -404,7 +423,7 @@ static uint32_t tty_poll(struct file *file)
 	if (self->hung_up)
 		return LX_POLLIN | LX_POLLOUT | LX_POLLERR | LX_POLLHUP | LX_POLLRDNORM |
 		       LX_POLLWRNORM;
-	if (ldisc_readable(&tty->ldisc, true))
+	if (ldisc_readable(&tty->ldisc, true) || (tty->input_ended && !tty->pending.size))
 		events |= LX_POLLIN | LX_POLLRDNORM;
 	if (ldisc_writable(&tty->ldisc))
 		events |= LX_POLLOUT | LX_POLLWRNORM;

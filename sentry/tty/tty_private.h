@@ -40,10 +40,11 @@ struct tty {
 	unsigned open_count;
 	struct wait_queue queue; /* readers, writers, pollers of the files */
 	struct fiber_mutex read_mutex, write_mutex;
-	bool exclusive; /* TIOCEXCL */
-	bool locked;	/* TIOCSPTLCK */
-	bool host_gone; /* the master was closed: nothing will come any more */
-	bool packet;	/* TIOCPKT: the master reads statuses too */
+	bool exclusive;	  /* TIOCEXCL */
+	bool locked;	  /* TIOCSPTLCK */
+	bool host_gone;	  /* the master was closed: nothing will come any more */
+	bool input_ended; /* the keyboard is gone, the screen is not: readers see the end */
+	bool packet;	  /* TIOCPKT: the master reads statuses too */
 	uint8_t packet_status;
 	struct byte_queue pending;
 	uint8_t pending_bytes[TTY_PENDING_SIZE];
@@ -64,6 +65,8 @@ int tty_new(const struct tty_host_ops *host, void *host_data, int index, struct 
 int tty_open(struct tty *tty, struct file *file, const struct vfs_ctx *ctx);
 /* From the host side: how many of the bytes were taken. */
 size_t tty_input(struct tty *tty, const uint8_t *bytes, size_t size);
+/* Nothing will come any more. */
+void tty_input_end(struct tty *tty);
 bool tty_input_full(const struct tty *tty);
 /* All that is typed goes on to the line discipline as far as there is room. */
 void tty_push_input(struct tty *tty);
