@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@ void terminal_open(struct terminal *terminal, int socket)
 		.input = {.from = STDIN_FILENO, .to = socket, .to_is_socket = true},
 		.output = {.from = socket, .to = STDOUT_FILENO},
 	};
+	/* A reader of our stdout that goes away must not keep us from restoring the terminal. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	if (tcgetattr(STDIN_FILENO, &terminal->saved) < 0)
 		return;
 	raw = terminal->saved;
@@ -33,6 +36,9 @@ static void relay_end(struct relay *relay)
 {
 	if (relay->to_is_socket && relay->to >= 0)
 		(void)shutdown(relay->to, SHUT_WR);
+	/* Nobody looks any more: what is written there is in vain, which hangs the terminal up. */
+	if (!relay->to_is_socket && relay->from >= 0)
+		(void)shutdown(relay->from, SHUT_RD);
 	relay->from = relay->to = -1;
 }
 

@@ -1019,8 +1019,8 @@ CASE(leader_exit_hangs_up_foreground)
 		sleep_ms(50);
 		_exit(3);
 	}
-	note_wait("leader", pid);
 	CALL(read(fds[0], &byte, 1));
+	note_wait("leader", pid);
 	CALL(write(p.slave, "still open", 10));
 	show("master", p.master);
 }
