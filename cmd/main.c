@@ -57,6 +57,15 @@ static void fill_standard_descriptors(void)
 		close(fd);
 }
 
+/* What a command printed and could not be written is a failure. */
+static int checked_output(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "sentry: cannot write to standard output: %s\n", strerror(errno));
+	return status ? status : 125;
+}
+
 int main(int argc, char **argv)
 {
 	fill_standard_descriptors();
@@ -66,8 +75,8 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return checked_output(commands[i].run(argc - 1, argv + 1));
 	}
-	fprintf(stderr, "sentry: '%s' is not a command.\nSee 'sentry help'.\n", argv[1]);
+	fprintf(stderr, "sentry: '%s' is not a command; see 'sentry help'\n", argv[1]);
 	return 125;
 }

@@ -79,7 +79,7 @@ void string_list_free(struct string_list *list)
 	*list = (struct string_list){0};
 }
 
-/* One line that names the problem, one that points at the help. */
+/* One line that names the problem and points at the help. */
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
 {
 	va_list args;
@@ -88,7 +88,7 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *format,
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fputs("\nSee 'sentry run --help'.\n", stderr);
+	fputs("; see 'sentry run --help'\n", stderr);
 	return -EINVAL;
 }
 

@@ -16,7 +16,7 @@ int command_syscalls(int argc, char **argv)
 			format = argv[i] + 9;
 		} else {
 			fprintf(stderr,
-				"sentry syscalls: unknown argument '%s'.\nusage: sentry syscalls "
+				"sentry syscalls: unknown argument '%s'; usage: sentry syscalls "
 				"[--format table|json|csv]\n",
 				argv[i]);
 			return 125;
@@ -24,7 +24,7 @@ int command_syscalls(int argc, char **argv)
 	}
 	if (syscalls_print(stdout, format) < 0) {
 		fprintf(stderr,
-			"sentry syscalls: '%s' is not a format.\nusage: sentry syscalls [--format "
+			"sentry syscalls: '%s' is not a format; usage: sentry syscalls [--format "
 			"table|json|csv]\n",
 			format);
 		return 125;

@@ -197,6 +197,11 @@ void kernel_forward_signal(int signo)
 
 	if (!program || !program->group || program->exited)
 		return;
+	/* Nobody in here could continue the program's group, so that the default action of SIGTSTP
+	 * would do nothing; but the one who sent it can, from outside. */
+	if (signo == LX_SIGTSTP && pgrp_is_orphaned(program->group->pgrp) &&
+		program->group->sighand->action[signo - 1].handler == LX_SIG_DFL)
+		info.signo = LX_SIGSTOP;
 	/* What a terminal would send goes to the whole foreground group; the rest to the program,
 	 * as docker does. */
 	if (signo == LX_SIGINT || signo == LX_SIGQUIT || signo == LX_SIGTSTP || signo == LX_SIGCONT)

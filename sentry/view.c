@@ -213,12 +213,13 @@ static int add_default_tree(struct view *view)
 		status = view_add_symlink(view, "/var/lock", "/run/lock");
 	if (status == 0)
 		status = add_home(view);
-	if (status == 0 && view->config->prefix)
-		status = add_prefix(view);
 	if (status == 0)
 		status = add_tmpfs(view, "/tmp", TMPFS_SIZE_MAX, 01777);
 	if (status == 0)
 		status = add_tmpfs(view, "/var/tmp", TMPFS_SIZE_MAX, 01777);
+	/* Behind these: it may lie in one of them. */
+	if (status == 0 && view->config->prefix)
+		status = add_prefix(view);
 	return status;
 }
 

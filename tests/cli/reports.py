@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--strace, --audit, --status-json."""
+import json
+
+from box import check
+
+
+def test_strace_file(box):
+    box.write("hello", "content")
+    result = box.sh("cat hello; exit 3", options=["--strace=" + box.path("trace")])
+    result.expect(3, b"content", b"")
+    text = box.read("trace").decode()
+    lines = text.splitlines()
+    check(len(lines) > 20, len(lines), "lines")
+    for word in ("execve(", "openat(", '"hello"', "O_RDONLY", "= -1 ENOENT", "exit_group(3)", "mmap(", "PROT_READ", '"content"'):
+        check(word in text, "%r is not in the trace: %s" % (word, text[-600:]))
+    check(not any("\x00" in line for line in lines), "NUL bytes")
+
+
+def test_strace_stderr(box):
+    result = box.run("/bin/true", options=["--strace"]).expect(0, b"")
+    check(b"exit_group(0)" in result.err, result.err[-300:])
+
+
+def test_strace_of_hostile_arguments(box):
+    script = "import ctypes\nl = ctypes.CDLL(None, use_errno=True)\nfor n in (0, 1, 2, 16, 59, 72, 157, 202, 257, 318, 435, 999, 2**31, -1):\n" \
+             "  if n == 59: l.syscall(59, 16, 16, 16)\n  else: l.syscall(n, -1, 16, -1, 2**63, -1, -1)\nprint('ok')"
+    result = box.run("/usr/bin/python3", "-c", script, options=["--strace=" + box.path("trace")])
+    result.expect(0, b"ok\n")
+
+
+def test_audit(box):
+    script = "import socket, os\ntry: socket.socket(socket.AF_INET)\nexcept OSError as e: print(e.errno)\n" \
+             "import ctypes\nprint(ctypes.CDLL(None).syscall(425, 1, 0))\n"
+    box.run("/usr/bin/python3", "-c", script, options=["--audit", box.path("audit")]).expect(0)
+    lines = box.read("audit").decode().splitlines()
+    events = [json.loads(line) for line in lines]
+    check(events and all(isinstance(event, dict) for event in events), "no events")
+    check(any("io_uring_setup" in json.dumps(event) for event in events), lines)
+
+
+def test_audit_cannot_be_forged(box):
+    """What the guest says ends up inside JSON strings."""
+    script = "import os\nfor name in ('a\"b', 'x\\ny', '\\x1b[31m', 'z\\\\'):\n  try: os.mkdir('/usr/' + name)\n  except OSError: pass\n"
+    box.run("/usr/bin/python3", "-c", script, options=["--audit", box.path("audit")]).expect(0)
+    for line in box.read("audit").decode().splitlines():
+        check(isinstance(json.loads(line), dict), line)
+
+
+def status(box, *argv, options=(), code=None, **more):
+    result = box.run(*argv, options=list(options) + ["--status-json", box.path("status")], **more)
+    if code is not None:
+        result.expect(code)
+    return json.loads(box.read("status"))
+
+
+def test_status_json(box):
+    told = status(box, "/bin/sh", "-c", "exit 7", code=7)
+    check(told["exit_code"] == 7 and told["reason"] == "exit" and told["program_exit_code"] == 7 and told["wall_seconds"] >= 0, told)
+    told = status(box, "/bin/sh", "-c", "kill -9 $$", code=137)
+    check(told["reason"] == "signal" and told["signal"] == 9 and told["exit_code"] == 137, told)
+    told = status(box, "/bin/sh", "-c", "exit 124", code=124)
+    check(told["reason"] == "exit" and told["program_exit_code"] == 124, told)
+    told = status(box, "/bin/sleep", "60", options=["--timeout", "0.2"], code=124)
+    check(told["reason"] == "timeout" and told["exit_code"] == 124, told)
+    told = status(box, "/bin/sh", "-c", "while :; do :; done", options=["--cpu-time", "0.2"], code=124)
+    check(told["reason"] == "cpu-time", told)
+    told = status(box, "no-such-program", code=127)
+    check(told["reason"] == "not-started" and told["exit_code"] == 127 and "no-such-program" in told["message"], told)
+    told = status(box, "/bin/sh", "-c", "echo x > a; echo y > b", code=0)
+    check(told["changed_files"] == 2, told)
+
+
+def test_status_times(box):
+    told = status(box, "/usr/bin/python3", "-c", "import time\nt = time.process_time()\nwhile time.process_time() < t + 0.4: pass", code=0)
+    used = told["user_seconds"] + told["system_seconds"]
+    check(0.3 < used < 2.5, told)
+    told = status(box, "/bin/sleep", "0.5", code=0)
+    check(told["wall_seconds"] >= 0.5 and told["user_seconds"] + told["system_seconds"] < 0.4, told)
+
+
+def test_outputs_are_not_the_guests(box):
+    """The files of --strace and --audit are no descriptors of the program."""
+    options = ["--strace=" + box.path("trace"), "--audit", box.path("audit"), "--status-json", box.path("status")]
+    box.sh("ls /proc/self/fd", options=options).expect(0, b"0\n1\n2\n3\n", b"")
