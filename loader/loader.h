@@ -14,9 +14,7 @@
  * Errors are those of binfmt_elf.c, binfmt_script.c and exec.c of Linux 6.x for the same file.
  */
 
-/* ---- ELF (loader/elf.c)
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- ELF (loader/elf.c) ---------------------------------------------------------------------- */
 
 #define ELF_HEADER_SIZE 64
 #define ELF_PHDR_SIZE	56

@@ -28,9 +28,7 @@
 #include "sentry/exec_private.h"
 #include "sentry/task.h"
 
-/* ---- opening
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 /* Execution needs no read permission (execve(2)), but the kernel must read: with capabilities that
  * the task does not get. */
@@ -88,9 +86,7 @@ int exec_open(struct task *task, const struct path *base, const char *name, unsi
 	return 0;
 }
 
-/* ---- the commit
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- the commit ------------------------------------------------------------------------------ */
 
 static void exec_state_free(struct exec_state *state)
 {

@@ -60,9 +60,7 @@ static struct mm_work work_of(const struct exec_state *state)
 	return (struct mm_work){.mm = state->mm, .thread = state->thread, .task = state->task};
 }
 
-/* ---- segments
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- segments -------------------------------------------------------------------------------- */
 
 static int clear_tail(const struct exec_state *state, const struct elf_placement *p)
 {
@@ -232,9 +230,7 @@ static void place_brk(const struct exec_state *state)
 	mm->start_brk = mm->brk = end;
 }
 
-/* ---- the stack
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- the stack ------------------------------------------------------------------------------- */
 
 static void add_auxv(struct stack_request *request, uint64_t type, uint64_t value)
 {
@@ -378,9 +374,7 @@ static int build_stack(struct exec_state *state, const struct load *program,
 	return err;
 }
 
-/* ---- the address space
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- the address space ----------------------------------------------------------------------- */
 
 /* The host's vDSO comes with the address space; below guest_end it is a mapping like others. */
 static int note_vdso(struct exec_state *state)

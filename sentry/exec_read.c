@@ -49,9 +49,7 @@ static int read_all(
 	return (size_t)n == size ? 0 : -EIO;
 }
 
-/* ---- scripts
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- scripts --------------------------------------------------------------------------------- */
 
 /* argv becomes: interpreter, its argument, the script's name, the old argv without its first. */
 static int splice_argv(struct exec_state *state, const struct script_line *line, const char *script)
@@ -100,9 +98,7 @@ static int enter_script(
 	return 0;
 }
 
-/* ---- ELF
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- ELF ------------------------------------------------------------------------------------- */
 
 static int read_image(
 	struct exec_state *state, struct file *file, const void *head, struct elf_image *ret)

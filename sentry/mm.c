@@ -38,9 +38,7 @@
 		LX_MAP_HUGETLB | LX_MAP_32BIT |                                                    \
 		(int)((unsigned)LX_MAP_HUGE_MASK << LX_MAP_HUGE_SHIFT))
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* mmap_base() of arch/x86/mm/mmap.c: a gap for the stack, then 28 bits of pages at random. */
 static uint64_t choose_mmap_base(uint64_t guest_end)
@@ -173,9 +171,7 @@ struct mm_work mm_work_of(struct task *task)
 	return (struct mm_work){.mm = task->mm, .thread = task->thread, .task = task};
 }
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 bool mm_may_expand(const struct mm_work *work, uint64_t size)
 {
@@ -203,9 +199,7 @@ bool mm_may_lock(const struct mm_work *work, uint64_t size)
 	       cred_capable(work->task->cred, LX_CAP_IPC_LOCK);
 }
 
-/* ---- mmap
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- mmap ------------------------------------------------------------------------------------ */
 
 int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_prot)
 {
@@ -512,9 +506,7 @@ int64_t do_mmap(struct task *task, uint64_t addr, uint64_t size, int prot, int f
 	return ret;
 }
 
-/* ---- munmap
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- munmap ---------------------------------------------------------------------------------- */
 
 int mm_unmap_locked(const struct mm_work *work, uint64_t start, uint64_t end)
 {
@@ -550,9 +542,7 @@ int do_munmap(struct task *task, uint64_t addr, uint64_t size)
 	return err;
 }
 
-/* ---- mprotect
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- mprotect -------------------------------------------------------------------------------- */
 
 /*
  * How far from @start the change is legal, and why it stops there: Linux changes VMA after VMA and
@@ -671,9 +661,7 @@ int do_mprotect(struct task *task, uint64_t addr, uint64_t size, int prot)
 	return err;
 }
 
-/* ---- growing stacks
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- growing stacks -------------------------------------------------------------------------- */
 
 /*
  * Linux grows by single pages on each fault. A fault costs us a signal and a turn of the kernel, so

@@ -21,9 +21,7 @@
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
 
-/* ---- madvise
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- madvise --------------------------------------------------------------------------------- */
 
 static bool advice_known(int advice)
 {
@@ -203,9 +201,7 @@ int do_madvise(struct task *task, uint64_t addr, uint64_t size, int advice)
 	return err;
 }
 
-/* ---- names
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static int name_locked(const struct mm_work *work, uint64_t start, uint64_t end, const char *name)
 {
@@ -260,9 +256,7 @@ int mm_set_anon_name(struct task *task, uint64_t addr, uint64_t size, const char
 	return err;
 }
 
-/* ---- msync, mincore
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- msync, mincore -------------------------------------------------------------------------- */
 
 int do_msync(struct task *task, uint64_t addr, uint64_t size, int flags)
 {
@@ -296,9 +290,7 @@ int do_msync(struct task *task, uint64_t addr, uint64_t size, int flags)
 	return err < 0 ? err : unmapped;
 }
 
-/* ---- locks
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 static int set_locked(const struct mm_work *work, uint64_t start, uint64_t end, bool lock)
 {

@@ -247,9 +247,7 @@ int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t 
 	return ret;
 }
 
-/* ---- brk
- * ---------------------------------------------------------------------------------------------------------------
- */
+/* ---- brk ------------------------------------------------------------------------------------- */
 
 static int grow_brk(const struct mm_work *work, uint64_t old_end, uint64_t new_end)
 {

@@ -69,9 +69,7 @@ bool mm_range_mapped(struct mm *mm, uint64_t addr, uint64_t size)
 	return true;
 }
 
-/* ---- one VMA
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- one VMA --------------------------------------------------------------------------------- */
 
 struct vma *vma_new(uint64_t start, uint64_t end, int prot, int max_prot)
 {
@@ -148,9 +146,7 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 	       (!a->file || a->offset + (a->end - a->start) == b->offset);
 }
 
-/* ---- changes
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 void mm_account(struct mm *mm, const struct vma *vma, int sign)
 {
@@ -280,9 +276,7 @@ void mm_merge(struct mm *mm, uint64_t start, uint64_t end)
 		mm_remove_entries(mm, kept + 1, to - kept - 1);
 }
 
-/* ---- address selection
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- address selection ----------------------------------------------------------------------- */
 
 uint64_t mm_gap_top_down(
 	const struct mm *mm, uint64_t size, uint64_t low, uint64_t high, uint64_t alignment)

@@ -32,9 +32,7 @@ struct mm;
 struct tty;
 struct task;
 
-/* ---- ids
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- ids ------------------------------------------------------------------------------------- */
 
 enum pid_type { PID_TASK, PID_GROUP, PID_PGRP, PID_SESSION, PID_TYPES };
 
@@ -60,9 +58,7 @@ struct task *pid_task(int nr); /* the thread with this tid; borrowed or NULL */
 struct pid *pid_ref(struct pid *pid);
 void pid_unref(struct pid *pid);
 
-/* ---- signals
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- signals --------------------------------------------------------------------------------- */
 
 struct sigaction_table { /* shared by CLONE_SIGHAND */
 	struct refcount refs;
@@ -83,9 +79,7 @@ struct sigpending {
 	struct list_head queue;
 };
 
-/* ---- process
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- process --------------------------------------------------------------------------------- */
 
 struct thread_group {
 	struct refcount refs;
@@ -142,9 +136,7 @@ struct thread_group {
 	int oom_score_adj;
 };
 
-/* ---- thread
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- thread ---------------------------------------------------------------------------------- */
 
 struct task {
 	struct refcount refs;
@@ -245,9 +237,7 @@ int guest_read_iovec(struct task *task, gaddr_t iov, uint64_t count,
 #define guest_read_value(task, ptr, addr)  guest_read(task, ptr, addr, sizeof(*(ptr)))
 #define guest_write_value(task, addr, ptr) guest_write_result(task, addr, ptr, sizeof(*(ptr)))
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct kernel_config;
 

@@ -34,9 +34,7 @@ struct uio;
 struct kstat;
 struct lx_statfs;
 
-/* ---- who asks
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- who asks -------------------------------------------------------------------------------- */
 
 /* Credentials: immutable once shared, replaced as a whole (credentials(7)). */
 struct cred {
@@ -96,9 +94,7 @@ struct vfs_ctx {
 	struct platform_thread *thread;
 };
 
-/* ---- data transfer
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- data transfer --------------------------------------------------------------------------- */
 
 /* One read or write's memory: guest segments or kernel memory. Consumed from the front. */
 struct uio_segment {
@@ -448,9 +444,7 @@ void vfs_notify(struct inode *inode, uint32_t mask, const char *name, uint32_t c
 /* For the object itself and, with its name, for the directory it is in (fsnotify_parent). */
 void vfs_notify_path(const struct path *path, uint32_t mask);
 
-/* ---- open files
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- open files ------------------------------------------------------------------------------ */
 
 /* What mmap needs of a file. */
 struct file_map {
@@ -598,9 +592,7 @@ void inode_fill_stat(const struct inode *inode, struct kstat *ret);
 /* Applies the attributes but the size to the inode's fields. */
 void inode_apply_attr(struct inode *inode, const struct iattr *attr);
 
-/* ---- locks
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- locks ----------------------------------------------------------------------------------- */
 
 /* flock(2). @operation is LX_LOCK_*; sleeps without LX_LOCK_NB: -ERESTARTSYS. -EWOULDBLOCK,
  * -ENOLCK. */
@@ -629,9 +621,7 @@ struct lock_info {
 };
 void locks_for_each(void (*fn)(const struct lock_info *info, void *arg), void *arg);
 
-/* ---- descriptor tables
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- descriptor tables ----------------------------------------------------------------------- */
 
 struct fd_table; /* shared by tasks cloned with CLONE_FILES */
 int fd_table_new(struct fd_table **ret);
@@ -657,9 +647,7 @@ int fd_set_flags(struct fd_table *table, int fd, int flags);
 /* First open descriptor >= @fd, or -1: for /proc/PID/fd. */
 int fd_next(struct fd_table *table, int fd);
 
-/* ---- file systems
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- file systems ---------------------------------------------------------------------------- */
 
 /* Memory file system; regular files become memfds when they are mapped or grow. @size_limit bytes,
  * @inode_limit: 0 = none. */

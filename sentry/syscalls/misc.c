@@ -25,9 +25,7 @@
 #include "sentry/task.h"
 #include "sentry/uts.h"
 
-/* ---- names
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 int64_t sys_uname(struct task *t, gaddr_t buf)
 {
@@ -70,9 +68,7 @@ int64_t sys_setdomainname(struct task *t, gaddr_t name, int len)
 	return set_name(t, kernel.domainname, sizeof(kernel.domainname), name, len);
 }
 
-/* ---- numbers
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 #define MEMORY_DEFAULT (1ull << 30) /* without a limit */
 
@@ -120,9 +116,7 @@ int64_t sys_getrandom(struct task *t, gaddr_t buf, uint64_t buflen, unsigned fla
 	return done || !buflen ? (int64_t)done : -EFAULT;
 }
 
-/* ---- the machine
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the machine ----------------------------------------------------------------------------- */
 
 static int64_t refuse(const char *call)
 {

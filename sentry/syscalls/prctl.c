@@ -26,9 +26,7 @@ struct prctl_args {
 #define ANON_VMA_NAME_MAX      80
 #define SECURE_ALL_BITS	       0x55 /* NOROOT, NO_SETUID_FIXUP, KEEP_CAPS, NO_CAP_AMBIENT_RAISE */
 
-/* ---- credentials
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- credentials ----------------------------------------------------------------------------- */
 
 static int change_cred(
 	struct task *t, void (*change)(struct cred *cred, uint64_t value), uint64_t value)
@@ -147,9 +145,7 @@ static int64_t no_new_privs_set(struct task *t, const struct prctl_args *a)
 	return t->cred->no_new_privs ? 0 : change_cred(t, set_no_new_privs, 1);
 }
 
-/* ---- the process
- * -------------------------------------------------------------------------------------------------------
- */
+/* ---- the process ----------------------------------------------------------------------------- */
 
 static int64_t put_int(struct task *t, uint64_t addr, int32_t value)
 {
@@ -327,9 +323,7 @@ int64_t sys_prctl(
 	}
 }
 
-/* ---- arch_prctl
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- arch_prctl ------------------------------------------------------------------------------ */
 
 /* XSAVE components that every task may use: what the host enables, without those that need a
  * permission (AMX). */

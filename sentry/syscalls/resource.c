@@ -15,9 +15,7 @@
 
 #define NR_OPEN 1048576 /* fs.nr_open: the highest RLIMIT_NOFILE */
 
-/* ---- limits
- * ------------------------------------------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 /* do_prlimit() */
 static int set_limit(
@@ -94,9 +92,7 @@ int64_t sys_prlimit64(struct task *t, int pid, int resource, gaddr_t new_limit, 
 	return gaddr_is_null(old_limit) ? 0 : guest_write_value(t, old_limit, &old);
 }
 
-/* ---- usage
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- usage ----------------------------------------------------------------------------------- */
 
 static struct lx_timeval timeval_of(uint64_t ns)
 {
@@ -166,9 +162,7 @@ int64_t sys_times(struct task *t, gaddr_t buf)
 	return err < 0 ? err : (int64_t)(loop_monotonic_now() / tick);
 }
 
-/* ---- priorities
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- priorities ------------------------------------------------------------------------------ */
 
 struct priority_walk {
 	struct task *t;

@@ -39,9 +39,7 @@ __attribute__((constructor)) static void find_cpus(void)
 	visible_size = (unsigned)size;
 }
 
-/* ---- sets of tasks
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- sets of tasks --------------------------------------------------------------------------- */
 
 static bool walk_group(
 	struct thread_group *group, bool (*fn)(struct task *task, void *data), void *data)
@@ -92,9 +90,7 @@ void task_set_walk(struct task *t, enum task_set set, int who,
 	}
 }
 
-/* ---- policies
- * ----------------------------------------------------------------------------------------------------------
- */
+/* ---- policies -------------------------------------------------------------------------------- */
 
 static struct task *find_task(struct task *t, int pid)
 {
@@ -327,9 +323,7 @@ int64_t sys_sched_yield(struct task *t)
 	return 0;
 }
 
-/* ---- CPUs
- * --------------------------------------------------------------------------------------------------------------
- */
+/* ---- CPUs ------------------------------------------------------------------------------------ */
 
 int64_t sys_sched_setaffinity(struct task *t, int pid, unsigned cpusetsize, gaddr_t mask)
 {
