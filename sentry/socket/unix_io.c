@@ -22,6 +22,14 @@
 
 static unsigned files_in_flight;
 
+/*
+ * Closing a file that lies in a packet may close a socket with packets with files, and so on, as
+ * deep as a guest likes: dead packets queue up here, and the outermost of the nested calls frees
+ * them all.
+ */
+static struct list_head dead_packets = {&dead_packets, &dead_packets};
+static bool burying;
+
 static void packet_free(struct unix_packet *packet)
 {
 	if (packet->sender) {
@@ -30,8 +38,17 @@ static void packet_free(struct unix_packet *packet)
 		unix_unref(packet->sender);
 	}
 	files_in_flight -= (unsigned)packet->scm.file_count;
-	scm_fini(&packet->scm);
-	free(packet);
+	list_add_tail(&packet->link, &dead_packets);
+	if (burying)
+		return;
+	burying = true;
+	while (!list_empty(&dead_packets)) {
+		packet = list_first(&dead_packets, struct unix_packet, link);
+		list_remove(&packet->link);
+		scm_fini(&packet->scm);
+		free(packet);
+	}
+	burying = false;
 }
 
 static void dequeue(struct unix_socket *socket, struct unix_packet *packet)

@@ -989,9 +989,35 @@ CASE(rights_itself)
 	CALL(read(pipe_fds[0], &buf, 1));
 }
 
+/* Sockets whose queues hold sockets whose queues hold sockets: the last close ends them all. */
+CASE(rights_nested)
+{
+	int fds[2], next[2], pipe_fds[2], depth;
+	char buf;
+
+	OK(pipe2(pipe_fds, O_NONBLOCK));
+	pair_of(SOCK_STREAM, fds);
+	if (send_fds(fds[0], &pipe_fds[1], 1) != 1)
+		NOTE("first: %s", errno_name(errno));
+	close(pipe_fds[1]);
+	close(fds[0]);
+	for (depth = 0; depth < 1000; depth++) {
+		pair_of(SOCK_STREAM, next);
+		if (send_fds(next[0], &fds[1], 1) != 1)
+			break;
+		close(next[0]);
+		close(fds[1]);
+		fds[1] = next[1];
+	}
+	NOTE("%d deep", depth);
+	CALL(read(pipe_fds[0], &buf, 1));
+	close(fds[1]);
+	sleep_ms(50); /* Linux ends them in the background */
+	CALL(read(pipe_fds[0], &buf, 1));
+}
+
 CASE(rights_limit)
 {
-	struct rlimit;
 	struct carrier c;
 	int fds[2], three[3], n = 0;
 
