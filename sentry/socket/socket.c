@@ -18,8 +18,9 @@
 
 /* The file side of sockets, and the options that every family has. */
 
-#define SOCKET_BUFFER_DEFAULT 212992u /* net.core.[rw]mem_default */
-#define SOCKET_BUFFER_MAX     212992u /* net.core.[rw]mem_max */
+#define SOCKET_BUFFER_DEFAULT 212992u	 /* net.core.[rw]mem_default */
+#define SOCKET_BUFFER_MAX     212992u	 /* net.core.[rw]mem_max */
+#define SOCKET_BUFFER_FORCED  (4u << 20) /* SO_SNDBUFFORCE and SO_RCVBUFFORCE */
 #define SOCKET_SEND_MIN	      4608u
 #define SOCKET_RECEIVE_MIN    2304u
 
@@ -272,12 +273,13 @@ int socket_set_option(
 		socket->receive_size = buffer_size(number, SOCKET_RECEIVE_MIN, SOCKET_BUFFER_MAX);
 		return 0;
 	case LX_SO_SNDBUFFORCE:
-		socket->send_size = admin ? buffer_size(number, SOCKET_SEND_MIN, INT32_MAX / 2)
-					  : socket->send_size;
+		socket->send_size =
+			admin ? buffer_size(number, SOCKET_SEND_MIN, SOCKET_BUFFER_FORCED)
+			      : socket->send_size;
 		return admin ? 0 : -EPERM;
 	case LX_SO_RCVBUFFORCE:
 		socket->receive_size =
-			admin ? buffer_size(number, SOCKET_RECEIVE_MIN, INT32_MAX / 2)
+			admin ? buffer_size(number, SOCKET_RECEIVE_MIN, SOCKET_BUFFER_FORCED)
 			      : socket->receive_size;
 		return admin ? 0 : -EPERM;
 	case LX_SO_LINGER:

@@ -14,6 +14,11 @@
 
 /* Names, connections and life of AF_UNIX sockets. Data: unix_io.c. */
 
+/* Of the whole sandbox, as Linux counts them against fs.file-max: those that wait for accept have
+ * no descriptor that would bound them. */
+#define UNIX_SOCKETS_MAX 32768u
+
+static unsigned socket_count;
 static struct hash_table abstract_names;
 
 struct unix_socket *unix_ref(struct unix_socket *socket)
@@ -28,6 +33,7 @@ void unix_unref(struct unix_socket *socket)
 		return;
 	wait_queue_destroy(&socket->base.queue);
 	free(socket);
+	socket_count--;
 }
 
 void unix_wake(struct unix_socket *socket, uint32_t events)
@@ -39,10 +45,14 @@ static const struct socket_ops unix_ops;
 
 static int unix_new(int type, struct unix_socket **ret)
 {
-	struct unix_socket *socket = calloc(1, sizeof(*socket));
+	struct unix_socket *socket;
 
+	if (socket_count >= UNIX_SOCKETS_MAX)
+		return -ENFILE;
+	socket = calloc(1, sizeof(*socket));
 	if (!socket)
 		return -ENOMEM;
+	socket_count++;
 	socket->refs = REFCOUNT_ONE;
 	socket_init(&socket->base, &unix_ops, LX_AF_UNIX, type, 0);
 	list_init(&socket->packets);

@@ -20,7 +20,10 @@
 #define DATAGRAM_QUEUE	  10u	/* net.unix.max_dgram_qlen */
 #define FILES_IN_FLIGHT	  4096u /* of all sockets: sent and not yet received */
 
+#define PACKET_MEMORY_MAX (64ull << 20) /* of all sockets: charged and not yet received */
+
 static unsigned files_in_flight;
+static uint64_t packet_memory;
 
 /*
  * Closing a file that lies in a packet may close a socket with packets with files, and so on, as
@@ -37,6 +40,7 @@ static void packet_free(struct unix_packet *packet)
 		unix_wake(packet->sender, LX_POLLOUT | LX_POLLWRNORM);
 		unix_unref(packet->sender);
 	}
+	packet_memory -= packet->charge;
 	files_in_flight -= (unsigned)packet->scm.file_count;
 	list_add_tail(&packet->link, &dead_packets);
 	if (burying)
@@ -94,20 +98,26 @@ static int wait_for_room(struct unix_socket *socket, const struct socket_message
 static int packet_new(struct unix_socket *sender, struct socket_message *message, uint32_t size,
 	struct unix_packet **ret)
 {
-	struct unix_packet *packet = malloc(sizeof(*packet) + size);
+	uint32_t charge = size + PACKET_OVERHEAD;
+	struct unix_packet *packet;
 	ssize_t n;
 
+	if (packet_memory + charge > PACKET_MEMORY_MAX)
+		return -ENOBUFS;
+	packet = malloc(sizeof(*packet) + size);
 	if (!packet)
 		return -ENOMEM;
+	packet_memory += charge; /* before the copy, which may sleep */
 	*packet = (struct unix_packet){.sender = unix_ref(sender)};
 	n = size ? uio_copy_from(message->uio, packet->data, size) : 0;
 	if (n < 0 || (uint32_t)n < size) {
+		packet_memory -= charge;
 		unix_unref(packet->sender);
 		free(packet);
 		return n < 0 ? (int)n : -EFAULT;
 	}
 	packet->size = (uint32_t)n;
-	packet->charge = packet->size + PACKET_OVERHEAD;
+	packet->charge = charge;
 	sender->sent += packet->charge;
 	list_init(&packet->link);
 	*ret = packet;

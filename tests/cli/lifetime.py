@@ -144,6 +144,51 @@ def finish_or_feed(process, seconds):
         raise Failure("stdin")
 
 
+def test_socket_memory(box):
+    """What lies in sockets is the kernel's memory, and bounded."""
+    script = """
+import socket, sys, os
+keep, data, sent, stop = [], bytes(1 << 16), 0, None
+try:
+    for i in range(480):
+        a, b = socket.socketpair()
+        a.setblocking(False)
+        keep.append((a, b))
+        try:
+            while True: sent += a.send(data)
+        except BlockingIOError: pass
+except OSError as error: stop = error.errno
+print(stop, sent < 70 << 20)
+for a, b in keep: a.close(); b.close()
+keep, stop = [], None
+try:
+    for i in range(30):
+        l = socket.socket(socket.AF_UNIX)
+        l.bind("\\0%d" % i); l.listen(4096); keep.append(l)
+        for j in range(4000):
+            s = socket.socket(socket.AF_UNIX)
+            s.connect("\\0%d" % i)
+            s.close()
+except OSError as error: stop = error.errno
+print(stop)
+for l in keep: l.close()
+print(len(socket.socketpair()))
+"""
+    process = box.start(["/usr/bin/python3", "-c", script], options=["--ulimit", "nofile=1024"])
+    largest = 0
+    while process.poll() is None:
+        time.sleep(0.05)
+        for pid in family(process.pid):
+            try:
+                if parent_of(pid) == process.pid:
+                    with open("/proc/%d/statm" % pid) as file:
+                        largest = max(largest, int(file.read().split()[1]) * 4096)
+            except OSError:
+                pass
+    finish(process).expect(0, b"105 True\n23\n2\n", b"")
+    check(largest < 250 << 20, "the kernel grew to %d MiB" % (largest >> 20))
+
+
 def test_pids_limit(box):
     script = "import os, time\nn = 0\ntry:\n    while n < 60:\n        if os.fork() == 0: time.sleep(60); os._exit(0)\n        n += 1\nexcept BlockingIOError: print('EAGAIN', n)\n"
     box.run("/usr/bin/python3", "-c", script, options=["--pids-limit", "20"]).expect(0, b"EAGAIN 19\n", b"")
