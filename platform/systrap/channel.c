@@ -86,7 +86,9 @@ int systrap_channel_poll(struct systrap_thread *thread)
 			thread->pending_commands * sizeof(request->results[0]));
 	if (request->kind == REQUEST_SYSCALL)
 		take_prefetch(thread, request->prefetch_count);
-	thread->slot->reply.interrupt = 0;
+	/* Only when it was set: the stub spins on this cache line. */
+	if (thread->kicked)
+		thread->slot->reply.interrupt = 0;
 	thread->kicked = false;
 	thread->idle_rings = 0;
 	thread->seq = seq;

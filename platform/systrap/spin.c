@@ -38,9 +38,12 @@
 #define QUICK_NS	20000u
 #define BUDGET_MIN_NS	8000u
 #define BUDGET_MAX_NS	50000u
-#define THRESHOLD_MIN	4u
+#define BUDGET_FIRST_NS 150000u /* it has to wake up on another CPU first */
+/* Becoming hot and cold again (affinity, a wake-up on another CPU) costs what some 30 doorbells do.
+ */
+#define THRESHOLD_MIN	32u
 #define THRESHOLD_MAX	4096u
-#define WORTHWHILE_HITS 16u
+#define WORTHWHILE_HITS 32u
 #define RESEAT_HITS	64u /* how often to look whether both sides share a CPU */
 
 static uint64_t read_tsc(void)
@@ -275,6 +278,8 @@ static unsigned poll_hot(struct loop_source *source)
 
 static uint64_t thread_budget(const struct systrap_thread *thread)
 {
+	if (thread->hits == 0)
+		return BUDGET_FIRST_NS;
 	return max_of(
 		min_of(thread->usual_ns * 4, (uint64_t)BUDGET_MAX_NS), (uint64_t)BUDGET_MIN_NS);
 }

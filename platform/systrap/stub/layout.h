@@ -103,8 +103,8 @@ struct channel_request {
 	uint32_t result_count;
 	uint32_t cpu;	   /* where the stub ran, a hint */
 	uint32_t sleeping; /* in a futex wait that the stub began itself, a hint */
-	uint64_t hint;	   /* reserved */
-	struct channel_regs regs;
+	/* The watcher reads the line above over and over: it is written once for each request. */
+	struct channel_regs regs __attribute__((aligned(64)));
 	struct {
 		int32_t signo, code;
 		uint64_t addr, trapno, error_code;

@@ -125,13 +125,25 @@ static inline void ring(uint64_t token, uint64_t what)
  * between "request published" and "does the Sentry watch?"; the Sentry has its own between "I no
  * longer watch" and its last look (docs/channel.md, Dekker).
  */
-static void post(struct stub_thread *self, enum channel_request_kind kind, bool may_spin)
+struct post {
+	enum channel_request_kind kind;
+	uint16_t flags;
+	bool may_spin;
+	uint32_t prefetch_count, result_count;
+};
+
+/* Never inlined: what it does to the line that the Sentry watches stays together. */
+__attribute__((noinline)) static void post(struct stub_thread *self, const struct post *what)
 {
 	struct channel_slot *slot = self->slot;
+	bool may_spin = what->may_spin;
 	uint32_t seq = ++self->seq, cpu;
 	uint64_t start = read_tsc(&cpu);
 
-	slot->request.kind = (uint16_t)kind;
+	slot->request.kind = (uint16_t)what->kind;
+	slot->request.flags = what->flags;
+	slot->request.prefetch_count = what->prefetch_count;
+	slot->request.result_count = what->result_count;
 	slot->request.cpu = cpu;
 	__atomic_store_n(&slot->request.seq, seq, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -152,12 +164,7 @@ static void post(struct stub_thread *self, enum channel_request_kind kind, bool 
 
 static void post_simple(struct stub_thread *self, enum channel_request_kind kind)
 {
-	struct channel_request *request = &self->slot->request;
-
-	request->flags = 0;
-	request->prefetch_count = 0;
-	request->result_count = 0;
-	post(self, kind, true);
+	post(self, &(struct post){.kind = kind, .may_spin = true});
 }
 
 /* ---- commands ---- */
@@ -366,10 +373,9 @@ __attribute__((noreturn)) static void serve(struct stub_thread *self, struct stu
 				uc->mc.rax = faulted ? (uint64_t)-14 : reply->rax;
 			stub_resume(&reply->interrupt, uc);
 		}
-		slot->request.flags = 0;
-		slot->request.prefetch_count = 0;
-		slot->request.result_count = count;
-		post(self, REQUEST_DONE, !(flags & REPLY_DOORBELL));
+		post(self, &(struct post){.kind = REQUEST_DONE,
+				   .may_spin = !(flags & REPLY_DOORBELL),
+				   .result_count = count});
 	}
 }
 
@@ -468,24 +474,23 @@ void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *
 {
 	struct stub_thread *self = thread_self();
 	struct channel_request *request = &self->slot->request;
+	struct post what = {.kind = REQUEST_SYSCALL, .may_spin = true};
 	uint32_t nr = (uint32_t)info->syscall;
 
 	(void)signo;
 	if (is_stray(info))
 		ignore_signal(self, uc);
-	request->flags = 0;
 	if (info->arch != 0xc000003e /* AUDIT_ARCH_X86_64 */)
 		on_foreign_call(self, uc);
 	if (nr == STUB_NR_FUTEX && (self->slot->reply.features & CHANNEL_FEATURE_FUTEX) &&
 		futex_is_plain(&uc->mc)) {
 		if (futex_in_guest(self, uc))
 			stub_resume(&self->slot->reply.interrupt, uc);
-		request->flags = REQUEST_FLAG_INTERRUPTED;
+		what.flags = REQUEST_FLAG_INTERRUPTED;
 	}
 	save_regs(&request->regs, &uc->mc, nr);
-	request->result_count = 0;
-	request->prefetch_count = stub_prefetch(self->slot, &uc->mc, nr);
-	post(self, REQUEST_SYSCALL, true);
+	what.prefetch_count = stub_prefetch(self->slot, &uc->mc, nr);
+	post(self, &what);
 	serve(self, uc);
 }
 
