@@ -42,6 +42,12 @@ static int bad_value(const char *option, const char *value, const char *why)
 	return -EINVAL;
 }
 
+/* The root itself: "/", "//", "/..". */
+static bool is_root(const char *target, size_t size)
+{
+	return strspn(target, "/.") >= size;
+}
+
 /* SRC:DST[:ro|rw]; SRC may be relative to where we stand. */
 static int parse_volume(struct run *run, const char *text, struct view_volume *ret)
 {
@@ -53,6 +59,8 @@ static int parse_volume(struct run *run, const char *text, struct view_volume *r
 		return -ENOMEM;
 	if (!*source || target[0] != '/')
 		return bad_value("--volume", text, "is not SRC:DST[:ro|rw] with an absolute DST");
+	if (is_root(target, target_size))
+		return bad_value("--volume", text, "cannot be the root; --rootfs can");
 	if (mode && strcmp(mode, ":ro") != 0 && strcmp(mode, ":rw") != 0)
 		return bad_value("--volume", text, "the mode is neither ro nor rw");
 	real = realpath(source, NULL);
@@ -68,7 +76,11 @@ static int parse_tmpfs(struct run *run, const char *text, struct view_tmpfs *ret
 {
 	const char *colon = strchr(text, ':');
 
-	ret->target = keep_string(run, text, colon ? (size_t)(colon - text) : strlen(text));
+	size_t size = colon ? (size_t)(colon - text) : strlen(text);
+
+	if (is_root(text, size))
+		return bad_value("--tmpfs", text, "cannot be the root");
+	ret->target = keep_string(run, text, size);
 	ret->size_limit = 0;
 	if (!ret->target)
 		return -ENOMEM;

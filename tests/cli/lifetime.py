@@ -99,6 +99,23 @@ def test_timeout_ends_those_who_ignore(box):
     expect_gone(pids, 0.5)
 
 
+def test_timeout_of_stopped(box):
+    box.sh("kill -STOP $$", options=["--timeout", "0.4"]).expect(124, b"")
+
+
+def test_program_kills_around(box):
+    """Its own group and its init: nothing of ours."""
+    box.run("/usr/bin/python3", "-c", "import os; os.kill(0, 15)").expect(143, b"", b"")
+    box.run("/usr/bin/python3", "-c", "import os; os.kill(1, 9); print('alive')").expect(0, b"alive\n", b"")
+    box.run("/usr/bin/python3", "-c", "import os, signal\nif os.fork() == 0:\n  os.kill(-1, 9)\n  signal.pause()\nos.wait()").expect(137, b"", b"")
+
+
+def test_smallest_limits(box):
+    options = ["-m", "64m", "--pids-limit", "1", "--ulimit", "nofile=16"]
+    box.run("/usr/bin/python3", "-c", "print(1)", options=options).expect(0, b"1\n", b"")
+    box.sh("/bin/true; echo no", options=["--pids-limit", "1"]).expect(2, b"")
+
+
 def test_end_takes_background_tasks(box):
     process = box.start(["/bin/sh", "-c", "setsid sleep 70 & (trap '' TERM; sleep 71) & echo ready; read x; exit 4"])
     read_line(process)

@@ -89,6 +89,7 @@ def test_usage_errors(box):
             (["-e", "=x"] + true, ["=x"]), (["-e", ""] + true, ["--env"]), (["--hostname", "a b"] + true, ["a b"]), (["--hostname", ""] + true, ["--hostname"]),
             (["-v", "nocolon"] + true, ["nocolon"]), (["-v", "/usr:rel"] + true, ["/usr:rel"]), (["-v", "/usr:/x:rx"] + true, ["/usr:/x:rx"]),
             (["-v", ":/x"] + true, [":/x"]), (["-v", "/no/such/source:/x"] + true, ["/no/such/source"]),
+            (["-v", "/usr:/"] + true, ["/usr:/"]), (["-v", "/usr://../."] + true, ["/usr"]), (["--tmpfs", "/"] + true, ["root"]),
             (["--tmpfs", "rel"] + true, ["rel"]), (["--tmpfs", "/x:size=y"] + true, ["/x:size=y"]), (["--tmpfs", "/x:mode=1"] + true, ["/x:mode=1"]),
             (["--rootfs", "/no/such/root"] + true, ["/no/such/root"]), (["--rootfs", "/etc/passwd"] + true, ["/etc/passwd"]),
             (["--platform", "kvm"] + true, ["kvm"]), (["--interactive=maybe"] + true, ["maybe"]),
