@@ -31,14 +31,13 @@
 
 /* ---- ending a process ----------------------------------------------------------------------- */
 
-/* How many references on the task's address space are of its own group. */
-static unsigned mm_users_in_group(const struct task *task)
+/* How many references on the task's address space are of groups that end. */
+static unsigned mm_users_ending(const struct task *task)
 {
-	const struct task *other;
 	unsigned count = 0;
 
-	list_for_each_entry (other, &task->group->tasks, group_link)
-		count += other->mm == task->mm;
+	for (struct pid *pid = pid_next(1); pid; pid = pid_next(pid->nr + 1))
+		count += pid->task && pid->task->mm == task->mm && pid->task->group->exiting;
 	return count;
 }
 
@@ -50,9 +49,9 @@ static void kill_timer_expired(struct timer *timer)
 	list_for_each_entry (task, &group->tasks, group_link) {
 		if (!task->thread || !task->mm)
 			continue;
-		/* A vfork child lives in its parent's host process: only for itself may it be
-		 * killed. */
-		if (task->mm->refs.count <= mm_users_in_group(task))
+		/* A vfork child lives in its parent's host process, which goes only when both do.
+		 */
+		if (task->mm->refs.count <= mm_users_ending(task))
 			platform->as_kill(task->thread->as);
 		else
 			platform->interrupt(task->thread);
@@ -77,7 +76,8 @@ void group_exit(struct thread_group *group, int wait_status)
 		task->stop_pending = false;
 		task->exit_code = wait_status;
 		signal_kill_task(task);
-		if (task != task_current() && !timer_armed(&group->kill_timer))
+		/* The caller too: its last words need its stub's help. */
+		if (!timer_armed(&group->kill_timer))
 			(void)timer_arm(&group->kill_timer, loop_monotonic_now() + KILL_GRACE_NS);
 	}
 }

@@ -282,10 +282,11 @@ static struct lx_itimerval state_to_itimerval(const struct itimer_state *state)
 
 static bool timeval_to_ns(const struct lx_timeval *tv, uint64_t *ret)
 {
-	const struct lx_timespec ts = {tv->tv_sec, tv->tv_usec * 1000};
+	struct lx_timespec ts;
 
 	if (tv->tv_sec < 0 || tv->tv_usec < 0 || tv->tv_usec >= 1000000)
 		return false;
+	ts = (struct lx_timespec){tv->tv_sec, tv->tv_usec * 1000};
 	*ret = timespec_to_ns(&ts);
 	return true;
 }

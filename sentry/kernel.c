@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "abi/mman.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -154,6 +155,10 @@ static int set_up_host(void)
 		return r;
 	}
 	pipe_syscalls_init();
+	/* Files in memory count beside the processes, up to the same limit. */
+	tmpfs_set_memory_limit(boot.config->memory_limit
+				       ? boot.config->memory_limit
+				       : (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * LX_PAGE_SIZE);
 	r = view_open(&boot.config->view, &boot.view, message, sizeof(message));
 	if (r < 0) {
 		kernel_fail(125, "%s", message[0] ? message : strerror(-r));

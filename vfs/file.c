@@ -18,14 +18,20 @@
 #include "vfs/anon.h"
 #include "vfs/internal.h"
 
+static uint32_t file_count; /* open files of the sandbox */
+
 int file_new(const struct path *path, const struct file_ops *ops, int flags, struct cred *cred,
 	struct file **ret)
 {
-	struct file *file = calloc(1, sizeof(*file));
 	int mode = flags & LX_O_ACCMODE;
+	struct file *file;
 
+	if (file_count >= SENTRY_MAX_FILES)
+		return -ENFILE;
+	file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
+	file_count++;
 	file->refs = REFCOUNT_ONE;
 	file->ops = ops;
 	file->path = *path;
@@ -107,6 +113,7 @@ void file_unref(struct file *file)
 	path_unref(&file->path);
 	cred_unref(file->cred);
 	free(file);
+	file_count--;
 }
 
 int file_deny_write(struct file *file)

@@ -43,6 +43,40 @@ static const struct inode_ops special_ops = {
 	.removexattr = tmpfs_removexattr,
 };
 
+/* ---- memory ---- */
+
+static uint64_t memory_used, memory_limit = UINT64_MAX;
+
+void tmpfs_set_memory_limit(uint64_t size)
+{
+	memory_limit = size;
+}
+
+uint64_t tmpfs_memory_left(void)
+{
+	return memory_limit > memory_used ? memory_limit - memory_used : 0;
+}
+
+bool tmpfs_memory_charge(uint64_t size)
+{
+	if (size > tmpfs_memory_left())
+		return false;
+	memory_used += size;
+	return true;
+}
+
+void tmpfs_memory_uncharge(uint64_t size)
+{
+	memory_used -= size;
+}
+
+void tmpfs_memory_adjust(uint64_t old_size, uint64_t new_size)
+{
+	memory_used = memory_used - old_size + new_size;
+}
+
+/* ---- inodes ---- */
+
 int tmpfs_inode_new(struct super_block *sb, const struct inode *dir, uint32_t mode,
 	const struct cred *cred, struct inode **ret)
 {
@@ -59,9 +93,13 @@ int tmpfs_inode_new(struct super_block *sb, const struct inode *dir, uint32_t mo
 		ops = &tmpfs_file_inode_ops;
 	else if (LX_S_ISLNK(mode))
 		ops = &symlink_ops;
+	if (!tmpfs_memory_charge(TMPFS_INODE_COST))
+		return -ENOSPC;
 	err = inode_new(sb, ops, mode, sizeof(struct tmpfs_inode), &inode);
-	if (err < 0)
+	if (err < 0) {
+		tmpfs_memory_uncharge(TMPFS_INODE_COST);
 		return err;
+	}
 	tmpfs->inode_count++;
 	inode_init_owner(inode, dir, mode, cred);
 	list_init(&tmpfs_inode(inode)->xattrs);
@@ -117,12 +155,15 @@ static struct tmpfs_xattr *xattr_find(const struct inode *inode, const char *nam
 
 static size_t xattr_cost(size_t name_size, size_t value_size)
 {
-	return name_size + 1 + value_size;
+	return sizeof(struct tmpfs_xattr) + name_size + 1 + value_size;
 }
 
 static void xattr_free(struct inode *inode, struct tmpfs_xattr *xattr)
 {
-	tmpfs_inode(inode)->xattr_size -= xattr_cost(strlen(xattr->name), xattr->size);
+	size_t cost = xattr_cost(strlen(xattr->name), xattr->size);
+
+	tmpfs_inode(inode)->xattr_size -= cost;
+	tmpfs_memory_uncharge(cost);
 	list_remove(&xattr->link);
 	free(xattr->value);
 	free(xattr);
@@ -155,11 +196,13 @@ int tmpfs_setxattr(struct inode *inode, const char *name, const void *value, siz
 		left -= xattr_cost(length, old->size);
 	if (left + xattr_cost(length, size) > TMPFS_XATTRS_MAX)
 		return -ENOSPC;
+	if (!tmpfs_memory_charge(xattr_cost(length, size)))
+		return -ENOSPC;
 	xattr = malloc(sizeof(*xattr) + length + 1);
-	if (!xattr)
-		return -ENOMEM;
-	xattr->value = malloc(size ? size : 1);
-	if (!xattr->value) {
+	if (xattr)
+		xattr->value = malloc(size ? size : 1);
+	if (!xattr || !xattr->value) {
+		tmpfs_memory_uncharge(xattr_cost(length, size));
 		free(xattr);
 		return -ENOMEM;
 	}
@@ -217,7 +260,8 @@ static void tmpfs_destroy_inode(struct inode *inode)
 	else if (LX_S_ISREG(inode->mode))
 		tmpfs_file_destroy(inode);
 	else if (LX_S_ISLNK(inode->mode))
-		free(tmpfs->target);
+		tmpfs_symlink_destroy(inode);
+	tmpfs_memory_uncharge(TMPFS_INODE_COST);
 	tmpfs_sb(inode)->inode_count--;
 }
 

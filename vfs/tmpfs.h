@@ -11,6 +11,7 @@
 #define TMPFS_HEAP_PAGES (TMPFS_HEAP_MAX / LX_PAGE_SIZE)
 #define TMPFS_INODES_MAX (1u << 20)    /* when the mount states no limit */
 #define TMPFS_XATTRS_MAX (128 * 1024u) /* bytes of an inode's attributes */
+#define TMPFS_INODE_COST 1024u	       /* bytes that an inode counts for, its dentry included */
 
 struct tmpfs_sb {
 	uint64_t page_limit; /* 0: none */
@@ -79,7 +80,17 @@ static inline struct tmpfs_inode *tmpfs_inode(const struct inode *inode)
 	return inode->private;
 }
 
-/* tmpfs.c. One reference, nlink 1 (2 for a directory); @dir may be NULL. -ENOSPC, -ENOMEM. */
+/*
+ * tmpfs.c. Memory of all these file systems together, pages and what names and attributes take of
+ * ours: a guest must not fill the host with it, however many mounts and memfds it spreads it over.
+ * False, and nothing charged, when it would exceed the limit.
+ */
+bool tmpfs_memory_charge(uint64_t size);
+void tmpfs_memory_uncharge(uint64_t size);
+/* For what the host has given already. */
+void tmpfs_memory_adjust(uint64_t old_size, uint64_t new_size);
+uint64_t tmpfs_memory_left(void);
+/* One reference, nlink 1 (2 for a directory); @dir may be NULL. -ENOSPC, -ENOMEM. */
 int tmpfs_inode_new(struct super_block *sb, const struct inode *dir, uint32_t mode,
 	const struct cred *cred, struct inode **ret);
 int tmpfs_setattr(struct inode *inode, const struct iattr *attr);
@@ -94,6 +105,7 @@ int tmpfs_removexattr(struct inode *inode, const char *name);
 extern const struct inode_ops tmpfs_dir_ops;
 extern const struct file_ops tmpfs_dir_file_ops;
 void tmpfs_dir_destroy(struct inode *inode);
+void tmpfs_symlink_destroy(struct inode *inode);
 
 /* tmpfs_file.c */
 extern const struct inode_ops tmpfs_file_inode_ops;

@@ -57,6 +57,11 @@ static void slots_compact(struct tmpfs_dir *dir)
 }
 
 /* Takes over the reference to @inode on success. */
+static uint64_t entry_cost(size_t name_size)
+{
+	return sizeof(struct tmpfs_entry) + 2 * sizeof(struct tmpfs_slot) + name_size + 1;
+}
+
 static int entry_add(struct inode *inode_dir, const char *name, struct inode *inode)
 {
 	struct tmpfs_dir *dir = dir_of(inode_dir);
@@ -72,14 +77,19 @@ static int entry_add(struct inode *inode_dir, const char *name, struct inode *in
 		dir->slots = slots;
 		dir->slot_capacity = capacity;
 	}
+	if (!tmpfs_memory_charge(entry_cost(size)))
+		return -ENOSPC;
 	entry = calloc(1, sizeof(*entry) + size + 1);
-	if (!entry)
+	if (!entry) {
+		tmpfs_memory_uncharge(entry_cost(size));
 		return -ENOMEM;
+	}
 	memcpy(entry->name, name, size + 1);
 	entry->size = (uint16_t)size;
 	entry->inode = inode;
 	entry->cookie = dir->next_cookie;
 	if (hash_insert(&dir->names, &entry->hash, hash_bytes(name, size)) < 0) {
+		tmpfs_memory_uncharge(entry_cost(size));
 		free(entry);
 		return -ENOMEM;
 	}
@@ -102,6 +112,7 @@ static struct inode *entry_remove(struct inode *inode_dir, struct tmpfs_entry *e
 	if (dir->slot_count > 16 && dir->live < dir->slot_count / 2)
 		slots_compact(dir);
 	hash_remove(&dir->names, &entry->hash);
+	tmpfs_memory_uncharge(entry_cost(entry->size));
 	free(entry);
 	inode_dir->size -= ENTRY_SIZE;
 	inode_touch_mtime(inode_dir);
@@ -136,6 +147,7 @@ void tmpfs_dir_destroy(struct inode *inode)
 
 		doomed = entry->next_doomed;
 		inode_unref(entry->inode);
+		tmpfs_memory_uncharge(entry_cost(entry->size));
 		free(entry);
 	}
 	draining = false;
@@ -207,15 +219,29 @@ static int tmpfs_symlink(struct inode *dir, const char *name, const char *target
 	err = tmpfs_inode_new(dir->sb, dir, LX_S_IFLNK | 0777, cred, &inode);
 	if (err < 0)
 		return err;
+	if (!tmpfs_memory_charge(strlen(target) + 1))
+		return -ENOSPC;
 	tmpfs_inode(inode)->target = strdup(target);
-	if (!tmpfs_inode(inode)->target)
+	if (!tmpfs_inode(inode)->target) {
+		tmpfs_memory_uncharge(strlen(target) + 1);
 		return -ENOMEM;
+	}
 	inode->size = strlen(target);
 	err = name_inode(dir, name, inode);
 	if (err < 0)
 		return err;
 	*ret_inode = TAKE(inode);
 	return 0;
+}
+
+void tmpfs_symlink_destroy(struct inode *inode)
+{
+	char *target = tmpfs_inode(inode)->target;
+
+	if (!target)
+		return;
+	tmpfs_memory_uncharge(strlen(target) + 1);
+	free(target);
 }
 
 static int tmpfs_link(struct inode *dir, const char *name, struct inode *inode)

@@ -35,6 +35,8 @@
 #define BOUNCE_SMALL 4096u
 #define BOUNCE_LARGE 65536u
 
+#define ALLOCATE_TURN (8ull << 20) /* bytes of fallocate() before others have a turn */
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x8u
 #endif
@@ -95,6 +97,7 @@ void tmpfs_file_destroy(struct inode *inode)
 	if (file->read_fd >= 0)
 		(void)close(file->read_fd);
 	tmpfs_sb(inode)->pages_used -= file->charged;
+	tmpfs_memory_uncharge(file->charged * LX_PAGE_SIZE);
 }
 
 uint64_t tmpfs_file_pages(const struct inode *inode)
@@ -123,16 +126,18 @@ static void charge(struct inode *inode)
 	if (file->mapped_writable)
 		pages = max_of(pages, pages_of(inode->size));
 	sb->pages_used = sb->pages_used - file->charged + pages;
+	tmpfs_memory_adjust(file->charged * LX_PAGE_SIZE, pages * LX_PAGE_SIZE);
 	file->charged = pages;
 }
 
 static uint64_t pages_left(const struct inode *inode)
 {
 	const struct tmpfs_sb *sb = tmpfs_sb(inode);
+	uint64_t left = tmpfs_memory_left() / LX_PAGE_SIZE;
 
 	if (!sb->page_limit)
-		return UINT64_MAX;
-	return sb->page_limit > sb->pages_used ? sb->page_limit - sb->pages_used : 0;
+		return left;
+	return sb->page_limit > sb->pages_used ? min_of(sb->page_limit - sb->pages_used, left) : 0;
 }
 
 /* ---- from heap to memfd ---- */
@@ -348,10 +353,10 @@ static int content_write(struct inode *inode, const uint8_t *data, size_t size, 
 
 static uint64_t heap_new_pages(const struct tmpfs_file *file, uint64_t offset, uint64_t size)
 {
-	uint64_t count = 0;
+	uint64_t first = offset / LX_PAGE_SIZE, end = pages_of(offset + size), count = end - first;
 
-	for (uint64_t page = offset / LX_PAGE_SIZE; page < pages_of(offset + size); page++)
-		count += !heap_page(file, page);
+	for (uint64_t page = first; page < min_of(end, TMPFS_HEAP_PAGES); page++)
+		count -= heap_page(file, page);
 	return count;
 }
 
@@ -506,6 +511,24 @@ static int punch_hole(struct inode *inode, uint64_t offset, uint64_t size)
 	return 0;
 }
 
+/* In turns: the host's kernel fills the pages before it comes back. */
+static int host_allocate(int fd, uint64_t offset, uint64_t size)
+{
+	while (size > 0) {
+		uint64_t part = min_of(size, ALLOCATE_TURN);
+
+		if (fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)part) < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno == EFBIG ? -EFBIG : -ENOSPC;
+		}
+		offset += part;
+		size -= part;
+		fiber_yield();
+	}
+	return 0;
+}
+
 /* shmem_fallocate(): holes and plain allocation, nothing else. */
 static int tmpfs_fallocate(
 	struct file *file, int mode, uint64_t offset, uint64_t size, const struct vfs_ctx *ctx)
@@ -533,8 +556,11 @@ static int tmpfs_fallocate(
 	err = materialize(inode);
 	if (err < 0)
 		return err;
-	if (fallocate(content->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) < 0)
-		return errno == EFBIG ? -EFBIG : -ENOSPC;
+	err = host_allocate(content->fd, offset, size);
+	if (err < 0) {
+		charge(inode);
+		return err;
+	}
 	if (!(mode & LX_FALLOC_FL_KEEP_SIZE) && end > inode->size) {
 		if (ftruncate(content->fd, (off_t)end) < 0)
 			return -ENOSPC;

@@ -653,6 +653,8 @@ int fd_next(struct fd_table *table, int fd);
  * @inode_limit: 0 = none. */
 int tmpfs_new(
 	uint64_t size_limit, uint64_t inode_limit, uint32_t root_mode, struct super_block **ret);
+/* Bytes that all of them, memfds and overlays' upper layers included, may take of the host. */
+void tmpfs_set_memory_limit(uint64_t size);
 /* An unlinked tmpfs file for memfd_create(2) and shared anonymous memory. */
 int tmpfs_new_file(
 	struct super_block *sb, uint32_t mode, const struct cred *cred, struct inode **ret);

@@ -91,8 +91,7 @@ static ssize_t stub_copy(
 	return result;
 }
 
-size_t systrap_string_at_hand(
-	struct platform_thread *head, char *dst, gaddr_t src, size_t size)
+size_t systrap_string_at_hand(struct platform_thread *head, char *dst, gaddr_t src, size_t size)
 {
 	size_t got = snapshot_read(systrap_thread(head), dst, src.v, size);
 	const char *end = got ? memchr(dst, '\0', got) : NULL;

@@ -266,9 +266,13 @@ struct systrap_thread *systrap_thread_find(pid_t tid)
 int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as, pid_t tid,
 	unsigned slot_index, unsigned stack_index, bool leader)
 {
-	struct systrap_thread *thread = calloc(1, sizeof(*thread));
+	struct systrap_thread *thread;
 	int err;
 
+	/* Its process ended after it rang: nobody would tell of this thread's death. */
+	if (as->reaped)
+		return -ESRCH;
+	thread = calloc(1, sizeof(*thread));
 	if (!thread)
 		return -ENOMEM;
 	thread->head.as = (struct platform_as *)as;

@@ -76,10 +76,21 @@ static void stop(void)
 	systrap.listener.fd = -1;
 	close(systrap.kill_pipe);
 	systrap.kill_pipe = -1;
+	/* They lie on stacks of fibers that run no more, and name threads that are freed below. */
+	while (!list_empty(&systrap.clones))
+		list_remove(systrap.clones.next);
 	/* Threads that the kernel never released: it is going away as a whole. */
 	list_for_each_entry_safe (as, tmp, &systrap.spaces, link) {
 		struct systrap_thread *thread;
 
+		if (as->reaped) {
+			/* Its threads are dead, and nothing will tell of it again. */
+			while (!list_empty(&as->threads))
+				systrap_thread_free(
+					list_first(&as->threads, struct systrap_thread, as_link));
+			systrap_as_free(as);
+			continue;
+		}
 		list_for_each_entry (thread, &as->threads, as_link) {
 			if (thread->state != SYSTRAP_LEAVING && thread->state != SYSTRAP_RETIRED)
 				as->live_threads--;
@@ -90,6 +101,7 @@ static void stop(void)
 		as->killed = false;
 		systrap_as_kill((struct platform_as *)as);
 	}
+	systrap.zygote = NULL;
 	while (!list_empty(&systrap.spaces)) {
 		struct pollfd pollfd = {
 			.fd = list_first(&systrap.spaces, struct systrap_as, link)->pidfd.fd,
@@ -98,7 +110,6 @@ static void stop(void)
 		(void)poll(&pollfd, 1, 100);
 		systrap_reap();
 	}
-	systrap.zygote = NULL;
 	systrap_spin_detach();
 	systrap_usage_fini();
 	hash_fini(&systrap.threads);

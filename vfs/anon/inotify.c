@@ -20,7 +20,9 @@
 #include "vfs/anon/anon_private.h"
 
 #define INSTANCES_MAX 128u /* fs.inotify.max_user_instances */
-#define NAME_ALIGN    sizeof(struct lx_inotify_event)
+/* Events in all queues: what they hold of our memory. Beyond it every queue counts as full. */
+#define EVENTS_MAX 131072u
+#define NAME_ALIGN sizeof(struct lx_inotify_event)
 
 struct inotify {
 	struct hash_table watches; /* by wd */
@@ -47,7 +49,7 @@ struct inotify_event {
 	char name[];
 };
 
-static uint32_t instance_count, watch_count;
+static uint32_t instance_count, watch_count, events_queued;
 static const struct file_ops inotify_ops;
 
 bool file_is_inotify(const struct file *file)
@@ -76,9 +78,11 @@ static void queue_event(
 	size_t name_size = name ? strlen(name) + 1 : 0;
 	struct inotify_event *event;
 
-	if (inotify->event_count > SENTRY_MAX_INOTIFY_QUEUE)
-		return; /* the overflow event is in the queue already */
-	if (inotify->event_count == SENTRY_MAX_INOTIFY_QUEUE) {
+	if (inotify->event_count >= SENTRY_MAX_INOTIFY_QUEUE || events_queued >= EVENTS_MAX) {
+		if (inotify->event_count > 0 &&
+			list_last(&inotify->events, struct inotify_event, link)->mask ==
+				LX_IN_Q_OVERFLOW)
+			return;
 		wd = -1;
 		mask = LX_IN_Q_OVERFLOW;
 		name_size = cookie = 0;
@@ -99,6 +103,7 @@ static void queue_event(
 	}
 	list_add_tail(&event->link, &inotify->events);
 	inotify->event_count++;
+	events_queued++;
 	wait_queue_wake(&inotify->queue, LX_POLLIN | LX_POLLRDNORM);
 }
 
@@ -106,6 +111,7 @@ static void event_free(struct inotify *inotify, struct inotify_event *event)
 {
 	list_remove(&event->link);
 	inotify->event_count--;
+	events_queued--;
 	free(event);
 }
 
@@ -272,6 +278,7 @@ static ssize_t inotify_read(struct file *file, struct uio *uio, int64_t *pos)
 			return done ? (ssize_t)done : -EINVAL;
 		list_remove(&event->link); /* the copy sleeps: another reader must not get it too */
 		inotify->event_count--;
+		events_queued--;
 		err = copy_event(uio, event);
 		free(event);
 		if (err < 0)

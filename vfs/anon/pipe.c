@@ -30,7 +30,9 @@
 /* fs.pipe-user-pages-soft: beyond it new pipes are small and none may grow. */
 #define PIPE_PAGES_SOFT	   16384u
 #define PIPE_SLOTS_MINIMUM 2u
-#define PIPEFS_MAGIC	   0x50495045
+/* fs.pipe-user-pages-hard, but for the sandbox: no pipe beyond it. */
+#define PIPE_PAGES_HARD 32768u
+#define PIPEFS_MAGIC	0x50495045
 
 static struct super_block *pipefs;
 static uint32_t pages_in_use; /* slots of all pipes */
@@ -57,8 +59,11 @@ bool file_is_pipe(const struct file *file)
 
 static int pipe_alloc(struct inode *inode, struct pipe **ret)
 {
-	struct pipe *pipe = calloc(1, sizeof(*pipe));
+	struct pipe *pipe;
 
+	if (pages_in_use + PIPE_SLOTS_MINIMUM > PIPE_PAGES_HARD)
+		return -ENFILE;
+	pipe = calloc(1, sizeof(*pipe));
 	if (!pipe)
 		return -ENOMEM;
 	pipe->slot_count = pages_in_use + PIPE_SLOTS_DEFAULT > PIPE_PAGES_SOFT ? PIPE_SLOTS_MINIMUM
