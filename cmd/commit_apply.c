@@ -433,8 +433,6 @@ static void set_late_modes(struct applier *applier)
 static int apply_directory(
 	struct applier *applier, const struct change *change, int parent, const char *name)
 {
-	_cleanup_close_ int fd = -1;
-
 	/* Writable for us while it is filled: the mode follows at the end only if it allows that.
 	 */
 	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)

@@ -105,7 +105,11 @@ def test_unreadable_source(box):
     if os.getuid() == 0:
         raise Skip("root reads everything; run-cli repeats this as another user")
     os.mkdir(box.path("secret"), 0o000)
-    box.raw("run", "-v", box.path("secret") + ":/secret", "--", "/bin/true").one_line(125, "secret")
+    try:
+        box.raw("run", "-v", box.path("secret/below") + ":/secret", "--", "/bin/true").one_line(125, "secret")
+        box.raw("run", "-v", box.path("secret") + ":/secret", "--", "/bin/true").one_line(125, "secret")
+    finally:
+        os.chmod(box.path("secret"), 0o700)
 
 
 def test_usage_of_commands(box):
