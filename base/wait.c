@@ -57,6 +57,14 @@ static bool is_marker(const struct wait_entry *entry)
 	return !entry->notify;
 }
 
+static unsigned wake_depth;
+static uint64_t wake_number;
+
+uint64_t wait_queue_wake_number(void)
+{
+	return wake_number;
+}
+
 static void wake(struct wait_queue *queue, uint32_t events, bool all)
 {
 	struct wait_entry end = {.queue = queue};
@@ -64,6 +72,8 @@ static void wake(struct wait_queue *queue, uint32_t events, bool all)
 
 	if (list_empty(&queue->entries))
 		return;
+	if (wake_depth++ == 0)
+		wake_number++;
 	list_add_tail(&end.link, &queue->entries);
 	list_add(&here.link, &queue->entries);
 	/* The markers are dequeued by wait_queue_destroy() when a callback frees the object: then
@@ -83,6 +93,7 @@ static void wake(struct wait_queue *queue, uint32_t events, bool all)
 	}
 	wait_entry_remove(&here);
 	wait_entry_remove(&end);
+	wake_depth--;
 }
 
 void wait_queue_wake(struct wait_queue *queue, uint32_t events)

@@ -45,6 +45,12 @@ void wait_queue_wake(struct wait_queue *queue, uint32_t events);
 /* Tells all, the exclusive ones too: the other side hung up. */
 void wait_queue_wake_all(struct wait_queue *queue, uint32_t events);
 
+/*
+ * Numbers the outermost wake-ups: what is woken from within one has the same number. Callbacks that
+ * pass wake-ups on can tell that they have done so already.
+ */
+uint64_t wait_queue_wake_number(void);
+
 /* Deadlines are absolute CLOCK_MONOTONIC nanoseconds. */
 #define WAIT_FOREVER UINT64_MAX
 

@@ -57,14 +57,6 @@ static void arm(struct posix_timer *t, uint64_t now)
 	(void)timer_arm(&t->timer, clock_wake_time(t->clock, left));
 }
 
-static void rearm(struct posix_timer *t, uint64_t now)
-{
-	if (t->interval)
-		arm(t, now);
-	else
-		t->deadline = 0;
-}
-
 static void expired(struct timer *timer)
 {
 	struct posix_timer *t = timer->data;
@@ -78,11 +70,9 @@ static void expired(struct timer *timer)
 		arm(t, now);
 		return;
 	}
-	if (t->notify == LX_SIGEV_NONE) {
-		(void)forward(t, now);
-		rearm(t, now);
+	/* Nobody hears of it, and what is left is computed when somebody asks. */
+	if (t->notify == LX_SIGEV_NONE)
 		return;
-	}
 	t->overrun = 0;
 	(void)signal_send_timer(
 		to_thread(t) ? t->target : t->group->leader, to_thread(t), &t->entry);

@@ -54,7 +54,8 @@ struct epoll {
 	/* Generation of the last loop check that came here, and the depth it found. */
 	uint64_t visited;
 	int depth;
-	unsigned watchers; /* instances that watch this one */
+	unsigned watchers;  /* instances that watch this one */
+	uint64_t passed_on; /* number of the last wake-up that went on to our waiters */
 };
 
 struct epoll_item {
@@ -97,17 +98,26 @@ static struct epoll_item *item_find(struct epoll *epoll, const struct file *file
 
 /* ---- becoming ready ---- */
 
-static void wake_waiters(struct epoll *epoll)
+/*
+ * Once for each event, however many items and instances it comes through: lattices of instances
+ * have more paths than anybody can walk.
+ */
+static void wake_waiters(struct epoll *epoll, bool notified)
 {
+	if (notified) {
+		if (epoll->passed_on == wait_queue_wake_number())
+			return;
+		epoll->passed_on = wait_queue_wake_number();
+	}
 	wait_queue_wake(&epoll->waiters, LX_POLLIN);
 	wait_queue_wake(&epoll->poll_queue, LX_POLLIN | LX_POLLRDNORM);
 }
 
-static void item_set_ready(struct epoll_item *item)
+static void item_set_ready(struct epoll_item *item, bool notified)
 {
 	if (list_empty(&item->ready))
 		list_add_tail(&item->ready, &item->epoll->ready_list);
-	wake_waiters(item->epoll);
+	wake_waiters(item->epoll, notified);
 }
 
 /* Does this wake-up count against an exclusive wait? Only when somebody here will act on it. */
@@ -127,7 +137,7 @@ static bool item_notify(struct wait_entry *entry, uint32_t events)
 		return true;
 	if (!(item->events & ~PRIVATE_BITS) || !(item->events & events))
 		return false;
-	item_set_ready(item);
+	item_set_ready(item, true);
 	return accepts_exclusive(item, events, had_waiters);
 }
 
@@ -199,7 +209,7 @@ static int item_add(
 	list_add_tail(&item->in_all, &epoll->all);
 	item_listen(item);
 	if (item_poll(item))
-		item_set_ready(item);
+		item_set_ready(item, false);
 	return 0;
 }
 
@@ -209,7 +219,7 @@ static void item_modify(struct epoll_item *item, const struct lx_epoll_event *ev
 	item->data = event->data;
 	item->entry.events = item->events & ~PRIVATE_BITS;
 	if (item_poll(item))
-		item_set_ready(item);
+		item_set_ready(item, false);
 }
 
 /* ---- the graph of instances ---- */

@@ -103,8 +103,10 @@ struct channel_request {
 	uint32_t result_count;
 	uint32_t cpu;	   /* where the stub ran, a hint */
 	uint32_t sleeping; /* in a futex wait that the stub began itself, a hint */
-	/* The watcher reads the line above over and over: it is written once for each request. */
-	struct channel_regs regs __attribute__((aligned(64)));
+	/* The watcher reads the line above over and over: it is written once for each request. By
+	 * padding, since the Sentry's copies of this struct lie anywhere. */
+	uint64_t unused[5];
+	struct channel_regs regs;
 	struct {
 		int32_t signo, code;
 		uint64_t addr, trapno, error_code;
@@ -165,6 +167,7 @@ struct channel_slot {
 };
 
 _Static_assert(sizeof(struct channel_request) <= 4096, "one page");
+_Static_assert(offsetof(struct channel_request, regs) == 64, "a cache line of its own");
 _Static_assert(sizeof(struct channel_reply) <= 4096, "one page");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
 _Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");
