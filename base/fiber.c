@@ -125,11 +125,14 @@ static uint8_t *stack_alloc(void)
 		fibers.pool_count--;
 		return (uint8_t *)stack;
 	}
-	mapping = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+	/* The guard is what the second call leaves of the first one's: no mprotect is needed. */
+	mapping = mmap(NULL, GUARD_SIZE + STACK_SIZE, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mapping == MAP_FAILED)
 		return NULL;
-	if (mprotect(mapping, GUARD_SIZE, PROT_NONE) < 0) {
+	if (mmap(mapping + GUARD_SIZE, STACK_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE | MAP_FIXED, -1,
+		    0) == MAP_FAILED) {
 		(void)munmap(mapping, GUARD_SIZE + STACK_SIZE);
 		return NULL;
 	}

@@ -36,8 +36,7 @@ static struct {
 	bool stopped;
 	int stop_value;
 	bool have_sigmask;
-	bool no_pwait2; /* the host has no epoll_pwait2 (before 5.11), or a filter around us refuses
-			   it */
+	bool no_pwait2; /* see loop_has_pwait2() */
 	sigset_t sigmask;
 	uint64_t now;
 	uint64_t last_host_poll;
@@ -71,6 +70,16 @@ uint64_t loop_monotonic(void)
 	return loop.now;
 }
 
+/* Asked once, so that a confined process needs one of the two calls and never both. */
+static bool host_has_pwait2(int epoll_fd)
+{
+	static const struct timespec now = {0};
+	struct epoll_event event;
+
+	return epoll_pwait2(epoll_fd, &event, 1, &now, NULL) >= 0 ||
+	       (errno != ENOSYS && errno != EPERM);
+}
+
 int loop_init(void)
 {
 	_cleanup_close_ int fd = -1;
@@ -86,9 +95,14 @@ int loop_init(void)
 	loop.stopped = false;
 	loop.stop_value = 0;
 	loop.have_sigmask = false;
-	loop.no_pwait2 = false;
+	loop.no_pwait2 = !host_has_pwait2(loop.epoll_fd);
 	loop.now = loop_monotonic_now();
 	return 0;
+}
+
+bool loop_has_pwait2(void)
+{
+	return !loop.no_pwait2;
 }
 
 void loop_fini(void)
@@ -198,15 +212,11 @@ static int host_wait(uint64_t timeout_ns)
 		.tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC),
 		.tv_nsec = (long)(timeout_ns % NSEC_PER_SEC),
 	};
-	int timeout_ms = -1, count;
+	int timeout_ms = -1;
 
-	if (timeout_ns > 0 && !loop.no_pwait2) {
-		count = epoll_pwait2(loop.epoll_fd, loop.batch, BATCH_MAX,
+	if (!loop.no_pwait2)
+		return epoll_pwait2(loop.epoll_fd, loop.batch, BATCH_MAX,
 			timeout_ns == UINT64_MAX ? NULL : &ts, mask);
-		if (count >= 0 || (errno != ENOSYS && errno != EPERM))
-			return count;
-		loop.no_pwait2 = true;
-	}
 	if (timeout_ns < UINT64_MAX) {
 		uint64_t ms = (timeout_ns + 999999) / 1000000;
 

@@ -50,6 +50,9 @@ void loop_source_remove(struct loop_source *source);
 void loop_set_sleep_sigmask(const void *sigset); /* const sigset_t *, copied */
 
 int loop_init(void);
+/* Which call the loop waits with, from loop_init() on: epoll_pwait2, or epoll_pwait where the host
+ * is older than 5.11 or a filter around us refuses the newer one. */
+bool loop_has_pwait2(void);
 /* Runs until loop_stop(). Returns the value given to loop_stop(). */
 int loop_run(void);
 void loop_stop(int value);

@@ -36,8 +36,10 @@ static struct {
 	pthread_cond_t work;
 	struct list_head queue, done; /* both under lock */
 	unsigned idle;		      /* under lock: threads that wait for work */
-	unsigned queued;	      /* under lock */
-	bool ending;		      /* under lock */
+	unsigned begun;		      /* under lock: threads that libc has finished setting up */
+	pthread_cond_t begin;
+	unsigned queued; /* under lock */
+	bool ending;	 /* under lock */
 	_Atomic unsigned done_count;
 	_Atomic bool kernel_sleeps;
 	pthread_t threads[WORKERS_MAX];
@@ -45,7 +47,11 @@ static struct {
 	struct loop_fd doorbell;
 	struct loop_source source;
 } workers = {
-	.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .doorbell.fd = -1};
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.work = PTHREAD_COND_INITIALIZER,
+	.begin = PTHREAD_COND_INITIALIZER,
+	.doorbell.fd = -1,
+};
 
 static void ring(void)
 {
@@ -60,6 +66,8 @@ static void *worker_main(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&workers.lock);
+	workers.begun++;
+	pthread_cond_signal(&workers.begin);
 	for (;;) {
 		struct job *job;
 
@@ -193,6 +201,11 @@ int workers_start(unsigned count)
 		if (err < 0)
 			return err;
 	}
+	/* What libc does at the beginning of a thread is behind them then. */
+	pthread_mutex_lock(&workers.lock);
+	while (workers.begun < workers.thread_count)
+		pthread_cond_wait(&workers.begin, &workers.lock);
+	pthread_mutex_unlock(&workers.lock);
 	return 0;
 }
 
@@ -237,6 +250,7 @@ void workers_fini(void)
 	for (unsigned i = 0; i < workers.thread_count; i++)
 		pthread_join(workers.threads[i], NULL);
 	workers.thread_count = 0;
+	workers.begun = 0;
 	loop_source_remove(&workers.source);
 	loop_fd_remove(&workers.doorbell);
 	close(workers.doorbell.fd);

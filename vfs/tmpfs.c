@@ -316,7 +316,7 @@ int tmpfs_new(
 	sb->stable = true;
 	tmpfs->page_limit = (size_limit + LX_PAGE_SIZE - 1) / LX_PAGE_SIZE;
 	tmpfs->inode_limit = inode_limit ? inode_limit : TMPFS_INODES_MAX;
-	tmpfs->pages_shown = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2;
+	tmpfs->pages_shown = tmpfs_host_pages / 2;
 	err = tmpfs_inode_new(sb, NULL, LX_S_IFDIR | (root_mode & 07777), cred_kernel(), &root);
 	if (err < 0)
 		return err;

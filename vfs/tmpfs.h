@@ -115,5 +115,6 @@ void tmpfs_file_destroy(struct inode *inode);
 int tmpfs_file_resize(struct inode *inode, uint64_t size);
 uint64_t tmpfs_file_pages(const struct inode *inode);
 int tmpfs_files_init(void);
+extern uint64_t tmpfs_host_pages; /* of memory; what a tmpfs without a limit shows half of */
 
 #endif

@@ -14,8 +14,8 @@
  * Pages are charged to the superblock. A memfd that was mapped writable may gain pages without us,
  * so from then on its whole size is charged.
  *
- * Host calls: memfd_create, openat (read-only descriptors, in the directory that was opened at
- * start), pread64, pwrite64, ftruncate, fallocate, lseek, fstat, fcntl(F_ADD_SEALS), close; at
+ * Host calls: memfd_create, openat2 (read-only descriptors, in the directory that was opened at
+ * start), preadv2, pwritev2, ftruncate, fallocate, lseek, statx, fcntl(F_ADD_SEALS), close; at
  * start getrlimit.
  */
 #include <errno.h>
@@ -26,10 +26,12 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "abi/mman.h"
 #include "base/checked.h"
+#include "base/openat2.h"
 #include "vfs/tmpfs.h"
 
 #define BOUNCE_SMALL 4096u
@@ -44,6 +46,7 @@
 static int descriptors_fd = -1; /* /proc/self/fd: the only way to a read-only descriptor */
 
 static uint64_t memfd_count, memfd_many = 256;
+uint64_t tmpfs_host_pages;
 
 /* Before the Sentry is confined. */
 int tmpfs_files_init(void)
@@ -54,6 +57,7 @@ int tmpfs_files_init(void)
 		return 0;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		memfd_many = limit.rlim_cur / 4;
+	tmpfs_host_pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
 	descriptors_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return descriptors_fd < 0 ? -errno : 0;
 }
@@ -103,7 +107,7 @@ void tmpfs_file_destroy(struct inode *inode)
 uint64_t tmpfs_file_pages(const struct inode *inode)
 {
 	const struct tmpfs_file *file = file_of(inode);
-	struct stat stat;
+	struct statx stat;
 
 	if (file->fd < 0) {
 		uint64_t pages = 0;
@@ -112,9 +116,9 @@ uint64_t tmpfs_file_pages(const struct inode *inode)
 			pages += (uint64_t)__builtin_popcountll(file->heap_pages[i]);
 		return pages;
 	}
-	if (fstat(file->fd, &stat) < 0)
+	if (statx(file->fd, "", AT_EMPTY_PATH, STATX_BLOCKS, &stat) < 0)
 		return 0;
-	return (uint64_t)stat.st_blocks / (LX_PAGE_SIZE / 512);
+	return stat.stx_blocks / (LX_PAGE_SIZE / 512);
 }
 
 static void charge(struct inode *inode)
@@ -145,7 +149,8 @@ static uint64_t pages_left(const struct inode *inode)
 static int host_write(int fd, const uint8_t *data, size_t size, uint64_t offset)
 {
 	while (size > 0) {
-		ssize_t done = pwrite(fd, data, size, (off_t)offset);
+		struct iovec iov = {.iov_base = (void *)data, .iov_len = size};
+		ssize_t done = pwritev2(fd, &iov, 1, (off_t)offset, 0);
 
 		if (done < 0 && errno == EINTR)
 			continue;
@@ -228,7 +233,8 @@ static ssize_t content_read(struct inode *inode, uint8_t *buffer, size_t size, u
 	size_t stored = 0;
 
 	if (file->fd >= 0) {
-		ssize_t done = pread(file->fd, buffer, size, (off_t)offset);
+		struct iovec iov = {.iov_base = buffer, .iov_len = size};
+		ssize_t done = preadv2(file->fd, &iov, 1, (off_t)offset, 0);
 
 		return done < 0 ? -errno : done;
 	}
@@ -617,8 +623,12 @@ static int get_read_fd(struct tmpfs_file *file)
 	if (file->read_fd >= 0)
 		return 0;
 	(void)snprintf(name, sizeof(name), "%d", file->fd);
-	file->read_fd = openat(descriptors_fd, name, O_RDONLY | O_CLOEXEC);
-	return file->read_fd < 0 ? -ENFILE : 0;
+	/* These names are magic links: nothing may be asked of their resolution. */
+	file->read_fd = host_openat2(descriptors_fd, name, O_RDONLY, 0);
+	if (file->read_fd >= 0)
+		return 0;
+	file->read_fd = -1;
+	return -ENFILE;
 }
 
 static int tmpfs_map(struct file *file, struct file_map *map)

@@ -19,6 +19,7 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/openat2.h"
 
 #define COPY_TURN (128 * 1024u) /* bytes before other fibers get a turn */
 
@@ -194,7 +195,7 @@ static int read_proc(pid_t tid, const char *name, char *buffer, size_t size)
 	ssize_t count;
 
 	snprintf(path, sizeof(path), "%d/%s", (int)tid, name);
-	fd = openat(pt.proc_fd, path, O_RDONLY | O_CLOEXEC);
+	fd = host_openat2(pt.proc_fd, path, O_RDONLY, HOST_BENEATH);
 	if (fd < 0)
 		return -ESRCH;
 	count = read(fd, buffer, size - 1);

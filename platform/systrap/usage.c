@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/openat2.h"
 
 #define NSEC_PER_SEC 1000000000ull
 
@@ -44,7 +45,7 @@ static int read_proc(const char *path, char *buffer, size_t size)
 
 	if (proc_fd < 0)
 		return -ESRCH;
-	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
+	fd = host_openat2(proc_fd, path, O_RDONLY, HOST_BENEATH);
 	if (fd < 0)
 		return -ESRCH;
 	n = read(fd, buffer, size - 1);
@@ -65,36 +66,45 @@ static bool is_known(pid_t pid)
 	return false;
 }
 
+/* @name: an entry of the host's /proc. */
+static void kill_if_stray(const char *name)
+{
+	char path[64], buffer[512];
+	const char *fields;
+	int pid = atoi(name), group;
+	siginfo_t info;
+
+	(void)snprintf(path, sizeof(path), "%d/stat", pid);
+	if (pid <= 0 || is_known(pid) || read_proc(path, buffer, sizeof(buffer)) < 0)
+		return;
+	fields = strrchr(buffer, ')');
+	/* state, parent, group */
+	if (!fields || sscanf(fields + 2, "%*c %*d %d", &group) != 1 || group != systrap.group)
+		return;
+	/* Ours, and not reaped: the id is still its own. */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+		log_debug("systrap: killing stray process %d", pid);
+		(void)kill(pid, SIGKILL);
+	}
+}
+
 void systrap_kill_strays(void)
 {
-	int fd = proc_fd < 0 ? -1 : openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	_cleanup_close_ int fd =
+		proc_fd < 0 ? -1 : host_openat2(proc_fd, ".", O_RDONLY | O_DIRECTORY, HOST_BENEATH);
+	_Alignas(struct dirent64) char records[4096];
+	ssize_t size;
 
-	while (folder && (entry = readdir(folder))) {
-		char path[64], buffer[512];
-		const char *fields;
-		int pid = atoi(entry->d_name), group;
-		siginfo_t info;
+	if (fd < 0)
+		return;
+	while ((size = getdents64(fd, records, sizeof(records))) > 0) {
+		for (ssize_t at = 0; at < size;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(records + at);
 
-		(void)snprintf(path, sizeof(path), "%d/stat", pid);
-		if (pid <= 0 || is_known(pid) || read_proc(path, buffer, sizeof(buffer)) < 0)
-			continue;
-		fields = strrchr(buffer, ')');
-		/* state, parent, group */
-		if (!fields || sscanf(fields + 2, "%*c %*d %d", &group) != 1 ||
-			group != systrap.group)
-			continue;
-		/* Ours, and not reaped: the id is still its own. */
-		if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
-			log_debug("systrap: killing stray process %d", pid);
-			(void)kill(pid, SIGKILL);
+			kill_if_stray(entry->d_name);
+			at += entry->d_reclen;
 		}
 	}
-	if (folder)
-		closedir(folder);
-	else if (fd >= 0)
-		close(fd);
 }
 
 /* The kernel's MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED), include/linux/posix-timers.h */

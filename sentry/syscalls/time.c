@@ -101,6 +101,18 @@ int64_t sys_clock_gettime(struct task *t, int clockid, gaddr_t tp)
 	return err < 0 ? err : guest_write_value(t, tp, &ts);
 }
 
+static long coarse_resolution = 1;
+
+/* Once and early: a host without vDSO makes a call of it, which the confined Sentry does not have.
+ */
+__attribute__((constructor)) static void find_resolution(void)
+{
+	struct timespec host;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &host) == 0)
+		coarse_resolution = host.tv_nsec;
+}
+
 int64_t sys_clock_getres(struct task *t, int clockid, gaddr_t res)
 {
 	struct lx_timespec ts = {.tv_nsec = 1}, now;
@@ -110,10 +122,7 @@ int64_t sys_clock_getres(struct task *t, int clockid, gaddr_t res)
 		return err;
 	/* The coarse clocks advance with the host's tick. */
 	if (clockid == LX_CLOCK_REALTIME_COARSE || clockid == LX_CLOCK_MONOTONIC_COARSE) {
-		struct timespec host;
-
-		if (clock_getres(clockid, &host) == 0)
-			ts.tv_nsec = host.tv_nsec;
+		ts.tv_nsec = coarse_resolution;
 	}
 	return gaddr_is_null(res) ? 0 : guest_write_value(t, res, &ts);
 }
@@ -190,7 +199,7 @@ int64_t sys_settimeofday(struct task *t, gaddr_t tv, gaddr_t tz)
 
 int64_t sys_time(struct task *t, gaddr_t tloc)
 {
-	int64_t now = (int64_t)time(NULL);
+	int64_t now = (int64_t)(loop_realtime_now() / 1000000000ull);
 	int err = gaddr_is_null(tloc) ? 0 : guest_write_value(t, tloc, &now);
 
 	return err < 0 ? err : now;
