@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +77,8 @@ static _Noreturn void sentry_process(struct kernel_config *config, int death_rea
 	if (poll(&launcher, 1, 0) != 0)
 		_exit(125);
 	signal(SIGPIPE, SIG_IGN);
+	/* One arena, and with it no look at the processors and no mprotect once we are confined. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	kernel_run(config, &result);
 	send_result(config->control_fd, &result);
 	_exit(0);
@@ -135,7 +138,13 @@ static bool reap_sentry(struct launcher *launcher)
 	if (launcher->has_result)
 		return true;
 	*launcher->result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+		snprintf(launcher->result->message, sizeof(launcher->result->message),
+			"the kernel process was killed by SIGSYS: it made a host call that is not "
+			"on "
+			"its list ('sentry surface'; the host's audit log names it); every guest "
+			"task died with it");
+	else if (WIFSIGNALED(status))
 		snprintf(launcher->result->message, sizeof(launcher->result->message),
 			"the kernel process was killed by signal %d (%s); every guest task died "
 			"with it",

@@ -13,6 +13,8 @@ static const char usage_text[] =
 	"  run [OPTIONS] -- COMMAND [ARG...]       run a program in a sandbox\n"
 	"  syscalls [--format table|json|csv]      the system calls and how well each is "
 	"supported\n"
+	"  surface [--format table|json] [--platform NAME]\n"
+	"                                          what the host kernel can be asked, and by whom\n"
 	"  doctor                                  what this host offers and what it lacks\n"
 	"  version\n"
 	"\n"
@@ -36,6 +38,7 @@ static const struct {
 } commands[] = {
 	{"run", command_run},
 	{"syscalls", command_syscalls},
+	{"surface", command_surface},
 	{"doctor", command_doctor},
 	{"version", command_version},
 	{"--version", command_version},

@@ -134,6 +134,17 @@ struct platform_futex {
 	uint64_t timeout_ns; /* absolute on the op's clock */
 };
 
+/* The signal with which a platform interrupts guest code: SIGURG, ignored by default. */
+#define PLATFORM_KICK_SIGNAL 23
+
+/* A host call that a stub may make, in words; everything else ends its process (or is a trap). */
+struct platform_stub_call {
+	const char *name;
+	const char *constraint; /* "" = none */
+	const char *reason;
+	bool asks; /* only with the Sentry's consent for this very call */
+};
+
 struct platform_ops {
 	const char *name;
 
@@ -248,6 +259,10 @@ struct platform_ops {
 	int (*cpu_time)(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
 	/* Bytes resident in the address space. 0 or -ESRCH. Does not sleep. */
 	int (*resident_size)(struct platform_as *as, uint64_t *ret_size);
+
+	/* The list that the stubs' seccomp filter is made of: entry @index, false behind the last
+	 * one. Needs no start(). Missing: there is no such filter. */
+	bool (*stub_call)(unsigned index, struct platform_stub_call *ret);
 };
 
 extern const struct platform_ops platform_systrap;

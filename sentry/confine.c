@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -15,12 +17,22 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/loop.h"
+#include "sentry/host_calls.h"
 
 /*
  * The Sentry is trusted with the guest's memory and files, not with the host: a hole in it must not
  * be worth much. Host files are reached only beneath the view's roots; openat2's RESOLVE_BENEATH
  * keeps our own code inside, Landlock keeps a compromised Sentry inside.
  */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define CONFINE_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define CONFINE_SANITIZER
+#endif
+#endif
 
 /* Newer than the oldest headers we build with; values from landlock(7). */
 #ifndef LANDLOCK_ACCESS_FS_REFER
@@ -150,7 +162,8 @@ static int add_rule(int fd, bool writable, void *arg)
 }
 
 /*
- * /proc, for reading alone: the platforms look at their stubs' maps and resident sizes. What is in
+ * /proc, for reading alone: the platforms look at their stubs' maps and resident sizes, and for
+ * processes of their group that nobody knows. What is in
  * it about processes outside of the sandbox and needs ptrace's right (maps, environ, mem) Landlock
  * refuses on its own.
  */
@@ -158,7 +171,7 @@ static int add_proc_rule(struct add_rule *add)
 {
 	_cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct landlock_path_beneath_attr rule = {
-		.parent_fd = fd, .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE};
+		.parent_fd = fd, .allowed_access = ACCESS_FS_READ};
 
 	if (fd < 0)
 		return -errno;
@@ -205,4 +218,139 @@ int confine_files(struct view *view, const char **ret_why)
 	if (r < 0)
 		return r;
 	return syscall(SYS_landlock_restrict_self, ruleset, 0) < 0 ? -errno : 0;
+}
+
+static int find_writable(int fd, bool writable, void *arg)
+{
+	bool *any = arg;
+
+	*any |= writable;
+	return 0;
+}
+
+bool confine_any_writable(struct view *view)
+{
+	bool any = false;
+
+	(void)view_for_each_host_root(view, find_writable, &any);
+	return any;
+}
+
+/* ---- seccomp ---- */
+
+static int add_call(scmp_filter_ctx filter, const struct host_call *call, const uint64_t *choice)
+{
+	struct scmp_arg_cmp tests[HOST_CALL_TESTS + 1];
+	unsigned count = 0;
+	int r;
+
+	for (unsigned i = 0; i < HOST_CALL_TESTS && call->tests[i].mask; i++)
+		tests[count++] = SCMP_CMP64(call->tests[i].index, SCMP_CMP_MASKED_EQ,
+			call->tests[i].mask, call->tests[i].value);
+	if (choice)
+		tests[count++] = SCMP_CMP64(
+			call->one_of.index, SCMP_CMP_MASKED_EQ, call->one_of.mask, *choice);
+	r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call->nr, count, tests);
+	return r == -EEXIST ? 0 : r;
+}
+
+/* Containers' filters refuse calls that the kernel has. */
+static bool host_lacks(long nr)
+{
+	return syscall(nr, -1, NULL, 0, 0, 0, 0) < 0 && errno == ENOSYS;
+}
+
+static int build_calls(scmp_filter_ctx filter, unsigned when)
+{
+	int r = 0;
+
+	when |= HOST_ALWAYS | (loop_has_pwait2() ? HOST_PWAIT2 : HOST_OLD_PWAIT);
+	if (host_lacks(SYS_preadv2) || host_lacks(SYS_pwritev2))
+		when |= HOST_OLD_IO;
+	if (host_lacks(SYS_statx))
+		when |= HOST_OLD_STAT;
+#ifdef CONFINE_SANITIZER
+	when |= HOST_SANITIZER;
+#endif
+	for (size_t i = 0; i < host_call_count && r == 0; i++) {
+		const struct host_call *call = &host_calls[i];
+
+		if (!(call->when & when))
+			continue;
+		if (!call->one_of.count)
+			r = add_call(filter, call, NULL);
+		for (unsigned j = 0; j < call->one_of.count && r == 0; j++)
+			r = add_call(filter, call, &call->one_of.values[j]);
+	}
+	return r;
+}
+
+/*
+ * A call that is not on the list is a bug or an attack: the process ends with SIGSYS and every
+ * guest with it, which nobody overlooks and nobody gains from; the host's audit log names the call.
+ * Other architectures (i386's int 0x80, x32) have no list at all.
+ */
+static scmp_filter_ctx new_filter(unsigned when, int *ret_error)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+
+	if (!filter) {
+		*ret_error = -ENOMEM;
+		return NULL;
+	}
+	*ret_error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (*ret_error == 0)
+		*ret_error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	/* Some threads and 60 calls: by number in a tree. */
+	if (*ret_error == 0)
+		*ret_error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	if (*ret_error == 0)
+		*ret_error = build_calls(filter, when);
+	if (*ret_error < 0) {
+		seccomp_release(filter);
+		return NULL;
+	}
+	return filter;
+}
+
+static int compare_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, 1);
+}
+
+/* What libc asks the host once and then remembers. */
+static void warm_libc_up(void)
+{
+	char bytes[2048] = {1};
+
+	/* Large sorts want to know how much memory there is. */
+	qsort(bytes, sizeof(bytes), 1, compare_bytes);
+}
+
+int confine_calls(unsigned when, const char **ret_why)
+{
+	scmp_filter_ctx filter;
+	int r;
+
+	*ret_why = "seccomp";
+	filter = new_filter(when, &r);
+	if (!filter)
+		return r;
+	warm_libc_up();
+	r = seccomp_load(filter);
+	seccomp_release(filter);
+	return r;
+}
+
+int confine_calls_export(unsigned when, int fd)
+{
+	scmp_filter_ctx filter;
+	int r;
+
+	filter = new_filter(when, &r);
+	if (!filter)
+		return r;
+	r = seccomp_export_bpf(filter, fd);
+	seccomp_release(filter);
+	return r;
 }

@@ -24,5 +24,15 @@ int confine_privileges(const char **ret_why);
  * knows these scopes.
  */
 int confine_files(struct view *view, const char **ret_why);
+/* Whether the view, not mounted yet, has a root that may be written. */
+bool confine_any_writable(struct view *view);
+/*
+ * seccomp: this process, all its threads, asks nothing of the host any more but what host_calls.h
+ * lists for @when (enum host_call_when); anything else kills it. Every helper thread runs already.
+ */
+int confine_calls(unsigned when, const char **ret_why);
+/* Writes the program that confine_calls() would install to @fd, as struct sock_filter; for tests.
+ */
+int confine_calls_export(unsigned when, int fd);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "sentry/confine.h"
 #include "sentry/control.h"
+#include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
 #include "sentry/strace.h"
 #include "sentry/task.h"
@@ -29,8 +30,8 @@
  * The Sentry's life: take what is needed of the host, give up the rest, boot, loop, report.
  *
  * The order is the design's (start-up order): limits and descriptors; host files opened; privileges
- * dropped; Landlock; the platform's zygote; then the first fiber mounts the view and starts the
- * program as pid 2.
+ * dropped; Landlock; the platform's zygote; helper threads; then the first fiber mounts the view,
+ * installs the seccomp filter and starts the program as pid 2.
  */
 
 struct kernel kernel;
@@ -40,6 +41,7 @@ static struct boot {
 	struct kernel_result *result;
 	struct view *view;
 	struct loop_fd control;
+	bool writable; /* some of the host's files may be written */
 } boot;
 
 void kernel_fail(int exit_code, const char *format, ...)
@@ -170,7 +172,30 @@ static int set_up_host(void)
 		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));
 		return r;
 	}
-	return start_platform();
+	boot.writable = confine_any_writable(boot.view); /* mounting takes the roots away */
+	r = start_platform();
+	if (r < 0)
+		return r;
+	/* Behind what is a thread's own (Landlock, capabilities), before the filter knows no clone.
+	 */
+	r = workers_start(KERNEL_WORKERS);
+	if (r < 0)
+		kernel_fail(125, "cannot start the helper threads: %s", strerror(-r));
+	return r;
+}
+
+static int confine_host_calls(void)
+{
+	unsigned when = platform == &platform_systrap ? HOST_SYSTRAP : HOST_PTRACE;
+	const char *why;
+	int r;
+
+	if (boot.writable)
+		when |= HOST_WRITABLE;
+	r = confine_calls(when, &why);
+	if (r < 0)
+		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));
+	return r;
 }
 
 /* ---- the launcher's messages ---- */
@@ -244,6 +269,14 @@ static void boot_fiber(void *arg)
 
 	if (r < 0) {
 		kernel_fail(125, "%s", message[0] ? message : strerror(-r));
+		loop_stop(0);
+		return;
+	}
+	/* Everything of the host is open: from here on it is asked for little, and no guest has
+	 * run. */
+	r = confine_host_calls();
+	if (r < 0) {
+		path_unref(&root);
 		loop_stop(0);
 		return;
 	}

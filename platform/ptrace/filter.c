@@ -41,6 +41,7 @@ struct rule {
 	uint32_t nr;
 	unsigned count;
 	struct check checks[CHECKS_MAX];
+	struct platform_stub_call words;
 };
 
 #define PROT_BITS (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -55,25 +56,45 @@ static const struct rule rules[] = {
 				.values = {MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 					MAP_PRIVATE | MAP_FIXED, MAP_SHARED | MAP_FIXED}},
 			{4, .low_only = true, .count = 2, .values = {PT_STUB_SLOT, UINT32_MAX}},
-		}},
-	{SYS_munmap, 0, {{0}}},
-	{SYS_mprotect, 1, {{2, .ignore = PROT_BITS, .count = 1, .values = {0}}}},
-	{SYS_mremap, 1, {{3, .count = 2, .values = {0, MREMAP_MAYMOVE | MREMAP_FIXED}}}},
-	{SYS_madvise, 1,
-		{{2, .low_only = true, .count = STUB_ADVICE_COUNT, .values = STUB_ADVICE}}},
+		},
+		{"mmap", "fixed; private, or a shared file; descriptor -1 or the transfer slot",
+			"guest memory"}},
+	{SYS_munmap, 0, {{0}}, {"munmap", "", "guest memory"}},
+	{SYS_mprotect, 1, {{2, .ignore = PROT_BITS, .count = 1, .values = {0}}},
+		{"mprotect", "PROT_READ, PROT_WRITE, PROT_EXEC", "guest memory"}},
+	{SYS_mremap, 1, {{3, .count = 2, .values = {0, MREMAP_MAYMOVE | MREMAP_FIXED}}},
+		{"mremap", "in place, or MREMAP_MAYMOVE|MREMAP_FIXED", "guest memory"}},
+	{SYS_madvise, 1, {{2, .low_only = true, .count = STUB_ADVICE_COUNT, .values = STUB_ADVICE}},
+		{"madvise", "not REMOVE, MERGEABLE, COLLAPSE, HWPOISON, SOFT_OFFLINE, PAGEOUT",
+			"guest memory"}},
 	{SYS_futex, 1,
 		{{1, .ignore = FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME, .low_only = true,
-			.count = STUB_FUTEX_COUNT, .values = STUB_FUTEX}}},
+			.count = STUB_FUTEX_COUNT, .values = STUB_FUTEX}},
+		{"futex", "WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET",
+			"the guest's futexes on its own memory"}},
 	{SYS_recvmsg, 2,
 		{
 			{0, .count = 1, .values = {PT_STUB_SOCKET}},
 			{2, .count = 1, .values = {MSG_DONTWAIT}},
-		}},
-	{SYS_close, 1, {{0, .count = 1, .values = {PT_STUB_SLOT}}}},
-	{SYS_clone, 1, {{0, .count = 2, .values = {PT_CLONE_FORK, PT_CLONE_THREAD}}}},
-	{SYS_exit, 0, {{0}}},
-	{SYS_restart_syscall, 0, {{0}}},
+		},
+		{"recvmsg", "the transfer socket, MSG_DONTWAIT", "descriptors for mappings"}},
+	{SYS_close, 1, {{0, .count = 1, .values = {PT_STUB_SLOT}}},
+		{"close", "the transfer slot", "after a descriptor was mapped"}},
+	{SYS_clone, 1, {{0, .count = 2, .values = {PT_CLONE_FORK, PT_CLONE_THREAD}}},
+		{"clone", "a process's or a thread's exact flags", "fork and threads"}},
+	{SYS_exit, 0, {{0}}, {"exit", "", "a thread ends"}},
+	{SYS_restart_syscall, 0, {{0}},
+		{"restart_syscall", "",
+			"the kernel re-enters a timed futex wait by it after stop and continue"}},
 };
+
+bool ptrace_stub_call(unsigned index, struct platform_stub_call *ret)
+{
+	if (index >= array_size(rules))
+		return false;
+	*ret = rules[index].words;
+	return true;
+}
 
 static struct sock_filter program[PROGRAM_MAX];
 static unsigned program_count;

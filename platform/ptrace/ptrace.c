@@ -202,4 +202,5 @@ const struct platform_ops platform_ptrace = {
 	.guest_end = ptrace_guest_end,
 	.cpu_time = ptrace_cpu_time,
 	.resident_size = ptrace_resident_size,
+	.stub_call = ptrace_stub_call,
 };

@@ -193,6 +193,7 @@ extern const size_t inject_code_size;
 
 struct sock_filter;
 const struct sock_filter *filter_program(unsigned short *ret_count);
+bool ptrace_stub_call(unsigned index, struct platform_stub_call *ret);
 
 /* fault.c */
 

@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "platform/systrap/filter.h"
 #include "platform/systrap/probe.h"
 #include "platform/systrap/zygote.h"
 
@@ -129,6 +130,17 @@ static gaddr_t guest_end(void)
 	return GADDR(STUB_BASE);
 }
 
+static bool stub_call(unsigned index, struct platform_stub_call *ret)
+{
+	const struct filter_rule *rule = &systrap_filter_rules[index];
+
+	if (index >= systrap_filter_rule_count)
+		return false;
+	*ret = (struct platform_stub_call){
+		rule->name, rule->constraint, rule->reason, rule->notify};
+	return true;
+}
+
 const struct platform_ops platform_systrap = {
 	.name = "systrap",
 	.probe = systrap_probe,
@@ -157,4 +169,5 @@ const struct platform_ops platform_systrap = {
 	.guest_end = guest_end,
 	.cpu_time = systrap_cpu_time,
 	.resident_size = systrap_resident_size,
+	.stub_call = stub_call,
 };

@@ -23,6 +23,8 @@ _Static_assert(
 _Static_assert(offsetof(struct guest_regs, gs_base) == offsetof(struct channel_regs, gs_base),
 	"same order");
 
+_Static_assert(STUB_KICK_SIGNAL == PLATFORM_KICK_SIGNAL, "the Sentry's filter allows this one");
+
 static void take_event(struct systrap_thread *thread, struct platform_event *event)
 {
 	const struct channel_request *request = &thread->snapshot.request;

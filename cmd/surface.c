@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd/commands.h"
+#include "platform/platform.h"
+#include "sentry/host_calls.h"
+
+/* `sentry surface`: what the host kernel can be asked, by whom, and what holds that. Printed from
+ * the lists that the seccomp filters are made of. */
+
+static const char usage_text[] = "usage: sentry surface [--format table|json] [--platform "
+				 "systrap|ptrace]\n";
+
+static const struct platform_ops *const platforms[] = {&platform_systrap, &platform_ptrace};
+
+static unsigned default_set(const struct platform_ops *ops)
+{
+	return HOST_ALWAYS | HOST_PWAIT2 | (ops == &platform_systrap ? HOST_SYSTRAP : HOST_PTRACE);
+}
+
+/* NULL: not on this platform's lists, or never in a program that is shipped. */
+static const char *when_words(const struct host_call *call, const struct platform_ops *ops)
+{
+	if (call->when & HOST_ALWAYS)
+		return "always";
+	if (call->when & default_set(ops) & (HOST_SYSTRAP | HOST_PTRACE))
+		return ops->name;
+	if (call->when & HOST_PWAIT2)
+		return "always";
+	if (call->when & (HOST_OLD_PWAIT | HOST_OLD_IO | HOST_OLD_STAT))
+		return "old hosts"; /* instead of a newer one */
+	if (call->when & HOST_WRITABLE)
+		return "writable";
+	return NULL;
+}
+
+struct counts {
+	unsigned sentry, writable, stub;
+};
+
+static struct counts count(const struct platform_ops *ops)
+{
+	struct counts counts = {0};
+	struct platform_stub_call stub;
+
+	for (size_t i = 0; i < host_call_count; i++) {
+		if (host_calls[i].when & default_set(ops))
+			counts.sentry++;
+		else if (host_calls[i].when & HOST_WRITABLE)
+			counts.writable++;
+	}
+	while (ops->stub_call(counts.stub, &stub))
+		counts.stub++;
+	return counts;
+}
+
+/* ---- table ---- */
+
+static void print_row(const char *name, const char *when, const char *constraint, const char *rest,
+	const char *reason)
+{
+	printf("%-18s %-9s %s\n", name, when, reason);
+	if (*constraint)
+		printf("%29s seccomp: %s\n", "", constraint);
+	if (*rest)
+		printf("%29s %s\n", "", rest);
+}
+
+static void print_table(const struct platform_ops *ops)
+{
+	struct counts counts = count(ops);
+	struct platform_stub_call stub;
+
+	printf("The Sentry on %s: %u host calls; %u more with writable mounts. Everything else "
+	       "ends "
+	       "it with SIGSYS.\n\n",
+		ops->name, counts.sentry, counts.writable);
+	for (size_t i = 0; i < host_call_count; i++) {
+		const struct host_call *call = &host_calls[i];
+		const char *when = when_words(call, ops);
+
+		if (when)
+			print_row(call->name, when, call->constraint, call->rest, call->reason);
+	}
+	printf("\nA stub on %s: %u host calls, from its own text alone; from guest code none.\n\n",
+		ops->name, counts.stub);
+	for (unsigned i = 0; ops->stub_call(i, &stub); i++)
+		print_row(stub.name, stub.asks ? "asks" : "always", stub.constraint,
+			stub.asks ? "the Sentry answers each of them" : "", stub.reason);
+}
+
+/* ---- JSON ---- */
+
+static cJSON *row_json(const char *name, const char *when, const char *constraint, const char *rest,
+	const char *reason)
+{
+	cJSON *row = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(row, "call", name);
+	cJSON_AddStringToObject(row, "when", when);
+	cJSON_AddStringToObject(row, "seccomp", constraint);
+	cJSON_AddStringToObject(row, "beyond_seccomp", rest);
+	cJSON_AddStringToObject(row, "reason", reason);
+	return row;
+}
+
+static void add_platform(cJSON *root, const struct platform_ops *ops)
+{
+	cJSON *object = cJSON_AddObjectToObject(root, ops->name);
+	cJSON *number = cJSON_AddObjectToObject(object, "counts");
+	cJSON *sentry = cJSON_AddArrayToObject(object, "sentry");
+	cJSON *stubs = cJSON_AddArrayToObject(object, "stub");
+	struct counts counts = count(ops);
+	struct platform_stub_call stub;
+
+	cJSON_AddNumberToObject(number, "sentry", counts.sentry);
+	cJSON_AddNumberToObject(number, "sentry_writable_mounts", counts.writable);
+	cJSON_AddNumberToObject(number, "stub", counts.stub);
+	for (size_t i = 0; i < host_call_count; i++) {
+		const struct host_call *call = &host_calls[i];
+		const char *when = when_words(call, ops);
+
+		if (when) {
+			cJSON *row = row_json(
+				call->name, when, call->constraint, call->rest, call->reason);
+
+			cJSON_AddNumberToObject(row, "number", call->nr);
+			cJSON_AddItemToArray(sentry, row);
+		}
+	}
+	for (unsigned i = 0; ops->stub_call(i, &stub); i++)
+		cJSON_AddItemToArray(stubs, row_json(stub.name, stub.asks ? "asks" : "always",
+						    stub.constraint, "", stub.reason));
+}
+
+static int print_json(const struct platform_ops *only)
+{
+	cJSON *root = cJSON_CreateObject();
+	char *text;
+
+	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
+		if (!only || only == platforms[i])
+			add_platform(root, platforms[i]);
+	}
+	text = cJSON_Print(root);
+	cJSON_Delete(root);
+	if (!text)
+		return 125;
+	puts(text);
+	free(text);
+	return 0;
+}
+
+/* ---- the command ---- */
+
+/* The value of "--name VALUE" or "--name=VALUE", NULL when @argv[*i] is another option. */
+static const char *option_value(const char *name, int argc, char **argv, int *i)
+{
+	size_t size = strlen(name);
+
+	if (strncmp(argv[*i], name, size) != 0)
+		return NULL;
+	if (argv[*i][size] == '=')
+		return argv[*i] + size + 1;
+	return argv[*i][size] == '\0' && *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static int usage_error(const char *what, const char *value)
+{
+	fprintf(stderr, "sentry surface: %s '%s'.\n%s", what, value, usage_text);
+	return 125;
+}
+
+int command_surface(int argc, char **argv)
+{
+	const struct platform_ops *only = NULL;
+	const char *format = "table", *value;
+
+	for (int i = 1; i < argc; i++) {
+		if ((value = option_value("--format", argc, argv, &i))) {
+			format = value;
+		} else if ((value = option_value("--platform", argc, argv, &i))) {
+			only = NULL;
+			for (size_t j = 0; j < sizeof(platforms) / sizeof(platforms[0]); j++) {
+				if (strcmp(platforms[j]->name, value) == 0)
+					only = platforms[j];
+			}
+			if (!only)
+				return usage_error("no platform", value);
+		} else {
+			return usage_error("unknown argument", argv[i]);
+		}
+	}
+	if (strcmp(format, "json") == 0)
+		return print_json(only);
+	if (strcmp(format, "table") != 0)
+		return usage_error("no format", format);
+	print_table(only ? only : platforms[0]);
+	return 0;
+}
