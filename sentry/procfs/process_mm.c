@@ -60,12 +60,27 @@ static void show_vma(struct seq *seq, const struct vma *vma)
 	show_vma_name(seq, vma, line);
 }
 
+#define VMAS_PER_TURN 256
+
+/* A turn for the others; the list may be another one after it, the mm is not. */
+static void vma_turn(size_t index)
+{
+	if (index % VMAS_PER_TURN == VMAS_PER_TURN - 1 && fiber_current())
+		fiber_yield();
+}
+
 int proc_show_maps(const struct pseudo_node *node, struct seq *seq)
 {
-	const struct mm *mm = node_mm(node);
+	struct mm *mm = node_mm(node);
 
-	for (size_t i = 0; mm && i < mm->vma_count; i++)
+	if (!mm)
+		return 0;
+	mm_ref(mm);
+	for (size_t i = 0; i < mm->vma_count && !seq->failed; i++) {
 		show_vma(seq, mm->vmas[i]);
+		vma_turn(i);
+	}
+	mm_unref(mm);
 	return 0;
 }
 
@@ -100,9 +115,12 @@ static void show_vma_flags(struct seq *seq, const struct vma *vma)
 /* The lines that are known: which pages are resident is the host's. */
 int proc_show_smaps(const struct pseudo_node *node, struct seq *seq)
 {
-	const struct mm *mm = node_mm(node);
+	struct mm *mm = node_mm(node);
 
-	for (size_t i = 0; mm && i < mm->vma_count; i++) {
+	if (!mm)
+		return 0;
+	mm_ref(mm);
+	for (size_t i = 0; i < mm->vma_count && !seq->failed; i++) {
 		const struct vma *vma = mm->vmas[i];
 
 		show_vma(seq, vma);
@@ -111,7 +129,9 @@ int proc_show_smaps(const struct pseudo_node *node, struct seq *seq)
 			"kB\n",
 			(unsigned long long)((vma->end - vma->start) / 1024), 4u, 4u);
 		show_vma_flags(seq, vma);
+		vma_turn(i);
 	}
+	mm_unref(mm);
 	return 0;
 }
 

@@ -366,11 +366,32 @@ static const struct inode_ops pseudo_magic_link_ops = {
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
-struct pseudo_text {
-	bool made;
-	char *data; /* owned */
-	size_t size;
+/* What open files hold together: a guest can open many and never read on. */
+#define TEXTS_SIZE_MAX (64ul << 20)
+
+/* Counted: a reader's copy sleeps, and another may make the text anew meanwhile. */
+struct pseudo_data {
+	struct refcount refs;
+	char *bytes; /* owned */
+	size_t size, capacity;
 };
+
+struct pseudo_text {
+	struct pseudo_data *data; /* NULL: not made yet */
+};
+
+static size_t texts_size;
+
+static void data_unref(struct pseudo_data *data)
+{
+	if (!data || !refcount_put(&data->refs))
+		return;
+	texts_size -= data->capacity;
+	free(data->bytes);
+	free(data);
+}
+
+DEFINE_CLEANUP(data_unref, struct pseudo_data *)
 
 static int text_make(struct file *file, struct pseudo_text *text)
 {
@@ -378,6 +399,7 @@ static int text_make(struct file *file, struct pseudo_text *text)
 	struct vfs_ctx ctx = {.cred = file->cred, .fsize_limit = UINT64_MAX};
 	struct seq seq = {.ctx = &ctx};
 	struct task *reader = task_current();
+	struct pseudo_data *data;
 	int status;
 
 	if (!node->entry->show)
@@ -389,33 +411,42 @@ static int text_make(struct file *file, struct pseudo_text *text)
 		ctx.task = reader;
 	}
 	status = node->entry->show(node, &seq);
-	if (status == 0 && seq.failed)
+	if (status == 0 && (seq.failed || texts_size + seq.capacity > TEXTS_SIZE_MAX))
 		status = -ENOMEM;
-	if (status < 0) {
+	data = status == 0 ? malloc(sizeof(*data)) : NULL;
+	if (!data) {
 		free(seq.data);
-		return status;
+		return status < 0 ? status : -ENOMEM;
 	}
-	free(text->data);
-	*text = (struct pseudo_text){.made = true, .data = seq.data, .size = seq.size};
+	*data = (struct pseudo_data){.refs = REFCOUNT_ONE,
+		.bytes = seq.data,
+		.size = seq.size,
+		.capacity = seq.capacity};
+	texts_size += seq.capacity;
+	data_unref(text->data);
+	text->data = data;
 	return 0;
 }
 
 static ssize_t pseudo_read(struct file *file, struct uio *uio, int64_t *pos)
 {
+	_cleanup_(cleanup_data_unref) struct pseudo_data *data = NULL;
 	struct pseudo_text *text = file->private;
 	size_t size;
 	ssize_t put;
 
-	if (!text->made || *pos == 0) {
+	if (!text->data || *pos == 0) {
 		int status = text_make(file, text);
 
 		if (status < 0)
 			return status;
 	}
-	if (*pos < 0 || (uint64_t)*pos >= text->size)
+	data = text->data;
+	refcount_get(&data->refs);
+	if (*pos < 0 || (uint64_t)*pos >= data->size)
 		return 0;
-	size = min_of((uint64_t)text->size - (uint64_t)*pos, uio->resid);
-	put = uio_copy_to(uio, text->data + *pos, size);
+	size = min_of((uint64_t)data->size - (uint64_t)*pos, uio->resid);
+	put = uio_copy_to(uio, data->bytes + *pos, size);
 	if (put <= 0)
 		return size == 0 ? 0 : put < 0 ? put : -EFAULT;
 	*pos += put;
@@ -451,14 +482,15 @@ static int64_t pseudo_seek(struct file *file, int64_t offset, int whence)
 
 	if (whence != LX_SEEK_SET && whence != LX_SEEK_CUR)
 		return -EINVAL; /* seq_lseek() */
-	return file_generic_seek(file, offset, whence, text->size, INT64_MAX);
+	return file_generic_seek(
+		file, offset, whence, text->data ? text->data->size : 0, INT64_MAX);
 }
 
 static void pseudo_release(struct file *file)
 {
 	struct pseudo_text *text = file->private;
 
-	free(text->data);
+	data_unref(text->data);
 	free(text);
 }
 
