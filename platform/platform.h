@@ -200,8 +200,8 @@ struct platform_ops {
 	/* The raw XSAVE image (standard format, as in a signal frame) of a stopped thread. Returns
 	 * its size or -errno. May sleep. */
 	ssize_t (*fpu_get)(struct platform_thread *thread, void *image, size_t capacity);
-	/* Loads an image; garbage in it may kill the guest thread, nothing else. -EINVAL for a bad
-	 * size. May sleep. */
+	/* Loads an image, no later than at the next return to the guest; garbage in it may kill the
+	 * guest thread, nothing else. -EINVAL for a bad size. May sleep. */
 	int (*fpu_set)(struct platform_thread *thread, const void *image, size_t size);
 	/* Resets the FPU to its state after execve. */
 	int (*fpu_reset)(struct platform_thread *thread);
@@ -221,6 +221,11 @@ struct platform_ops {
 	 */
 	size_t (*string_at_hand)(
 		struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
+	/*
+	 * The @size bytes at @src will be wanted when the thread calls exit or exit_group: they may
+	 * travel with that. Missing: they do not.
+	 */
+	void (*prefetch_at_exit)(struct platform_thread *thread, gaddr_t src, size_t size);
 	ssize_t (*copy_out)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 	/*
@@ -229,6 +234,14 @@ struct platform_ops {
 	 * copied at once. For results whose loss undoes nothing.
 	 */
 	int (*copy_out_deferred)(
+		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+
+	/*
+	 * As copy_out, no later than the thread's next return to the guest, and a fault is nobody's
+	 * business (clear_child_tid and the like). Ordered with what else is asked of the thread.
+	 * Missing: copy_out.
+	 */
+	void (*copy_out_lossy)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 
 	/* Mapping operations by a stopped thread in its own address space; one at a time for each.

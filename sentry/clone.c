@@ -279,6 +279,10 @@ static int make_child(struct task *task, const struct clone_request *request,
 		if (r < 0)
 			goto fail;
 	}
+	/* A thread finds its number in the shared memory when it begins. This travels with the
+	 * clone. */
+	if ((request->flags & LX_CLONE_PARENT_SETTID) && (request->flags & LX_CLONE_VM))
+		guest_write_lossy(task, request->parent_tid, &pid->nr, sizeof(pid->nr));
 	r = clone_thread(task, child, request);
 	if (r < 0)
 		goto fail;
@@ -334,8 +338,9 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 		(void)itimers_limit_changed(group);
 	if (child->vfork)
 		(void)task_ref(child);
-	if (request->flags & LX_CLONE_PARENT_SETTID)
-		(void)guest_write(task, request->parent_tid, &tid, sizeof(tid));
+	/* A process's is not in the copy that the child got. */
+	if ((request->flags & LX_CLONE_PARENT_SETTID) && !(request->flags & LX_CLONE_VM))
+		guest_write_lossy(task, request->parent_tid, &tid, sizeof(tid));
 	task_let_run(child);
 	if (child->vfork) {
 		wait_vfork(task, child);

@@ -160,8 +160,11 @@ void task_release_memory(struct task *task)
 		if (!gaddr_is_null(task->clear_child_tid) && task->mm->refs.count > 1) {
 			const int32_t zero = 0;
 
-			if (guest_write(task, task->clear_child_tid, &zero, sizeof(zero)) == 0)
-				wake_futex(task, task->clear_child_tid);
+			/* Both in one exchange; that the address is bad harms nobody
+			 * (mm_release()).
+			 */
+			guest_write_lossy(task, task->clear_child_tid, &zero, sizeof(zero));
+			wake_futex(task, task->clear_child_tid);
 		}
 	}
 	task->robust_list = GADDR_NULL;
@@ -392,7 +395,9 @@ static void release_resources(struct task *task)
 	if (task->fs)
 		fs_context_unref(TAKE(task->fs));
 	if (task->thread) {
-		if (platform->resident_size(task->thread->as, &resident) == 0 &&
+		/* The last thread tells for all. */
+		if (group->live_count == 0 &&
+			platform->resident_size(task->thread->as, &resident) == 0 &&
 			group->dead_threads.max_rss < resident)
 			group->dead_threads.max_rss = resident;
 		task_keep_cpu_time(task);

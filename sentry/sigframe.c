@@ -282,13 +282,28 @@ static bool fpu_image_valid(const uint8_t *image, size_t size, uint64_t allowed)
 	return true;
 }
 
+/* The size of the platform's images: the same for all threads, so it is asked once. */
+static ssize_t platform_image_size(struct task *task, void *scratch)
+{
+	static ssize_t known;
+
+	if (known == 0) {
+		ssize_t size = platform->fpu_get(task->thread, scratch, PLATFORM_FPU_MAX);
+
+		if (size < FXSAVE_SIZE)
+			return size;
+		known = size;
+	}
+	return known;
+}
+
 /*
  * fpu__restore_sig(): the whole XSAVE area when its magics say that there is one, else only the
  * FXSAVE part, with the extended features reset.
  */
 static int restore_fpu(struct task *task, uint64_t addr)
 {
-	_cleanup_free_ uint8_t *image = NULL, *present = NULL;
+	_cleanup_free_ uint8_t *image = NULL;
 	struct lx_fpstate *fx;
 	struct lx_xsave_header *header;
 	struct xstate state;
@@ -297,13 +312,13 @@ static int restore_fpu(struct task *task, uint64_t addr)
 
 	if (addr == 0)
 		return platform->fpu_reset(task->thread);
-	present = malloc(PLATFORM_FPU_MAX);
 	image = calloc(1, PLATFORM_FPU_MAX);
-	if (!present || !image)
+	if (!image)
 		return -ENOMEM;
-	full_size = platform->fpu_get(task->thread, present, PLATFORM_FPU_MAX);
+	full_size = platform_image_size(task, image);
 	if (full_size < FXSAVE_SIZE || full_size > PLATFORM_FPU_MAX)
 		return -EFAULT;
+	memset(image, 0, (size_t)full_size);
 	fx = (struct lx_fpstate *)image;
 	header = (struct lx_xsave_header *)(image + FXSAVE_SIZE);
 	state = usable_xstate((size_t)full_size);

@@ -310,7 +310,7 @@ void task_main(void *arg)
 		/* schedule_tail(): a bad address is the guest's loss. */
 		int32_t tid = task->pid->nr;
 
-		(void)guest_write(task, tid_addr, &tid, sizeof(tid));
+		guest_write_lossy(task, tid_addr, &tid, sizeof(tid));
 	}
 	for (;;) {
 		if (task->signal_wake || task->restore_blocked ||

@@ -219,6 +219,8 @@ int guest_write(
 	struct task *task, gaddr_t dst, const void *src, size_t size); /* done when it returns */
 int guest_write_result(struct task *task, gaddr_t dst, const void *src,
 	size_t size); /* deferred: see platform copy_out_deferred */
+/* As platform copy_out_lossy: before the task's return to the guest, if it can be written. */
+void guest_write_lossy(struct task *task, gaddr_t dst, const void *src, size_t size);
 /* A NUL-terminated string into a buffer of @capacity. Returns its length, -EFAULT, or
  * -ENAMETOOLONG. */
 ssize_t guest_read_string(struct task *task, char *dst, gaddr_t src, size_t capacity);

@@ -62,6 +62,16 @@ int guest_write_result(struct task *task, gaddr_t dst, const void *src, size_t s
 	return r == -ESRCH ? -EINTR : r;
 }
 
+void guest_write_lossy(struct task *task, gaddr_t dst, const void *src, size_t size)
+{
+	if (!task->thread || size_below_end(dst, size) != size)
+		return;
+	if (platform->copy_out_lossy)
+		platform->copy_out_lossy(task->thread, dst, src, size);
+	else
+		(void)platform->copy_out(task->thread, dst, src, size);
+}
+
 ssize_t guest_read_string(struct task *task, char *dst, gaddr_t src, size_t capacity)
 {
 	size_t done = 0;

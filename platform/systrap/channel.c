@@ -140,6 +140,7 @@ struct channel_command *systrap_command_add(
 		return NULL;
 	command = &thread->slot->reply.commands[thread->pending_commands++];
 	command->kind = kind;
+	command->nr = 0;
 	return command;
 }
 
@@ -155,8 +156,14 @@ int systrap_commands_run(struct systrap_thread *thread, uint32_t flags)
 	systrap_check_arm();
 	systrap_channel_reply(thread, flags);
 	err = systrap_wait_request(thread);
+	for (unsigned i = 0; i < thread->deferred_count && err == 0; i++) {
+		if (thread->deferred_sizes[i] != DEFERRED_LOSSY &&
+			systrap_result(thread, i) != (int64_t)thread->deferred_sizes[i])
+			thread->pending_fault = true;
+	}
 	thread->pending_commands = 0;
 	thread->pending_data = 0;
+	thread->deferred_count = 0;
 	return err;
 }
 
@@ -169,38 +176,67 @@ int systrap_host_call(
 	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t *ret_result)
 {
 	struct channel_command *command;
+	unsigned index;
 	int err;
 
-	err = systrap_flush(thread);
+	err = systrap_make_room(thread, 1, 0);
 	if (err < 0)
 		return err;
+	index = thread->pending_commands;
 	command = systrap_command_add(thread, COMMAND_HOST);
 	command->nr = nr;
 	memcpy(command->args, args, sizeof(command->args));
 	err = systrap_commands_run(thread, 0);
 	if (err < 0)
 		return err;
-	*ret_result = systrap_result(thread, 0);
+	*ret_result = systrap_result(thread, index);
 	return 0;
 }
 
 int systrap_flush(struct systrap_thread *thread)
 {
-	unsigned count = thread->pending_commands;
-	int err;
-
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
-	if (count == 0)
+	if (thread->pending_commands == 0)
 		return 0;
-	err = systrap_commands_run(thread, 0);
-	if (err < 0)
-		return err;
-	for (unsigned i = 0; i < count; i++) {
-		if (systrap_result(thread, i) != (int64_t)thread->deferred_sizes[i])
-			thread->pending_fault = true;
+	return systrap_commands_run(thread, 0);
+}
+
+int systrap_make_room(struct systrap_thread *thread, unsigned count, size_t size)
+{
+	if (thread->state == SYSTRAP_DEAD)
+		return -ESRCH;
+	if (count <= CHANNEL_COMMANDS_MAX - thread->pending_commands &&
+		size <= CHANNEL_DATA_SIZE - thread->pending_data)
+		return 0;
+	return systrap_flush(thread);
+}
+
+struct channel_command *systrap_command_defer(
+	struct systrap_thread *thread, enum channel_command_kind kind, uint32_t expected)
+{
+	sentry_assert(thread->deferred_count == thread->pending_commands);
+	thread->deferred_sizes[thread->deferred_count++] = expected;
+	return systrap_command_add(thread, kind);
+}
+
+bool systrap_deferred_matter(const struct systrap_thread *thread)
+{
+	for (unsigned i = 0; i < thread->deferred_count; i++) {
+		if (thread->deferred_sizes[i] != DEFERRED_LOSSY)
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+uint32_t systrap_data_take(struct systrap_thread *thread, size_t size)
+{
+	uint32_t offset = thread->pending_data;
+
+	sentry_assert(size <= CHANNEL_DATA_SIZE - offset);
+	thread->pending_data +=
+		(uint32_t)min_of((size + 15) & ~15ul, (size_t)(CHANNEL_DATA_SIZE - offset));
+	return offset;
 }
 
 int systrap_need_doorbell(struct systrap_thread *thread)

@@ -124,6 +124,7 @@ static int fork_attach(struct systrap_clone *clone, struct systrap_thread *paren
 	if (err < 0)
 		return -EAGAIN;
 	as->stacks_used[parent->stack_index / 64] |= 1ull << (parent->stack_index % 64);
+	memcpy(as->stacks_mapped, parent->as->stacks_mapped, sizeof(as->stacks_mapped));
 	return systrap_thread_new(ret_child, as, clone->tid, 0, parent->stack_index, true);
 }
 
@@ -204,8 +205,9 @@ static int attach_segment(struct systrap_thread *thread, unsigned segment)
 static int thread_start(struct systrap_thread *parent, unsigned slot, unsigned stack,
 	struct systrap_clone *clone, struct systrap_thread **ret_child)
 {
+	bool mapped = parent->as->stacks_mapped[stack / 64] >> (stack % 64) & 1;
 	struct channel_command *command;
-	int64_t result;
+	unsigned index;
 	int err;
 
 	if (systrap_segment_fd(parent->as, slot / CHANNEL_SEGMENT_SLOTS) >= 0) {
@@ -213,11 +215,19 @@ static int thread_start(struct systrap_thread *parent, unsigned slot, unsigned s
 		if (err < 0)
 			return err;
 	}
-	command = systrap_command_add(parent, COMMAND_HOST);
-	command->nr = SYS_mmap;
-	memcpy(command->args,
-		(const uint64_t[6]){stack_address(stack), STUB_STACK_SIZE, 3, 0x32, UINT64_MAX, 0},
-		sizeof(command->args));
+	err = systrap_make_room(parent, 2, 0);
+	if (err < 0)
+		return err;
+	index = parent->pending_commands;
+	/* A stack stays mapped when its thread ends, for the next one. */
+	if (!mapped) {
+		command = systrap_command_add(parent, COMMAND_HOST);
+		command->nr = SYS_mmap;
+		memcpy(command->args,
+			(const uint64_t[6]){
+				stack_address(stack), STUB_STACK_SIZE, 3, 0x32, UINT64_MAX, 0},
+			sizeof(command->args));
+	}
 	command = systrap_command_add(parent, COMMAND_THREAD);
 	command->args[0] = clone->token;
 	command->args[1] = stack_address(stack);
@@ -225,10 +235,12 @@ static int thread_start(struct systrap_thread *parent, unsigned slot, unsigned s
 	err = systrap_commands_run(parent, 0);
 	if (err < 0)
 		return err;
-	result = systrap_result(parent, 1);
-	if (systrap_result(parent, 0) != (int64_t)stack_address(stack))
-		return -ENOMEM;
-	err = clone_wait_child(clone, result);
+	if (!mapped) {
+		if (systrap_result(parent, index++) != (int64_t)stack_address(stack))
+			return -ENOMEM;
+		parent->as->stacks_mapped[stack / 64] |= 1ull << (stack % 64);
+	}
+	err = clone_wait_child(clone, systrap_result(parent, index));
 	if (err < 0)
 		return err;
 	return systrap_thread_new(ret_child, parent->as, clone->tid, slot, stack, false);
@@ -280,7 +292,7 @@ int systrap_thread_clone(struct platform_thread *head, const struct platform_clo
 	fiber_mutex_lock(&parent->as->transfer);
 	/* The child inherits the CPUs of its parent, who may be kept away from ours. */
 	systrap_spin_leave(parent);
-	err = systrap_flush(parent);
+	err = clone->new_as ? systrap_flush(parent) : 0;
 	if (err == 0)
 		err = clone->new_as ? fork_space(parent, &child) : new_thread(parent, &child);
 	fiber_mutex_unlock(&parent->as->transfer);

@@ -71,21 +71,22 @@ static void snapshot_write(
 
 /* ---- copies ---- */
 
-/* One copy by the stub. @size <= CHANNEL_DATA_SIZE. Bytes copied, or -ESRCH. */
-static ssize_t stub_copy(
-	struct systrap_thread *thread, enum channel_command_kind kind, uint64_t addr, size_t size)
+/* One copy by the stub, through the data area at @offset. Bytes copied, or -ESRCH. */
+static ssize_t stub_copy(struct systrap_thread *thread, enum channel_command_kind kind,
+	uint64_t addr, size_t size, uint32_t offset)
 {
+	unsigned index = thread->pending_commands;
 	struct channel_command *command = systrap_command_add(thread, kind);
 	int64_t result;
 	int err;
 
 	command->args[0] = addr;
 	command->args[1] = size;
-	command->args[2] = 0;
+	command->args[2] = offset;
 	err = systrap_commands_run(thread, 0);
 	if (err < 0)
 		return err;
-	result = systrap_result(thread, 0);
+	result = systrap_result(thread, index);
 	if (result < 0 || result > (int64_t)size)
 		return 0;
 	return result;
@@ -97,6 +98,14 @@ size_t systrap_string_at_hand(struct platform_thread *head, char *dst, gaddr_t s
 	const char *end = got ? memchr(dst, '\0', got) : NULL;
 
 	return end ? (size_t)(end - dst) + 1 : 0;
+}
+
+void systrap_prefetch_at_exit(struct platform_thread *head, gaddr_t src, size_t size)
+{
+	struct channel_reply *reply = &systrap_thread(head)->slot->reply;
+
+	reply->exit_addr = src.v;
+	reply->exit_size = (uint32_t)min_of(size, (size_t)CHANNEL_DATA_SIZE);
 }
 
 ssize_t systrap_copy_in(struct platform_thread *head, void *dst, gaddr_t src, size_t size)
@@ -111,6 +120,7 @@ ssize_t systrap_copy_in(struct platform_thread *head, void *dst, gaddr_t src, si
 	while (done < size) {
 		uint64_t addr = src.v + done;
 		size_t chunk = snapshot_read(thread, (uint8_t *)dst + done, addr, size - done);
+		uint32_t offset;
 		ssize_t copied;
 		int err;
 
@@ -118,14 +128,15 @@ ssize_t systrap_copy_in(struct platform_thread *head, void *dst, gaddr_t src, si
 			done += chunk;
 			continue;
 		}
-		err = systrap_flush(thread);
+		chunk = min_of(snapshot_gap(thread, addr, size - done), (size_t)CHANNEL_DATA_SIZE);
+		err = systrap_make_room(thread, 1, chunk);
 		if (err < 0)
 			return err;
-		chunk = min_of(snapshot_gap(thread, addr, size - done), (size_t)CHANNEL_DATA_SIZE);
-		copied = stub_copy(thread, COMMAND_COPY_IN, addr, chunk);
+		offset = thread->pending_data;
+		copied = stub_copy(thread, COMMAND_COPY_IN, addr, chunk, offset);
 		if (copied < 0)
 			return copied;
-		memcpy((uint8_t *)dst + done, thread->slot->data, (size_t)copied);
+		memcpy((uint8_t *)dst + done, thread->slot->data + offset, (size_t)copied);
 		done += (size_t)copied;
 		if ((size_t)copied < chunk)
 			break;
@@ -141,15 +152,19 @@ ssize_t systrap_copy_out(struct platform_thread *head, gaddr_t dst, const void *
 
 	if (size > SSIZE_MAX)
 		size = SSIZE_MAX;
-	err = systrap_flush(thread);
-	if (err < 0)
-		return err;
+	if (thread->state == SYSTRAP_DEAD)
+		return -ESRCH;
 	while (done < size) {
 		size_t chunk = min_of(size - done, (size_t)CHANNEL_DATA_SIZE);
+		uint32_t offset;
 		ssize_t copied;
 
-		memcpy(thread->slot->data, (const uint8_t *)src + done, chunk);
-		copied = stub_copy(thread, COMMAND_COPY_OUT, dst.v + done, chunk);
+		err = systrap_make_room(thread, 1, chunk);
+		if (err < 0)
+			return err;
+		offset = thread->pending_data;
+		memcpy(thread->slot->data + offset, (const uint8_t *)src + done, chunk);
+		copied = stub_copy(thread, COMMAND_COPY_OUT, dst.v + done, chunk, offset);
 		if (copied < 0)
 			return copied;
 		snapshot_write(thread, dst.v + done, (const uint8_t *)src + done, (size_t)copied);
@@ -160,34 +175,49 @@ ssize_t systrap_copy_out(struct platform_thread *head, gaddr_t dst, const void *
 	return (ssize_t)done;
 }
 
+static bool defer_copy_out(
+	struct systrap_thread *thread, uint64_t dst, const void *src, size_t size, bool lossy)
+{
+	struct channel_command *command;
+	uint32_t offset;
+
+	if (size > CHANNEL_DATA_SIZE - thread->pending_data ||
+		thread->pending_commands >= CHANNEL_COMMANDS_MAX)
+		return false;
+	offset = systrap_data_take(thread, size);
+	command = systrap_command_defer(
+		thread, COMMAND_COPY_OUT, lossy ? DEFERRED_LOSSY : (uint32_t)size);
+	command->nr = lossy;
+	command->args[0] = dst;
+	command->args[1] = size;
+	command->args[2] = offset;
+	memcpy(thread->slot->data + offset, src, size);
+	snapshot_write(thread, dst, src, size);
+	return true;
+}
+
 int systrap_copy_out_deferred(
 	struct platform_thread *head, gaddr_t dst, const void *src, size_t size)
 {
 	struct systrap_thread *thread = systrap_thread(head);
-	struct channel_command *command;
 	ssize_t copied;
 
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
-	if (size == 0)
+	if (size == 0 || defer_copy_out(thread, dst.v, src, size, false))
 		return 0;
-	if (size <= CHANNEL_DATA_SIZE - thread->pending_data &&
-		thread->pending_commands < CHANNEL_COMMANDS_MAX) {
-		thread->deferred_sizes[thread->pending_commands] = (uint32_t)size;
-		command = systrap_command_add(thread, COMMAND_COPY_OUT);
-		command->args[0] = dst.v;
-		command->args[1] = size;
-		command->args[2] = thread->pending_data;
-		memcpy(thread->slot->data + thread->pending_data, src, size);
-		thread->pending_data += (uint32_t)min_of(
-			(size + 15) & ~15ul, CHANNEL_DATA_SIZE - (size_t)thread->pending_data);
-		snapshot_write(thread, dst.v, src, size);
-		return 0;
-	}
 	copied = systrap_copy_out(head, dst, src, size);
 	if (copied < 0)
 		return (int)copied;
 	return (size_t)copied == size ? 0 : -EFAULT;
+}
+
+void systrap_copy_out_lossy(struct platform_thread *head, gaddr_t dst, const void *src, size_t size)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+
+	if (thread->state != SYSTRAP_DEAD && !defer_copy_out(thread, dst.v, src, size, true))
+		(void)systrap_copy_out(head, dst, src, size);
 }
 
 /* ---- mappings ---- */

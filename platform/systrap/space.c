@@ -95,7 +95,9 @@ int systrap_slot_alloc(struct systrap_as *as, unsigned *ret_index)
 	memset(&slot->request, 0, sizeof(slot->request));
 	memset(&slot->reply, 0, sizeof(slot->reply));
 	/* Best effort: a page that is swapped out costs time, nothing else. */
-	(void)mlock(slot, CHANNEL_SLOT_HEADER);
+	if (!(as->slots_locked[index / 64] >> (index % 64) & 1))
+		(void)mlock(slot, CHANNEL_SLOT_HEADER);
+	as->slots_locked[index / 64] |= 1ull << (index % 64);
 	*ret_index = index;
 	return 0;
 }
@@ -292,6 +294,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 		free(thread);
 		return err;
 	}
+	as->had_threads |= !leader;
 	list_add_tail(&thread->as_link, &as->threads);
 	as->live_threads++;
 	*ret_thread = thread;
@@ -349,6 +352,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 		return;
 	}
 	thread->pending_commands = 0;
+	thread->deferred_count = 0;
 	if (thread->leader) {
 		/* A leader that exits stays as a zombie that cannot be told from a live thread: it
 		 * sleeps on instead. */

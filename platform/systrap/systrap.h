@@ -39,6 +39,9 @@ struct systrap_as {
 	} segments[CHANNEL_SEGMENTS_MAX];
 	uint64_t slots_used[SYSTRAP_SLOTS_MAX / 64];
 	uint64_t stacks_used[SYSTRAP_SLOTS_MAX / 64];
+	uint64_t stacks_mapped[SYSTRAP_SLOTS_MAX / 64];
+	uint64_t slots_locked[SYSTRAP_SLOTS_MAX / 64];
+	bool had_threads; /* more than its first one */
 };
 
 enum systrap_state {
@@ -83,7 +86,8 @@ struct systrap_thread {
 	/* Replies are put together here: delayed copy-outs wait for the resume. */
 	unsigned pending_commands;
 	uint32_t pending_data;
-	uint32_t deferred_sizes[CHANNEL_COMMANDS_MAX];
+	unsigned deferred_count; /* of the first pending commands: delayed ones */
+	uint32_t deferred_sizes[CHANNEL_COMMANDS_MAX]; /* that must be copied; DEFERRED_LOSSY */
 	bool pending_fault; /* a delayed copy-out had to be done at once, and failed */
 
 	/* Spinning, spin.c */
@@ -206,8 +210,23 @@ int64_t systrap_result(const struct systrap_thread *thread, unsigned index);
 /* One host call in the stub; @ret_result -4095..-1 for an error. 0 or -ESRCH. */
 int systrap_host_call(
 	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t *ret_result);
-/* Runs delayed copy-outs now, so that the data area and the commands are free. 0 or -ESRCH. */
+/* Runs delayed commands now, so that the data area and the commands are free. 0 or -ESRCH. */
 int systrap_flush(struct systrap_thread *thread);
+/* Makes sure that @count more commands and @size more bytes find room behind the delayed ones. 0 or
+ * -ESRCH. */
+int systrap_make_room(struct systrap_thread *thread, unsigned count, size_t size);
+/*
+ * A command that is carried out no later than the thread's return to the guest: the caller has made
+ * room. @expected is the result that it must have, or DEFERRED_LOSSY; another one makes the call's
+ * result -EFAULT.
+ */
+#define DEFERRED_LOSSY UINT32_MAX
+struct channel_command *systrap_command_defer(
+	struct systrap_thread *thread, enum channel_command_kind kind, uint32_t expected);
+/* Whether the result of a delayed command decides something. */
+bool systrap_deferred_matter(const struct systrap_thread *thread);
+/* Takes @size bytes of the data area for a delayed command: their offset. */
+uint32_t systrap_data_take(struct systrap_thread *thread, size_t size);
 /* Makes sure that the thread sleeps in its doorbell, so that a descriptor can be put into it. 0 or
  * -ESRCH. */
 int systrap_need_doorbell(struct systrap_thread *thread);
@@ -237,11 +256,13 @@ void systrap_spin_attach(void);
 void systrap_spin_detach(void);
 
 /* memory.c, thread.c: operations */
-size_t systrap_string_at_hand(
-	struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
+size_t systrap_string_at_hand(struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
+void systrap_prefetch_at_exit(struct platform_thread *thread, gaddr_t src, size_t size);
 ssize_t systrap_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int systrap_copy_out_deferred(
+	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+void systrap_copy_out_lossy(
 	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int systrap_map(struct platform_thread *thread, const struct platform_map *map);
 int systrap_unmap(struct platform_thread *thread, gaddr_t addr, uint64_t size);

@@ -83,7 +83,7 @@ static void resume(struct systrap_thread *thread)
 	if (thread->head.regs_dirty) {
 		/* A delayed copy-out that fails decides the result, so it must not be decided in
 		 * the stub. */
-		if (systrap_flush(thread) < 0)
+		if (systrap_deferred_matter(thread) && systrap_flush(thread) < 0)
 			return;
 		if (thread->pending_fault)
 			thread->head.regs.rax = (uint64_t)-EFAULT;
@@ -110,6 +110,7 @@ void systrap_run(struct platform_thread *head, struct platform_event *ret_event)
 	}
 	thread->pending_commands = 0;
 	thread->pending_data = 0;
+	thread->deferred_count = 0;
 	take_event(thread, ret_event);
 }
 
@@ -149,6 +150,7 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 	struct channel_command *command;
 	uint32_t val3 = futex->val3;
 	bool waits = op == LX_FUTEX_WAIT || op == LX_FUTEX_WAIT_BITSET;
+	unsigned index;
 	int err;
 
 	switch (op) {
@@ -169,9 +171,12 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 		op = LX_FUTEX_WAIT_BITSET;
 		val3 = UINT32_MAX;
 	}
-	err = systrap_flush(thread);
+	err = systrap_make_room(thread, 1, 0);
 	if (err < 0)
 		return err;
+	if (waits && fiber_interrupted(fiber_current()))
+		return -ERESTARTSYS;
+	index = thread->pending_commands;
 	command = systrap_command_add(thread, COMMAND_FUTEX);
 	command->nr = waits && futex->has_timeout; /* args[3] is to point at the timespec */
 	command->args[0] = futex->uaddr.v;
@@ -183,85 +188,75 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 	command->timespec[0] = (int64_t)(futex->timeout_ns / 1000000000u);
 	command->timespec[1] = (int64_t)(futex->timeout_ns % 1000000000u);
 	thread->interruptible_command = waits;
-	if (waits && fiber_interrupted(fiber_current())) {
-		thread->interruptible_command = false;
-		thread->pending_commands = 0;
-		return -ERESTARTSYS;
-	}
 	err = systrap_commands_run(thread, 0);
 	thread->interruptible_command = false;
 	if (err < 0)
 		return err;
 	/* The stub was told not to sleep: as if interrupted at once. */
-	if (systrap_result(thread, 0) == -512)
+	if (systrap_result(thread, index) == -512)
 		return -ERESTARTSYS;
-	return check_futex_result(systrap_result(thread, 0));
+	return check_futex_result(systrap_result(thread, index));
 }
 
 /* ---- FPU ---- */
 
-static int run_single(struct systrap_thread *thread, enum channel_command_kind kind, uint64_t a0,
-	uint64_t a1, int64_t *ret_result)
-{
-	struct channel_command *command = systrap_command_add(thread, kind);
-	int err;
-
-	command->args[0] = a0;
-	command->args[1] = a1;
-	err = systrap_commands_run(thread, 0);
-	if (err == 0)
-		*ret_result = systrap_result(thread, 0);
-	return err;
-}
-
 ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capacity)
 {
 	struct systrap_thread *thread = systrap_thread(head);
-	int64_t result = 0;
+	struct channel_command *command;
+	uint32_t offset;
+	unsigned index;
+	int64_t result;
 	int err;
 
 	capacity = min_of(capacity, (size_t)PLATFORM_FPU_MAX);
-	err = systrap_flush(thread);
+	err = systrap_make_room(thread, 1, capacity);
 	if (err < 0)
 		return err;
-	err = run_single(thread, COMMAND_FPU_GET, capacity, 0, &result);
+	index = thread->pending_commands;
+	offset = thread->pending_data;
+	command = systrap_command_add(thread, COMMAND_FPU_GET);
+	command->args[0] = capacity;
+	command->args[1] = offset;
+	err = systrap_commands_run(thread, 0);
 	if (err < 0)
 		return err;
+	result = systrap_result(thread, index);
 	if (result <= 0 || result > (int64_t)capacity)
 		return -EINVAL;
-	memcpy(image, thread->slot->data, (size_t)result);
+	memcpy(image, thread->slot->data + offset, (size_t)result);
 	return result;
 }
 
+/* The two that set the FPU's state wait for the next exchange: should the stub refuse, the guest
+ * has spoilt its own. */
 int systrap_fpu_set(struct platform_thread *head, const void *image, size_t size)
 {
 	struct systrap_thread *thread = systrap_thread(head);
-	int64_t result = 0;
+	struct channel_command *command;
+	uint32_t offset;
 	int err;
 
 	if (size < 512 + 64 || size > PLATFORM_FPU_MAX)
 		return -EINVAL;
-	err = systrap_flush(thread);
+	err = systrap_make_room(thread, 1, size);
 	if (err < 0)
 		return err;
-	memcpy(thread->slot->data, image, size);
-	err = run_single(thread, COMMAND_FPU_SET, size, 0, &result);
-	if (err < 0)
-		return err;
-	return result == 0 ? 0 : -EINVAL;
+	offset = systrap_data_take(thread, size);
+	memcpy(thread->slot->data + offset, image, size);
+	command = systrap_command_defer(thread, COMMAND_FPU_SET, DEFERRED_LOSSY);
+	command->args[0] = size;
+	command->args[1] = offset;
+	return 0;
 }
 
 int systrap_fpu_reset(struct platform_thread *head)
 {
 	struct systrap_thread *thread = systrap_thread(head);
-	int64_t result = 0;
-	int err;
+	int err = systrap_make_room(thread, 1, 0);
 
-	err = systrap_flush(thread);
 	if (err < 0)
 		return err;
-	err = run_single(thread, COMMAND_FPU_RESET, 0, 0, &result);
-	if (err < 0)
-		return err;
-	return result == 0 ? 0 : -EINVAL;
+	(void)systrap_command_defer(thread, COMMAND_FPU_RESET, DEFERRED_LOSSY);
+	return 0;
 }

@@ -146,6 +146,8 @@ int64_t sys_set_robust_list(struct task *task, gaddr_t head, uint64_t size)
 	if (size != sizeof(struct lx_robust_list_head))
 		return -EINVAL;
 	task->robust_list = head;
+	if (platform->prefetch_at_exit)
+		platform->prefetch_at_exit(task->thread, head, size);
 	return 0;
 }
 

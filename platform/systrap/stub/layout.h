@@ -118,7 +118,8 @@ struct channel_request {
 enum channel_command_kind {
 	COMMAND_NONE,
 	COMMAND_COPY_IN,  /* args: guest address, size, offset. Result: bytes copied */
-	COMMAND_COPY_OUT, /* args: guest address, size, offset. Result: bytes copied */
+	COMMAND_COPY_OUT, /* args: guest address, size, offset; nr: a fault does not matter. Result:
+			     bytes copied */
 	COMMAND_HOST,	  /* nr, args: a host call, result as the host gives it */
 	COMMAND_FUTEX,	 /* args as futex(2); args[3] != 0: the timeout is the command's timespec */
 	COMMAND_FORK,	 /* args: token. Result: host pid or -errno */
@@ -153,6 +154,8 @@ struct channel_reply {
 			       instead */
 	uint32_t features;  /* CHANNEL_FEATURE_* */
 	uint64_t spin_tsc;  /* how long to spin for a reply, in time-stamp counter ticks */
+	uint64_t exit_addr; /* any time: what to prefetch with exit and exit_group; 0: nothing */
+	uint32_t exit_size;
 	struct channel_regs regs;
 	struct channel_command commands[CHANNEL_COMMANDS_MAX];
 };

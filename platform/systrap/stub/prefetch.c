@@ -66,6 +66,27 @@ static void add_iovec(struct room *room, uint64_t addr, uint64_t count)
 		add_bytes(room, vector[i].base, vector[i].size);
 }
 
+/* rt_sigreturn's frame: the ucontext at the stack pointer and the FPU image that it names. */
+static void add_sigframe(struct room *room, uint64_t addr)
+{
+	const struct stub_ucontext *uc = (const void *)(room->slot->data + room->used);
+	const struct stub_fp_sw *sw;
+	uint32_t before = room->count;
+	uint8_t *image;
+	uint64_t fpstate;
+
+	add_bytes(room, addr, sizeof(*uc));
+	if (room->count == before || room->slot->request.prefetch[before].size != sizeof(*uc))
+		return;
+	fpstate = uc->mc.fpstate;
+	image = room->slot->data + room->used;
+	if (!fpstate || stub_copy(image, (const void *)fpstate, STUB_FP_IMAGE_MIN))
+		return;
+	sw = (const struct stub_fp_sw *)(image + STUB_FP_SW_OFFSET);
+	if (sw->magic1 == STUB_FP_XSTATE_MAGIC1 && sw->extended_size <= STUB_FP_IMAGE_MAX)
+		add_bytes(room, fpstate, sw->extended_size);
+}
+
 uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *mc, uint32_t nr)
 {
 	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
@@ -74,6 +95,10 @@ uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *
 
 	if (nr >= LX_NR_COUNT)
 		return 0;
+	if (nr == STUB_NR_RT_SIGRETURN)
+		add_sigframe(&room, mc->rsp);
+	if (nr == STUB_NR_EXIT || nr == STUB_NR_EXIT_GROUP)
+		add_bytes(&room, slot->reply.exit_addr, slot->reply.exit_size);
 	entry = &marshal_entries[marshal_rows[nr].first];
 	end = entry + marshal_rows[nr].count;
 	for (; entry < end; entry++) {

@@ -362,7 +362,7 @@ __attribute__((noreturn)) static void serve(struct stub_thread *self, struct stu
 			int64_t result = execute(self, &reply->commands[i], uc);
 
 			slot->request.results[i] = result;
-			if (reply->commands[i].kind == COMMAND_COPY_OUT &&
+			if (reply->commands[i].kind == COMMAND_COPY_OUT && !reply->commands[i].nr &&
 				result != (int64_t)reply->commands[i].args[1])
 				faulted = true;
 		}

@@ -54,6 +54,8 @@ struct stub_siginfo {
 /* The first 512 bytes of an XSAVE image in a signal frame end with struct _fpx_sw_bytes. */
 #define STUB_FP_SW_OFFSET     464u
 #define STUB_FP_XSTATE_MAGIC1 0x46505853u
+#define STUB_FP_IMAGE_MIN     512u
+#define STUB_FP_IMAGE_MAX     0x4000u
 struct stub_fp_sw {
 	uint32_t magic1, extended_size;
 	uint64_t xfeatures;
@@ -117,6 +119,7 @@ enum {
 	STUB_NR_MMAP = 9,
 	STUB_NR_MUNMAP = 11,
 	STUB_NR_RT_SIGACTION = 13,
+	STUB_NR_RT_SIGRETURN = 15,
 	STUB_NR_SCHED_YIELD = 24,
 	STUB_NR_MREMAP = 25,
 	STUB_NR_MADVISE = 28,
