@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -220,6 +221,7 @@ static int configure(struct run *run)
 		.memory_limit = options->memory_limit,
 		.pids_limit = options->pids_limit,
 		.nofile_limit = options->nofile_limit,
+		.nice = getpriority(PRIO_PROCESS, 0),
 		.terminal = options->terminal,
 		.control_fd = -1,
 		.commit_fd = -1,

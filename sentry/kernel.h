@@ -15,7 +15,8 @@ struct kernel_config {
 	char *const *envp;   /* the guest's environment, complete */
 	const char *workdir; /* NULL: the view's default */
 	const char *hostname;
-	uint32_t uid, gid;				 /* of the guest */
+	uint32_t uid, gid; /* of the guest */
+	int nice;	   /* the one that sentry itself was started with: stubs run with it */
 	uint64_t memory_limit, pids_limit, nofile_limit; /* bytes, tasks, descriptors */
 	int stdio[3];  /* host descriptors, taken over; -1 closed */
 	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to

@@ -406,6 +406,7 @@ int task_create_init(const struct task_init *init, struct task **ret_program)
 	program->cred = init->cred;
 	program->fs = init->fs;
 	program->files = init->files;
+	program->nice = init->config->nice;
 	kernel.init = program_group;
 	kernel.reaper = reaper_group;
 	r = task_start(program);

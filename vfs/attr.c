@@ -43,6 +43,8 @@ int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
 	if ((may & VFS_MAY_WRITE) && inode->sb->read_only &&
 		(LX_S_ISREG(inode->mode) || LX_S_ISDIR(inode->mode) || LX_S_ISLNK(inode->mode)))
 		return -EROFS;
+	if ((may & VFS_MAY_WRITE) && inode->immutable)
+		return -EPERM;
 	if (inode->ops->permission)
 		return inode->ops->permission(inode, may, ctx);
 	err = permission_by_mode(inode, may, ctx->cred);

@@ -284,6 +284,7 @@ struct inode {
 	struct pipe *fifo;	   /* while a FIFO is open */
 	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
+	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
 	void *private;
 };
 /* A new inode with one reference, a number, nlink 1, times now; the other fields zeroed. */

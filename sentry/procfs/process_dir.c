@@ -465,6 +465,7 @@ static const struct pseudo_entry thread_entries[] = {
 static const struct pseudo_entry thread_dir = {
 	.name = "task/TID",
 	.mode = LX_S_IFDIR | 0555,
+	.immutable = true,
 	.children = thread_entries,
 	.child_count = array_size(thread_entries),
 };
@@ -511,6 +512,7 @@ static const struct pseudo_entry process_entries[] = {
 const struct pseudo_entry proc_process_dir = {
 	.name = "PID",
 	.mode = LX_S_IFDIR | 0555,
+	.immutable = true,
 	.children = process_entries,
 	.child_count = array_size(process_entries),
 };

@@ -189,6 +189,7 @@ static int node_inode(struct super_block *sb, const struct pseudo_node *node, st
 	if (copy->pid)
 		pid_ref(copy->pid);
 	inode->private = copy;
+	inode->immutable = node->entry->immutable;
 	inode->ino = node_ino(node);
 	inode->nlink = LX_S_ISDIR(node->entry->mode) ? 2 : 1;
 	inode->file_ops = LX_S_ISDIR(node->entry->mode) ? &pseudo_dir_file_ops : &pseudo_file_ops;

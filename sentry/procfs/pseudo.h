@@ -56,9 +56,10 @@ struct pseudo_dynamic {
 
 struct pseudo_entry {
 	const char *name;
-	uint32_t mode; /* with the type */
-	bool private;  /* only for those who might trace the process (ptrace(2), access mode checks)
-			*/
+	uint32_t mode;	/* with the type */
+	bool immutable; /* S_IMMUTABLE: the directories of processes and threads */
+	bool private; /* only for those who might trace the process (ptrace(2), access mode checks)
+		       */
 	/* Files: -errno, or 0. May sleep. Missing: reads are -EINVAL. */
 	int (*show)(const struct pseudo_node *node, struct seq *seq);
 	/* One write of at most a page, NUL-terminated. 0 or -errno. Missing: -EINVAL. */

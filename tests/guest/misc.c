@@ -9,11 +9,14 @@
 
 static void drop(void)
 {
-	if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
+	if (geteuid() == 0 &&
+		(setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
 		exit(1);
 }
 
-/* ---- clocks ------------------------------------------------------------------------------------------------------------ */
+/* ---- clocks
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(clocks_exist)
 {
@@ -53,7 +56,8 @@ CASE(clocks_agree)
 	clock_gettime(CLOCK_REALTIME, &libc);
 	SYS(SYS_gettimeofday, &tv, NULL);
 	seconds = SYS(SYS_time, NULL);
-	TRUTH(libc.tv_sec - raw.tv_sec <= 1 && tv.tv_sec - raw.tv_sec <= 1 && seconds - raw.tv_sec <= 1);
+	TRUTH(libc.tv_sec - raw.tv_sec <= 1 && tv.tv_sec - raw.tv_sec <= 1 &&
+		seconds - raw.tv_sec <= 1);
 	SYS(SYS_clock_gettime, CLOCK_MONOTONIC, &raw);
 	clock_gettime(CLOCK_MONOTONIC, &libc);
 	TRUTH(libc.tv_sec - raw.tv_sec <= 1 && libc.tv_sec >= raw.tv_sec);
@@ -67,7 +71,8 @@ CASE(monotonic_is)
 	SYS(SYS_clock_gettime, CLOCK_MONOTONIC, &before);
 	for (int i = 0; i < 2000; i++) {
 		SYS(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-		back += now.tv_sec < before.tv_sec || (now.tv_sec == before.tv_sec && now.tv_nsec < before.tv_nsec);
+		back += now.tv_sec < before.tv_sec ||
+			(now.tv_sec == before.tv_sec && now.tv_nsec < before.tv_nsec);
 		before = now;
 	}
 	NOTE("%d", back);
@@ -141,7 +146,9 @@ CASE(adjusting_the_clock)
 	TRUTH(tx.tick > 0);
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(system_name)
 {
@@ -173,7 +180,9 @@ CASE(system_numbers)
 	CALL(SYS(SYS_sysinfo, BAD_ADDRESS));
 }
 
-/* ---- randomness -------------------------------------------------------------------------------------------------------- */
+/* ---- randomness
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 CASE(random_bytes)
 {
@@ -193,7 +202,9 @@ CASE(random_bytes)
 	TRUTH(big[(1 << 20) - 1] | big[(1 << 20) - 2] | big[(1 << 20) - 3] | big[(1 << 20) - 4]);
 }
 
-/* ---- refusals ---------------------------------------------------------------------------------------------------------- */
+/* ---- refusals
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 CASE(administration_is_refused)
 {

@@ -8,11 +8,14 @@
 
 static void drop(void)
 {
-	if (geteuid() == 0 && (setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
+	if (geteuid() == 0 &&
+		(setresgid(65534, 65534, 65534) < 0 || setresuid(65534, 65534, 65534) < 0))
 		exit(1);
 }
 
-/* ---- limits ------------------------------------------------------------------------------------------------------------ */
+/* ---- limits
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 CASE(limit_arguments)
 {
@@ -135,7 +138,9 @@ CASE(file_size_limit_has_effect)
 	write(fd, "x", 1);
 }
 
-/* ---- usage ------------------------------------------------------------------------------------------------------------- */
+/* ---- usage
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static void burn(long ms)
 {
@@ -165,8 +170,8 @@ CASE(usage_grows)
 
 	burn(60);
 	getrusage(RUSAGE_SELF, &usage);
-	ms = usage.ru_utime.tv_sec * 1000 + usage.ru_utime.tv_usec / 1000 + usage.ru_stime.tv_sec * 1000 +
-		usage.ru_stime.tv_usec / 1000;
+	ms = usage.ru_utime.tv_sec * 1000 + usage.ru_utime.tv_usec / 1000 +
+	     usage.ru_stime.tv_sec * 1000 + usage.ru_stime.tv_usec / 1000;
 	TRUTH(ms >= 50 && ms < 2000);
 	TRUTH(usage.ru_maxrss > 100);
 }
@@ -183,7 +188,8 @@ CASE(usage_of_children)
 	TRUTH(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec == 0);
 	note_wait("child", -1);
 	getrusage(RUSAGE_CHILDREN, &usage);
-	TRUTH(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec > 30000);
+	TRUTH(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >
+		30000);
 }
 
 CASE(times_call)
@@ -216,7 +222,9 @@ CASE(usage_of_threads)
 	TRUTH(mine.ru_utime.tv_usec + mine.ru_stime.tv_usec < 40000);
 }
 
-/* ---- priorities -------------------------------------------------------------------------------------------------------- */
+/* ---- priorities
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 CASE(priority)
 {
@@ -298,7 +306,9 @@ CASE(io_priority)
 	CALL(SYS(SYS_ioprio_set, 1, 0, 1 << 13));
 }
 
-/* ---- scheduling -------------------------------------------------------------------------------------------------------- */
+/* ---- scheduling
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 CASE(policies)
 {
