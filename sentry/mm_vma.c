@@ -71,12 +71,15 @@ bool mm_range_mapped(struct mm *mm, uint64_t addr, uint64_t size)
 
 /* ---- one VMA --------------------------------------------------------------------------------- */
 
+static uint32_t vma_total; /* of all address spaces */
+
 struct vma *vma_new(uint64_t start, uint64_t end, int prot, int max_prot)
 {
-	struct vma *vma = calloc(1, sizeof(*vma));
+	struct vma *vma = vma_total < SENTRY_MAX_VMAS_TOTAL ? calloc(1, sizeof(*vma)) : NULL;
 
 	if (!vma)
 		return NULL;
+	vma_total++;
 	vma->start = start;
 	vma->end = end;
 	vma->prot = prot;
@@ -86,7 +89,7 @@ struct vma *vma_new(uint64_t start, uint64_t end, int prot, int max_prot)
 
 struct vma *vma_dup(const struct vma *vma)
 {
-	struct vma *copy = malloc(sizeof(*copy));
+	struct vma *copy = vma_total < SENTRY_MAX_VMAS_TOTAL ? malloc(sizeof(*copy)) : NULL;
 
 	if (!copy)
 		return NULL;
@@ -100,6 +103,7 @@ struct vma *vma_dup(const struct vma *vma)
 	}
 	if (copy->file)
 		file_ref(copy->file);
+	vma_total++;
 	return copy;
 }
 
@@ -109,6 +113,7 @@ void vma_free(struct vma *vma)
 		file_unref(vma->file);
 	free(vma->anon_name);
 	free(vma);
+	vma_total--;
 }
 
 uint64_t vma_start_gap(const struct vma *vma)
