@@ -51,14 +51,14 @@ static uint64_t read_tsc(void)
 	return __builtin_ia32_rdtsc();
 }
 
-/* Ticks for each microsecond, from a wait of one millisecond against the clock. */
+/* Ticks for each microsecond, from a short wait against the clock. */
 static uint64_t measure_tsc(void)
 {
 	uint64_t start = loop_monotonic_now(), tsc = read_tsc(), spent;
 
 	do {
 		spent = loop_monotonic_now() - start;
-	} while (spent < 1000000);
+	} while (spent < 100000);
 	return max_of((read_tsc() - tsc) * 1000 / spent, 1ul);
 }
 
