@@ -90,7 +90,7 @@ void test_stray_signals(void)
 		CHECK_EQ(platform->protect(t, GADDR(DATA), 4096, LX_PROT_READ | LX_PROT_WRITE), 0);
 		if (i % 16 == 0) {
 			struct platform_clone clone = {.new_as = i % 32 == 0, .regs = t->regs};
-			struct platform_thread *child;
+			struct platform_thread *child = NULL;
 
 			CHECK_EQ(platform->thread_clone(t, &clone, &child), 0);
 			guest_end(child);
