@@ -237,6 +237,7 @@ int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	fpu_size = platform->fpu_get(task->thread, image, PLATFORM_FPU_MAX);
 	if (fpu_size < FXSAVE_SIZE || fpu_size > PLATFORM_FPU_MAX)
 		return -EFAULT;
+	task->fpu_image_size = (uint32_t)fpu_size;
 	state = usable_xstate((size_t)fpu_size);
 	if (!place_frame(task, action, state.size, &layout))
 		return -EFAULT;
@@ -282,19 +283,17 @@ static bool fpu_image_valid(const uint8_t *image, size_t size, uint64_t allowed)
 	return true;
 }
 
-/* The size of the platform's images: the same for all threads, so it is asked once. */
+/* The size of the platform's images. It is the guest's word, so each task has its own. */
 static ssize_t platform_image_size(struct task *task, void *scratch)
 {
-	static ssize_t known;
-
-	if (known == 0) {
+	if (task->fpu_image_size == 0) {
 		ssize_t size = platform->fpu_get(task->thread, scratch, PLATFORM_FPU_MAX);
 
-		if (size < FXSAVE_SIZE)
+		if (size < 0)
 			return size;
-		known = size;
+		task->fpu_image_size = (uint32_t)size;
 	}
-	return known;
+	return (ssize_t)task->fpu_image_size;
 }
 
 /*

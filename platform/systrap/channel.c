@@ -84,7 +84,7 @@ int systrap_channel_poll(struct systrap_thread *thread)
 	if (request->kind == REQUEST_DONE)
 		take(request->results, shared->results,
 			thread->pending_commands * sizeof(request->results[0]));
-	if (request->kind == REQUEST_SYSCALL)
+	if (request->kind != REQUEST_DONE)
 		take_prefetch(thread, request->prefetch_count);
 	/* Only when it was set: the stub spins on this cache line. */
 	if (thread->kicked)

@@ -33,8 +33,6 @@ static void take_event(struct systrap_thread *thread, struct platform_event *eve
 	memcpy(regs, &request->regs, sizeof(*regs));
 	thread->head.regs_dirty = false;
 	thread->pending_fault = false;
-	if (request->kind != REQUEST_SYSCALL)
-		thread->snapshot.prefetch_count = 0;
 	switch (request->kind) {
 	case REQUEST_SYSCALL:
 		regs->orig_rax = (uint32_t)regs->orig_rax;
@@ -200,9 +198,34 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 
 /* ---- FPU ---- */
 
+/* The FPU's image, if it travelled with the request: its address is one that no guest memory has.
+ */
+static struct channel_prefetch *fpu_at_hand(struct systrap_thread *thread)
+{
+	struct systrap_snapshot *snapshot = &thread->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
+		struct channel_prefetch *entry = &snapshot->request.prefetch[i];
+
+		if (entry->addr >= STUB_STACK_BASE && entry->size > 0)
+			return entry;
+	}
+	return NULL;
+}
+
+/* What travelled is no longer what the thread will have. */
+static void fpu_changed(struct systrap_thread *thread)
+{
+	struct channel_prefetch *entry;
+
+	while ((entry = fpu_at_hand(thread)))
+		entry->size = 0;
+}
+
 ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capacity)
 {
 	struct systrap_thread *thread = systrap_thread(head);
+	const struct channel_prefetch *at_hand;
 	struct channel_command *command;
 	uint32_t offset;
 	unsigned index;
@@ -210,6 +233,13 @@ ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capaci
 	int err;
 
 	capacity = min_of(capacity, (size_t)PLATFORM_FPU_MAX);
+	if (thread->state == SYSTRAP_DEAD)
+		return -ESRCH;
+	at_hand = fpu_at_hand(thread);
+	if (at_hand && at_hand->size <= capacity) {
+		memcpy(image, thread->snapshot.data + at_hand->offset, at_hand->size);
+		return (ssize_t)at_hand->size;
+	}
 	err = systrap_make_room(thread, 1, capacity);
 	if (err < 0)
 		return err;
@@ -242,6 +272,7 @@ int systrap_fpu_set(struct platform_thread *head, const void *image, size_t size
 	err = systrap_make_room(thread, 1, size);
 	if (err < 0)
 		return err;
+	fpu_changed(thread);
 	offset = systrap_data_take(thread, size);
 	memcpy(thread->slot->data + offset, image, size);
 	command = systrap_command_defer(thread, COMMAND_FPU_SET, DEFERRED_LOSSY);
@@ -257,6 +288,7 @@ int systrap_fpu_reset(struct platform_thread *head)
 
 	if (err < 0)
 		return err;
+	fpu_changed(thread);
 	(void)systrap_command_defer(thread, COMMAND_FPU_RESET, DEFERRED_LOSSY);
 	return 0;
 }

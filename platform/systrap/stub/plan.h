@@ -10,5 +10,7 @@
  * fault itself. Returns how many.
  */
 uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *mc, uint32_t nr);
+/* The FPU image of the interrupted code. */
+uint32_t stub_prefetch_fpu(struct channel_slot *slot, const struct stub_sigcontext *mc);
 
 #endif

@@ -66,6 +66,23 @@ static void add_iovec(struct room *room, uint64_t addr, uint64_t count)
 		add_bytes(room, vector[i].base, vector[i].size);
 }
 
+/* The address tells the Sentry what it is: nothing of the guest's lies there. */
+static void add_fpu(struct room *room, const struct stub_sigcontext *mc)
+{
+	const struct stub_fp_sw *sw = (const void *)(mc->fpstate + STUB_FP_SW_OFFSET);
+
+	if (mc->fpstate && sw->magic1 == STUB_FP_XSTATE_MAGIC1)
+		add_bytes(room, mc->fpstate, sw->xstate_size);
+}
+
+uint32_t stub_prefetch_fpu(struct channel_slot *slot, const struct stub_sigcontext *mc)
+{
+	struct room room = {.slot = slot};
+
+	add_fpu(&room, mc);
+	return room.count;
+}
+
 /* rt_sigreturn's frame: the ucontext at the stack pointer and the FPU image that it names. */
 static void add_sigframe(struct room *room, uint64_t addr)
 {
@@ -97,6 +114,9 @@ uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *
 		return 0;
 	if (nr == STUB_NR_RT_SIGRETURN)
 		add_sigframe(&room, mc->rsp);
+	/* A signal to oneself comes before the return. */
+	if (nr == STUB_NR_KILL || nr == STUB_NR_TKILL || nr == STUB_NR_TGKILL)
+		add_fpu(&room, mc);
 	if (nr == STUB_NR_EXIT || nr == STUB_NR_EXIT_GROUP)
 		add_bytes(&room, slot->reply.exit_addr, slot->reply.exit_size);
 	entry = &marshal_entries[marshal_rows[nr].first];

@@ -162,9 +162,14 @@ __attribute__((noinline)) static void post(struct stub_thread *self, const struc
 	}
 }
 
-static void post_simple(struct stub_thread *self, enum channel_request_kind kind)
+/* A request that a signal is likely to follow: the FPU's state, which its frame will hold, goes
+ * along. */
+static void post_with_fpu(
+	struct stub_thread *self, enum channel_request_kind kind, const struct stub_ucontext *uc)
 {
-	post(self, &(struct post){.kind = kind, .may_spin = true});
+	post(self, &(struct post){.kind = kind,
+			   .may_spin = true,
+			   .prefetch_count = stub_prefetch_fpu(self->slot, &uc->mc)});
 }
 
 /* ---- commands ---- */
@@ -388,7 +393,7 @@ void stub_on_resume_refused(struct stub_ucontext *uc)
 	struct stub_thread *self = thread_self();
 
 	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
-	post_simple(self, REQUEST_INTERRUPTED);
+	post_with_fpu(self, REQUEST_INTERRUPTED, uc);
 	serve(self, uc);
 }
 
@@ -466,7 +471,7 @@ __attribute__((noreturn)) static void on_foreign_call(
 	request->fault.addr = 0;
 	request->fault.trapno = 13;
 	request->fault.error_code = 0x402; /* the gate of vector 0x80 */
-	post_simple(self, REQUEST_FAULT);
+	post_with_fpu(self, REQUEST_FAULT, uc);
 	serve(self, uc);
 }
 
@@ -518,7 +523,7 @@ void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *u
 	request->fault.addr = info->addr;
 	request->fault.trapno = uc->mc.trapno;
 	request->fault.error_code = uc->mc.err;
-	post_simple(self, REQUEST_FAULT);
+	post_with_fpu(self, REQUEST_FAULT, uc);
 	serve(self, uc);
 }
 
@@ -540,6 +545,6 @@ void stub_on_kick(int signo, struct stub_siginfo *info, struct stub_ucontext *uc
 	if (!__atomic_load_n(&self->slot->reply.interrupt, __ATOMIC_ACQUIRE))
 		stub_resume(&self->slot->reply.interrupt, uc);
 	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
-	post_simple(self, REQUEST_INTERRUPTED);
+	post_with_fpu(self, REQUEST_INTERRUPTED, uc);
 	serve(self, uc);
 }
