@@ -995,11 +995,12 @@ CASE(leader_dies_of_hangup)
 CASE(leader_exit_hangs_up_foreground)
 {
 	struct pair p = open_pair();
-	int fds[2];
+	int fds[2], ready[2];
 	char byte;
 	pid_t pid;
 
 	CALL(pipe(fds));
+	CALL(pipe(ready));
 	pid = fork_session(&p);
 	if (pid == 0) {
 		signal(SIGTTOU, SIG_IGN);
@@ -1008,14 +1009,14 @@ CASE(leader_exit_hangs_up_foreground)
 			tcsetpgrp(p.slave, getpid());
 			catch (SIGHUP);
 			sleep_ms(5);
-			write(fds[1], "r", 1);
+			write(ready[1], "r", 1);
 			pause();
 			CALL(open("/dev/tty", O_RDWR));
 			CALL(tcgetpgrp(p.slave));
 			write(fds[1], "d", 1);
 			_exit(0);
 		}
-		read(fds[0], &byte, 1);
+		read(ready[0], &byte, 1);
 		sleep_ms(50);
 		_exit(3);
 	}
