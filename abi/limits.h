@@ -42,10 +42,10 @@
 /* Our caps */
 #define SENTRY_MAX_ARGV_STRINGS	     131072 /* argv and envp entries of one execve */
 #define SENTRY_MAX_FDS		     65536 /* slots of a descriptor table, above any RLIMIT_NOFILE */
-#define SENTRY_MAX_FILES	     262144	   /* open files of a sandbox (fs.file-max) */
-#define SENTRY_MAX_TASKS	     16384	   /* tasks of a sandbox; --pids-limit is below */
-#define SENTRY_MAX_VMAS		     65530	   /* vm.max_map_count */
-#define SENTRY_MAX_VMAS_TOTAL	     1048576	   /* of a sandbox: what the lists take of our memory */
+#define SENTRY_MAX_FILES	     262144  /* open files of a sandbox (fs.file-max) */
+#define SENTRY_MAX_TASKS	     16384   /* tasks of a sandbox; --pids-limit is below */
+#define SENTRY_MAX_VMAS		     65530   /* vm.max_map_count */
+#define SENTRY_MAX_VMAS_TOTAL	     1048576 /* of a sandbox: what the lists take of our memory */
 #define SENTRY_MAX_DIRENT_BUFFER     (64 * 1024)   /* of one getdents64 answer */
 #define SENTRY_MAX_COPY_TURN	     (128 * 1024)  /* bytes copied before a handler yields */
 #define SENTRY_MAX_PIPE_SIZE	     (1024 * 1024) /* fs.pipe-max-size */

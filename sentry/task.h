@@ -163,7 +163,7 @@ struct task {
 	bool stop_pending;	   /* a group stop in which this thread has to park */
 	struct lx_stack sigaltstack;
 	uint32_t fpu_image_size; /* of the last image that the platform handed out; 0: none yet */
-	struct { /* of the last fault, for sigcontext */
+	struct {		 /* of the last fault, for sigcontext */
 		uint64_t trapno, error_code, cr2;
 	} fault;
 	struct {
