@@ -110,7 +110,6 @@ struct platform_clone {
 
 struct platform_config {
 	unsigned max_threads; /* over all address spaces: sizes tables */
-	bool no_patch;
 	uint64_t data_limit; /* RLIMIT_DATA each stub starts with, bytes; 0 = none */
 };
 

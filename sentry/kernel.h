@@ -29,7 +29,6 @@ struct kernel_config {
 	const char *platform_name; /* NULL: systrap, or ptrace with a word on stderr where that
 				      cannot run */
 	int death_fd;		   /* read end of the launcher's death pipe, already armed */
-	bool no_patch;
 	int strace_fd;	      /* -1: off */
 	int audit_fd;	      /* -1: off */
 	uint64_t timeout_ns;  /* 0: none */
