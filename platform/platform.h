@@ -110,7 +110,7 @@ struct platform_clone {
 
 struct platform_config {
 	unsigned max_threads; /* over all address spaces: sizes tables */
-	uint64_t data_limit; /* RLIMIT_DATA each stub starts with, bytes; 0 = none */
+	uint64_t data_limit;  /* RLIMIT_DATA each stub starts with, bytes; 0 = none */
 };
 
 /* What the platform tells the kernel outside of run(); on the kernel thread, must not sleep. */

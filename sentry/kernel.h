@@ -29,10 +29,10 @@ struct kernel_config {
 	const char *platform_name; /* NULL: systrap, or ptrace with a word on stderr where that
 				      cannot run */
 	int death_fd;		   /* read end of the launcher's death pipe, already armed */
-	int strace_fd;	      /* -1: off */
-	int audit_fd;	      /* -1: off */
-	uint64_t timeout_ns;  /* 0: none */
-	uint64_t cpu_time_ns; /* 0: none */
+	int strace_fd;		   /* -1: off */
+	int audit_fd;		   /* -1: off */
+	uint64_t timeout_ns;	   /* 0: none */
+	uint64_t cpu_time_ns;	   /* 0: none */
 	struct view_config view;
 };
 
