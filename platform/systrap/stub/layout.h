@@ -32,6 +32,9 @@
 #define STUB_CHANNEL_BASE  (STUB_BASE + 0x10000000ull)
 #define STUB_STACK_BASE	   (STUB_BASE + 0x100000000ull)
 
+/* Where a trampoline jumps to (below): the first byte of the stub's text. */
+#define STUB_FAST_ENTRY STUB_TEXT_BASE
+
 /* Each host thread's stack, aligned to its size: struct stub_thread at its base, host signal stack
  * above. */
 #define STUB_STACK_SIZE	    0x10000ull
@@ -93,6 +96,7 @@ struct channel_regs {
 };
 
 #define REQUEST_FLAG_INTERRUPTED 1u /* SYSCALL: begun by the stub, ended by a kick */
+#define REQUEST_FLAG_SITE	 2u /* SYSCALL: trapped so often that its site is worth a patch */
 
 /* Written by the stub, in any order, before it stores seq. */
 struct channel_request {
@@ -176,6 +180,44 @@ _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
 _Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");
 _Static_assert(sizeof(struct channel_slot) == CHANNEL_SLOT_SIZE, "no padding");
 _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
+
+/* ---- trampolines ---- */
+
+/*
+ * The instruction before a hot `syscall` is replaced by a jump to a slot of a trampoline page. The
+ * slot's code is: that instruction; lea NEXT(%rip), %rcx; jmp *entry(%rip), where NEXT is the
+ * address behind the `syscall`. It may use rcx and r11, which the call would destroy anyway, and
+ * nothing else; not the stack, whose red zone is in use.
+ *
+ * Written by the Sentry. The stub looks at it when a host signal arrives with an instruction
+ * pointer in a page that begins with the magic words, to tell which instruction of the guest's that
+ * one stands for: behind the slot's begin it is the `syscall`, else the replaced one. A guest
+ * that makes such pages itself confuses itself.
+ */
+#define TRAMPOLINE_MAGIC0     0x6172742079727473ull
+#define TRAMPOLINE_MAGIC1     0x73656e696c6f706dull
+#define TRAMPOLINE_PAGE_SIZE  4096u
+#define TRAMPOLINE_PAGE_SLOTS 63u
+#define TRAMPOLINE_CODE_SIZE  40u /* at most 15 of the instruction, 7 of lea, 6 of jmp */
+
+struct trampoline_slot {
+	uint8_t code[TRAMPOLINE_CODE_SIZE];
+	uint64_t site; /* address of the replaced instruction; 0: the slot is free */
+	uint64_t hole; /* of a second jump that leads here (the site's own is a short one), or 0 */
+	uint8_t size;  /* of the replaced instruction: the `syscall` is at site + size */
+	uint8_t code_size; /* of what stands for it at the begin of code[] */
+	uint8_t unused[6];
+};
+
+struct trampoline_page {
+	uint64_t magic[2];
+	uint64_t entry; /* STUB_FAST_ENTRY */
+	uint64_t unused[5];
+	struct trampoline_slot slots[TRAMPOLINE_PAGE_SLOTS];
+};
+
+_Static_assert(sizeof(struct trampoline_slot) == 64, "a cache line each");
+_Static_assert(sizeof(struct trampoline_page) == TRAMPOLINE_PAGE_SIZE, "one page");
 
 /* ---- the zygote's start-up, in the data area of slot 0 ---- */
 
