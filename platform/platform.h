@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "abi/gaddr.h"
+#include "platform/inguest.h"
 
 /*
  * The one door between the kernel and the machinery that runs guest code.
@@ -83,6 +84,13 @@ struct platform_thread {
 	bool regs_dirty;   /* set by the kernel when it changed more than regs.rax: all of regs is
 			      loaded at the next run() */
 	void *kernel_data; /* the kernel's task */
+	/*
+	 * What the kernel lets the platform answer without it, and what is needed for that; lives
+	 * as long as the thread. The kernel fills it in when the thread is made and keeps it
+	 * current. Until then the platform answers nothing but futexes. NULL: the platform reports
+	 * every call.
+	 */
+	struct platform_inguest *inguest;
 };
 
 /*

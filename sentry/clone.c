@@ -328,6 +328,7 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 		child->clear_child_tid = request->child_tid;
 	child->vfork = request->flags & LX_CLONE_VFORK;
 	link_child(task, child, group, pid, request);
+	task_publish(child);
 	/* A process that began to stop or exit meanwhile takes its new thread along. */
 	if (!group && task->stop_pending) {
 		child->stop_pending = true;

@@ -51,6 +51,11 @@ void task_strace_enable(struct strace_sink *sink)
 	strace_sink = sink;
 }
 
+bool task_strace_enabled(void)
+{
+	return strace_sink;
+}
+
 static ssize_t strace_read(void *context, void *dst, gaddr_t src, size_t size)
 {
 	struct task *task = context;

@@ -215,6 +215,7 @@ static int commit(struct exec_state *state)
 		mm_unref(old_mm);
 	task_exec_done(task);
 	commit_identity(state);
+	task_publish(task);
 	fd_close_on_exec(task->files);
 	return 0;
 }

@@ -221,6 +221,7 @@ static void reparent_children(struct task *task)
 	list_for_each_entry_safe (child, next, &group->children, child_link) {
 		list_remove(&child->child_link);
 		group_link(child, reaper, live_thread(reaper));
+		group_publish(child);
 		child->exit_signal = LX_SIGCHLD;
 		if (!child->zombie)
 			send_pdeath_signals(child, task);

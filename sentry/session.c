@@ -196,6 +196,7 @@ int64_t sys_setpgid(struct task *task, int nr, int pgid)
 			return -EPERM;
 	}
 	group_set_pgrp(group, pgrp);
+	group_publish(group);
 	return 0;
 }
 
@@ -207,6 +208,7 @@ int64_t sys_setsid(struct task *task)
 		return -EPERM;
 	group_set_session(group, group->pid);
 	group_set_pgrp(group, group->pid);
+	group_publish(group);
 	tty_forget(group);
 	return group->pid->nr;
 }

@@ -319,6 +319,10 @@ void task_exec_done(struct task *task);
 /* Before platform->thread_release(task->thread) of a task that lives on: keeps its CPU time. */
 void task_keep_cpu_time(struct task *task);
 
+/* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
+ * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */
+void task_publish(struct task *task);
+
 /* CPU time of a thread, of a process with its dead threads; ns. */
 void task_cpu_time(struct task *task, uint64_t *ret_user, uint64_t *ret_system);
 void group_cpu_time(struct thread_group *group, uint64_t *ret_user, uint64_t *ret_system);

@@ -36,6 +36,11 @@ void task_main(void *arg);
 void strace_delivery(struct task *task, int signo); /* a signal is acted on */
 void dispatch_syscall(struct task *task);
 
+bool task_strace_enabled(void);
+
+/* inguest.c: task_publish() for all threads of a process. */
+void group_publish(struct thread_group *group);
+
 extern struct task_init task_init; /* as given to task_create_init() */
 extern struct thread_group *reaper_group, *program_group;
 

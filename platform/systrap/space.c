@@ -285,7 +285,8 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	thread->stack_index = stack_index;
 	thread->slot = &as->segments[slot_index / CHANNEL_SEGMENT_SLOTS]
 				.slots[slot_index % CHANNEL_SEGMENT_SLOTS];
-	thread->slot->reply.features = CHANNEL_FEATURE_FUTEX;
+	thread->slot->inguest = (struct platform_inguest){.features = PLATFORM_INGUEST_FUTEX};
+	thread->head.inguest = &thread->slot->inguest;
 	thread->slot->reply.spin_tsc = systrap.tsc_per_us * SYSTRAP_STUB_SPIN_US;
 	thread->since_tick = systrap.tick;
 	list_init(&thread->hot_link);

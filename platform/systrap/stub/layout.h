@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "platform/inguest.h"
+
 /*
  * What the Sentry and the stub agree on: addresses in the stub's region and the channel's fields.
  * docs/channel.md explains the protocol. Both sides are built from this file and the stub travels
@@ -156,7 +158,6 @@ struct channel_reply {
 	uint32_t polled;    /* any time: the Sentry watches this slot, so spinning pays */
 	uint32_t interrupt; /* any time: do not enter guest code or a futex wait, post a request
 			       instead */
-	uint32_t features;  /* CHANNEL_FEATURE_* */
 	uint64_t spin_tsc;  /* how long to spin for a reply, in time-stamp counter ticks */
 	uint64_t exit_addr; /* any time: what to prefetch with exit and exit_group; 0: nothing */
 	uint32_t exit_size;
@@ -164,19 +165,20 @@ struct channel_reply {
 	struct channel_command commands[CHANNEL_COMMANDS_MAX];
 };
 
-#define CHANNEL_FEATURE_FUTEX 1u /* the stub may answer plain futex calls itself */
-
 struct channel_slot {
-	struct channel_request request __attribute__((aligned(4096))); /* the stub writes */
-	struct channel_reply reply __attribute__((aligned(4096)));     /* the Sentry writes */
+	struct channel_request request __attribute__((aligned(4096)));	/* the stub writes */
+	struct channel_reply reply __attribute__((aligned(4096)));	/* the Sentry writes */
+	struct platform_inguest inguest __attribute__((aligned(2048))); /* in the page of reply */
 	uint8_t data[CHANNEL_DATA_SIZE] __attribute__((
 		aligned(4096))); /* whose turn it is: the stub before it posts, then the Sentry */
 };
 
 _Static_assert(sizeof(struct channel_request) <= 4096, "one page");
 _Static_assert(offsetof(struct channel_request, regs) == 64, "a cache line of its own");
-_Static_assert(sizeof(struct channel_reply) <= 4096, "one page");
+_Static_assert(sizeof(struct channel_reply) <= 2048, "half a page");
+_Static_assert(sizeof(struct platform_inguest) <= 2048, "the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
+_Static_assert(offsetof(struct channel_slot, inguest) == 4096 + 2048, "in the reply's page");
 _Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");
 _Static_assert(sizeof(struct channel_slot) == CHANNEL_SLOT_SIZE, "no padding");
 _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");

@@ -397,51 +397,6 @@ void stub_on_resume_refused(struct stub_ucontext *uc)
 	serve(self, uc);
 }
 
-/*
- * Futexes that need nobody else: FUTEX_WAIT with a (relative) timeout is not among them, since its
- * restart after a signal must not begin the time anew, and neither are the PI forms.
- */
-static bool futex_is_plain(const struct stub_sigcontext *mc)
-{
-	uint32_t op = (uint32_t)mc->rsi & ~(128u | 256u);
-
-	switch (op) {
-	case 0:
-		return mc->r10 == 0 && !((uint32_t)mc->rsi & 256u);
-	case 1:
-	case 3:
-	case 4:
-	case 5:
-	case 9:
-	case 10:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* True when the call is done; else it was interrupted and goes to the Sentry. */
-static bool futex_in_guest(struct stub_thread *self, struct stub_ucontext *uc)
-{
-	const struct stub_sigcontext *mc = &uc->mc;
-	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
-
-	for (;;) {
-		int64_t ret;
-
-		self->slot->request.sleeping = 1;
-		ret = stub_futex(&self->slot->reply.interrupt, args);
-		self->slot->request.sleeping = 0;
-		if (ret == STUB_INTERRUPTED)
-			return false;
-		if (ret != -4) {
-			uc->mc.rax = (uint64_t)ret;
-			return true;
-		}
-		/* EINTR: of a kick meant for now (the next round says so) or of a stale one. */
-	}
-}
-
 /* A signal that a process of the host sent, not one that the kernel raised for what the guest did:
  * as if it had not come. */
 static bool is_stray(const struct stub_siginfo *info)
@@ -479,20 +434,23 @@ void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *
 {
 	struct stub_thread *self = thread_self();
 	struct channel_request *request = &self->slot->request;
+	const struct stub_sigcontext *mc = &uc->mc;
+	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
 	struct post what = {.kind = REQUEST_SYSCALL, .may_spin = true};
 	uint32_t nr = (uint32_t)info->syscall;
+	int64_t result = 0;
 
 	(void)signo;
 	if (is_stray(info))
 		ignore_signal(self, uc);
 	if (info->arch != 0xc000003e /* AUDIT_ARCH_X86_64 */)
 		on_foreign_call(self, uc);
-	if (nr == STUB_NR_FUTEX && (self->slot->reply.features & CHANNEL_FEATURE_FUTEX) &&
-		futex_is_plain(&uc->mc)) {
-		if (futex_in_guest(self, uc))
-			stub_resume(&self->slot->reply.interrupt, uc);
-		what.flags = REQUEST_FLAG_INTERRUPTED;
+	if (stub_answer(self, nr, args, &result)) {
+		uc->mc.rax = (uint64_t)result;
+		stub_resume(&self->slot->reply.interrupt, uc);
 	}
+	if (result == STUB_INTERRUPTED)
+		what.flags = REQUEST_FLAG_INTERRUPTED;
 	save_regs(&request->regs, &uc->mc, nr);
 	what.prefetch_count = stub_prefetch(self->slot, &uc->mc, nr);
 	post(self, &what);

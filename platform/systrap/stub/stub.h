@@ -92,6 +92,11 @@ __attribute__((noreturn)) void stub_on_fault(
 __attribute__((noreturn)) void stub_on_kick(
 	int signo, struct stub_siginfo *info, struct stub_ucontext *uc);
 __attribute__((noreturn)) void stub_on_resume_refused(struct stub_ucontext *uc);
+/*
+ * answer.c: answers a call where the guest runs. False: it is the Sentry's; *ret is then
+ * STUB_INTERRUPTED when the call was begun here and ended by a kick, else untouched.
+ */
+bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 /* start.c */
 __attribute__((noreturn)) void stub_main(uint64_t *stack);
 

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Calls that a platform may answer without its kernel: what they say has to agree with what the
+ * kernel says elsewhere, at every moment.
+ */
+#include "case.h"
+
+#include <pthread.h>
+#include <sys/prctl.h>
+
+/* A number (the @nth) of a line of this thread's status file. */
+static long status_field(const char *name, int nth)
+{
+	FILE *f = fopen("/proc/thread-self/status", "r");
+	char line[256];
+	long value = -1;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		size_t size = strlen(name);
+		char *at = line + size;
+
+		if (strncmp(line, name, size) || *at++ != ':')
+			continue;
+		for (int i = 0; i <= nth; i++)
+			value = strtol(at, &at, 10);
+		break;
+	}
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* Field 5 and 6 of the stat file: process group and session. */
+static void stat_groups(int *ret_pgrp, int *ret_session)
+{
+	FILE *f = fopen("/proc/self/stat", "r");
+	char text[512] = "", *at;
+
+	*ret_pgrp = *ret_session = -1;
+	if (f && fgets(text, sizeof(text), f) && (at = strrchr(text, ')')))
+		sscanf(at + 2, "%*c %*d %d %d", ret_pgrp, ret_session);
+	if (f)
+		fclose(f);
+}
+
+static void compare(const char *what)
+{
+	int pgrp, session;
+
+	stat_groups(&pgrp, &session);
+	NOTE("%s: %d %d %d  %d %d %d %d  %d %d %d %d", what,
+		SYS(SYS_getpid) == status_field("Tgid", 0),
+		SYS(SYS_gettid) == status_field("Pid", 0),
+		SYS(SYS_getppid) == status_field("PPid", 0),
+		SYS(SYS_getuid) == status_field("Uid", 0),
+		SYS(SYS_geteuid) == status_field("Uid", 1),
+		SYS(SYS_getgid) == status_field("Gid", 0),
+		SYS(SYS_getegid) == status_field("Gid", 1), SYS(SYS_getpgrp) == pgrp,
+		SYS(SYS_getpgid, 0) == pgrp, SYS(SYS_getsid, 0) == session,
+		SYS(SYS_getpgid, getpid()) == pgrp);
+}
+
+static void *compare_in_thread(void *what)
+{
+	compare(what);
+	TRUTH(SYS(SYS_gettid) != SYS(SYS_getpid));
+	return NULL;
+}
+
+static void in_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, fn, arg) == 0)
+		pthread_join(thread, NULL);
+}
+
+CASE(ids_of_processes_and_threads)
+{
+	pid_t pid;
+
+	compare("first");
+	in_thread(compare_in_thread, "thread");
+	pid = fork();
+	if (pid == 0) {
+		compare("child");
+		in_thread(compare_in_thread, "thread of child");
+		pid = fork();
+		if (pid == 0) {
+			compare("grandchild");
+			_exit(3);
+		}
+		note_wait("grandchild", pid);
+		_exit(4);
+	}
+	note_wait("child", pid);
+	compare("again");
+}
+
+CASE(ids_of_vfork_child)
+{
+	pid_t self = getpid(), pid;
+	volatile int agree = 0;
+
+	pid = vfork();
+	if (pid == 0) {
+		agree = SYS(SYS_getppid) == self && SYS(SYS_getpid) == SYS(SYS_gettid) &&
+			SYS(SYS_getpid) != self;
+		_exit(0);
+	}
+	note_wait("vfork child", pid);
+	TRUTH(agree && SYS(SYS_getpid) == self);
+}
+
+CASE(ids_after_exec)
+{
+	pid_t self = getpid(), pid = fork();
+	char text[256];
+
+	if (pid == 0) {
+		snprintf(text, sizeof(text),
+			"test $$ = $(sed -n 's/^Tgid:.//p' /proc/$$/status) && test $PPID = %d && "
+			"exit 7",
+			self);
+		execl("/bin/sh", "sh", "-c", text, NULL);
+		_exit(1);
+	}
+	note_wait("exec", pid);
+}
+
+static void *exec_sh(void *arg)
+{
+	execl("/bin/sh", "sh", "-c", "test $$ = $0 && exit 9", arg, NULL);
+	return NULL;
+}
+
+CASE(ids_after_exec_by_thread)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char text[16];
+		pthread_t thread;
+
+		snprintf(text, sizeof(text), "%d", getpid());
+		pthread_create(&thread, NULL, exec_sh, text);
+		pthread_join(thread, NULL);
+		_exit(1);
+	}
+	note_wait("exec by thread", pid);
+}
+
+/* The parent ends: every thread of the child has a new one. */
+static int orphan_pipe[2];
+static pid_t orphan_old;
+static pthread_barrier_t orphan_barrier;
+
+static void *orphan_thread(void *arg)
+{
+	pthread_barrier_wait(&orphan_barrier);
+	while (SYS(SYS_getppid) == orphan_old)
+		;
+	compare(arg);
+	return NULL;
+}
+
+CASE(ids_after_parents_end)
+{
+	pid_t pid, self = getpid();
+	char byte;
+
+	OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	OK(pipe(orphan_pipe));
+	pid = fork();
+	if (pid == 0) {
+		orphan_old = getpid();
+		if (fork() == 0) {
+			pthread_t thread;
+
+			pthread_barrier_init(&orphan_barrier, NULL, 2);
+			pthread_create(&thread, NULL, orphan_thread, "orphan's thread");
+			pthread_barrier_wait(&orphan_barrier);
+			write(orphan_pipe[1], "x", 1);
+			while (SYS(SYS_getppid) == orphan_old)
+				;
+			pthread_join(thread, NULL);
+			compare("orphan");
+			TRUTH(SYS(SYS_getppid) == self);
+			_exit(5);
+		}
+		read(orphan_pipe[0], &byte, 1);
+		_exit(6);
+	}
+	note_wait("parent", pid);
+	note_wait("orphan", -1);
+}
+
+CASE(ids_after_change)
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		SKIP("needs to be root");
+	CALL(SYS(SYS_setresgid, 7, 8, 9));
+	compare("setresgid");
+	CALL(SYS(SYS_setresuid, 1000, 1001, 1002));
+	compare("setresuid");
+	CALL(SYS(SYS_getuid));
+	CALL(SYS(SYS_geteuid));
+	CALL(SYS(SYS_getgid));
+	CALL(SYS(SYS_getegid));
+	CALL(SYS(SYS_setuid, 1002));
+	CALL(SYS(SYS_geteuid));
+	pid = fork();
+	if (pid == 0) {
+		compare("child");
+		CALL(SYS(SYS_setreuid, 1002, 1000));
+		CALL(SYS(SYS_getuid));
+		CALL(SYS(SYS_geteuid));
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	CALL(SYS(SYS_getuid));
+	CALL(SYS(SYS_geteuid));
+	CALL(SYS(SYS_setgid, 12345678));
+	CALL(SYS(SYS_getegid));
+}
+
+/* A thread's ids are its own: the raw call changes no other's. */
+static void *raw_setuid(void *arg)
+{
+	CALL(SYS(SYS_setresuid, 1234, 1234, 1234));
+	CALL(SYS(SYS_getuid));
+	return NULL;
+}
+
+CASE(ids_of_one_thread)
+{
+	if (geteuid() != 0)
+		SKIP("needs to be root");
+	in_thread(raw_setuid, NULL);
+	CALL(SYS(SYS_getuid));
+	CALL(SYS(SYS_geteuid));
+}
+
+CASE(ids_of_groups)
+{
+	pid_t pid, self = getpid();
+	int to[2], from[2];
+	char byte;
+
+	OK(pipe(to));
+	OK(pipe(from));
+	pid = fork();
+	if (pid == 0) {
+		read(to[0], &byte, 1);
+		TRUTH(SYS(SYS_getpgrp) == getpid() && SYS(SYS_getpgid, 0) == getpid());
+		in_thread(compare_in_thread, "moved by parent");
+		write(from[1], "x", 1);
+		read(to[0], &byte, 1);
+		TRUTH(SYS(SYS_getpgrp) == self);
+		compare("moved back");
+		TRUTH(SYS(SYS_setsid) == getpid());
+		compare("own session");
+		TRUTH(SYS(SYS_getsid, 0) == getpid() && SYS(SYS_getpgrp) == getpid());
+		in_thread(compare_in_thread, "thread in own session");
+		_exit(0);
+	}
+	OK(setpgid(0, 0));
+	OK(setpgid(pid, pid));
+	write(to[1], "x", 1);
+	read(from[0], &byte, 1);
+	OK(setpgid(pid, self));
+	write(to[1], "x", 1);
+	note_wait("child", pid);
+	CALL(SYS(SYS_getpgid, -1));
+	CALL(SYS(SYS_getsid, 0x7fffffff));
+	/* The upper half of the register does not count. */
+	TRUTH(SYS(SYS_getpgid, 0x100000000) == self);
+	TRUTH(SYS(SYS_getsid, 0xffffffff00000000) == SYS(SYS_getsid, 0));
+}
