@@ -252,6 +252,14 @@ SIZE(lx_rseq_cs, struct rseq_cs);
 SIZE(lx_ipc_perm, struct ipc_perm);
 SIZE(lx_shmid_ds, struct shmid_ds);
 FIELD(lx_shmid_ds, shm_nattch, struct shmid_ds, shm_nattch);
+SIZE(lx_shminfo, struct shminfo);
+SIZE(lx_shm_info, struct shm_info);
+SIZE(lx_semid_ds, struct semid_ds);
+FIELD(lx_semid_ds, sem_nsems, struct semid_ds, sem_nsems);
+SIZE(lx_seminfo, struct seminfo);
+SIZE(lx_msqid_ds, struct msqid_ds);
+FIELD(lx_msqid_ds, msg_lrpid, struct msqid_ds, msg_lrpid);
+SIZE(lx_msginfo, struct msginfo);
 SIZE(lx_sembuf, struct sembuf);
 SIZE(lx_mq_attr, struct mq_attr);
 

@@ -67,5 +67,8 @@
 #define SENTRY_MAX_CPUSET_SIZE	     128  /* bytes of a CPU mask that we keep */
 #define SENTRY_MAX_CLONE_SET_TID     32	  /* MAX_PID_NS_LEVEL */
 #define SENTRY_MAX_MEMPOLICY_NODES   1024
+#define SENTRY_MAX_SEMAPHORES	     (1024 * 1024) /* System V, of a sandbox: ENOSPC beyond */
+#define SENTRY_MAX_SEM_UNDOS	     (1024 * 1024) /* values kept for SEM_UNDO: ENOMEM beyond */
+#define SENTRY_MAX_MESSAGE_MEMORY    (64 * 1024 * 1024) /* messages in queues: ENOMEM beyond */
 
 #endif

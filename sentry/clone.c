@@ -8,6 +8,7 @@
 #include "abi/limits.h"
 #include "abi/sched.h"
 #include "base/cleanup.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/syscalls_gen.h"
@@ -108,6 +109,11 @@ static int copy_sharables(struct task *child, struct task *task, uint64_t flags)
 		child->files = fd_table_ref(task->files);
 	} else {
 		r = fd_table_copy(task->files, &child->files);
+		if (r < 0)
+			return r;
+	}
+	if (flags & LX_CLONE_SYSVSEM) {
+		r = sem_undo_share(task, child);
 		if (r < 0)
 			return r;
 	}

@@ -8,6 +8,7 @@
 #include "abi/time.h"
 #include "abi/wait.h"
 #include "base/cleanup.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/task_private.h"
@@ -391,6 +392,7 @@ static void release_resources(struct task *task)
 	uint64_t resident;
 
 	task_release_memory(task);
+	sem_undo_exit(task);
 	if (task->files)
 		fd_table_unref(TAKE(task->files));
 	if (task->fs)

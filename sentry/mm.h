@@ -27,6 +27,7 @@ struct vma {
 	uint64_t offset;   /* of start in file */
 	const char *label; /* "[stack]" "[heap]" "[vdso]" "[vvar]", or NULL */
 	char *anon_name;   /* PR_SET_VMA_ANON_NAME; owned or NULL */
+	struct shm_segment *shm; /* shmat(2): counts as attached while the VMA exists; or NULL */
 };
 
 struct mm {

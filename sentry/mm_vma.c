@@ -17,6 +17,7 @@
 #include "abi/mman.h"
 #include "base/checked.h"
 #include "base/log.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/mm_private.h"
 
 size_t mm_index(const struct mm *mm, uint64_t addr)
@@ -103,12 +104,16 @@ struct vma *vma_dup(const struct vma *vma)
 	}
 	if (copy->file)
 		file_ref(copy->file);
+	if (copy->shm)
+		shm_mapping_added(copy->shm);
 	vma_total++;
 	return copy;
 }
 
 void vma_free(struct vma *vma)
 {
+	if (vma->shm)
+		shm_mapping_gone(vma->shm);
 	if (vma->file)
 		file_unref(vma->file);
 	free(vma->anon_name);
@@ -142,7 +147,9 @@ static bool vma_same_name(const struct vma *a, const struct vma *b)
 
 static bool vma_mergeable(const struct vma *a, const struct vma *b)
 {
-	return a->end == b->start && a->file == b->file && a->prot == b->prot &&
+	/* Attached pieces stay apart: each counts (is_mergeable_vma() and vm_ops->close). */
+	return a->end == b->start && !a->shm && !b->shm && a->file == b->file &&
+	       a->prot == b->prot &&
 	       a->max_prot == b->max_prot && a->shared == b->shared &&
 	       a->grows_down == b->grows_down && a->stack == b->stack && a->heap == b->heap &&
 	       a->locked == b->locked && a->no_reserve == b->no_reserve &&

@@ -6,6 +6,7 @@
 #include "abi/errno.h"
 #include "abi/limits.h"
 #include "abi/wait.h"
+#include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/task_private.h"
@@ -69,6 +70,7 @@ void task_unref(struct task *task)
 		fd_table_unref(task->files);
 	if (task->fs)
 		fs_context_unref(task->fs);
+	sem_undo_exit(task);
 	if (task->cred)
 		cred_unref(task->cred);
 	if (task->pid)

@@ -150,6 +150,7 @@ struct task {
 	struct fd_table *files; /* owned */
 	struct fs_context *fs;	/* owned */
 	struct cred *cred;	/* owned, replaced as a whole */
+	struct sem_undo_list *sem_undo; /* System V semaphores, sentry/ipc/; owned, NULL: nothing */
 	char comm[16];
 
 	/* Signals. */
