@@ -103,5 +103,9 @@ void test_scribble(void);
 void test_sentry_death(void);
 void test_parallel(void);
 void test_latency(void);
+void test_fast_calls(void);
+void test_fast_state(void);
+void test_fast_interrupts(void);
+void test_fast_faults(void);
 
 #endif

@@ -28,7 +28,10 @@
 #define DATA  0x500000ull
 #define STACK 0x600000ull
 
+#define FAST_TEXT_SIZE 0x1b0u /* of fast.S, and a little more */
+
 extern const uint8_t code_gadget[], code_gadget_end[], code_syscalls[], code_syscalls_end[];
+extern const uint8_t code_call_rbx[], code_call_rbx_end[];
 extern const uint8_t code_scribble[], code_scribble_end[], code_spin[], code_spin_end[];
 
 static const char *current_test;
@@ -323,6 +326,49 @@ static void test_scribble(void)
 	printf("  %u of 150 scribblers died of it\n", died);
 }
 
+/*
+ * Into the fast way at every offset, with registers and segment bases that mean nothing, something,
+ * or another thread's stub. Whatever becomes of the guest, it is its own affair.
+ */
+static void test_fast_jumps(void)
+{
+	static const uint64_t bases[] = {0, STUB_STACK_BASE, STUB_STACK_BASE + STUB_STACK_SIZE,
+		STUB_CHANNEL_BASE, DATA, STUB_TEXT_BASE, 0x12345000};
+	unsigned died = 0, total = 0;
+
+	for (uint64_t offset = 0; offset < FAST_TEXT_SIZE; offset++) {
+		struct platform_thread *t = guest_new(code_call_rbx, code_call_rbx_end);
+		struct platform_event event = {0};
+		uint64_t *regs = (uint64_t *)&t->regs;
+		struct timer timer;
+
+		for (unsigned i = 0; i < 15; i++) {
+			uint64_t dice = random_below(4);
+
+			regs[i] = dice == 0   ? random_u64()
+				  : dice == 1 ? random_below(400)
+				  : dice == 2 ? DATA + random_below(4096)
+					      : STUB_CHANNEL_BASE + random_below(CHANNEL_SLOT_SIZE);
+		}
+		t->regs.rbx = STUB_FAST_ENTRY + offset;
+		t->regs.gs_base = bases[offset % array_size(bases)];
+		if (offset % 5 == 0)
+			t->regs.fs_base = random_u64() >> 17;
+		timer_init(&timer, give_up, t->as);
+		(void)timer_arm(&timer, loop_monotonic_now() + 20000000);
+		for (unsigned i = 0; i < 20 && event.kind != PLATFORM_EXITED; i++) {
+			run(t, &event);
+			t->regs.rax = i;
+		}
+		died += event.kind == PLATFORM_EXITED;
+		total++;
+		(void)timer_cancel(&timer);
+		platform->as_kill(t->as);
+		platform->thread_release(t);
+	}
+	printf("  %u of %u jumpers died of it\n", died, total);
+}
+
 static const struct test {
 	const char *name;
 	void (*run)(void);
@@ -333,6 +379,7 @@ static const struct test {
 	{"no_stub", test_no_stub},
 	{"secret_exit", test_secret_exit},
 	{"scribble", test_scribble},
+	{"fast_jumps", test_fast_jumps},
 };
 
 static int wanted_count;

@@ -108,6 +108,10 @@ static const struct test {
 	{"scribble", test_scribble},
 	{"sentry_death", test_sentry_death},
 	{"parallel", test_parallel},
+	{"fast_calls", test_fast_calls},
+	{"fast_state", test_fast_state},
+	{"fast_interrupts", test_fast_interrupts},
+	{"fast_faults", test_fast_faults},
 	{"latency", test_latency},
 };
 

@@ -24,7 +24,8 @@
 #include "platform/platform.h"
 
 #define CODE	    0x400000ull
-#define PONG_CODE   0x401000ull
+#define PLAIN_CODE  0x402000ull /* behind the two pages of fast_code.S */
+#define PONG_CODE   0x403000ull
 #define DATA	    0x500000ull
 #define STACK	    0x600000ull
 #define CALLERS	    3u /* in each process */
@@ -34,6 +35,7 @@
 #define PONG_ROUNDS 100000000ull /* for ever */
 
 extern const uint8_t code_syscalls[], code_syscalls_end[], code_ping_pong[], code_ping_pong_end[];
+extern const uint8_t code_fast_calls[], code_fast_calls_end[];
 
 struct worker {
 	struct platform_thread *thread;
@@ -164,8 +166,10 @@ static struct platform_thread *space_new(void)
 
 	expect("as_create", (uint64_t)platform->as_create(&as, &thread), 0);
 	expect("map", (uint64_t)platform->map(thread, &map), 0);
-	(void)platform->copy_out(
-		thread, GADDR(CODE), code_syscalls, (size_t)(code_syscalls_end - code_syscalls));
+	(void)platform->copy_out(thread, GADDR(CODE), code_fast_calls,
+		(size_t)(code_fast_calls_end - code_fast_calls));
+	(void)platform->copy_out(thread, GADDR(PLAIN_CODE), code_syscalls,
+		(size_t)(code_syscalls_end - code_syscalls));
 	(void)platform->copy_out(thread, GADDR(PONG_CODE), code_ping_pong,
 		(size_t)(code_ping_pong_end - code_ping_pong));
 	return thread;
@@ -174,12 +178,16 @@ static struct platform_thread *space_new(void)
 static void worker_start(
 	struct worker *worker, struct platform_thread *thread, bool pongs, unsigned side)
 {
+	/* Half of the callers come through a trampoline, where there is a fast way. */
+	bool fast = platform == &platform_systrap && side == 0;
 	struct fiber *fiber;
 
 	worker->thread = thread;
 	worker->pongs = pongs;
 	thread->regs = (struct guest_regs){
-		.rip = pongs ? PONG_CODE : CODE,
+		.rip = pongs  ? PONG_CODE
+		       : fast ? CODE
+			      : PLAIN_CODE,
 		.rdi = DATA,
 		.r12 = side,
 		.r13 = PONG_ROUNDS,

@@ -7,6 +7,8 @@
  *   stub_resume_begin..end    [is an interrupt wanted? .. back to the guest]: the kick handler rewinds
  *   stub_futex_begin..end     [is an interrupt wanted? .. sleep in a futex]: likewise
  *
+ * fast.S has those of the fast way.
+ *
  * Handlers are entered with the guest's AC flag (signal delivery clears only TF, DF and RF): it is
  * cleared before any C code runs, which is free to make unaligned accesses. No code here or in the
  * C files touches vector registers, fs or gs: they are the guest's.
@@ -212,5 +214,15 @@ stub_gate:
 	syscall
 	ud2
 	.size stub_gate, . - stub_gate
+
+/* Likewise, from the fast way: what it was about goes on in the handler, which has a frame. */
+	.globl stub_upgrade_gate, stub_upgraded
+	.type stub_upgrade_gate, @function
+stub_upgrade_gate:
+	movl	$39, %eax
+	syscall
+stub_upgraded:
+	ud2
+	.size stub_upgrade_gate, . - stub_upgrade_gate
 
 	.section .note.GNU-stack, "", @progbits

@@ -29,6 +29,7 @@
 #define STUB_TEXT_BASE	   STUB_BASE
 #define STUB_TEXT_SIZE	   0x10000ull /* 64 KiB aligned: the filter compares the upper bits */
 #define STUB_GATE_BASE	   (STUB_BASE + 0x10000ull) /* a `syscall` outside of the text: it traps */
+#define STUB_GATE_SIZE	   0x1000ull
 #define STUB_VDSO_BASE	   (STUB_BASE + 0x100000ull)
 #define STUB_VDSO_SIZE_MAX 0x100000ull
 #define STUB_CHANNEL_BASE  (STUB_BASE + 0x10000000ull)
@@ -41,7 +42,10 @@
  * above. */
 #define STUB_STACK_SIZE	    0x10000ull
 #define STUB_STACK_RESERVED 0x1000ull
-#define STUB_STACKS_MAX	    4096u
+/* Where the stack of a call without a signal begins: inside of the signal stack, so that host
+ * signals that interrupt it nest below. */
+#define STUB_FAST_STACK (STUB_STACK_SIZE - 64)
+#define STUB_STACKS_MAX 4096u
 
 /* Descriptors in a stub. */
 #define STUB_FD_KILL	 0 /* read end of the kill pipe */

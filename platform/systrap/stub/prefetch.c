@@ -104,18 +104,18 @@ static void add_sigframe(struct room *room, uint64_t addr)
 		add_bytes(room, fpstate, sw->extended_size);
 }
 
-uint32_t stub_prefetch(struct channel_slot *slot, const struct stub_sigcontext *mc, uint32_t nr)
+uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t args[6],
+	const struct stub_sigcontext *mc)
 {
-	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
 	struct room room = {.slot = slot};
 	const struct marshal_entry *entry, *end;
 
 	if (nr >= LX_NR_COUNT)
 		return 0;
-	if (nr == STUB_NR_RT_SIGRETURN)
+	if (nr == STUB_NR_RT_SIGRETURN && mc)
 		add_sigframe(&room, mc->rsp);
 	/* A signal to oneself comes before the return. */
-	if (nr == STUB_NR_KILL || nr == STUB_NR_TKILL || nr == STUB_NR_TGKILL)
+	if (mc && (nr == STUB_NR_KILL || nr == STUB_NR_TKILL || nr == STUB_NR_TGKILL))
 		add_fpu(&room, mc);
 	if (nr == STUB_NR_EXIT || nr == STUB_NR_EXIT_GROUP)
 		add_bytes(&room, slot->reply.exit_addr, slot->reply.exit_size);

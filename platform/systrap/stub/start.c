@@ -9,6 +9,7 @@
  * the listener to the Sentry, closes it and ends.
  */
 #include "platform/systrap/stub/stub.h"
+#include "platform/systrap/stub/offsets.h"
 
 struct kernel_sigaction {
 	void (*handler)(int);
@@ -170,6 +171,8 @@ __attribute__((noreturn)) static void on_stub_stack(void)
 	char byte = 'H';
 	int64_t ret;
 
+	self->magic = THREAD_MAGIC;
+	self->fast_stack = (uint64_t)self + STUB_FAST_STACK;
 	self->slot = first_slot;
 	self->seq = 0;
 	ret = stub_call6(STUB_NR_SENDTO, STUB_FD_SOCKET, (uint64_t)&byte, 1, 0x4000, 0, 0);

@@ -2,10 +2,10 @@
 /*
  * The stub: what answers a host signal in a guest's process, asks the Sentry and does its bidding.
  *
- * Rules of this file: freestanding; no writable data but the thread's own stack and channel slot;
- * general registers only; every entry ends in stub_resume() or in the return from a nested handler,
- * never in a C return. Nothing here protects anything: the guest owns this process. What a bug here
- * costs is the guest's correctness.
+ * Rules of this folder: freestanding; no writable data but the thread's own stack and channel slot;
+ * general registers only; every entry by a signal ends in stub_resume() or in the return from a
+ * nested handler, never in a C return. Nothing here protects anything: the guest owns this process.
+ * What a bug here costs is the guest's correctness.
  *
  * A thread is in one of three places. In guest code: its frame does not exist. In a handler that
  * came from guest code: `uc` holds the guest's registers until stub_resume() hands it to
@@ -13,6 +13,7 @@
  * the instruction pointer of what it interrupted and returns.
  */
 #include "platform/systrap/stub/stub.h"
+#include "platform/systrap/stub/offsets.h"
 #include "platform/systrap/stub/plan.h"
 
 static inline struct stub_thread *thread_self(void)
@@ -23,9 +24,10 @@ static inline struct stub_thread *thread_self(void)
 	return (struct stub_thread *)(sp & ~(STUB_STACK_SIZE - 1));
 }
 
-static inline bool in_text(uint64_t rip)
+/* The gate counts: only the stub goes there, for a moment. */
+static inline bool in_stub(uint64_t rip)
 {
-	return rip - STUB_TEXT_BASE < STUB_TEXT_SIZE;
+	return rip - STUB_TEXT_BASE < STUB_TEXT_SIZE + STUB_GATE_SIZE;
 }
 
 static inline uint64_t read_tsc(uint32_t *ret_cpu)
@@ -45,11 +47,29 @@ __attribute__((noreturn)) static void return_nested(struct stub_ucontext *uc)
 	stub_resume(&never, uc);
 }
 
-__attribute__((noreturn)) static void die(void)
+void stub_die(void)
 {
 	/* Not on the list: the Sentry audits it and ends us. */
 	for (;;)
 		stub_call3(STUB_NR_EXIT_GROUP, 0xdead, 0, 0);
+}
+
+/* Ours is not the guest's business: to it there is none. */
+static uint64_t guest_gs_base(void)
+{
+	uint64_t base;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(base));
+	return base == (uint64_t)thread_self() ? 0 : base;
+}
+
+void stub_claim_gs(struct stub_thread *self)
+{
+	uint64_t base;
+
+	__asm__ volatile("rdgsbase %0" : "=r"(base));
+	if (base == 0)
+		__asm__ volatile("wrgsbase %0" : : "r"(self));
 }
 
 static void save_regs(struct channel_regs *regs, const struct stub_sigcontext *mc, uint64_t nr)
@@ -77,8 +97,7 @@ static void save_regs(struct channel_regs *regs, const struct stub_sigcontext *m
 	regs->rsp = mc->rsp;
 	__asm__ volatile("rdfsbase %0" : "=r"(base));
 	regs->fs_base = base;
-	__asm__ volatile("rdgsbase %0" : "=r"(base));
-	regs->gs_base = base;
+	regs->gs_base = guest_gs_base();
 }
 
 /* wrfsbase faults on an address that is not canonical. */
@@ -87,7 +106,7 @@ static inline bool canonical(uint64_t addr)
 	return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
 }
 
-static void load_regs(struct stub_sigcontext *mc, const struct channel_regs *regs)
+void stub_load_regs(struct stub_sigcontext *mc, const struct channel_regs *regs)
 {
 	mc->r15 = regs->r15;
 	mc->r14 = regs->r14;
@@ -107,10 +126,16 @@ static void load_regs(struct stub_sigcontext *mc, const struct channel_regs *reg
 	mc->rip = regs->rip;
 	mc->eflags = regs->eflags;
 	mc->rsp = regs->rsp;
+}
+
+static void load_bases(struct stub_thread *self, const struct channel_regs *regs)
+{
+	uint64_t gs_base = regs->gs_base ? regs->gs_base : (uint64_t)self;
+
 	if (canonical(regs->fs_base))
 		__asm__ volatile("wrfsbase %0" : : "r"(regs->fs_base));
-	if (canonical(regs->gs_base))
-		__asm__ volatile("wrgsbase %0" : : "r"(regs->gs_base));
+	if (canonical(gs_base))
+		__asm__ volatile("wrgsbase %0" : : "r"(gs_base));
 }
 
 /* ---- requests ---- */
@@ -121,26 +146,19 @@ static inline void ring(uint64_t token, uint64_t what)
 }
 
 /*
- * Publishes the request that lies in the slot and waits for its reply. The full fence stands
- * between "request published" and "does the Sentry watch?"; the Sentry has its own between "I no
- * longer watch" and its last look (docs/channel.md, Dekker).
+ * The full fence stands between "request published" and "does the Sentry watch?"; the Sentry has
+ * its own between "I no longer watch" and its last look (docs/channel.md, Dekker).
+ *
+ * Never inlined: what it does to the line that the Sentry watches stays together.
  */
-struct post {
-	enum channel_request_kind kind;
-	uint16_t flags;
-	bool may_spin;
-	uint32_t prefetch_count, result_count;
-};
-
-/* Never inlined: what it does to the line that the Sentry watches stays together. */
-__attribute__((noinline)) static void post(struct stub_thread *self, const struct post *what)
+__attribute__((noinline)) void stub_post(struct stub_thread *self, const struct stub_post *what)
 {
 	struct channel_slot *slot = self->slot;
 	bool may_spin = what->may_spin;
 	uint32_t seq = ++self->seq, cpu;
 	uint64_t start = read_tsc(&cpu);
 
-	slot->request.kind = (uint16_t)what->kind;
+	slot->request.kind = what->kind;
 	slot->request.flags = what->flags;
 	slot->request.prefetch_count = what->prefetch_count;
 	slot->request.result_count = what->result_count;
@@ -167,9 +185,9 @@ __attribute__((noinline)) static void post(struct stub_thread *self, const struc
 static void post_with_fpu(
 	struct stub_thread *self, enum channel_request_kind kind, const struct stub_ucontext *uc)
 {
-	post(self, &(struct post){.kind = kind,
-			   .may_spin = true,
-			   .prefetch_count = stub_prefetch_fpu(self->slot, &uc->mc)});
+	stub_post(self, &(struct stub_post){.kind = kind,
+				.may_spin = true,
+				.prefetch_count = stub_prefetch_fpu(self->slot, &uc->mc)});
 }
 
 /* ---- commands ---- */
@@ -264,14 +282,12 @@ static void forked_child(struct stub_thread *self)
 		;
 	if (stub_call6(STUB_NR_MMAP, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 3, 0x11,
 		    STUB_FD_TRANSFER, 0) != (int64_t)STUB_CHANNEL_BASE)
-		die();
+		stub_die();
 	stub_call3(STUB_NR_MADVISE, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 10);
 	stub_call3(STUB_NR_CLOSE, STUB_FD_TRANSFER, 0, 0);
 	self->slot = (struct channel_slot *)STUB_CHANNEL_BASE;
 	self->seq = 1;
 }
-
-__attribute__((noreturn)) static void serve(struct stub_thread *self, struct stub_ucontext *uc);
 
 static int64_t command_fork(
 	struct stub_thread *self, const struct channel_command *command, struct stub_ucontext *uc)
@@ -283,7 +299,7 @@ static int64_t command_fork(
 	if (pid != 0)
 		return pid;
 	forked_child(self);
-	serve(self, uc);
+	stub_serve(self, uc);
 }
 
 static void thread_entry(struct stub_thread *self)
@@ -291,7 +307,7 @@ static void thread_entry(struct stub_thread *self)
 	while (stub_call3(STUB_DOORBELL_NR, self->token, STUB_DOORBELL_CHILD, 0) != 0)
 		;
 	self->seq = 1;
-	serve(self, self->uc);
+	stub_serve(self, self->uc);
 }
 
 /*
@@ -312,6 +328,8 @@ static int64_t command_thread(
 	child_uc->stack.sp = base + STUB_STACK_RESERVED;
 	child_uc->stack.size = STUB_STACK_SIZE - STUB_STACK_RESERVED;
 	child_uc->stack.flags = 0;
+	child->magic = THREAD_MAGIC;
+	child->fast_stack = base + STUB_FAST_STACK;
 	child->slot = (struct channel_slot *)command->args[2];
 	child->seq = 0;
 	child->token = command->args[0];
@@ -352,49 +370,112 @@ static int64_t execute(
 	}
 }
 
-/* The last request has its reply: does what it says until one says "resume". */
-__attribute__((noreturn)) static void serve(struct stub_thread *self, struct stub_ucontext *uc)
+/* Executes the commands of a reply. True: back to the guest; *ret_rax is set unless all registers
+ * are to be loaded. */
+static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *ret_rax)
 {
-	for (;;) {
-		struct channel_slot *slot = self->slot;
-		struct channel_reply *reply = &slot->reply;
-		uint32_t flags = reply->flags, count = reply->command_count;
-		bool faulted = false;
+	struct channel_slot *slot = self->slot;
+	struct channel_reply *reply = &slot->reply;
+	uint32_t flags = reply->flags, count = reply->command_count;
+	bool faulted = false;
 
-		if (count > CHANNEL_COMMANDS_MAX)
-			die();
-		for (uint32_t i = 0; i < count; i++) {
-			int64_t result = execute(self, &reply->commands[i], uc);
+	if (count > CHANNEL_COMMANDS_MAX)
+		stub_die();
+	for (uint32_t i = 0; i < count; i++) {
+		int64_t result = execute(self, &reply->commands[i], uc);
 
-			slot->request.results[i] = result;
-			if (reply->commands[i].kind == COMMAND_COPY_OUT && !reply->commands[i].nr &&
-				result != (int64_t)reply->commands[i].args[1])
-				faulted = true;
-		}
-		if (flags & REPLY_RESUME) {
-			if (flags & REPLY_REGS)
-				load_regs(&uc->mc, &reply->regs);
-			else
-				uc->mc.rax = faulted ? (uint64_t)-14 : reply->rax;
-			stub_resume(&reply->interrupt, uc);
-		}
-		post(self, &(struct post){.kind = REQUEST_DONE,
-				   .may_spin = !(flags & REPLY_DOORBELL),
-				   .result_count = count});
+		slot->request.results[i] = result;
+		if (reply->commands[i].kind == COMMAND_COPY_OUT && !reply->commands[i].nr &&
+			result != (int64_t)reply->commands[i].args[1])
+			faulted = true;
 	}
+	if (flags & REPLY_RESUME) {
+		*ret_rax = faulted ? (uint64_t)-14 : reply->rax;
+		return true;
+	}
+	stub_post(self, &(struct stub_post){.kind = REQUEST_DONE,
+				.may_spin = !(flags & REPLY_DOORBELL),
+				.result_count = count});
+	return false;
+}
+
+void stub_serve(struct stub_thread *self, struct stub_ucontext *uc)
+{
+	uint64_t rax;
+
+	while (!obey(self, uc, &rax))
+		;
+	if (self->slot->reply.flags & REPLY_REGS) {
+		stub_load_regs(&uc->mc, &self->slot->reply.regs);
+		load_bases(self, &self->slot->reply.regs);
+	} else {
+		uc->mc.rax = rax;
+	}
+	stub_resume(&self->slot->reply.interrupt, uc);
+}
+
+/* Commands that read or write the signal frame. */
+static bool needs_frame(const struct channel_reply *reply)
+{
+	if (reply->flags & REPLY_REGS)
+		return true;
+	for (uint32_t i = 0; i < reply->command_count && i < CHANNEL_COMMANDS_MAX; i++) {
+		switch (reply->commands[i].kind) {
+		case COMMAND_FORK:
+		case COMMAND_THREAD:
+		case COMMAND_FPU_GET:
+		case COMMAND_FPU_SET:
+		case COMMAND_FPU_RESET:
+			return true;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+int64_t stub_serve_fast(struct stub_thread *self)
+{
+	uint64_t rax;
+
+	do {
+		if (needs_frame(&self->slot->reply))
+			stub_upgrade(self, UPGRADE_SERVE);
+	} while (!obey(self, 0, &rax));
+	return (int64_t)rax;
 }
 
 /* ---- events ---- */
 
-/* An interrupt was wanted on the way back: tell, with the registers that were about to be loaded.
- */
-void stub_on_resume_refused(struct stub_ucontext *uc)
+/* The registers may be about to be loaded for the second time: those of a frame that came from a
+ * trampoline. */
+void stub_on_interrupted(struct stub_thread *self, struct stub_ucontext *uc)
 {
-	struct stub_thread *self = thread_self();
-
+	(void)stub_leave_trampoline(&uc->mc);
 	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
 	post_with_fpu(self, REQUEST_INTERRUPTED, uc);
-	serve(self, uc);
+	stub_serve(self, uc);
+}
+
+void stub_on_resume_refused(struct stub_ucontext *uc)
+{
+	stub_on_interrupted(thread_self(), uc);
+}
+
+static inline bool in_range(uint64_t rip, const char *begin, const char *end)
+{
+	return rip >= (uint64_t)begin && rip < (uint64_t)end;
+}
+
+/* Sends a restartable range back to its begin. Harmless at any time. */
+static void rewind(struct stub_sigcontext *mc)
+{
+	if (in_range(mc->rip, stub_resume_begin, stub_resume_end))
+		mc->rip = (uint64_t)stub_resume_begin;
+	else if (in_range(mc->rip, stub_futex_begin, stub_futex_end))
+		mc->rip = (uint64_t)stub_futex_begin;
+	else if (in_range(mc->rip, stub_fast_leave_begin, stub_fast_leave_end))
+		mc->rip = (uint64_t)stub_fast_leave_begin;
 }
 
 /* A signal that a process of the host sent, not one that the kernel raised for what the guest did:
@@ -404,11 +485,14 @@ static bool is_stray(const struct stub_siginfo *info)
 	return info->code <= 0;
 }
 
+/* A kick that comes while we are here finds only us: the range is entered anew. */
 __attribute__((noreturn)) static void ignore_signal(
 	struct stub_thread *self, struct stub_ucontext *uc)
 {
-	if (in_text(uc->mc.rip))
+	if (in_stub(uc->mc.rip)) {
+		rewind(&uc->mc);
 		return_nested(uc);
+	}
 	stub_resume(&self->slot->reply.interrupt, uc);
 }
 
@@ -427,53 +511,82 @@ __attribute__((noreturn)) static void on_foreign_call(
 	request->fault.trapno = 13;
 	request->fault.error_code = 0x402; /* the gate of vector 0x80 */
 	post_with_fpu(self, REQUEST_FAULT, uc);
-	serve(self, uc);
+	stub_serve(self, uc);
 }
 
-void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
+void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t nr)
 {
-	struct stub_thread *self = thread_self();
-	struct channel_request *request = &self->slot->request;
 	const struct stub_sigcontext *mc = &uc->mc;
 	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
-	struct post what = {.kind = REQUEST_SYSCALL, .may_spin = true};
-	uint32_t nr = (uint32_t)info->syscall;
+	struct stub_post what = {.kind = REQUEST_SYSCALL, .may_spin = true};
 	int64_t result = 0;
 
-	(void)signo;
-	if (is_stray(info))
-		ignore_signal(self, uc);
-	if (info->arch != 0xc000003e /* AUDIT_ARCH_X86_64 */)
-		on_foreign_call(self, uc);
 	if (stub_answer(self, nr, args, &result)) {
 		uc->mc.rax = (uint64_t)result;
 		stub_resume(&self->slot->reply.interrupt, uc);
 	}
 	if (result == STUB_INTERRUPTED)
 		what.flags = REQUEST_FLAG_INTERRUPTED;
-	save_regs(&request->regs, &uc->mc, nr);
-	what.prefetch_count = stub_prefetch(self->slot, &uc->mc, nr);
-	post(self, &what);
-	serve(self, uc);
+	save_regs(&self->slot->request.regs, mc, nr);
+	what.prefetch_count = stub_prefetch(self->slot, nr, args, mc);
+	stub_post(self, &what);
+	stub_serve(self, uc);
 }
+
+void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
+{
+	struct stub_thread *self = thread_self();
+
+	(void)signo;
+	if (is_stray(info))
+		ignore_signal(self, uc);
+	if (info->arch != 0xc000003e /* AUDIT_ARCH_X86_64 */)
+		on_foreign_call(self, uc);
+	if (uc->mc.rip == (uint64_t)stub_upgraded)
+		stub_on_upgrade(self, uc);
+	stub_on_call(self, uc, (uint32_t)info->syscall);
+}
+
+/* A fault in our own text: of a copy, or of the fast entry. */
+__attribute__((noreturn)) static void on_own_fault(
+	struct stub_thread *self, struct stub_ucontext *uc)
+{
+	uint64_t rip = uc->mc.rip;
+
+	if (stub_fast_fallback(self, uc))
+		stub_on_call(self, uc, (uint32_t)uc->mc.rax);
+	if (rip == (uint64_t)stub_copy_insn)
+		uc->mc.rip = (uint64_t)stub_copy_fixup;
+	else if (in_range(rip, stub_string_begin, stub_string_end))
+		uc->mc.rip = (uint64_t)stub_string_fixup;
+	else
+		stub_die();
+	return_nested(uc);
+}
+
+#define TRAP_TRACE 2 /* si_code of a single step */
 
 void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
 {
 	struct stub_thread *self = thread_self();
 	struct channel_request *request;
-	uint64_t rip = uc->mc.rip;
 
 	if (is_stray(info))
 		ignore_signal(self, uc);
-	if (in_text(rip)) {
-		if (rip == (uint64_t)stub_copy_insn)
-			uc->mc.rip = (uint64_t)stub_copy_fixup;
-		else if (rip >= (uint64_t)stub_string_begin && rip < (uint64_t)stub_string_end)
-			uc->mc.rip = (uint64_t)stub_string_fixup;
-		else
-			die();
-		return_nested(uc);
+	if (in_stub(uc->mc.rip))
+		on_own_fault(self, uc);
+	/* The step from the site into its trampoline is none that the guest knows: the next one,
+	 * over the replaced instruction, is. */
+	if (signo == 5 && info->code == TRAP_TRACE) {
+		uint64_t rip = uc->mc.rip;
+
+		if (stub_leave_trampoline(&uc->mc) == PLACE_BEFORE) {
+			uc->mc.rip = rip;
+			stub_resume(&self->slot->reply.interrupt, uc);
+		}
+		info->addr = uc->mc.rip;
 	}
+	(void)stub_leave_trampoline(&uc->mc);
 	request = &self->slot->request;
 	save_regs(&request->regs, &uc->mc, ~0ull);
 	request->fault.signo = signo;
@@ -482,27 +595,21 @@ void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *u
 	request->fault.trapno = uc->mc.trapno;
 	request->fault.error_code = uc->mc.err;
 	post_with_fpu(self, REQUEST_FAULT, uc);
-	serve(self, uc);
+	stub_serve(self, uc);
 }
 
 void stub_on_kick(int signo, struct stub_siginfo *info, struct stub_ucontext *uc)
 {
 	struct stub_thread *self = thread_self();
-	uint64_t rip = uc->mc.rip;
 
 	(void)signo;
 	(void)info;
-	if (in_text(rip)) {
-		if (rip >= (uint64_t)stub_resume_begin && rip < (uint64_t)stub_resume_end)
-			uc->mc.rip = (uint64_t)stub_resume_begin;
-		else if (rip >= (uint64_t)stub_futex_begin && rip < (uint64_t)stub_futex_end)
-			uc->mc.rip = (uint64_t)stub_futex_begin;
+	if (in_stub(uc->mc.rip)) {
+		rewind(&uc->mc);
 		return_nested(uc);
 	}
 	/* Guest code. A kick that was meant for an earlier moment goes unnoticed. */
 	if (!__atomic_load_n(&self->slot->reply.interrupt, __ATOMIC_ACQUIRE))
 		stub_resume(&self->slot->reply.interrupt, uc);
-	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
-	post_with_fpu(self, REQUEST_INTERRUPTED, uc);
-	serve(self, uc);
+	stub_on_interrupted(self, uc);
 }

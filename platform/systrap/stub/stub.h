@@ -11,11 +11,29 @@
 /* Private to the stub's own files. */
 #pragma GCC visibility push(hidden) /* no global offset table */
 
-/* At the base of each stub stack: a handler finds it by masking its stack pointer. */
+/* Why a call that came by the fast way asks for a signal frame. */
+enum stub_upgrade {
+	UPGRADE_NONE,
+	UPGRADE_CALL,	     /* it is still to be posted */
+	UPGRADE_SERVE,	     /* its reply lies in the slot */
+	UPGRADE_INTERRUPTED, /* it is done, but an interrupt is wanted */
+};
+
+/*
+ * At the base of each stub stack: a handler finds it by masking its stack pointer, the fast entry
+ * through the GS base. offsets.h knows this layout.
+ */
 struct stub_thread {
+	uint32_t magic; /* THREAD_MAGIC */
+	uint32_t seq;	/* of the last request */
 	struct channel_slot *slot;
-	uint32_t seq; /* of the last request */
-	uint32_t pad;
+	/* The fast way: its stack's end, and the registers of the call in progress. */
+	uint64_t fast_stack;
+	uint64_t rax; /* the number, later the result */
+	uint64_t rsp, rip, eflags;
+	enum stub_upgrade upgrade;
+	uint32_t begun; /* REQUEST_FLAG_INTERRUPTED or 0 */
+	uint64_t args[6];
 	uint64_t token;		  /* what a new thread presents */
 	struct stub_ucontext *uc; /* of a new thread: the frame it starts from */
 };
@@ -65,6 +83,10 @@ struct stub_fp_sw {
 
 #define STUB_INTERRUPTED (-512) /* of stub_futex(): nothing happened */
 
+/* fast.S */
+extern const char stub_fast_entry[], stub_fast_refused[], stub_fast_unusual[];
+extern const char stub_fast_leave_begin[], stub_fast_leave_end[];
+
 /* entry.S */
 extern const char stub_copy_insn[], stub_copy_fixup[];
 extern const char stub_string_begin[], stub_string_end[], stub_string_fixup[];
@@ -83,6 +105,9 @@ int64_t stub_host_call(uint64_t nr, const uint64_t args[6]);
 int64_t stub_clone_thread(uint64_t flags, void *stack, void (*entry)(struct stub_thread *));
 __attribute__((noreturn)) void stub_switch_stack(void *stack, void (*entry)(void));
 __attribute__((noreturn)) void stub_gate(void);
+/* Makes a call that traps, so that the thread goes on in stub_on_upgrade(). */
+__attribute__((noreturn)) void stub_upgrade_gate(void);
+extern const char stub_upgraded[]; /* the trapped instruction pointer */
 
 /* stub.c; called from entry.S */
 __attribute__((noreturn)) void stub_on_sigsys(
@@ -92,6 +117,54 @@ __attribute__((noreturn)) void stub_on_fault(
 __attribute__((noreturn)) void stub_on_kick(
 	int signo, struct stub_siginfo *info, struct stub_ucontext *uc);
 __attribute__((noreturn)) void stub_on_resume_refused(struct stub_ucontext *uc);
+
+struct stub_post {
+	uint8_t kind; /* enum channel_request_kind */
+	uint8_t flags;
+	bool may_spin;
+	uint32_t prefetch_count, result_count;
+};
+
+/* Publishes the request that lies in the slot and waits for its reply. */
+void stub_post(struct stub_thread *self, const struct stub_post *what);
+/* A call of the guest's whose registers are in @uc. */
+__attribute__((noreturn)) void stub_on_call(
+	struct stub_thread *self, struct stub_ucontext *uc, uint32_t nr);
+/* The thread is to go on from @uc, but an interrupt is wanted. */
+__attribute__((noreturn)) void stub_on_interrupted(
+	struct stub_thread *self, struct stub_ucontext *uc);
+/* The last request has its reply: does what it says until one says "resume". */
+__attribute__((noreturn)) void stub_serve(struct stub_thread *self, struct stub_ucontext *uc);
+/* Likewise without a frame: the result. When a reply needs one, does not return. */
+int64_t stub_serve_fast(struct stub_thread *self);
+/* All registers but the bases. */
+void stub_load_regs(struct stub_sigcontext *mc, const struct channel_regs *regs);
+/* Makes GS lead to @self unless the guest has set a base of its own. */
+void stub_claim_gs(struct stub_thread *self);
+/* Something is wrong that only the guest can have done. */
+__attribute__((noreturn)) void stub_die(void);
+
+/* fast.c; the first three are called from fast.S */
+bool stub_fast_answer(struct stub_thread *self);
+void stub_fast_call(struct stub_thread *self);
+__attribute__((noreturn)) void stub_on_fast_leave_refused(struct stub_thread *self);
+/* The frame that a call asked for by stub_upgrade(). */
+__attribute__((noreturn)) void stub_on_upgrade(struct stub_thread *self, struct stub_ucontext *uc);
+__attribute__((noreturn)) void stub_upgrade(struct stub_thread *self, enum stub_upgrade why);
+/* Whether @uc is where the fast entry refuses a call; makes it look like a trapped one then. */
+bool stub_fast_fallback(struct stub_thread *self, struct stub_ucontext *uc);
+
+/* trampoline.c */
+enum stub_place {
+	PLACE_ELSEWHERE,
+	PLACE_BEFORE, /* the replaced instruction is still to come */
+	PLACE_BEHIND, /* it is done; the `syscall` is to come */
+};
+/*
+ * When the instruction pointer lies in a trampoline, makes it the guest's own that it stands for.
+ * Registers need no change: rcx, which a trampoline may have written, dies in the call.
+ */
+enum stub_place stub_leave_trampoline(struct stub_sigcontext *mc);
 /*
  * answer.c: answers a call where the guest runs. False: it is the Sentry's; *ret is then
  * STUB_INTERRUPTED when the call was begun here and ended by a kick, else untouched.
