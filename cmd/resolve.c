@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,10 +58,10 @@ static bool is_shown(const char *path, const char *cwd)
 	return cwd && is_below(path, cwd);
 }
 
-int resolve_prefix(const char *command, const char *cwd, char **ret_prefix, char **ret_bin)
+int resolve_prefix(
+	const char *command, const char *cwd, const char *home, char **ret_prefix, char **ret_bin)
 {
 	_cleanup_free_ char *program = NULL, *prefix = NULL, *bin = NULL;
-	const struct passwd *user = getpwuid(getuid());
 	const char *path = getenv("PATH");
 	char *slash;
 
@@ -88,7 +87,7 @@ int resolve_prefix(const char *command, const char *cwd, char **ret_prefix, char
 	/* PREFIX/bin/program shows PREFIX; a program elsewhere only its own directory. */
 	if (slash && slash != prefix && (strcmp(slash, "/bin") == 0 || strcmp(slash, "/sbin") == 0))
 		*slash = '\0';
-	if (!*prefix || strcmp(prefix, "/") == 0 || (user && is_below(user->pw_dir, prefix)))
+	if (!*prefix || strcmp(prefix, "/") == 0 || is_below(home, prefix))
 		return -EINVAL;
 	*ret_prefix = TAKE(prefix);
 	*ret_bin = TAKE(bin);

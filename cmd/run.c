@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/account.h"
 #include "cmd/commands.h"
 #include "cmd/launcher.h"
 #include "cmd/options.h"
@@ -177,7 +177,6 @@ static int open_output(const char *option, const char *file, int *ret_fd)
 
 static int find_places(struct run *run)
 {
-	const struct passwd *user = getpwuid(getuid());
 	int r;
 
 	run->cwd = getcwd(NULL, 0);
@@ -185,12 +184,12 @@ static int find_places(struct run *run)
 		log_error("the current directory cannot be named: %s", strerror(errno));
 		return -EINVAL;
 	}
-	run->home = strdup(user && user->pw_dir[0] == '/' ? user->pw_dir : "/");
+	run->home = account_home(getuid());
 	if (!run->home)
 		return -ENOMEM;
 	if (run->options.rootfs)
 		return 0;
-	r = resolve_prefix(run->options.argv[0], run->cwd, &run->prefix, &run->bin);
+	r = resolve_prefix(run->options.argv[0], run->cwd, run->home, &run->prefix, &run->bin);
 	if (r == -EINVAL)
 		log_error("%s lies in or above the home directory, which is not shown unasked; "
 			  "name its tree with -v",

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/status.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "cmd/json.h"
 
 static const char *reason_of(const struct kernel_result *result)
 {
@@ -25,40 +24,37 @@ static const char *reason_of(const struct kernel_result *result)
 	return WIFSIGNALED(result->wait_status) ? "signal" : "exit";
 }
 
-static void add_usage(cJSON *root, const struct kernel_result *result)
+static void write_members(struct json *json, const struct kernel_result *result)
 {
-	cJSON_AddNumberToObject(root, "wall_seconds", (double)result->wall_ns / 1e9);
-	cJSON_AddNumberToObject(root, "user_seconds", (double)result->user_ns / 1e9);
-	cJSON_AddNumberToObject(root, "system_seconds", (double)result->system_ns / 1e9);
-	cJSON_AddNumberToObject(root, "changed_files", (double)result->changed_files);
+	json_integer(json, "exit_code", result->exit_code);
+	json_string(json, "reason", reason_of(result));
+	if (result->wait_status >= 0 && WIFSIGNALED(result->wait_status))
+		json_integer(json, "signal", WTERMSIG(result->wait_status));
+	if (result->wait_status >= 0 && WIFEXITED(result->wait_status))
+		json_integer(json, "program_exit_code", WEXITSTATUS(result->wait_status));
+	json_number(json, "wall_seconds", (double)result->wall_ns / 1e9);
+	json_number(json, "user_seconds", (double)result->user_ns / 1e9);
+	json_number(json, "system_seconds", (double)result->system_ns / 1e9);
+	json_integer(json, "changed_files", (long long)result->changed_files);
+	if (result->message[0])
+		json_string(json, "message", result->message);
 }
 
 int status_write(int fd, const struct kernel_result *result)
 {
-	_cleanup_close_ int owned = fd;
-	_cleanup_free_ char *text = NULL;
-	cJSON *root = cJSON_CreateObject();
-	size_t size;
+	struct json json = {.out = fdopen(fd, "w")};
+	bool broken;
 
-	if (!root)
+	if (!json.out) {
+		close(fd);
 		return -ENOMEM;
-	cJSON_AddNumberToObject(root, "exit_code", result->exit_code);
-	cJSON_AddStringToObject(root, "reason", reason_of(result));
-	if (result->wait_status >= 0 && WIFSIGNALED(result->wait_status))
-		cJSON_AddNumberToObject(root, "signal", WTERMSIG(result->wait_status));
-	if (result->wait_status >= 0 && WIFEXITED(result->wait_status))
-		cJSON_AddNumberToObject(
-			root, "program_exit_code", WEXITSTATUS(result->wait_status));
-	add_usage(root, result);
-	if (result->message[0])
-		cJSON_AddStringToObject(root, "message", result->message);
-	text = cJSON_Print(root);
-	cJSON_Delete(root);
-	if (!text)
-		return -ENOMEM;
-	size = strlen(text);
-	text[size] = '\n'; /* in the NUL's place */
-	if (write(owned, text, size + 1) != (ssize_t)size + 1)
+	}
+	json_open(&json, NULL, '{');
+	write_members(&json, result);
+	json_close(&json, '}');
+	broken = ferror(json.out);
+	errno = 0;
+	if (fclose(json.out) != 0 || broken)
 		return errno ? -errno : -EIO;
 	return 0;
 }

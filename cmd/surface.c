@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <cjson/cJSON.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/commands.h"
+#include "cmd/json.h"
 #include "platform/platform.h"
 #include "sentry/host_calls.h"
 
@@ -94,63 +94,66 @@ static void print_table(const struct platform_ops *ops)
 
 /* ---- JSON ---- */
 
-static cJSON *row_json(const char *name, const char *when, const char *constraint, const char *rest,
-	const char *reason)
+static void open_row(struct json *json, const char *name, const char *when, const char *constraint,
+	const char *rest, const char *reason)
 {
-	cJSON *row = cJSON_CreateObject();
-
-	cJSON_AddStringToObject(row, "call", name);
-	cJSON_AddStringToObject(row, "when", when);
-	cJSON_AddStringToObject(row, "seccomp", constraint);
-	cJSON_AddStringToObject(row, "beyond_seccomp", rest);
-	cJSON_AddStringToObject(row, "reason", reason);
-	return row;
+	json_open(json, NULL, '{');
+	json_string(json, "call", name);
+	json_string(json, "when", when);
+	json_string(json, "seccomp", constraint);
+	json_string(json, "beyond_seccomp", rest);
+	json_string(json, "reason", reason);
 }
 
-static void add_platform(cJSON *root, const struct platform_ops *ops)
+static void write_counts(struct json *json, const struct platform_ops *ops)
 {
-	cJSON *object = cJSON_AddObjectToObject(root, ops->name);
-	cJSON *number = cJSON_AddObjectToObject(object, "counts");
-	cJSON *sentry = cJSON_AddArrayToObject(object, "sentry");
-	cJSON *stubs = cJSON_AddArrayToObject(object, "stub");
 	struct counts counts = count(ops);
+
+	json_open(json, "counts", '{');
+	json_integer(json, "sentry", counts.sentry);
+	json_integer(json, "sentry_writable_mounts", counts.writable);
+	json_integer(json, "stub", counts.stub);
+	json_close(json, '}');
+}
+
+static void write_platform(struct json *json, const struct platform_ops *ops)
+{
 	struct platform_stub_call stub;
 
-	cJSON_AddNumberToObject(number, "sentry", counts.sentry);
-	cJSON_AddNumberToObject(number, "sentry_writable_mounts", counts.writable);
-	cJSON_AddNumberToObject(number, "stub", counts.stub);
+	json_open(json, ops->name, '{');
+	write_counts(json, ops);
+	json_open(json, "sentry", '[');
 	for (size_t i = 0; i < host_call_count; i++) {
 		const struct host_call *call = &host_calls[i];
 		const char *when = when_words(call, ops);
 
-		if (when) {
-			cJSON *row = row_json(
-				call->name, when, call->constraint, call->rest, call->reason);
-
-			cJSON_AddNumberToObject(row, "number", call->nr);
-			cJSON_AddItemToArray(sentry, row);
-		}
+		if (!when)
+			continue;
+		open_row(json, call->name, when, call->constraint, call->rest, call->reason);
+		json_integer(json, "number", call->nr);
+		json_close(json, '}');
 	}
-	for (unsigned i = 0; ops->stub_call(i, &stub); i++)
-		cJSON_AddItemToArray(stubs, row_json(stub.name, stub.asks ? "asks" : "always",
-						    stub.constraint, "", stub.reason));
+	json_close(json, ']');
+	json_open(json, "stub", '[');
+	for (unsigned i = 0; ops->stub_call(i, &stub); i++) {
+		open_row(json, stub.name, stub.asks ? "asks" : "always", stub.constraint, "",
+			stub.reason);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_close(json, '}');
 }
 
 static int print_json(const struct platform_ops *only)
 {
-	cJSON *root = cJSON_CreateObject();
-	char *text;
+	struct json json = {.out = stdout};
 
+	json_open(&json, NULL, '{');
 	for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
 		if (!only || only == platforms[i])
-			add_platform(root, platforms[i]);
+			write_platform(&json, platforms[i]);
 	}
-	text = cJSON_Print(root);
-	cJSON_Delete(root);
-	if (!text)
-		return 125;
-	puts(text);
-	free(text);
+	json_close(&json, '}');
 	return 0;
 }
 

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <seccomp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/loop.h"
 #include "sentry/host_calls.h"
+#include "sentry/host_filter.h"
 
 /*
  * The Sentry is trusted with the guest's memory and files, not with the host: a hole in it must not
@@ -238,32 +239,18 @@ bool confine_any_writable(struct view *view)
 
 /* ---- seccomp ---- */
 
-static int add_call(scmp_filter_ctx filter, const struct host_call *call, const uint64_t *choice)
-{
-	struct scmp_arg_cmp tests[HOST_CALL_TESTS + 1];
-	unsigned count = 0;
-	int r;
-
-	for (unsigned i = 0; i < HOST_CALL_TESTS && call->tests[i].mask; i++)
-		tests[count++] = SCMP_CMP64(call->tests[i].index, SCMP_CMP_MASKED_EQ,
-			call->tests[i].mask, call->tests[i].value);
-	if (choice)
-		tests[count++] = SCMP_CMP64(
-			call->one_of.index, SCMP_CMP_MASKED_EQ, call->one_of.mask, *choice);
-	r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call->nr, count, tests);
-	return r == -EEXIST ? 0 : r;
-}
-
 /* Containers' filters refuse calls that the kernel has. */
 static bool host_lacks(long nr)
 {
 	return syscall(nr, -1, NULL, 0, 0, 0, 0) < 0 && errno == ENOSYS;
 }
 
-static int build_calls(scmp_filter_ctx filter, unsigned when)
+/*
+ * A call that is not on the list is a bug or an attack: the process ends with SIGSYS and every
+ * guest with it, which nobody overlooks and nobody gains from; the host's audit log names the call.
+ */
+static int build_calls(unsigned when, struct sock_filter *program, unsigned capacity)
 {
-	int r = 0;
-
 	when |= HOST_ALWAYS | (loop_has_pwait2() ? HOST_PWAIT2 : HOST_OLD_PWAIT);
 	if (host_lacks(SYS_preadv2) || host_lacks(SYS_pwritev2))
 		when |= HOST_OLD_IO;
@@ -272,45 +259,7 @@ static int build_calls(scmp_filter_ctx filter, unsigned when)
 #ifdef CONFINE_SANITIZER
 	when |= HOST_SANITIZER;
 #endif
-	for (size_t i = 0; i < host_call_count && r == 0; i++) {
-		const struct host_call *call = &host_calls[i];
-
-		if (!(call->when & when))
-			continue;
-		if (!call->one_of.count)
-			r = add_call(filter, call, NULL);
-		for (unsigned j = 0; j < call->one_of.count && r == 0; j++)
-			r = add_call(filter, call, &call->one_of.values[j]);
-	}
-	return r;
-}
-
-/*
- * A call that is not on the list is a bug or an attack: the process ends with SIGSYS and every
- * guest with it, which nobody overlooks and nobody gains from; the host's audit log names the call.
- * Other architectures (i386's int 0x80, x32) have no list at all.
- */
-static scmp_filter_ctx new_filter(unsigned when, int *ret_error)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-
-	if (!filter) {
-		*ret_error = -ENOMEM;
-		return NULL;
-	}
-	*ret_error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (*ret_error == 0)
-		*ret_error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	/* Some threads and 60 calls: by number in a tree. */
-	if (*ret_error == 0)
-		*ret_error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	if (*ret_error == 0)
-		*ret_error = build_calls(filter, when);
-	if (*ret_error < 0) {
-		seccomp_release(filter);
-		return NULL;
-	}
-	return filter;
+	return host_filter_build(when, program, capacity);
 }
 
 static int compare_bytes(const void *a, const void *b)
@@ -329,28 +278,30 @@ static void warm_libc_up(void)
 
 int confine_calls(unsigned when, const char **ret_why)
 {
-	scmp_filter_ctx filter;
-	int r;
+	static struct sock_filter program[HOST_FILTER_MAX];
+	struct sock_fprog filter = {.filter = program};
+	long r = build_calls(when, program, HOST_FILTER_MAX);
 
 	*ret_why = "seccomp";
-	filter = new_filter(when, &r);
-	if (!filter)
-		return r;
+	if (r < 0)
+		return (int)r;
+	filter.len = (unsigned short)r;
 	warm_libc_up();
-	r = seccomp_load(filter);
-	seccomp_release(filter);
-	return r;
+	/* The helper threads too; a thread that cannot follow has its id returned. */
+	r = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &filter);
+	if (r > 0)
+		return -ESRCH;
+	return r < 0 ? -errno : 0;
 }
 
 int confine_calls_export(unsigned when, int fd)
 {
-	scmp_filter_ctx filter;
-	int r;
+	static struct sock_filter program[HOST_FILTER_MAX];
+	int count = build_calls(when, program, HOST_FILTER_MAX);
+	size_t size;
 
-	filter = new_filter(when, &r);
-	if (!filter)
-		return r;
-	r = seccomp_export_bpf(filter, fd);
-	seccomp_release(filter);
-	return r;
+	if (count < 0)
+		return count;
+	size = (size_t)count * sizeof(program[0]);
+	return write(fd, program, size) == (ssize_t)size ? 0 : -EIO;
 }

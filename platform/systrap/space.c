@@ -287,7 +287,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 				.slots[slot_index % CHANNEL_SEGMENT_SLOTS];
 	thread->slot->inguest = (struct platform_inguest){.features = PLATFORM_INGUEST_FUTEX};
 	thread->head.inguest = &thread->slot->inguest;
-	thread->slot->reply.spin_tsc = systrap.tsc_per_us * SYSTRAP_STUB_SPIN_US;
+	thread->slot->reply.spin_tsc = systrap_spin_tsc();
 	thread->since_tick = systrap.tick;
 	list_init(&thread->hot_link);
 	err = hash_insert(&systrap.threads, &thread->tid_node, hash_u64((uint64_t)tid));

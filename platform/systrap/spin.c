@@ -51,15 +51,23 @@ static uint64_t read_tsc(void)
 	return __builtin_ia32_rdtsc();
 }
 
-/* Ticks for each microsecond, from a short wait against the clock. */
-static uint64_t measure_tsc(void)
-{
-	uint64_t start = loop_monotonic_now(), tsc = read_tsc(), spent;
+/*
+ * Ticks for each microsecond: against the clock, over the time since the platform began to start,
+ * which is long enough when the first thread asks.
+ */
+static uint64_t tsc_start, tsc_start_ns;
 
+uint64_t systrap_spin_tsc(void)
+{
+	uint64_t spent;
+
+	if (systrap.tsc_per_us)
+		return systrap.tsc_per_us * SYSTRAP_STUB_SPIN_US;
 	do {
-		spent = loop_monotonic_now() - start;
+		spent = loop_monotonic_now() - tsc_start_ns;
 	} while (spent < 100000);
-	return max_of((read_tsc() - tsc) * 1000 / spent, 1ul);
+	systrap.tsc_per_us = max_of((read_tsc() - tsc_start) * 1000 / spent, 1ul);
+	return systrap.tsc_per_us * SYSTRAP_STUB_SPIN_US;
 }
 
 /* ---- how many CPUs there are for us ---- */
@@ -328,7 +336,8 @@ static bool prepare_sleep(struct loop_source *source)
 
 void systrap_spin_init(void)
 {
-	systrap.tsc_per_us = measure_tsc();
+	tsc_start_ns = loop_monotonic_now();
+	tsc_start = read_tsc();
 	systrap.cpu_count = effective_cpus();
 }
 

@@ -242,6 +242,7 @@ int systrap_notification_addfd(uint64_t id, int fd);
 /* spin.c */
 #define SYSTRAP_STUB_SPIN_US 20u /* how long a stub spins for a reply while it is watched */
 void systrap_spin_init(void);
+uint64_t systrap_spin_tsc(void); /* that time, in ticks of the time-stamp counter */
 /* A request was read; @cold: it came by doorbell. */
 void systrap_spin_event(struct systrap_thread *thread, bool cold);
 void systrap_spin_leave(struct systrap_thread *thread);

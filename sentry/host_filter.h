@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_HOST_FILTER_H
+#define SENTRY_SENTRY_HOST_FILTER_H
+
+#include <linux/filter.h>
+
+/* More than the longest list needs (BPF_MAXINSNS is 4096). */
+#define HOST_FILTER_MAX 2048
+
+/*
+ * The seccomp program of the Sentry: allows the rows of host_calls.h whose @when has a bit of
+ * @when, kills the process for every other number, argument and architecture. Returns its length;
+ * -E2BIG when @capacity is too small.
+ */
+int host_filter_build(unsigned when, struct sock_filter *program, unsigned capacity);
+
+#endif
