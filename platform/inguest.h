@@ -16,6 +16,10 @@
 /* `features`: what may be answered. Without a bit the kernel gets the calls. */
 #define PLATFORM_INGUEST_IDS   1u
 #define PLATFORM_INGUEST_FUTEX 2u /* plain futex calls on the guest's own memory */
+#define PLATFORM_INGUEST_MASK  4u /* rt_sigprocmask */
+
+/* What no mask can hold: SIGKILL and SIGSTOP. */
+#define PLATFORM_UNBLOCKABLE (1ull << (9 - 1) | 1ull << (19 - 1))
 
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
@@ -34,6 +38,15 @@ struct platform_inguest {
 	/* Written by the kernel, at any time, each word at once. */
 	uint32_t features;
 	uint32_t ids[PLATFORM_ID_COUNT];
+	uint64_t pending; /* the thread's and its process's signals, or more than those */
+	/*
+	 * The signal mask. It is the platform's while the thread is in guest, the kernel's while it
+	 * is stopped. A platform that clears bits stores the mask, then looks at `pending` with a
+	 * full fence between; when something there is no longer blocked, it puts the old mask back
+	 * and reports the call. The kernel raises `pending`, then looks at the mask, likewise. So
+	 * one of them sees the other (sentry/inguest.c).
+	 */
+	uint64_t blocked __attribute__((aligned(64)));
 };
 
 #endif

@@ -10,6 +10,30 @@
  * meanwhile reads the old or the new one, as if its call had come a moment earlier or later.
  * Whoever learns of the change from the Sentry (the return of setpgid, the end of the parent)
  * learns of it after the words were written.
+ *
+ * The signal mask: while a thread is in guest, it changes the word `blocked` alone, and whoever
+ * wants to know its mask reads that word (task_blocked()). While it is stopped, task->blocked is
+ * the mask; task_lend_mask() and task_take_mask() carry it over. The guest may write anything there
+ * at any time: that is a mask that it could have set. SIGKILL and SIGSTOP are taken out of what is
+ * read.
+ *
+ * A sender must not miss that the thread has just unblocked the signal, nor the thread that there
+ * is one. Sender: put it on the pending set; raise the thread's `pending` word; full fence; read
+ * the mask. Thread: store the new mask; full fence; read `pending`. Either the sender sees the new
+ * mask and wakes the thread as any other, or the thread sees the signal and brings the call to us,
+ * where unblocking looks at the pending sets. For a process's signal the words of all its threads
+ * are raised before the first mask is read.
+ *
+ * A sender may see a mask that is about to change, and choose a thread that blocks the signal
+ * before it comes here. Its own signal then stays pending, as one that came a moment after the
+ * mask. A process's signal is offered to the other threads when the chosen one arrives
+ * (task_take_mask(), the kernel's retarget_shared_pending()): by the mask that it arrives with,
+ * since what its mask was between can no longer be known.
+ *
+ * `pending` is made exact when a thread goes to the guest and when a signal is added. A signal that
+ * another thread took leaves a bit behind, which costs the next unblocking a turn here. A signal
+ * that is ignored is dropped by the mask of the moment; a blocked one is kept, and dropped when it
+ * is unblocked.
  */
 
 static void store(uint32_t *word, uint32_t value)
@@ -39,7 +63,9 @@ void task_publish(struct task *task)
 	store(&ids[PLATFORM_ID_EGID], cred->egid);
 	/* What --strace shows has to come by. */
 	store(&inguest->features,
-		task_strace_enabled() ? 0 : PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX);
+		task_strace_enabled()
+			? 0
+			: PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK);
 }
 
 void group_publish(struct thread_group *group)
@@ -49,4 +75,67 @@ void group_publish(struct thread_group *group)
 	list_for_each_entry (task, &group->tasks, group_link)
 		if (!task->exited)
 			task_publish(task);
+}
+
+/* ---- the signal mask ------------------------------------------------------------------------- */
+
+static uint64_t all_pending(const struct task *task)
+{
+	return task->pending.set | task->group->pending.set;
+}
+
+uint64_t task_blocked(const struct task *task)
+{
+	if (!task->mask_shared)
+		return task->blocked;
+	return __atomic_load_n(&task->thread->inguest->blocked, __ATOMIC_RELAXED) &
+	       ~SIGNALS_UNBLOCKABLE;
+}
+
+void task_lend_mask(struct task *task)
+{
+	struct platform_inguest *inguest = task->thread->inguest;
+	uint64_t pending = all_pending(task);
+
+	if (!inguest)
+		return;
+	/* Only what changed: both sides read these lines much more often than they write them. */
+	if (inguest->blocked != task->blocked)
+		__atomic_store_n(&inguest->blocked, task->blocked, __ATOMIC_RELAXED);
+	if (inguest->pending != pending)
+		__atomic_store_n(&inguest->pending, pending, __ATOMIC_RELAXED);
+	task->mask_shared = true;
+}
+
+void task_take_mask(struct task *task)
+{
+	if (!task->mask_shared)
+		return;
+	task->blocked = task_blocked(task);
+	task->mask_shared = false;
+	if (task->signal_wake)
+		signal_retarget(task, task->blocked);
+	else if (all_pending(task) & ~task->blocked)
+		signal_recalculate(
+			task); /* sent while a mask was tried that the call brings here */
+}
+
+static void hint(struct task *task)
+{
+	if (task->mask_shared)
+		__atomic_store_n(
+			&task->thread->inguest->pending, all_pending(task), __ATOMIC_RELAXED);
+}
+
+void task_hint_pending(struct task *task, bool to_group)
+{
+	struct task *other;
+
+	if (to_group) {
+		list_for_each_entry (other, &task->group->tasks, group_link)
+			hint(other);
+	} else {
+		hint(task);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

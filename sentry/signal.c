@@ -7,6 +7,7 @@
 #include "abi/limits.h"
 #include "abi/poll.h"
 #include "abi/wait.h"
+#include "base/log.h"
 #include "sentry/task_private.h"
 
 /*
@@ -173,7 +174,7 @@ bool signal_pending(const struct task *task)
 void signal_recalculate(struct task *task)
 {
 	bool wake = task->killed || task->stop_pending ||
-		    ((task->pending.set | task->group->pending.set) & ~task->blocked) != 0;
+		    ((task->pending.set | task->group->pending.set) & ~task_blocked(task)) != 0;
 
 	if (wake) {
 		signal_wake(task);
@@ -197,7 +198,7 @@ bool signal_action_ignores(struct thread_group *group, int signo)
 
 static bool wants_signal(const struct task *task, int signo)
 {
-	if (task->exited || task->killed || (task->blocked & LX_SIGMASK(signo)))
+	if (task->exited || task->killed || (task_blocked(task) & LX_SIGMASK(signo)))
 		return false;
 	if (signo == LX_SIGKILL)
 		return true;
@@ -244,10 +245,12 @@ void signal_retarget(struct task *task, uint64_t set)
 	if (!set)
 		return;
 	list_for_each_entry (other, &task->group->tasks, group_link) {
-		if (other == task || other->exited || !(set & ~other->blocked))
+		uint64_t blocked = task_blocked(other);
+
+		if (other == task || other->exited || !(set & ~blocked))
 			continue;
 		signal_wake(other);
-		set &= other->blocked;
+		set &= blocked;
 		if (!set)
 			return;
 	}
@@ -257,6 +260,7 @@ void signal_set_blocked(struct task *task, uint64_t mask)
 {
 	uint64_t newly;
 
+	sentry_assert(!task->mask_shared);
 	mask &= ~SIGNALS_UNBLOCKABLE;
 	if (mask == task->blocked)
 		return;
@@ -310,7 +314,7 @@ static void prepare_signal(struct thread_group *group, int signo)
 /* A blocked signal is never ignored: its action may change before it is unblocked. */
 static bool signal_dropped(const struct task *task, int signo)
 {
-	if ((task->blocked | task->real_blocked) & LX_SIGMASK(signo))
+	if ((task_blocked(task) | task->real_blocked) & LX_SIGMASK(signo))
 		return false;
 	return signal_action_ignores(task->group, signo);
 }
@@ -354,6 +358,7 @@ static int send_signal(struct task *task, bool to_group, const struct lx_siginfo
 		return -EAGAIN;
 	}
 	pending->set |= LX_SIGMASK(signo);
+	task_hint_pending(task, to_group);
 	wait_queue_wake(&group->signal_queue, LX_POLLIN);
 	complete_signal(task, to_group, signo);
 	return 0;
@@ -400,6 +405,7 @@ bool signal_send_timer(struct task *task, bool to_group, struct sigqueue *entry)
 		return true;
 	list_add_tail(&entry->link, &pending->queue);
 	pending->set |= LX_SIGMASK(signo);
+	task_hint_pending(task, to_group);
 	wait_queue_wake(&group->signal_queue, LX_POLLIN);
 	complete_signal(task, to_group, signo);
 	return true;

@@ -321,7 +321,9 @@ void task_main(void *arg)
 		if (task->killed)
 			break;
 		task->switches++;
+		task_lend_mask(task);
 		platform->run(task->thread, &task->event);
+		task_take_mask(task);
 		handle_event(task);
 	}
 	task_exit(task, task->exit_code);

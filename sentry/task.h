@@ -154,7 +154,8 @@ struct task {
 	char comm[16];
 
 	/* Signals. */
-	uint64_t blocked;	/* the mask */
+	uint64_t blocked;	/* the mask while mask_shared is false: others use task_blocked() */
+	bool mask_shared;	/* in guest: the mask is thread->inguest->blocked; inguest.c */
 	uint64_t real_blocked;	/* sigtimedwait: the mask without the signals that it waits for; 0
 				   else */
 	uint64_t saved_blocked; /* sigsuspend, ppoll...: restored by the frame or on return */
@@ -355,6 +356,8 @@ void signal_force_simple(struct task *task, int signo);
 /* Recomputes the fiber's interruption flag after the mask or pending sets changed. */
 void signal_recalculate(struct task *task);
 bool signal_pending(const struct task *task);
+/* The mask of any task, as it is at this moment: read once for each decision. sentry/inguest.c */
+uint64_t task_blocked(const struct task *task);
 /* Changes the mask (SIGKILL and SIGSTOP are filtered) and recalculates. */
 void signal_set_blocked(struct task *task, uint64_t mask);
 /* For the calls with a temporary mask (ppoll, pselect6, epoll_pwait, sigsuspend): reads the guest's

@@ -40,6 +40,12 @@ bool task_strace_enabled(void);
 
 /* inguest.c: task_publish() for all threads of a process. */
 void group_publish(struct thread_group *group);
+/* Around platform->run(): the thread may change its mask by itself meanwhile. */
+void task_lend_mask(struct task *task);
+void task_take_mask(struct task *task);
+/* A signal was put on the pending set of @task (of its process): threads in guest that unblock it
+ * come to us, those whose mask is read from now on have not missed it. */
+void task_hint_pending(struct task *task, bool to_group);
 
 extern struct task_init task_init; /* as given to task_create_init() */
 extern struct thread_group *reaper_group, *program_group;

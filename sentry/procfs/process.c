@@ -127,7 +127,7 @@ static void show_signals(struct seq *seq, const struct thread_group *group, cons
 		(unsigned long long)group->rlimits[LX_RLIMIT_SIGPENDING].rlim_cur);
 	seq_printf(seq, "SigPnd:\t%016llx\nShdPnd:\t%016llx\nSigBlk:\t%016llx\n",
 		(unsigned long long)task->pending.set, (unsigned long long)group->pending.set,
-		(unsigned long long)task->blocked);
+		(unsigned long long)task_blocked(task));
 	seq_printf(seq, "SigIgn:\t%016llx\nSigCgt:\t%016llx\n", (unsigned long long)ignored,
 		(unsigned long long)caught);
 }
@@ -234,7 +234,7 @@ int proc_show_stat(const struct pseudo_node *node, struct seq *seq)
 	seq_printf(seq, "%llu %llu %llu 0 0 ", (unsigned long long)mm->start_code,
 		(unsigned long long)mm->end_code, (unsigned long long)mm->start_stack);
 	seq_printf(seq, "%llu %llu %llu %llu 0 0 0 ", (unsigned long long)leader->pending.set,
-		(unsigned long long)leader->blocked, (unsigned long long)ignored,
+		(unsigned long long)task_blocked(leader), (unsigned long long)ignored,
 		(unsigned long long)caught);
 	seq_printf(seq, "%d 0 %d %d 0 0 0 ", group->exit_signal, leader->sched_priority,
 		leader->sched_policy);

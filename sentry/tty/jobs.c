@@ -44,7 +44,7 @@ int tty_check_job(struct tty *tty, struct task *task, int signo)
 	group = task->group;
 	if (!tty->pgrp || group->pgrp == tty->pgrp)
 		return 0;
-	if ((task->blocked & LX_SIGMASK(signo)) ||
+	if ((task_blocked(task) & LX_SIGMASK(signo)) ||
 		group->sighand->action[signo - 1].handler == LX_SIG_IGN)
 		return signo == LX_SIGTTIN ? -EIO : 0;
 	if (pgrp_is_orphaned(group->pgrp))

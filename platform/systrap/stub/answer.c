@@ -14,6 +14,7 @@
 enum answer_kind {
 	ANSWER_NONE,
 	ANSWER_FUTEX,
+	ANSWER_SIGPROCMASK,
 	ANSWER_GETPGID,
 	ANSWER_GETSID,
 	ANSWER_ID, /* and the number of the id; last */
@@ -33,6 +34,7 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_getpgid] = ANSWER_GETPGID,
 	[LX_NR_getsid] = ANSWER_GETSID,
 	[LX_NR_futex] = ANSWER_FUTEX,
+	[LX_NR_rt_sigprocmask] = ANSWER_SIGPROCMASK,
 };
 
 static bool answer_id(struct stub_thread *self, unsigned id, int64_t *ret)
@@ -97,6 +99,61 @@ static bool answer_futex(struct stub_thread *self, const uint64_t args[6], int64
 	}
 }
 
+/* ---- the signal mask ---- */
+
+/* The mask that rt_sigprocmask(2) makes of @old. False: no such @how. */
+static bool change_mask(uint32_t how, uint64_t old, uint64_t set, uint64_t *ret)
+{
+	switch (how) {
+	case 0: /* SIG_BLOCK */
+		set |= old;
+		break;
+	case 1: /* SIG_UNBLOCK */
+		set = old & ~set;
+		break;
+	case 2: /* SIG_SETMASK */
+		break;
+	default:
+		return false;
+	}
+	*ret = set & ~PLATFORM_UNBLOCKABLE;
+	return true;
+}
+
+/*
+ * In the kernel's order (kernel/signal.c): size, set, how, oldset. Whatever does not simply work is
+ * left to the Sentry, with the old mask: faults, since it may let the stack grow; and a mask that
+ * lets something pending through. Between the two stores others may see the new mask: they act as
+ * if the call had happened by then, which it will have before the thread does anything else.
+ */
+static bool answer_sigprocmask(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	struct platform_inguest *known = &self->slot->inguest;
+	uint64_t old, set, mask;
+
+	if (!(known->features & PLATFORM_INGUEST_MASK) || args[3] != sizeof(set))
+		return false;
+	old = mask = known->blocked;
+	if (args[1]) {
+		if (stub_load8(&set, (const void *)args[1]))
+			return false;
+		if (!change_mask((uint32_t)args[0], old, set, &mask))
+			return false;
+	}
+	if (mask != old) {
+		__atomic_store_n(&known->blocked, mask, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&known->pending, __ATOMIC_SEQ_CST) & ~mask)
+			goto refuse;
+	}
+	if (args[2] && stub_store8((void *)args[2], old))
+		goto refuse;
+	*ret = 0;
+	return true;
+refuse:
+	__atomic_store_n(&known->blocked, old, __ATOMIC_RELAXED);
+	return false;
+}
+
 bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	unsigned kind = nr < LX_NR_COUNT ? answer_kinds[nr] : ANSWER_NONE;
@@ -106,6 +163,8 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 	switch (kind) {
 	case ANSWER_FUTEX:
 		return answer_futex(self, args, ret);
+	case ANSWER_SIGPROCMASK:
+		return answer_sigprocmask(self, args, ret);
 	case ANSWER_GETPGID:
 		return (uint32_t)args[0] == 0 && answer_id(self, PLATFORM_ID_PGID, ret);
 	case ANSWER_GETSID:

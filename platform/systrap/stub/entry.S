@@ -4,6 +4,7 @@
  *
  *   stub_copy_insn            a fault here is the guest's: the SIGSEGV handler goes to stub_copy_fixup
  *   stub_string_begin..end    likewise, to stub_string_fixup
+ *   stub_access_begin..end    likewise, to stub_access_fixup
  *   stub_resume_begin..end    [is an interrupt wanted? .. back to the guest]: the kick handler rewinds
  *   stub_futex_begin..end     [is an interrupt wanted? .. sleep in a futex]: likewise
  *
@@ -121,6 +122,33 @@ stub_string_fixup:
 	movq	$-1, %rax
 1:	ret
 	.size stub_copy_string, . - stub_copy_string
+
+/*
+ * Single words of guest memory: 0, or 1 for a fault. Leaf functions, so that the way out of each
+ * is the same.
+ *	int stub_load8(uint64_t *dst, const void *src)
+ *	int stub_store8(void *dst, uint64_t value)
+ */
+	.globl stub_access_begin, stub_access_end, stub_access_fixup
+	.globl stub_load8, stub_store8
+	.type stub_load8, @function
+	.type stub_store8, @function
+stub_access_begin:
+stub_load8:
+	movq	(%rsi), %rax
+	movq	%rax, (%rdi)
+	xorl	%eax, %eax
+	ret
+	.size stub_load8, . - stub_load8
+stub_store8:
+	movq	%rsi, (%rdi)
+	xorl	%eax, %eax
+	ret
+	.size stub_store8, . - stub_store8
+stub_access_end:
+stub_access_fixup:
+	movl	$1, %eax
+	ret
 
 /* int64_t stub_host_call(uint64_t nr, const uint64_t args[6]) */
 	.globl stub_host_call

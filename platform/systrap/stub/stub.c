@@ -559,6 +559,8 @@ __attribute__((noreturn)) static void on_own_fault(
 		uc->mc.rip = (uint64_t)stub_copy_fixup;
 	else if (in_range(rip, stub_string_begin, stub_string_end))
 		uc->mc.rip = (uint64_t)stub_string_fixup;
+	else if (in_range(rip, stub_access_begin, stub_access_end))
+		uc->mc.rip = (uint64_t)stub_access_fixup;
 	else
 		stub_die();
 	return_nested(uc);

@@ -90,6 +90,7 @@ extern const char stub_fast_leave_begin[], stub_fast_leave_end[];
 /* entry.S */
 extern const char stub_copy_insn[], stub_copy_fixup[];
 extern const char stub_string_begin[], stub_string_end[], stub_string_fixup[];
+extern const char stub_access_begin[], stub_access_end[], stub_access_fixup[];
 extern const char stub_resume_begin[], stub_resume_end[];
 extern const char stub_futex_begin[], stub_futex_end[];
 void stub_enter_sigsys(int signo);
@@ -101,6 +102,8 @@ __attribute__((noreturn)) void stub_resume(
 int64_t stub_futex(const volatile uint32_t *interrupt, const uint64_t args[6]);
 uint64_t stub_copy(void *dst, const void *src, uint64_t size);
 int64_t stub_copy_string(char *dst, const char *src, uint64_t max);
+int stub_load8(uint64_t *dst, const void *src);
+int stub_store8(void *dst, uint64_t value);
 int64_t stub_host_call(uint64_t nr, const uint64_t args[6]);
 int64_t stub_clone_thread(uint64_t flags, void *stack, void (*entry)(struct stub_thread *));
 __attribute__((noreturn)) void stub_switch_stack(void *stack, void (*entry)(void));
