@@ -109,6 +109,12 @@ struct platform_map {
 	bool noreserve;
 };
 
+/* The bytes of a host file whose size only the kernel changes, or nobody. */
+struct platform_content {
+	uint64_t id; /* never reused */
+	int fd;	     /* open for reading alone, borrowed; -1: none at hand */
+};
+
 /* Guest clone, as far as the host takes part. */
 struct platform_clone {
 	bool new_as; /* fork: the child gets a copy of the address space; else it is one more thread
@@ -250,6 +256,19 @@ struct platform_ops {
 	 */
 	void (*copy_out_lossy)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
+
+	/*
+	 * As copy_out_deferred, of what @content has at @offset, without the bytes passing through
+	 * the kernel: for reads of files that the platform has mapped in the address space, or now
+	 * maps because they are read a lot. The kernel knows that the content has all @size bytes;
+	 * should it be shorter by then, the call's result becomes @before (what the call's results
+	 * are without these bytes) and what was there. Returns how many bytes of the first ones it
+	 * took care of (> 0); -EAGAIN: use copy_out; -EBADF: as before, but with a descriptor it
+	 * would do it; -ESRCH. Missing: -EAGAIN. May sleep.
+	 */
+	ssize_t (*copy_content)(struct platform_thread *thread, gaddr_t dst,
+		const struct platform_content *content, uint64_t offset, size_t size,
+		uint64_t before);
 
 	/* Mapping operations by a stopped thread in its own address space; one at a time for each.
 	 * May sleep. Linux's errno. */

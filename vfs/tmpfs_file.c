@@ -37,6 +37,10 @@
 #define BOUNCE_SMALL 4096u
 #define BOUNCE_LARGE 65536u
 
+/* Reads that make a memfd of a file on the heap, and the size that one must have for it. */
+#define HEAP_READ_WORTH (256u << 10)
+#define HEAP_READ_MIN	2048u
+
 #define ALLOCATE_TURN (8ull << 20) /* bytes of fallocate() before others have a turn */
 
 #ifndef MFD_NOEXEC_SEAL
@@ -225,6 +229,21 @@ static void heap_mark(struct tmpfs_file *file, uint64_t offset, uint64_t size)
 		file->heap_pages[page / 64] |= 1ull << (page % 64);
 }
 
+static int get_read_fd(struct tmpfs_file *file)
+{
+	char name[16];
+
+	if (file->read_fd >= 0)
+		return 0;
+	(void)snprintf(name, sizeof(name), "%d", file->fd);
+	/* These names are magic links: nothing may be asked of their resolution. */
+	file->read_fd = host_openat2(descriptors_fd, name, O_RDONLY, 0);
+	if (file->read_fd >= 0)
+		return 0;
+	file->read_fd = -1;
+	return -ENFILE;
+}
+
 /* ---- read ---- */
 
 static ssize_t content_read(struct inode *inode, uint8_t *buffer, size_t size, uint64_t offset)
@@ -258,17 +277,61 @@ static ssize_t read_piece(
 	return moved ? moved : -EFAULT;
 }
 
+/* A file that is read a lot becomes a memfd, which the guest can copy from itself. */
+static void count_heap_read(struct inode *inode, uint64_t size)
+{
+	struct tmpfs_file *file = file_of(inode);
+
+	file->read_size += size;
+	if (file->read_size < HEAP_READ_WORTH || inode->size < HEAP_READ_MIN ||
+		memfd_count >= memfd_many / 2 || !fiber_mutex_trylock(&inode->mutex))
+		return;
+	file->read_size = 0;
+	(void)materialize(inode); /* else it stays where it is */
+	fiber_mutex_unlock(&inode->mutex);
+}
+
+/* What the guest can copy from the memfd itself. Of files without holes: to read one there makes a
+ * page of it. */
+static uint64_t read_content(struct inode *inode, struct uio *uio, int64_t *pos)
+{
+	struct tmpfs_file *file = file_of(inode);
+	uint64_t total = 0;
+
+	if (file->fd < 0 || !uio->deferred || file->charged < pages_of(inode->size))
+		return 0;
+	if (!file->content_id)
+		file->content_id = uio_content_id();
+	while (uio->resid && (uint64_t)*pos < inode->size) {
+		struct platform_content content = {file->content_id, file->read_fd};
+		ssize_t done = uio_copy_content(
+			uio, &content, (uint64_t)*pos, inode->size - (uint64_t)*pos, total);
+
+		if (done == -EBADF && get_read_fd(file) == 0) {
+			/* The mapping stays when pages go. */
+			file->mapped_writable = true;
+			continue;
+		}
+		if (done <= 0)
+			break;
+		*pos += done;
+		total += (uint64_t)done;
+	}
+	return total;
+}
+
 static ssize_t tmpfs_read(struct file *file, struct uio *uio, int64_t *pos)
 {
 	struct inode *inode = file->inode;
 	uint8_t small[BOUNCE_SMALL], *buffer = small;
 	_cleanup_free_ uint8_t *large = NULL;
 	size_t capacity = sizeof(small);
-	uint64_t total = 0;
+	uint64_t total;
 
 	if (*pos < 0)
 		return -EINVAL;
-	if (uio->resid > sizeof(small) && inode->size > sizeof(small)) {
+	total = read_content(inode, uio, pos);
+	if (uio->resid > sizeof(small) && inode->size > (uint64_t)*pos + sizeof(small)) {
 		large = malloc(BOUNCE_LARGE);
 		if (!large)
 			return -ENOMEM;
@@ -292,6 +355,8 @@ static ssize_t tmpfs_read(struct file *file, struct uio *uio, int64_t *pos)
 		if (total % SENTRY_MAX_COPY_TURN == 0)
 			fiber_yield();
 	}
+	if (file_of(inode)->fd < 0)
+		count_heap_read(inode, total);
 	if (!(file->flags & LX_O_NOATIME))
 		inode_touch_atime(inode);
 	return (ssize_t)total;
@@ -615,21 +680,6 @@ static int64_t tmpfs_seek(struct file *file, int64_t offset, int whence)
 }
 
 /* ---- mapping and seals ---- */
-
-static int get_read_fd(struct tmpfs_file *file)
-{
-	char name[16];
-
-	if (file->read_fd >= 0)
-		return 0;
-	(void)snprintf(name, sizeof(name), "%d", file->fd);
-	/* These names are magic links: nothing may be asked of their resolution. */
-	file->read_fd = host_openat2(descriptors_fd, name, O_RDONLY, 0);
-	if (file->read_fd >= 0)
-		return 0;
-	file->read_fd = -1;
-	return -ENFILE;
-}
 
 static int tmpfs_map(struct file *file, struct file_map *map)
 {

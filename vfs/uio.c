@@ -111,6 +111,37 @@ ssize_t uio_copy_from(struct uio *uio, void *data, size_t size)
 	return uio_copy(uio, data, size, false);
 }
 
+uint64_t uio_content_id(void)
+{
+	static uint64_t last;
+
+	return ++last;
+}
+
+ssize_t uio_copy_content(struct uio *uio, const struct platform_content *content, uint64_t offset,
+	uint64_t size, uint64_t before)
+{
+	struct uio_segment *segment;
+	gaddr_t guest, end;
+	ssize_t moved;
+
+	if (!uio->deferred || !uio->thread || !platform->copy_content)
+		return -EAGAIN;
+	uio_skip_empty(uio);
+	if (uio->segment >= uio->segment_count)
+		return -EAGAIN;
+	segment = &uio->segments[uio->segment];
+	guest = gaddr_add(segment->guest, uio->offset);
+	end = platform->guest_end();
+	size = min_of(size, segment->size - uio->offset);
+	if (guest.v >= end.v || size > end.v - guest.v)
+		return -EAGAIN;
+	moved = platform->copy_content(uio->thread, guest, content, offset, size, before);
+	if (moved > 0)
+		uio_advance(uio, (uint64_t)moved);
+	return moved;
+}
+
 ssize_t uio_zero_to(struct uio *uio, uint64_t size)
 {
 	static const uint8_t zeros[32768];

@@ -127,6 +127,16 @@ void uio_init_guest(struct uio *uio, struct uio_segment *segment, struct platfor
  * thread died. */
 ssize_t uio_copy_to(struct uio *uio, const void *data, size_t size); /* read(2): kernel -> caller */
 ssize_t uio_copy_from(struct uio *uio, void *data, size_t size); /* write(2): caller -> kernel */
+/*
+ * read(2) of a file's bytes that the kernel need not touch (platform copy_content), for transfers
+ * whose copies may be delayed: how many bytes were taken care of, with @before bytes of the same
+ * call behind them; -EAGAIN: none, use uio_copy_to(); -EBADF: none, but with a descriptor some. May
+ * sleep.
+ */
+ssize_t uio_copy_content(struct uio *uio, const struct platform_content *content, uint64_t offset,
+	uint64_t size, uint64_t before);
+/* A number for a platform_content. */
+uint64_t uio_content_id(void);
 ssize_t uio_zero_to(struct uio *uio, uint64_t size);
 void uio_revert(struct uio *uio, uint64_t size); /* un-consumes the last @size bytes */
 

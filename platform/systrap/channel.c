@@ -164,6 +164,7 @@ int systrap_commands_run(struct systrap_thread *thread, uint32_t flags)
 	thread->pending_commands = 0;
 	thread->pending_data = 0;
 	thread->deferred_count = 0;
+	thread->windows_used = 0;
 	return err;
 }
 

@@ -184,6 +184,7 @@ void systrap_as_free(struct systrap_as *as)
 			munmap(as->segments[i].slots, CHANNEL_SEGMENT_SIZE);
 	}
 	list_remove(&as->link);
+	free(as->windows);
 	free(as);
 }
 

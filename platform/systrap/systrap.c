@@ -9,6 +9,7 @@
  *	clone.c    new threads and processes      memory.c   copies and mappings
  *	filter.c   what a stub may ask the host   thread.c   run, interrupt, futex, FPU
  *	spin.c     when to watch a channel        usage.c    CPU time and resident size
+ *	window.c   reads that need no channel
  *
  * docs/channel.md has the protocol, design rules 5b of docs/architecture.md the reasons.
  */
@@ -161,6 +162,7 @@ const struct platform_ops platform_systrap = {
 	.copy_out = systrap_copy_out,
 	.copy_out_deferred = systrap_copy_out_deferred,
 	.copy_out_lossy = systrap_copy_out_lossy,
+	.copy_content = systrap_copy_content,
 	.map = systrap_map,
 	.unmap = systrap_unmap,
 	.protect = systrap_protect,

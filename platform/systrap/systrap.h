@@ -41,7 +41,8 @@ struct systrap_as {
 	uint64_t stacks_used[SYSTRAP_SLOTS_MAX / 64];
 	uint64_t stacks_mapped[SYSTRAP_SLOTS_MAX / 64];
 	uint64_t slots_locked[SYSTRAP_SLOTS_MAX / 64];
-	bool had_threads; /* more than its first one */
+	bool had_threads;		 /* more than its first one */
+	struct systrap_windows *windows; /* owned; NULL: none yet */
 };
 
 enum systrap_state {
@@ -88,6 +89,7 @@ struct systrap_thread {
 	uint32_t pending_data;
 	unsigned deferred_count; /* of the first pending commands: delayed ones */
 	uint32_t deferred_sizes[CHANNEL_COMMANDS_MAX]; /* that must be copied; DEFERRED_LOSSY */
+	uint32_t windows_used;			       /* slots that it may be copying from */
 	bool pending_fault; /* a delayed copy-out had to be done at once, and failed */
 
 	/* Spinning, spin.c */
@@ -230,6 +232,10 @@ uint32_t systrap_data_take(struct systrap_thread *thread, size_t size);
 /* Makes sure that the thread sleeps in its doorbell, so that a descriptor can be put into it. 0 or
  * -ESRCH. */
 int systrap_need_doorbell(struct systrap_thread *thread);
+
+/* window.c */
+ssize_t systrap_copy_content(struct platform_thread *thread, gaddr_t dst,
+	const struct platform_content *content, uint64_t offset, size_t size, uint64_t before);
 
 /* notify.c: the listener */
 void systrap_listener_ready(struct loop_fd *fd, uint32_t events);

@@ -109,6 +109,7 @@ void systrap_run(struct platform_thread *head, struct platform_event *ret_event)
 	thread->pending_commands = 0;
 	thread->pending_data = 0;
 	thread->deferred_count = 0;
+	thread->windows_used = 0;
 	take_event(thread, ret_event);
 }
 

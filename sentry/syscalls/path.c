@@ -70,8 +70,8 @@ bool guest_range_ok(gaddr_t addr, uint64_t size)
 	return addr.v <= LX_TASK_SIZE && size <= LX_TASK_SIZE - addr.v;
 }
 
-/* Larger results do not fit into a channel and pay for the exchange anyway. */
-#define DEFERRED_SIZE_MAX 65536u
+/* Larger ones pay for exchanges of their own anyway. */
+#define DEFERRED_SIZE_MAX (4u << 20)
 
 bool guest_buffer_writable(const struct task *t, gaddr_t addr, uint64_t size)
 {

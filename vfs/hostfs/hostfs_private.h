@@ -41,6 +41,7 @@ struct host_node {
 	struct inode *inode;	/* borrowed: whose private part this is */
 	struct hash_entry hash; /* by (host_dev, ino) */
 	uint64_t host_dev;
+	uint64_t content_id; /* 0: none yet */
 	uint64_t blocks;
 	uint32_t block_size;
 	struct inode *parent;		/* owned; NULL: the root, or no name is known (unlinked) */

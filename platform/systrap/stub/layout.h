@@ -33,6 +33,9 @@
 #define STUB_VDSO_BASE	   (STUB_BASE + 0x100000ull)
 #define STUB_VDSO_SIZE_MAX 0x100000ull
 #define STUB_CHANNEL_BASE  (STUB_BASE + 0x10000000ull)
+#define STUB_WINDOW_BASE   (STUB_BASE + 0x40000000ull) /* parts of files, read-only */
+#define STUB_WINDOW_SIZE   0x200000ull
+#define STUB_WINDOWS_MAX   16u
 #define STUB_STACK_BASE	   (STUB_BASE + 0x100000000ull)
 
 /* Where a trampoline jumps to (below): the first byte of the stub's text. */
@@ -130,7 +133,10 @@ enum channel_command_kind {
 	COMMAND_COPY_IN,  /* args: guest address, size, offset. Result: bytes copied */
 	COMMAND_COPY_OUT, /* args: guest address, size, offset; nr: a fault does not matter. Result:
 			     bytes copied */
-	COMMAND_HOST,	  /* nr, args: a host call, result as the host gives it */
+	COMMAND_COPY_WINDOW, /* args: guest address, size, address in a window, bytes of the same
+				call before these. Result: bytes copied; when they are fewer, the
+				call's result becomes what was copied in all */
+	COMMAND_HOST,	     /* nr, args: a host call, result as the host gives it */
 	COMMAND_FUTEX,	 /* args as futex(2); args[3] != 0: the timeout is the command's timespec */
 	COMMAND_FORK,	 /* args: token. Result: host pid or -errno */
 	COMMAND_THREAD,	 /* args: token, stack base, slot address. Result: host tid or -errno */

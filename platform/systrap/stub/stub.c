@@ -203,6 +203,27 @@ static int64_t command_copy(
 	return (int64_t)(size - stub_copy(slot->data + offset, guest, size));
 }
 
+static int64_t command_copy_window(const struct channel_command *command)
+{
+	uint64_t size = command->args[1];
+
+	return (int64_t)(size -
+			 stub_copy((void *)command->args[0], (void *)command->args[2], size));
+}
+
+/* What a read returns whose copy from a window ended early: at the end of a file that became
+ * shorter, or with a fault at the guest's address. */
+static int64_t short_read(const struct channel_command *command, int64_t copied)
+{
+	const char *rest = (const char *)command->args[2] + copied;
+	int64_t total = (int64_t)command->args[3] + copied;
+	char byte;
+
+	if (total == 0 && stub_copy(&byte, rest, 1) == 0)
+		return -14;
+	return total;
+}
+
 static struct stub_fp_sw *fp_sw(const struct stub_ucontext *uc)
 {
 	struct stub_fp_sw *sw = (struct stub_fp_sw *)(uc->mc.fpstate + STUB_FP_SW_OFFSET);
@@ -348,6 +369,8 @@ static int64_t execute(
 		return command_copy(slot, command, false);
 	case COMMAND_COPY_OUT:
 		return command_copy(slot, command, true);
+	case COMMAND_COPY_WINDOW:
+		return command_copy_window(command);
 	case COMMAND_HOST:
 		return stub_host_call(command->nr, command->args);
 	case COMMAND_FUTEX:
@@ -377,7 +400,8 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 	struct channel_slot *slot = self->slot;
 	struct channel_reply *reply = &slot->reply;
 	uint32_t flags = reply->flags, count = reply->command_count;
-	bool faulted = false;
+	bool faulted = false, ended = false;
+	int64_t rax = 0;
 
 	if (count > CHANNEL_COMMANDS_MAX)
 		stub_die();
@@ -388,9 +412,14 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 		if (reply->commands[i].kind == COMMAND_COPY_OUT && !reply->commands[i].nr &&
 			result != (int64_t)reply->commands[i].args[1])
 			faulted = true;
+		if (reply->commands[i].kind == COMMAND_COPY_WINDOW && !ended &&
+			result != (int64_t)reply->commands[i].args[1]) {
+			rax = short_read(&reply->commands[i], result);
+			ended = true;
+		}
 	}
 	if (flags & REPLY_RESUME) {
-		*ret_rax = faulted ? (uint64_t)-14 : reply->rax;
+		*ret_rax = faulted ? (uint64_t)-14 : ended ? (uint64_t)rax : reply->rax;
 		return true;
 	}
 	stub_post(self, &(struct stub_post){.kind = REQUEST_DONE,
