@@ -53,7 +53,7 @@ static void clone_begin(struct systrap_clone *clone, struct systrap_thread *pare
 	};
 	wait_queue_init(&clone->queue);
 	list_add_tail(&clone->link, &systrap.clones);
-	systrap_spin_clone(parent, true);
+	systrap_spin_clone(parent, true, new_as);
 }
 
 /*
@@ -65,8 +65,7 @@ static void clone_end(struct systrap_clone *clone)
 {
 	unsigned approved = APPROVALS - clone->approvals_left;
 
-	if (clone->parent->state != SYSTRAP_DEAD)
-		systrap_spin_clone(clone->parent, false);
+	systrap_spin_clone(clone->parent, false, clone->new_as);
 	if (clone->tid != 0)
 		systrap_spin_born(clone->tid);
 	if (clone->new_as && approved > (clone->tid != 0)) {
@@ -137,6 +136,9 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 	unsigned slot;
 	int err;
 
+	/* Nobody wakes us for those who die as they should; one that forks goes on doing it. */
+	if (systrap.dying_count > 0)
+		systrap_reap();
 	err = systrap_as_new(&as);
 	if (err < 0)
 		return err;

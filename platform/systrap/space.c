@@ -153,6 +153,7 @@ int systrap_as_new(struct systrap_as **ret_as)
 	fiber_mutex_init(&as->transfer);
 	list_init(&as->threads);
 	list_init(&as->link);
+	list_init(&as->condemned_link);
 	*ret_as = as;
 	return 0;
 }
@@ -198,6 +199,43 @@ void systrap_as_kill(struct platform_as *platform_as)
 	(void)kill(as->pid, SIGKILL);
 }
 
+static void unwatch(struct systrap_as *as)
+{
+	if (as->pidfd.fd < 0)
+		return;
+	loop_fd_remove(&as->pidfd);
+	close(as->pidfd.fd);
+	as->pidfd.fd = -1;
+}
+
+/* The kernel holds no thread of it any more. What is left of it is freed when it is reaped. */
+static void condemn(struct systrap_as *as)
+{
+	if (as->dying || as->reaped)
+		return;
+	as->dying = true;
+	systrap.dying_count++;
+	list_add_tail(&as->condemned_link, &systrap.condemned);
+	systrap.condemned_turns = 0;
+	systrap_check_arm();
+}
+
+void systrap_bury(bool now)
+{
+	/* One turn for the fiber that let go to wake others, one for these. */
+	if (list_empty(&systrap.condemned) || (!now && ++systrap.condemned_turns < 3))
+		return;
+	while (!list_empty(&systrap.condemned)) {
+		struct systrap_as *as =
+			list_first(&systrap.condemned, struct systrap_as, condemned_link);
+
+		list_remove(&as->condemned_link);
+		/* Its end is no news to anybody. */
+		unwatch(as);
+		systrap_as_kill((struct platform_as *)as);
+	}
+}
+
 static void as_ended(struct systrap_as *as, int wait_status)
 {
 	struct systrap_thread *thread, *tmp;
@@ -206,9 +244,10 @@ static void as_ended(struct systrap_as *as, int wait_status)
 	as->killed = true;
 	as->reaped = true;
 	as->wait_status = wait_status;
-	loop_fd_remove(&as->pidfd);
-	close(as->pidfd.fd);
-	as->pidfd.fd = -1;
+	unwatch(as);
+	list_remove(&as->condemned_link);
+	if (as->dying)
+		systrap.dying_count--;
 	list_for_each_entry_safe (thread, tmp, &as->threads, as_link) {
 		bool released =
 			thread->state == SYSTRAP_LEAVING || thread->state == SYSTRAP_RETIRED;
@@ -348,9 +387,8 @@ void systrap_thread_drop(struct systrap_thread *thread)
 	}
 	systrap_spin_leave(thread);
 	if (as->live_threads == 0) {
-		/* The whole process goes; what is left of it is freed when it is reaped. */
 		systrap_set_state(thread, SYSTRAP_RETIRED);
-		systrap_as_kill((struct platform_as *)as);
+		condemn(as);
 		return;
 	}
 	thread->pending_commands = 0;

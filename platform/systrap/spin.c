@@ -44,7 +44,8 @@
 #define THRESHOLD_MIN	32u
 #define THRESHOLD_MAX	4096u
 #define WORTHWHILE_HITS 32u
-#define RESEAT_HITS	64u /* how often to look whether both sides share a CPU */
+#define SEATED_NS	5000000u /* how long we stay on our CPU after a clone */
+#define RESEAT_HITS	64u	 /* how often to look whether both sides share a CPU */
 
 static uint64_t read_tsc(void)
 {
@@ -150,18 +151,35 @@ static void set_apart(const struct systrap_thread *thread, bool apart)
 	(void)sched_setaffinity(thread->tid, sizeof(set), &set);
 }
 
-void systrap_spin_clone(const struct systrap_thread *parent, bool begin)
+void systrap_spin_clone(const struct systrap_thread *parent, bool begin, bool seat)
 {
 	cpu_set_t here;
 
+	if (systrap.cpu_count < 2)
+		return;
 	CPU_ZERO(&here);
 	CPU_SET((unsigned)sched_getcpu(), &here);
-	(void)sched_setaffinity(parent->tid, sizeof(here), begin ? &here : &systrap.cpus);
+	if (begin && seat && !systrap.seated)
+		systrap.seated = sched_setaffinity(0, sizeof(here), &here) == 0;
+	if (seat)
+		systrap.seated_until = loop_monotonic_now() + SEATED_NS;
+	if (parent->state != SYSTRAP_DEAD)
+		(void)sched_setaffinity(parent->tid, sizeof(here), begin ? &here : &systrap.cpus);
+}
+
+/* In each turn of the loop. */
+static void rise(void)
+{
+	if (!systrap.seated || loop_monotonic() < systrap.seated_until)
+		return;
+	systrap.seated = false;
+	(void)sched_setaffinity(0, sizeof(systrap.cpus), &systrap.cpus);
 }
 
 void systrap_spin_born(pid_t tid)
 {
-	(void)sched_setaffinity(tid, sizeof(systrap.cpus), &systrap.cpus);
+	if (systrap.cpu_count >= 2)
+		(void)sched_setaffinity(tid, sizeof(systrap.cpus), &systrap.cpus);
 }
 
 static void make_hot(struct systrap_thread *thread)
@@ -275,6 +293,8 @@ static unsigned poll_hot(struct loop_source *source)
 	unsigned found = 0;
 
 	(void)source;
+	systrap_bury(false);
+	rise();
 	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link) {
 		if (systrap_channel_poll(thread) > 0) {
 			systrap_spin_event(thread, false);
@@ -319,6 +339,7 @@ static bool prepare_sleep(struct loop_source *source)
 	bool sleep = true;
 
 	(void)source;
+	systrap_bury(true);
 	if (systrap.hot_count == 0)
 		return true;
 	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link) {

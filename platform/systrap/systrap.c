@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -34,6 +33,7 @@ struct systrap systrap = {
 	.listener = {.fd = -1},
 	.spaces = LIST_HEAD_INIT(systrap.spaces),
 	.clones = LIST_HEAD_INIT(systrap.clones),
+	.condemned = LIST_HEAD_INIT(systrap.condemned),
 	.hot = LIST_HEAD_INIT(systrap.hot),
 };
 
@@ -105,11 +105,10 @@ static void stop(void)
 	}
 	systrap.zygote = NULL;
 	while (!list_empty(&systrap.spaces)) {
-		struct pollfd pollfd = {
-			.fd = list_first(&systrap.spaces, struct systrap_as, link)->pidfd.fd,
-			.events = POLLIN};
+		siginfo_t info;
 
-		(void)poll(&pollfd, 1, 100);
+		/* Whoever is left has been killed. */
+		(void)waitid(P_PGID, (id_t)systrap.group, &info, WEXITED | WNOWAIT);
 		systrap_reap();
 	}
 	systrap_spin_detach();

@@ -22,10 +22,12 @@
 
 /* A host process. Freed when its last thread is released and the process is reaped. */
 struct systrap_as {
-	struct list_head link; /* systrap.spaces */
+	struct list_head link;		 /* systrap.spaces */
+	struct list_head condemned_link; /* systrap.condemned */
 	pid_t pid;
 	struct loop_fd pidfd; /* readable when the process ended */
 	bool killed;	      /* SIGKILL was sent, or the process is gone */
+	bool dying;	      /* likewise, with nobody left who wants to know: counted, unwatched */
 	bool reaped;
 	unsigned live_threads; /* not yet released */
 	unsigned leaving_count;
@@ -130,11 +132,16 @@ struct systrap {
 	uint64_t tick;		  /* of check_timer: time that stands still while we are stopped */
 	struct list_head spaces;
 	struct list_head clones;
+	struct list_head condemned; /* processes without threads of the kernel, to be killed */
+	unsigned condemned_turns;   /* of the loop, since the last one came */
+	unsigned dying_count;	    /* killed and to be reaped when there is time */
 	struct list_head hot;
 	unsigned hot_count, cpu_count;
 	cpu_set_t cpus; /* that we may use */
 	struct hash_table threads;
 	unsigned thread_count; /* that the kernel holds */
+	bool seated;	       /* kept on one CPU, until ... */
+	uint64_t seated_until; /* ... this loop time */
 	struct systrap_thread *zygote;
 	bool waking_sync;
 	unsigned running_count; /* threads in guest */
@@ -178,6 +185,12 @@ int systrap_segment_fd(struct systrap_as *as, unsigned index);
 void systrap_segment_attached(struct systrap_as *as, unsigned index);
 void systrap_as_kill(struct platform_as *as);
 void systrap_reap(void); /* every stub process that ended */
+/*
+ * Kills the processes that the kernel has let go of. Not at once: whoever waits for their end is
+ * answered first, since a dying process takes the CPU. Called in each turn of the loop, and with
+ * @now before it sleeps.
+ */
+void systrap_bury(bool now);
 int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as, pid_t tid,
 	unsigned slot_index, unsigned stack_index, bool leader);
 /* Frees a released thread whose host thread is gone (or will be with its process). */
@@ -255,9 +268,11 @@ void systrap_spin_leave(struct systrap_thread *thread);
 /*
  * Around a clone: the parent, and thus the child, stays on our CPU, since it is us the child talks
  * to first; the scheduler would put it on another, whose wake-up costs more than the clone. Born:
- * it may go where it likes.
+ * it may go where it likes. With @seat so do we, for some time after: a process that starts or ends
+ * has us woken many times, each time on whichever CPU is idle if the scheduler may choose, and
+ * memory that two CPUs have used is forked and freed at the price of interrupts to both.
  */
-void systrap_spin_clone(const struct systrap_thread *parent, bool begin);
+void systrap_spin_clone(const struct systrap_thread *parent, bool begin, bool seat);
 void systrap_spin_born(pid_t tid);
 void systrap_spin_attach(void);
 void systrap_spin_detach(void);
