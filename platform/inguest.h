@@ -17,6 +17,9 @@
 #define PLATFORM_INGUEST_IDS   1u
 #define PLATFORM_INGUEST_FUTEX 2u /* plain futex calls on the guest's own memory */
 #define PLATFORM_INGUEST_MASK  4u /* rt_sigprocmask */
+#define PLATFORM_INGUEST_TIME  8u /* the clocks that the guest's own vDSO reads */
+#define PLATFORM_INGUEST_YIELD 16u
+#define PLATFORM_INGUEST_CPU   32u /* getcpu: the thread may run on any CPU */
 
 /* What no mask can hold: SIGKILL and SIGSTOP. */
 #define PLATFORM_UNBLOCKABLE (1ull << (9 - 1) | 1ull << (19 - 1))

@@ -47,6 +47,7 @@ void task_publish(struct task *task)
 	struct platform_inguest *inguest = task->thread ? task->thread->inguest : NULL;
 	const struct thread_group *group = task->group;
 	const struct cred *cred = task->cred;
+	uint32_t features = 0;
 	uint32_t *ids;
 
 	if (!inguest)
@@ -61,11 +62,15 @@ void task_publish(struct task *task)
 	store(&ids[PLATFORM_ID_EUID], cred->euid);
 	store(&ids[PLATFORM_ID_GID], cred->gid);
 	store(&ids[PLATFORM_ID_EGID], cred->egid);
-	/* What --strace shows has to come by. */
-	store(&inguest->features,
-		task_strace_enabled()
-			? 0
-			: PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK);
+	/* What --strace shows has to come by; CPU numbers have to be of those that were asked for.
+	 */
+	if (!task_strace_enabled()) {
+		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
+			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD;
+		if (task_runs_anywhere(task))
+			features |= PLATFORM_INGUEST_CPU;
+	}
+	store(&inguest->features, features);
 }
 
 void group_publish(struct thread_group *group)

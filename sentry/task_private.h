@@ -38,6 +38,9 @@ void dispatch_syscall(struct task *task);
 
 bool task_strace_enabled(void);
 
+/* sched.c: no CPU is left out of its affinity. */
+bool task_runs_anywhere(const struct task *task);
+
 /* inguest.c: task_publish() for all threads of a process. */
 void group_publish(struct thread_group *group);
 /* Around platform->run(): the thread may change its mask by itself meanwhile. */

@@ -9,7 +9,7 @@
  *	clone.c    new threads and processes      memory.c   copies and mappings
  *	filter.c   what a stub may ask the host   thread.c   run, interrupt, futex, FPU
  *	spin.c     when to watch a channel        usage.c    CPU time and resident size
- *	window.c   reads that need no channel
+ *	vdso.c     what the stub calls there      window.c   reads that need no channel
  *
  * docs/channel.md has the protocol, design rules 5b of docs/architecture.md the reasons.
  */

@@ -148,6 +148,7 @@ struct systrap {
 	bool strays_possible;	/* a clone was let through and nobody came of it */
 	bool sync_wake;		/* the listener wakes on the current CPU */
 	uint64_t vdso_addr, vdso_size;
+	uint64_t vdso_clock_gettime; /* the stubs' address of it, 0: none */
 	uint64_t tsc_per_us;
 	struct {
 		uint64_t cold, hot, promotions, wasted;
@@ -257,6 +258,9 @@ void systrap_notification_answer(uint64_t id, int64_t value);
 void systrap_doorbell_answer(struct systrap_thread *thread);
 /* Puts @fd into the transfer slot of the notification's process. -errno. */
 int systrap_notification_addfd(uint64_t id, int fd);
+
+/* vdso.c: where stubs find a function of their vDSO; 0: nowhere. */
+uint64_t systrap_vdso_symbol(const char *name);
 
 /* spin.c */
 #define SYSTRAP_STUB_SPIN_US 20u /* how long a stub spins for a reply while it is watched */

@@ -488,6 +488,7 @@ int systrap_zygote_start(const char **ret_why)
 		return err;
 	}
 	find_vdso(pid);
+	systrap.vdso_clock_gettime = systrap_vdso_symbol("__vdso_clock_gettime");
 	systrap.kill_pipe = take_fd(&kill_write);
 	return 0;
 }

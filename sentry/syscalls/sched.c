@@ -18,6 +18,7 @@
 #include "base/fiber.h"
 #include "sentry/syscalls/task_set.h"
 #include "sentry/syscalls_gen.h"
+#include "sentry/task_private.h"
 #include "sentry/task.h"
 
 #define MASK_WORDS (SENTRY_MAX_CPUSET_SIZE / 8)
@@ -344,7 +345,16 @@ int64_t sys_sched_setaffinity(struct task *t, int pid, unsigned cpusetsize, gadd
 	if (!any)
 		return -EINVAL;
 	memcpy(other->affinity, wanted, min_of(sizeof(wanted), sizeof(other->affinity)));
+	task_publish(other);
 	return 0;
+}
+
+bool task_runs_anywhere(const struct task *task)
+{
+	for (size_t i = 0; i < min_of(array_size(visible), array_size(task->affinity)); i++)
+		if (visible[i] & ~task->affinity[i])
+			return false;
+	return true;
 }
 
 /* The mask as asked for, within the CPUs that exist. */

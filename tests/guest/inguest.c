@@ -151,15 +151,18 @@ CASE(ids_after_exec_by_thread)
 }
 
 /* The parent ends: every thread of the child has a new one. */
-static int orphan_pipe[2];
+static int orphan_pipe[2], orphan_go[2];
 static pid_t orphan_old;
 static pthread_barrier_t orphan_barrier;
 
 static void *orphan_thread(void *arg)
 {
+	char byte;
+
 	pthread_barrier_wait(&orphan_barrier);
 	while (SYS(SYS_getppid) == orphan_old)
 		;
+	read(orphan_go[0], &byte, 1);
 	compare(arg);
 	return NULL;
 }
@@ -171,6 +174,7 @@ CASE(ids_after_parents_end)
 
 	OK(prctl(PR_SET_CHILD_SUBREAPER, 1));
 	OK(pipe(orphan_pipe));
+	OK(pipe(orphan_go));
 	pid = fork();
 	if (pid == 0) {
 		orphan_old = getpid();
@@ -192,6 +196,7 @@ CASE(ids_after_parents_end)
 		_exit(6);
 	}
 	note_wait("parent", pid);
+	write(orphan_go[1], "x", 1);
 	note_wait("orphan", -1);
 }
 
@@ -279,4 +284,158 @@ CASE(ids_of_groups)
 	/* The upper half of the register does not count. */
 	TRUTH(SYS(SYS_getpgid, 0x100000000) == self);
 	TRUTH(SYS(SYS_getsid, 0xffffffff00000000) == SYS(SYS_getsid, 0));
+}
+
+/* ---- time ---- */
+
+static long long ns_of(const struct timespec *ts)
+{
+	return ts->tv_sec * 1000000000ll + ts->tv_nsec;
+}
+
+/* libc's way may be another (the vDSO): they must read the same clock. */
+static int backwards(int clock, int rounds)
+{
+	long long last = 0;
+	int count = 0;
+
+	for (int i = 0; i < rounds; i++) {
+		struct timespec ts;
+
+		if (i % 2)
+			clock_gettime(clock, &ts);
+		else
+			SYS(SYS_clock_gettime, clock, &ts);
+		count += ns_of(&ts) < last;
+		last = ns_of(&ts);
+	}
+	return count;
+}
+
+CASE(clocks_agree)
+{
+	static const int clocks[] = {CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE,
+		CLOCK_BOOTTIME, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID};
+	static const int wall[] = {CLOCK_REALTIME, CLOCK_REALTIME_COARSE, CLOCK_TAI};
+
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++)
+		NOTE("clock %d: %d", clocks[i], backwards(clocks[i], 5000));
+	for (size_t i = 0; i < sizeof(wall) / sizeof(wall[0]); i++) {
+		struct timespec a, b;
+
+		clock_gettime(wall[i], &a);
+		CALL(SYS(SYS_clock_gettime, wall[i], &b));
+		TRUTH(llabs(ns_of(&b) - ns_of(&a)) < 1000000000);
+	}
+}
+
+CASE(clock_errors)
+{
+	struct timespec ts;
+
+	for (int clock = -8; clock < 18; clock++) {
+		NOTE("clock %d", clock);
+		CALL(SYS(SYS_clock_gettime, clock, BAD_ADDRESS));
+		CALL(SYS(SYS_clock_gettime, clock, NULL));
+		CALL(SYS(SYS_clock_getres, clock, BAD_ADDRESS));
+		CALL(SYS(SYS_clock_getres, clock, NULL));
+	}
+	for (int clock = 0; clock < 8; clock++) {
+		ts.tv_sec = ts.tv_nsec = -1;
+		CALL(SYS(SYS_clock_getres, clock, &ts));
+		NOTE("%lld %lld", (long long)ts.tv_sec, (long long)ts.tv_nsec);
+	}
+	CALL(SYS(SYS_clock_gettime, 0x100000001, &ts));
+	CALL(SYS(SYS_clock_gettime, CLOCK_MONOTONIC, 0x8000000000000000));
+	CALL(SYS(SYS_clock_gettime, CLOCK_MONOTONIC, -8L));
+}
+
+CASE(clock_at_pages_end)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(page + 4096, 4096, PROT_NONE);
+	CALL(SYS(SYS_clock_gettime, CLOCK_MONOTONIC, page + 4080));
+	CALL(SYS(SYS_clock_gettime, CLOCK_MONOTONIC, page + 4081));
+	CALL(SYS(SYS_clock_gettime, CLOCK_MONOTONIC, page + 4088));
+	CALL(SYS(SYS_gettimeofday, page + 4088, NULL));
+	CALL(SYS(SYS_getcpu, page + 4092, NULL, NULL));
+	CALL(SYS(SYS_getcpu, page + 4093, NULL, NULL));
+	CALL(SYS(SYS_getcpu, NULL, page + 4094, NULL));
+	mprotect(page, 4096, PROT_READ);
+	CALL(SYS(SYS_clock_gettime, CLOCK_MONOTONIC, page));
+	CALL(SYS(SYS_time, page));
+}
+
+CASE(time_calls)
+{
+	struct timeval tv = {-1, -1}, tv2;
+	struct timezone tz = {77, 77};
+	time_t now, then = time(NULL);
+
+	CALL(SYS(SYS_gettimeofday, &tv, NULL));
+	gettimeofday(&tv2, NULL);
+	TRUTH(tv2.tv_sec - tv.tv_sec <= 1 && tv.tv_usec >= 0 && tv.tv_usec < 1000000);
+	CALL(SYS(SYS_gettimeofday, NULL, NULL));
+	CALL(SYS(SYS_gettimeofday, &tv, &tz));
+	NOTE("%d %d", tz.tz_minuteswest, tz.tz_dsttime);
+	CALL(SYS(SYS_gettimeofday, NULL, &tz));
+	CALL(SYS(SYS_gettimeofday, BAD_ADDRESS, NULL));
+	CALL(SYS(SYS_gettimeofday, &tv, BAD_ADDRESS));
+	TRUTH(SYS(SYS_time, NULL) - then <= 1);
+	TRUTH(SYS(SYS_time, &now) == now && now >= then);
+	CALL(SYS(SYS_time, BAD_ADDRESS));
+}
+
+static volatile int alarms;
+
+static void on_alarm(int signo)
+{
+	alarms++;
+}
+
+/* Signals arrive wherever a clock is being read. */
+CASE(clocks_under_signals)
+{
+	struct itimerval every = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+	long long end = now_ms() + 300;
+	int bad = 0;
+
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &every, NULL);
+	while (now_ms() < end)
+		bad += backwards(CLOCK_MONOTONIC, 50);
+	setitimer(ITIMER_REAL, &never, NULL);
+	TRUTH(alarms > 20);
+	NOTE("%d", bad);
+}
+
+CASE(cpu_and_yield)
+{
+	unsigned cpu = 1000, node = 1000;
+	cpu_set_t set, one;
+
+	CALL(SYS(SYS_getcpu, &cpu, &node, NULL));
+	sched_getaffinity(0, sizeof(set), &set);
+	TRUTH(CPU_ISSET(cpu, &set));
+	NOTE("node %u", node);
+	CALL(SYS(SYS_getcpu, NULL, NULL, NULL));
+	CALL(SYS(SYS_getcpu, BAD_ADDRESS, NULL, NULL));
+	CALL(SYS(SYS_getcpu, NULL, BAD_ADDRESS, NULL));
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		int wrong = 0;
+
+		if (!CPU_ISSET(i, &set))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(i, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		for (int n = 0; n < 100; n++) {
+			SYS(SYS_getcpu, &cpu, NULL, NULL);
+			wrong += cpu != (unsigned)i;
+		}
+		if (wrong)
+			NOTE("elsewhere: %d", wrong);
+	}
+	CALL(sched_yield());
 }

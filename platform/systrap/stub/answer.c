@@ -10,11 +10,18 @@
  */
 #include "platform/systrap/stub/stub.h"
 #include "abi/syscall_nr.h"
+#include "abi/time.h"
 
 enum answer_kind {
 	ANSWER_NONE,
 	ANSWER_FUTEX,
 	ANSWER_SIGPROCMASK,
+	ANSWER_CLOCK_GETTIME,
+	ANSWER_CLOCK_GETRES,
+	ANSWER_GETTIMEOFDAY,
+	ANSWER_TIME,
+	ANSWER_GETCPU,
+	ANSWER_YIELD,
 	ANSWER_GETPGID,
 	ANSWER_GETSID,
 	ANSWER_ID, /* and the number of the id; last */
@@ -35,6 +42,12 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_getsid] = ANSWER_GETSID,
 	[LX_NR_futex] = ANSWER_FUTEX,
 	[LX_NR_rt_sigprocmask] = ANSWER_SIGPROCMASK,
+	[LX_NR_clock_gettime] = ANSWER_CLOCK_GETTIME,
+	[LX_NR_clock_getres] = ANSWER_CLOCK_GETRES,
+	[LX_NR_gettimeofday] = ANSWER_GETTIMEOFDAY,
+	[LX_NR_time] = ANSWER_TIME,
+	[LX_NR_getcpu] = ANSWER_GETCPU,
+	[LX_NR_sched_yield] = ANSWER_YIELD,
 };
 
 static bool answer_id(struct stub_thread *self, unsigned id, int64_t *ret)
@@ -154,6 +167,96 @@ refuse:
 	return false;
 }
 
+/* ---- time ---- */
+
+#define CLOCKS_FINE                                                                                \
+	(1u << LX_CLOCK_REALTIME | 1u << LX_CLOCK_MONOTONIC | 1u << LX_CLOCK_MONOTONIC_RAW |       \
+		1u << LX_CLOCK_BOOTTIME | 1u << LX_CLOCK_TAI)
+#define CLOCKS_COARSE (1u << LX_CLOCK_REALTIME_COARSE | 1u << LX_CLOCK_MONOTONIC_COARSE)
+
+static bool is_clock_of(uint32_t clock, uint32_t set)
+{
+	return clock < 32 && (1u << clock & set);
+}
+
+/*
+ * Through the vDSO, which all users of the guest's read, so that clocks agree. Where the host's
+ * clock source is none that it can read, it makes a call, which traps: that ends the attempt, and
+ * the thread does not try again.
+ */
+static bool read_clock(struct stub_thread *self, uint32_t clock, struct lx_timespec *ret)
+{
+	const struct channel_slot *slot = self->slot;
+
+	if (!(slot->inguest.features & PLATFORM_INGUEST_TIME) || !slot->vdso_clock_gettime ||
+		self->vdso_useless)
+		return false;
+	return stub_vdso_call(slot->vdso_clock_gettime, clock, (uint64_t)ret, &self->vdso_rsp) == 0;
+}
+
+static bool answer_clock_gettime(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	uint32_t clock = (uint32_t)args[0];
+	struct lx_timespec now;
+
+	if (!is_clock_of(clock, CLOCKS_FINE | CLOCKS_COARSE) || !read_clock(self, clock, &now) ||
+		stub_store16((void *)args[1], (uint64_t)now.tv_sec, (uint64_t)now.tv_nsec))
+		return false;
+	*ret = 0;
+	return true;
+}
+
+static bool answer_clock_getres(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	if (!(self->slot->inguest.features & PLATFORM_INGUEST_TIME) ||
+		!is_clock_of((uint32_t)args[0], CLOCKS_FINE))
+		return false;
+	if (args[1] && stub_store16((void *)args[1], 0, 1))
+		return false;
+	*ret = 0;
+	return true;
+}
+
+static bool answer_gettimeofday(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	struct lx_timespec now;
+
+	if (!args[0] || args[1] || !read_clock(self, LX_CLOCK_REALTIME, &now) ||
+		stub_store16((void *)args[0], (uint64_t)now.tv_sec, (uint32_t)now.tv_nsec / 1000u))
+		return false;
+	*ret = 0;
+	return true;
+}
+
+/* The second of the last tick, as the kernel has it. */
+static bool answer_time(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	struct lx_timespec now;
+
+	if (!read_clock(self, LX_CLOCK_REALTIME_COARSE, &now) ||
+		(args[0] && stub_store8((void *)args[0], (uint64_t)now.tv_sec)))
+		return false;
+	*ret = now.tv_sec;
+	return true;
+}
+
+/* ---- CPUs ---- */
+
+/* As the vDSO reads it: cpu | node << 12. */
+static bool answer_getcpu(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	uint32_t low, high, aux;
+
+	if (!(self->slot->inguest.features & PLATFORM_INGUEST_CPU))
+		return false;
+	__asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux));
+	if ((args[0] && stub_store4((void *)args[0], aux & 0xfff)) ||
+		(args[1] && stub_store4((void *)args[1], aux >> 12)))
+		return false;
+	*ret = 0;
+	return true;
+}
+
 bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	unsigned kind = nr < LX_NR_COUNT ? answer_kinds[nr] : ANSWER_NONE;
@@ -165,6 +268,21 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 		return answer_futex(self, args, ret);
 	case ANSWER_SIGPROCMASK:
 		return answer_sigprocmask(self, args, ret);
+	case ANSWER_CLOCK_GETTIME:
+		return answer_clock_gettime(self, args, ret);
+	case ANSWER_CLOCK_GETRES:
+		return answer_clock_getres(self, args, ret);
+	case ANSWER_GETTIMEOFDAY:
+		return answer_gettimeofday(self, args, ret);
+	case ANSWER_TIME:
+		return answer_time(self, args, ret);
+	case ANSWER_GETCPU:
+		return answer_getcpu(self, args, ret);
+	case ANSWER_YIELD:
+		if (!(self->slot->inguest.features & PLATFORM_INGUEST_YIELD))
+			return false;
+		*ret = stub_call3(STUB_NR_SCHED_YIELD, 0, 0, 0);
+		return true;
 	case ANSWER_GETPGID:
 		return (uint32_t)args[0] == 0 && answer_id(self, PLATFORM_ID_PGID, ret);
 	case ANSWER_GETSID:

@@ -128,11 +128,15 @@ stub_string_fixup:
  * is the same.
  *	int stub_load8(uint64_t *dst, const void *src)
  *	int stub_store8(void *dst, uint64_t value)
+ *	int stub_store16(void *dst, uint64_t first, uint64_t second)
+ *	int stub_store4(void *dst, uint32_t value)
  */
 	.globl stub_access_begin, stub_access_end, stub_access_fixup
-	.globl stub_load8, stub_store8
+	.globl stub_load8, stub_store8, stub_store16, stub_store4
 	.type stub_load8, @function
 	.type stub_store8, @function
+	.type stub_store16, @function
+	.type stub_store4, @function
 stub_access_begin:
 stub_load8:
 	movq	(%rsi), %rax
@@ -145,10 +149,59 @@ stub_store8:
 	xorl	%eax, %eax
 	ret
 	.size stub_store8, . - stub_store8
+stub_store16:
+	movq	%rsi, (%rdi)
+	movq	%rdx, 8(%rdi)
+	xorl	%eax, %eax
+	ret
+	.size stub_store16, . - stub_store16
+stub_store4:
+	movl	%esi, (%rdi)
+	xorl	%eax, %eax
+	ret
+	.size stub_store4, . - stub_store4
 stub_access_end:
 stub_access_fixup:
 	movl	$1, %eax
 	ret
+
+/*
+ * int64_t stub_vdso_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t *rsp)
+ *
+ * The vDSO's code is C of general registers like ours. *rsp is not 0 while it runs: a handler that
+ * finds it so knows that it did not interrupt the guest, and sends what faulted there, or what
+ * makes a call there (a clock that it cannot read itself), to stub_vdso_fixup with that stack
+ * pointer. All that C code preserves is on the stack, since it may have been changed.
+ */
+	.globl stub_vdso_call, stub_vdso_fixup
+	.type stub_vdso_call, @function
+stub_vdso_call:
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rcx
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	movq	%rdx, %rsi
+	movq	%rsp, (%rcx)
+	call	*%rax
+	cltq
+1:	popq	%rcx
+	movq	$0, (%rcx)
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	ret
+stub_vdso_fixup:
+	movq	$-512, %rax
+	jmp	1b
+	.size stub_vdso_call, . - stub_vdso_call
 
 /* int64_t stub_host_call(uint64_t nr, const uint64_t args[6]) */
 	.globl stub_host_call

@@ -179,6 +179,7 @@ struct channel_slot {
 	struct channel_request request __attribute__((aligned(4096)));	/* the stub writes */
 	struct channel_reply reply __attribute__((aligned(4096)));	/* the Sentry writes */
 	struct platform_inguest inguest __attribute__((aligned(2048))); /* in the page of reply */
+	uint64_t vdso_clock_gettime; /* the Sentry writes, when the thread is made; 0: none */
 	uint8_t data[CHANNEL_DATA_SIZE] __attribute__((
 		aligned(4096))); /* whose turn it is: the stub before it posts, then the Sentry */
 };
@@ -186,7 +187,7 @@ struct channel_slot {
 _Static_assert(sizeof(struct channel_request) <= 4096, "one page");
 _Static_assert(offsetof(struct channel_request, regs) == 64, "a cache line of its own");
 _Static_assert(sizeof(struct channel_reply) <= 2048, "half a page");
-_Static_assert(sizeof(struct platform_inguest) <= 2048, "the other half");
+_Static_assert(sizeof(struct platform_inguest) <= 1024, "in the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
 _Static_assert(offsetof(struct channel_slot, inguest) == 4096 + 2048, "in the reply's page");
 _Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");

@@ -514,11 +514,25 @@ static bool is_stray(const struct stub_siginfo *info)
 	return info->code <= 0;
 }
 
+/* In the vDSO, on our behalf: what it does must not be taken for the guest's. */
+static inline bool in_vdso(const struct stub_thread *self, const struct stub_ucontext *uc)
+{
+	return self->vdso_rsp && uc->mc.rip - STUB_VDSO_BASE < STUB_VDSO_SIZE_MAX;
+}
+
+__attribute__((noreturn)) static void leave_vdso(struct stub_thread *self, struct stub_ucontext *uc)
+{
+	self->vdso_useless = 1;
+	uc->mc.rsp = self->vdso_rsp;
+	uc->mc.rip = (uint64_t)stub_vdso_fixup;
+	return_nested(uc);
+}
+
 /* A kick that comes while we are here finds only us: the range is entered anew. */
 __attribute__((noreturn)) static void ignore_signal(
 	struct stub_thread *self, struct stub_ucontext *uc)
 {
-	if (in_stub(uc->mc.rip)) {
+	if (in_stub(uc->mc.rip) || in_vdso(self, uc)) {
 		rewind(&uc->mc);
 		return_nested(uc);
 	}
@@ -573,6 +587,8 @@ void stub_on_sigsys(int signo, struct stub_siginfo *info, struct stub_ucontext *
 		on_foreign_call(self, uc);
 	if (uc->mc.rip == (uint64_t)stub_upgraded)
 		stub_on_upgrade(self, uc);
+	if (in_vdso(self, uc))
+		leave_vdso(self, uc);
 	stub_on_call(self, uc, (uint32_t)info->syscall);
 }
 
@@ -606,6 +622,8 @@ void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *u
 		ignore_signal(self, uc);
 	if (in_stub(uc->mc.rip))
 		on_own_fault(self, uc);
+	if (in_vdso(self, uc))
+		leave_vdso(self, uc);
 	/* The step from the site into its trampoline is none that the guest knows: the next one,
 	 * over the replaced instruction, is. */
 	if (signo == 5 && info->code == TRAP_TRACE) {
@@ -635,7 +653,7 @@ void stub_on_kick(int signo, struct stub_siginfo *info, struct stub_ucontext *uc
 
 	(void)signo;
 	(void)info;
-	if (in_stub(uc->mc.rip)) {
+	if (in_stub(uc->mc.rip) || in_vdso(self, uc)) {
 		rewind(&uc->mc);
 		return_nested(uc);
 	}

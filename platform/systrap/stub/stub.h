@@ -35,6 +35,8 @@ struct stub_thread {
 	uint32_t begun; /* REQUEST_FLAG_INTERRUPTED or 0 */
 	uint64_t args[6];
 	uint64_t token;		  /* what a new thread presents */
+	uint64_t vdso_rsp;	  /* while it is in the vDSO for the stub: where to go on; else 0 */
+	uint64_t vdso_useless;	  /* the vDSO makes calls instead: not to be asked again */
 	struct stub_ucontext *uc; /* of a new thread: the frame it starts from */
 };
 
@@ -91,6 +93,7 @@ extern const char stub_fast_leave_begin[], stub_fast_leave_end[];
 extern const char stub_copy_insn[], stub_copy_fixup[];
 extern const char stub_string_begin[], stub_string_end[], stub_string_fixup[];
 extern const char stub_access_begin[], stub_access_end[], stub_access_fixup[];
+extern const char stub_vdso_fixup[];
 extern const char stub_resume_begin[], stub_resume_end[];
 extern const char stub_futex_begin[], stub_futex_end[];
 void stub_enter_sigsys(int signo);
@@ -104,6 +107,10 @@ uint64_t stub_copy(void *dst, const void *src, uint64_t size);
 int64_t stub_copy_string(char *dst, const char *src, uint64_t max);
 int stub_load8(uint64_t *dst, const void *src);
 int stub_store8(void *dst, uint64_t value);
+int stub_store16(void *dst, uint64_t first, uint64_t second);
+int stub_store4(void *dst, uint32_t value);
+/* A function of the vDSO. STUB_INTERRUPTED: it faulted, or made a call. */
+int64_t stub_vdso_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t *rsp);
 int64_t stub_host_call(uint64_t nr, const uint64_t args[6]);
 int64_t stub_clone_thread(uint64_t flags, void *stack, void (*entry)(struct stub_thread *));
 __attribute__((noreturn)) void stub_switch_stack(void *stack, void (*entry)(void));
