@@ -47,6 +47,7 @@ static const char usage_text[] =
 	"      --strace[=FILE]            print each system call (default: to stderr)\n"
 	"      --audit FILE               JSON lines: what was refused and why\n"
 	"      --status-json FILE         how it ended\n"
+	"      --no-patch                 leave the program's code alone: every system call traps\n"
 	"      --platform systrap|ptrace  how system calls are caught (default: the first that "
 	"this host can)\n"
 	"\n"
@@ -244,6 +245,7 @@ enum {
 	OPT_STATUS,
 	OPT_PLATFORM,
 	OPT_INTERACTIVE,
+	OPT_NO_PATCH,
 };
 
 static const struct option long_options[] = {
@@ -267,6 +269,7 @@ static const struct option long_options[] = {
 	{"audit", required_argument, NULL, OPT_AUDIT},
 	{"status-json", required_argument, NULL, OPT_STATUS},
 	{"platform", required_argument, NULL, OPT_PLATFORM},
+	{"no-patch", no_argument, NULL, OPT_NO_PATCH},
 	{"help", no_argument, NULL, 'h'},
 	{0},
 };
@@ -353,6 +356,9 @@ static int parse_one(int option, const char *arg, struct run_options *options)
 		return 0;
 	case OPT_STATUS:
 		options->status_file = arg;
+		return 0;
+	case OPT_NO_PATCH:
+		options->no_patch = true;
 		return 0;
 	case OPT_PLATFORM:
 		if (strcmp(arg, "systrap") != 0 && strcmp(arg, "ptrace") != 0)

@@ -26,6 +26,7 @@ struct run_options {
 	uint64_t timeout_ns, cpu_time_ns;
 	const char *platform; /* NULL: systrap, else ptrace where systrap cannot run */
 	bool no_stdin, terminal, commit;
+	bool no_patch;
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;

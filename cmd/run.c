@@ -227,6 +227,7 @@ static int configure(struct run *run)
 		.platform_name = options->platform,
 		.strace_fd = -1,
 		.audit_fd = -1,
+		.no_patch = options->no_patch,
 		.timeout_ns = options->timeout_ns,
 		.cpu_time_ns = options->cpu_time_ns,
 	};

@@ -62,6 +62,8 @@ struct platform_event {
 			 * calls.
 			 */
 			bool interrupted;
+			/* The call site is worth a patch(). */
+			bool site;
 		} syscall;
 		struct {
 			int signo;     /* LX_SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP */
@@ -125,6 +127,7 @@ struct platform_clone {
 struct platform_config {
 	unsigned max_threads; /* over all address spaces: sizes tables */
 	uint64_t data_limit;  /* RLIMIT_DATA each stub starts with, bytes; 0 = none */
+	bool patch_sites;     /* report call sites that are worth a patch() */
 };
 
 /* What the platform tells the kernel outside of run(); on the kernel thread, must not sleep. */
@@ -146,6 +149,23 @@ struct platform_futex {
 	bool has_timeout;
 	uint64_t timeout_ns; /* absolute on the op's clock */
 };
+
+/*
+ * The call site of a stopped thread's event is to be patched, so that its next calls come without a
+ * trap. The kernel has made sure that the code is a private mapping of a file, readable and
+ * executable and not writable, and holds its lock on the mappings.
+ */
+struct platform_patch {
+	gaddr_t text; /* the mapping */
+	uint64_t text_size;
+	/* A mapping (anonymous, private, readable and executable) for trampolines that the kernel
+	 * made upon -ENOSPC; size 0: none. */
+	gaddr_t area;
+	uint64_t area_size;
+};
+
+#define PLATFORM_PATCH_AREA_SIZE  0x10000u
+#define PLATFORM_PATCH_AREA_REACH 0x7fff0000ull /* from any byte of it to any byte of the code */
 
 /* The signal with which a platform interrupts guest code: SIGURG, ignored by default. */
 #define PLATFORM_KICK_SIGNAL 23
@@ -280,6 +300,13 @@ struct platform_ops {
 	int (*remap)(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
 		uint64_t new_size, gaddr_t new_addr);
 	int (*advise)(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
+
+	/*
+	 * Patches the call site of the thread's last event (platform_event.syscall.site). 0: it is
+	 * done; -ENOSPC: no area of trampolines with room is within reach, come again with a new
+	 * one; other errors: it stays as it is. May sleep. Missing: sites are never worth it.
+	 */
+	int (*patch)(struct platform_thread *thread, const struct platform_patch *patch);
 
 	/*
 	 * A host futex operation on the guest's own memory. May sleep; ends with -ERESTARTSYS when

@@ -104,6 +104,7 @@ static int start_platform(void)
 	const struct kernel_config *config = boot.config;
 	const struct platform_config platform_config = {
 		.max_threads = (unsigned)config->pids_limit + 8,
+		.patch_sites = !config->no_patch,
 	};
 	const char *why = "unknown platform";
 	int r = -EINVAL;

@@ -23,6 +23,7 @@ struct vma {
 	int max_prot;
 	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork,
 		dont_dump;
+	bool ours;	   /* made by the kernel for itself: it counts for no limit */
 	struct file *file; /* owned; NULL anonymous */
 	uint64_t offset;   /* of start in file */
 	const char *label; /* "[stack]" "[heap]" "[vdso]" "[vvar]", or NULL */

@@ -154,8 +154,8 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 	       a->grows_down == b->grows_down && a->stack == b->stack && a->heap == b->heap &&
 	       a->locked == b->locked && a->no_reserve == b->no_reserve &&
 	       a->dont_fork == b->dont_fork && a->wipe_on_fork == b->wipe_on_fork &&
-	       a->dont_dump == b->dont_dump && a->label == b->label && vma_same_name(a, b) &&
-	       (!a->file || a->offset + (a->end - a->start) == b->offset);
+	       a->dont_dump == b->dont_dump && a->ours == b->ours && a->label == b->label &&
+	       vma_same_name(a, b) && (!a->file || a->offset + (a->end - a->start) == b->offset);
 }
 
 /* ---- changes --------------------------------------------------------------------------------- */
@@ -164,6 +164,8 @@ void mm_account(struct mm *mm, const struct vma *vma, int sign)
 {
 	uint64_t pages = (vma->end - vma->start) / LX_PAGE_SIZE;
 
+	if (vma->ours)
+		return;
 	if (sign < 0)
 		pages = -pages;
 	mm->total_pages += pages;

@@ -9,6 +9,7 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
+#include "sentry/mm_patch.h"
 #include "sentry/task_private.h"
 #include "sentry/tty/tty.h"
 
@@ -266,6 +267,8 @@ static void handle_event(struct task *task)
 {
 	switch (task->event.kind) {
 	case PLATFORM_SYSCALL:
+		if (task->event.syscall.site)
+			mm_patch_site(task);
 		dispatch_syscall(task);
 		break;
 	case PLATFORM_FAULT:

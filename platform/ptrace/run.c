@@ -167,6 +167,7 @@ static void event_syscall(struct tracee *t, struct platform_event *event)
 	event->syscall.args[4] = regs->r8;
 	event->syscall.args[5] = regs->r9;
 	event->syscall.interrupted = false;
+	event->syscall.site = false;
 }
 
 /* False when the stop is nobody's business and the guest goes on. */

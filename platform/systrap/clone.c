@@ -142,7 +142,9 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 	err = systrap_as_new(&as);
 	if (err < 0)
 		return err;
-	err = systrap_slot_alloc(as, &slot);
+	err = systrap_patches_copy(parent->as->patches, &as->patches);
+	if (err == 0)
+		err = systrap_slot_alloc(as, &slot);
 	if (err < 0) {
 		systrap_as_free(as);
 		return err;

@@ -277,6 +277,9 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 		flags |= 0x4000;
 	if (map->fd < 0)
 		flags |= 0x20;
+	err = systrap_patch_leave(thread, map->addr.v, map->size, true);
+	if (err < 0)
+		return err;
 	args[0] = map->addr.v;
 	args[1] = map->size;
 	args[2] = (uint64_t)map->prot & 7;
@@ -308,12 +311,21 @@ static int simple_call(
 
 int systrap_unmap(struct platform_thread *head, gaddr_t addr, uint64_t size)
 {
-	return simple_call(systrap_thread(head), SYS_munmap, addr.v, size, 0);
+	struct systrap_thread *thread = systrap_thread(head);
+	int err = systrap_patch_leave(thread, addr.v, size, true);
+
+	return err < 0 ? err : simple_call(thread, SYS_munmap, addr.v, size, 0);
 }
 
 int systrap_protect(struct platform_thread *head, gaddr_t addr, uint64_t size, int prot)
 {
-	return simple_call(systrap_thread(head), SYS_mprotect, addr.v, size, (uint64_t)prot & 7);
+	struct systrap_thread *thread = systrap_thread(head);
+	int err = 0;
+
+	/* Patches stand in code that can be read and run, and nothing else. */
+	if (prot != (LX_PROT_READ | LX_PROT_EXEC))
+		err = systrap_patch_leave(thread, addr.v, size, false);
+	return err < 0 ? err : simple_call(thread, SYS_mprotect, addr.v, size, (uint64_t)prot & 7);
 }
 
 int systrap_remap(struct platform_thread *head, gaddr_t old_addr, uint64_t old_size,
@@ -324,8 +336,15 @@ int systrap_remap(struct platform_thread *head, gaddr_t old_addr, uint64_t old_s
 	const uint64_t args[6] = {
 		old_addr.v, old_size, new_size, old_addr.v == new_addr.v ? 0 : 3, new_addr.v};
 	int64_t result;
-	int err;
+	int err = 0;
 
+	if (old_addr.v != new_addr.v) {
+		err = systrap_patch_leave(thread, old_addr.v, old_size, false);
+		if (err == 0)
+			err = systrap_patch_leave(thread, new_addr.v, new_size, true);
+	}
+	if (err < 0)
+		return err;
 	snapshot_drop(thread);
 	err = systrap_host_call(thread, SYS_mremap, args, &result);
 	if (err < 0)
@@ -339,11 +358,23 @@ int systrap_advise(struct platform_thread *head, gaddr_t addr, uint64_t size, in
 	static const uint32_t refused[] = {
 		9 /* REMOVE */, 11 /* DOFORK */, 12 /* MERGEABLE */, 13 /* UNMERGEABLE */};
 
+	struct systrap_thread *thread = systrap_thread(head);
+
 	if (advice < 0 || advice > 23 || (advice > 4 && advice < 8))
 		return -EINVAL;
 	for (unsigned i = 0; i < array_size(refused); i++) {
 		if ((uint32_t)advice == refused[i])
 			return -EINVAL;
 	}
-	return simple_call(systrap_thread(head), SYS_madvise, addr.v, size, (uint64_t)advice);
+	/* These would bring back the file's bytes, of a jump or of what it leads to. */
+	if (advice == LX_MADV_DONTNEED || advice == LX_MADV_FREE) {
+		int err;
+
+		if (systrap_patch_in_area(thread->as, addr.v, size))
+			return 0;
+		err = systrap_patch_leave(thread, addr.v, size, false);
+		if (err < 0)
+			return err;
+	}
+	return simple_call(thread, SYS_madvise, addr.v, size, (uint64_t)advice);
 }

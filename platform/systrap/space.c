@@ -186,6 +186,7 @@ void systrap_as_free(struct systrap_as *as)
 	}
 	list_remove(&as->link);
 	free(as->windows);
+	systrap_patches_free(as->patches);
 	free(as);
 }
 

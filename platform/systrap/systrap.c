@@ -10,6 +10,7 @@
  *	filter.c   what a stub may ask the host   thread.c   run, interrupt, futex, FPU
  *	spin.c     when to watch a channel        usage.c    CPU time and resident size
  *	vdso.c     what the stub calls there      window.c   reads that need no channel
+ *	patch.c    call sites without a trap      site.c     which ones, and how (insn.c)
  *
  * docs/channel.md has the protocol, design rules 5b of docs/architecture.md the reasons.
  */
@@ -167,6 +168,7 @@ const struct platform_ops platform_systrap = {
 	.protect = systrap_protect,
 	.remap = systrap_remap,
 	.advise = systrap_advise,
+	.patch = systrap_patch,
 	.futex = systrap_futex,
 	.vdso = vdso,
 	.guest_end = guest_end,

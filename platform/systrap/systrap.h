@@ -14,11 +14,14 @@
 #include "base/loop.h"
 #include "base/wait.h"
 #include "platform/platform.h"
+#include "platform/systrap/site.h"
 #include "platform/systrap/stub/layout.h"
 
 /* Private to platform/systrap/. */
 
 #define SYSTRAP_SLOTS_MAX (CHANNEL_SEGMENT_SLOTS * CHANNEL_SEGMENTS_MAX)
+
+struct systrap_patches; /* patch.c */
 
 /* A host process. Freed when its last thread is released and the process is reaped. */
 struct systrap_as {
@@ -45,6 +48,7 @@ struct systrap_as {
 	uint64_t slots_locked[SYSTRAP_SLOTS_MAX / 64];
 	bool had_threads;		 /* more than its first one */
 	struct systrap_windows *windows; /* owned; NULL: none yet */
+	struct systrap_patches *patches; /* owned; NULL: nothing was ever patched */
 };
 
 enum systrap_state {
@@ -143,6 +147,10 @@ struct systrap {
 	bool seated;	       /* kept on one CPU, until ... */
 	uint64_t seated_until; /* ... this loop time */
 	struct systrap_thread *zygote;
+	struct {
+		uint64_t verdicts[SITE_VERDICTS]; /* of sites that were worth a patch */
+		uint64_t seen, patched, failed, unread, restored;
+	} sites;
 	bool waking_sync;
 	unsigned running_count; /* threads in guest */
 	bool strays_possible;	/* a clone was let through and nobody came of it */
@@ -280,6 +288,25 @@ void systrap_spin_clone(const struct systrap_thread *parent, bool begin, bool se
 void systrap_spin_born(pid_t tid);
 void systrap_spin_attach(void);
 void systrap_spin_detach(void);
+
+/* patch.c: call sites that jump instead of trapping */
+int systrap_patch(struct platform_thread *head, const struct platform_patch *patch);
+void systrap_patches_free(struct systrap_patches *patches);
+/* For a forked child. NULL when there is nothing to copy; -ENOMEM. */
+int systrap_patches_copy(
+	const struct systrap_patches *patches, struct systrap_patches **ret_patches);
+/*
+ * Before [addr, addr + size) is unmapped, replaced or (@gone false) otherwise changed: patched code
+ * in it gets its bytes back, and so does what jumps to trampolines in it. May sleep. 0 or -ESRCH.
+ */
+int systrap_patch_leave(struct systrap_thread *thread, uint64_t addr, uint64_t size, bool gone);
+/* Whether [addr, addr + size) holds a part of a trampoline area. */
+bool systrap_patch_in_area(const struct systrap_as *as, uint64_t addr, uint64_t size);
+/*
+ * Corrects an event that happened in code that is being patched. True: it is none of the guest's,
+ * run on with the registers as they are now.
+ */
+bool systrap_patch_event(struct systrap_thread *thread, const struct platform_event *event);
 
 /* memory.c, thread.c: operations */
 size_t systrap_string_at_hand(struct platform_thread *thread, char *dst, gaddr_t src, size_t size);

@@ -45,6 +45,8 @@ static void take_event(struct systrap_thread *thread, struct platform_event *eve
 		event->syscall.args[4] = regs->r8;
 		event->syscall.args[5] = regs->r9;
 		event->syscall.interrupted = request->flags & REQUEST_FLAG_INTERRUPTED;
+		event->syscall.site =
+			systrap.config.patch_sites && (request->flags & REQUEST_FLAG_SITE);
 		break;
 	case REQUEST_FAULT:
 		regs->orig_rax = UINT64_MAX;
@@ -92,10 +94,8 @@ static void resume(struct systrap_thread *thread)
 	systrap_channel_reply(thread, flags);
 }
 
-void systrap_run(struct platform_thread *head, struct platform_event *ret_event)
+static void run_once(struct systrap_thread *thread, struct platform_event *ret_event)
 {
-	struct systrap_thread *thread = systrap_thread(head);
-
 	if (thread->state != SYSTRAP_DEAD) {
 		sentry_assert(thread->state == SYSTRAP_STOPPED);
 		resume(thread);
@@ -111,6 +111,15 @@ void systrap_run(struct platform_thread *head, struct platform_event *ret_event)
 	thread->deferred_count = 0;
 	thread->windows_used = 0;
 	take_event(thread, ret_event);
+}
+
+void systrap_run(struct platform_thread *head, struct platform_event *ret_event)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+
+	do {
+		run_once(thread, ret_event);
+	} while (systrap_patch_event(thread, ret_event));
 }
 
 void systrap_interrupt(struct platform_thread *head)

@@ -144,6 +144,9 @@ enum channel_command_kind {
 	COMMAND_FPU_SET, /* args: size, offset. Result: 0 or -EINVAL */
 	COMMAND_FPU_RESET,
 	COMMAND_EXIT, /* the host thread ends */
+	COMMAND_POKE, /* args: address of an aligned word, mask, expected, value: replaces the
+			 masked bytes at once if they are the expected ones. Result: 0, -EAGAIN,
+			 -EFAULT; -ECANCELED behind one of the same reply that failed */
 };
 
 struct channel_command {
@@ -193,6 +196,14 @@ _Static_assert(offsetof(struct channel_slot, inguest) == 4096 + 2048, "in the re
 _Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");
 _Static_assert(sizeof(struct channel_slot) == CHANNEL_SLOT_SIZE, "no padding");
 _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
+
+/* ---- call sites ---- */
+
+/* How often a site traps before it is patched, and the code that travels: before and behind the
+ * address that follows the `syscall`. */
+#define STUB_SITE_THRESHOLD 32u
+#define STUB_SITE_BEFORE    160u
+#define STUB_SITE_BEHIND    130u
 
 /* ---- trampolines ---- */
 

@@ -353,10 +353,25 @@ static int64_t command_thread(
 	child->fast_stack = base + STUB_FAST_STACK;
 	child->slot = (struct channel_slot *)command->args[2];
 	child->seq = 0;
+	child->poke_failed = 0;
 	child->token = command->args[0];
 	child->uc = child_uc;
 	return stub_clone_thread(STUB_CLONE_THREAD, (void *)((frame + delta) & ~63ull),
 		(void (*)(struct stub_thread *))thread_entry);
+}
+
+/* What comes behind a poke that failed would be wrong. */
+static int64_t command_poke(struct stub_thread *self, const struct channel_command *command)
+{
+	int64_t result;
+
+	if (self->poke_failed == self->seq)
+		return -125; /* ECANCELED */
+	result = stub_poke(
+		(uint64_t *)command->args[0], command->args[1], command->args[2], command->args[3]);
+	if (result < 0)
+		self->poke_failed = self->seq;
+	return result;
 }
 
 static int64_t execute(
@@ -385,6 +400,8 @@ static int64_t execute(
 		return command_fpu_set(slot, command, uc);
 	case COMMAND_FPU_RESET:
 		return command_fpu_reset(uc);
+	case COMMAND_POKE:
+		return command_poke(self, command);
 	case COMMAND_EXIT:
 		for (;;)
 			stub_call3(STUB_NR_EXIT, 0, 0, 0);
@@ -563,8 +580,11 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
 	struct stub_post what = {.kind = REQUEST_SYSCALL, .may_spin = true};
 	int64_t result = 0;
+	bool hot;
 
-	if (stub_answer(self, nr, args, &result)) {
+	hot = stub_site_hit(self->sites, mc->rip, nr);
+	/* A site that is to be patched is shown to the Sentry, whoever could answer. */
+	if (!hot && stub_answer(self, nr, args, &result)) {
 		uc->mc.rax = (uint64_t)result;
 		stub_resume(&self->slot->reply.interrupt, uc);
 	}
@@ -572,6 +592,10 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 		what.flags = REQUEST_FLAG_INTERRUPTED;
 	save_regs(&self->slot->request.regs, mc, nr);
 	what.prefetch_count = stub_prefetch(self->slot, nr, args, mc);
+	if (hot) {
+		what.flags |= REQUEST_FLAG_SITE;
+		what.prefetch_count = stub_prefetch_site(self->slot, what.prefetch_count, mc->rip);
+	}
 	stub_post(self, &what);
 	stub_serve(self, uc);
 }
@@ -606,6 +630,8 @@ __attribute__((noreturn)) static void on_own_fault(
 		uc->mc.rip = (uint64_t)stub_string_fixup;
 	else if (in_range(rip, stub_access_begin, stub_access_end))
 		uc->mc.rip = (uint64_t)stub_access_fixup;
+	else if (in_range(rip, stub_poke_begin, stub_poke_end))
+		uc->mc.rip = (uint64_t)stub_poke_fixup;
 	else
 		stub_die();
 	return_nested(uc);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "platform/systrap/stub/layout.h"
+#include "platform/systrap/stub/sites.h"
 
 /* Private to the stub's own files. */
 #pragma GCC visibility push(hidden) /* no global offset table */
@@ -38,6 +39,8 @@ struct stub_thread {
 	uint64_t vdso_rsp;	  /* while it is in the vDSO for the stub: where to go on; else 0 */
 	uint64_t vdso_useless;	  /* the vDSO makes calls instead: not to be asked again */
 	struct stub_ucontext *uc; /* of a new thread: the frame it starts from */
+	uint32_t poke_failed;	  /* the request in whose reply a poke failed */
+	struct stub_site sites[STUB_SITE_COUNT];
 };
 
 _Static_assert(sizeof(struct stub_thread) <= STUB_STACK_RESERVED, "below the signal stack");
@@ -94,6 +97,7 @@ extern const char stub_copy_insn[], stub_copy_fixup[];
 extern const char stub_string_begin[], stub_string_end[], stub_string_fixup[];
 extern const char stub_access_begin[], stub_access_end[], stub_access_fixup[];
 extern const char stub_vdso_fixup[];
+extern const char stub_poke_begin[], stub_poke_end[], stub_poke_fixup[];
 extern const char stub_resume_begin[], stub_resume_end[];
 extern const char stub_futex_begin[], stub_futex_end[];
 void stub_enter_sigsys(int signo);
@@ -111,6 +115,7 @@ int stub_store16(void *dst, uint64_t first, uint64_t second);
 int stub_store4(void *dst, uint32_t value);
 /* A function of the vDSO. STUB_INTERRUPTED: it faulted, or made a call. */
 int64_t stub_vdso_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t *rsp);
+int64_t stub_poke(uint64_t *word, uint64_t mask, uint64_t expected, uint64_t value);
 int64_t stub_host_call(uint64_t nr, const uint64_t args[6]);
 int64_t stub_clone_thread(uint64_t flags, void *stack, void (*entry)(struct stub_thread *));
 __attribute__((noreturn)) void stub_switch_stack(void *stack, void (*entry)(void));

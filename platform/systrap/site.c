@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a call site can be patched.
+ *
+ * Known for certain is one instruction boundary: the `syscall`, since it was executed. Where the
+ * instruction before it begins must be proven. x86 code can be read from any byte on, but a reading
+ * that begins at a wrong byte falls into step with the right one after a few instructions. So: the
+ * right reading passes some boundary in every 15 bytes; therefore it is among those that begin in
+ * the window, and every one that arrives at the `syscall` may be the right one. A boundary at i is
+ * *proven* when all readings that begin at least PROOF_DISTANCE before it and arrive at the
+ * `syscall` pass it, and there are PROOF_COUNT of them. `41 b8 imm32`, which is `b8 imm32` when
+ * read one byte later, is told apart in this way; for the most frequent form, a move of a constant
+ * into eax or an xor that clears it, the constant must also be the number that was called.
+ *
+ * A site whose instruction has fewer than five bytes gets a short jump to a *hole*: five bytes of
+ * padding that nobody executes. Padding is dead when it stands behind an instruction that does not
+ * fall through and nothing jumps to it. Nobody jumps to padding that fills up to an alignment; but
+ * a function may begin with a no-operation (room for a profiler's call), so what is used ends at
+ * the first multiple of 16, where functions begin, and never begins there.
+ */
+#include "platform/systrap/site.h"
+
+#include <string.h>
+
+#include "platform/systrap/insn.h"
+
+#define PROOF_DISTANCE 16u
+#define PROOF_COUNT    8u
+#define FUNCTION_ALIGN 16u
+#define LABEL_ALIGN    8u
+
+struct reading {
+	const struct site_window *window;
+	size_t end; /* index of the `syscall` */
+	/* Index of the next instruction's begin, for each begin; 0: none. */
+	uint16_t next[SITE_WINDOW_SIZE];
+	bool arrives[SITE_WINDOW_SIZE]; /* a reading that begins here comes to the `syscall` */
+	/* Of the readings that arrive: those that pass here and began far enough before. */
+	uint16_t passing[SITE_WINDOW_SIZE];
+	uint16_t begun[SITE_WINDOW_SIZE]; /* that began before here, passing or not */
+};
+
+static void read_all(struct reading *reading, const struct site_window *window, size_t end)
+{
+	memset(reading, 0, sizeof(*reading));
+	reading->window = window;
+	reading->end = end;
+	reading->arrives[end] = true;
+	for (size_t i = end; i-- > 0;) {
+		struct insn insn;
+
+		if (!insn_decode(window->bytes + i, end - i, &insn))
+			continue;
+		reading->next[i] = (uint16_t)(i + insn.size);
+		reading->arrives[i] = reading->arrives[i + insn.size];
+	}
+	for (size_t start = 0; start < end; start++) {
+		if (!reading->arrives[start])
+			continue;
+		for (size_t i = start + PROOF_DISTANCE; i < end; i++)
+			reading->begun[i]++;
+		for (size_t i = start; i < end; i = reading->next[i])
+			if (i >= start + PROOF_DISTANCE)
+				reading->passing[i]++;
+	}
+}
+
+static bool proven(const struct reading *reading, size_t i)
+{
+	return reading->passing[i] >= PROOF_COUNT && reading->passing[i] == reading->begun[i];
+}
+
+/* The instruction that ends at the `syscall`. */
+static bool find_before(const struct reading *reading, size_t *ret_begin, struct insn *ret_insn)
+{
+	for (size_t i = reading->end; i-- > 0 && reading->end - i <= INSN_SIZE_MAX;) {
+		if (reading->next[i] != reading->end || !proven(reading, i))
+			continue;
+		*ret_begin = i;
+		return insn_decode(reading->window->bytes + i, reading->end - i, ret_insn);
+	}
+	return false;
+}
+
+/* What the instruction leaves in eax, when that is a constant. */
+static bool constant_eax(const uint8_t *code, const struct insn *insn, uint32_t *ret_value)
+{
+	const uint8_t *immediate = code + insn->size - 4;
+
+	if (insn->map != 0 || (insn->rex & 1))
+		return false;
+	if ((insn->opcode == 0x31 || insn->opcode == 0x33) && insn->modrm == 0xc0 && !insn->rex) {
+		*ret_value = 0;
+		return true;
+	}
+	if ((insn->opcode == 0xb8 && insn->size <= 6) ||
+		(insn->opcode == 0xc7 && insn->modrm == 0xc0)) {
+		memcpy(ret_value, immediate, sizeof(*ret_value));
+		return !insn->operand16;
+	}
+	return false;
+}
+
+/* ---- holes ---- */
+
+static bool in_reach(size_t hole, size_t begin)
+{
+	ptrdiff_t distance = (ptrdiff_t)hole - (ptrdiff_t)(begin + SITE_SHORT_SIZE);
+
+	return distance >= INT8_MIN && distance <= INT8_MAX;
+}
+
+static bool is_free(const struct site_window *window, size_t at)
+{
+	for (size_t i = at; i < at + SITE_JUMP_SIZE; i++) {
+		if (window->taken[i])
+			return false;
+	}
+	return true;
+}
+
+/* The padding that begins at @at, behind the end of flow: a hole in it for a jump from @begin. */
+static bool hole_in_padding(
+	const struct site_window *window, size_t at, size_t begin, size_t *ret_hole)
+{
+	uint64_t start = window->addr + at;
+	size_t end = at, usable;
+	struct insn insn;
+
+	while (end < window->size && insn_decode(window->bytes + end, window->size - end, &insn) &&
+		insn_is_padding(&insn))
+		end += insn.size;
+	if (start % FUNCTION_ALIGN == 0)
+		return false;
+	usable = at + (size_t)(FUNCTION_ALIGN - start % FUNCTION_ALIGN);
+	if (end < usable) {
+		/* It must fill up to something, and that must be in view. */
+		if ((window->addr + end) % LABEL_ALIGN != 0 || end + INSN_SIZE_MAX > window->size)
+			return false;
+		usable = end;
+	}
+	for (size_t hole = at; hole + SITE_JUMP_SIZE <= usable; hole++) {
+		if (in_reach(hole, begin) && is_free(window, hole)) {
+			*ret_hole = hole;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* First behind the call, where the reading is certain from the start; then before it. */
+static bool find_hole(const struct reading *reading, size_t begin, size_t *ret_hole)
+{
+	const struct site_window *window = reading->window;
+	struct insn insn;
+
+	for (size_t i = reading->end + 2; i < window->size; i += insn.size) {
+		if (!insn_decode(window->bytes + i, window->size - i, &insn))
+			break;
+		if (insn_ends_flow(&insn) &&
+			hole_in_padding(window, i + insn.size, begin, ret_hole))
+			return true;
+	}
+	for (size_t i = 0; i < begin; i++) {
+		if (reading->next[i] == 0 || !proven(reading, i) ||
+			!proven(reading, reading->next[i]) ||
+			!insn_decode(window->bytes + i, window->size - i, &insn))
+			continue;
+		if (insn_ends_flow(&insn) &&
+			hole_in_padding(window, i + insn.size, begin, ret_hole))
+			return true;
+	}
+	return false;
+}
+
+enum site_verdict site_judge(
+	const struct site_window *window, uint64_t next, uint64_t nr, struct site_form *ret_form)
+{
+	struct reading reading;
+	size_t end, begin, hole;
+	struct insn insn;
+	uint32_t value;
+
+	if (window->size > SITE_WINDOW_SIZE || next < window->addr + 2 ||
+		next - window->addr > window->size)
+		return SITE_NO_SYSCALL;
+	end = (size_t)(next - window->addr) - 2;
+	if (window->bytes[end] != 0x0f || window->bytes[end + 1] != 0x05)
+		return SITE_NO_SYSCALL;
+	read_all(&reading, window, end);
+	if (!find_before(&reading, &begin, &insn))
+		return SITE_AMBIGUOUS;
+	if (!insn_is_movable(&insn) || insn.size < SITE_SHORT_SIZE)
+		return SITE_FIXED;
+	for (size_t i = begin; i < end; i++) {
+		if (window->taken[i])
+			return SITE_PATCHED_BEFORE;
+	}
+	if (constant_eax(window->bytes + begin, &insn, &value) && value != (uint32_t)nr)
+		return SITE_AMBIGUOUS;
+	*ret_form = (struct site_form){.site = window->addr + begin, .size = insn.size};
+	if (insn.size >= SITE_JUMP_SIZE)
+		return SITE_OK;
+	if (!find_hole(&reading, begin, &hole))
+		return SITE_NO_HOLE;
+	ret_form->hole = window->addr + hole;
+	return SITE_OK;
+}
+
+const char *site_verdict_name(enum site_verdict verdict)
+{
+	static const char *const names[SITE_VERDICTS] = {
+		[SITE_OK] = "patched",
+		[SITE_NO_SYSCALL] = "no syscall instruction",
+		[SITE_AMBIGUOUS] = "boundary not certain",
+		[SITE_FIXED] = "instruction cannot be moved",
+		[SITE_NO_HOLE] = "no padding within reach",
+		[SITE_PATCHED_BEFORE] = "patched before",
+	};
+
+	return verdict < SITE_VERDICTS ? names[verdict] : "?";
+}

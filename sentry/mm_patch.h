@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_MM_PATCH_H
+#define SENTRY_SENTRY_MM_PATCH_H
+
+struct task;
+
+/*
+ * The call that @task just made came from a site that is worth a patch: tries to. May sleep; the
+ * call itself is still to be answered.
+ */
+void mm_patch_site(struct task *task);
+
+#endif
