@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Hash tables with chaining: at most one node a bucket on average, doubled when exceeded.
- * SipHash-2-4 as in Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012).
+ * SipHash-2-4 as in Aumasson and Bernstein, "SipHash: a fast short-input PRF" (2012). The tables
+ * use its form with one round for each word and three at the end, as several languages' tables do:
+ * what must be kept from guests there is which names share a bucket, not the key for ever.
  */
 #include "base/hash.h"
 
@@ -15,53 +17,77 @@
 
 #define BUCKETS_MIN 16u
 
-static uint64_t rotate(uint64_t value, int bits)
+struct sip {
+	uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t rotate(uint64_t value, int bits)
 {
 	return value << bits | value >> (64 - bits);
 }
 
-static void sip_round(uint64_t v[4])
+static inline void sip_round(struct sip *sip)
 {
-	v[0] += v[1];
-	v[2] += v[3];
-	v[1] = rotate(v[1], 13) ^ v[0];
-	v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] = rotate(v[0], 32);
-	v[2] += v[1];
-	v[0] += v[3];
-	v[1] = rotate(v[1], 17) ^ v[2];
-	v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] = rotate(v[2], 32);
+	sip->v0 += sip->v1;
+	sip->v2 += sip->v3;
+	sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
+	sip->v3 = rotate(sip->v3, 16) ^ sip->v2;
+	sip->v0 = rotate(sip->v0, 32);
+	sip->v2 += sip->v1;
+	sip->v0 += sip->v3;
+	sip->v1 = rotate(sip->v1, 17) ^ sip->v2;
+	sip->v3 = rotate(sip->v3, 21) ^ sip->v0;
+	sip->v2 = rotate(sip->v2, 32);
 }
 
-static void sip_word(uint64_t v[4], uint64_t word)
+static inline void sip_begin(struct sip *sip, const uint64_t key[2])
 {
-	v[3] ^= word;
-	sip_round(v);
-	sip_round(v);
-	v[0] ^= word;
+	/* The paper's initial constants: "somepseudorandomlygeneratedbytes". */
+	sip->v0 = key[0] ^ 0x736f6d6570736575ull;
+	sip->v1 = key[1] ^ 0x646f72616e646f6dull;
+	sip->v2 = key[0] ^ 0x6c7967656e657261ull;
+	sip->v3 = key[1] ^ 0x7465646279746573ull;
+}
+
+static inline void sip_word(struct sip *sip, uint64_t word, int rounds)
+{
+	sip->v3 ^= word;
+	for (int i = 0; i < rounds; i++)
+		sip_round(sip);
+	sip->v0 ^= word;
+}
+
+/* @total: of all that was hashed, the words before @data included. */
+static inline uint64_t sip_end(
+	struct sip *sip, const uint8_t *data, size_t size, size_t total, int rounds, int end_rounds)
+{
+	uint64_t word, last = (uint64_t)total << 56;
+
+	for (; size >= 8; size -= 8, data += 8) {
+		memcpy(&word, data, 8);
+		sip_word(sip, le64toh(word), rounds);
+	}
+	if (size & 4) {
+		uint32_t half;
+
+		memcpy(&half, data, 4);
+		last |= (uint64_t)le32toh(half);
+	}
+	for (size_t i = size & 4; i < size; i++)
+		last |= (uint64_t)data[i] << (8 * i);
+	sip_word(sip, last, rounds);
+	sip->v2 ^= 0xff;
+	for (int i = 0; i < end_rounds; i++)
+		sip_round(sip);
+	return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
 }
 
 uint64_t siphash(const void *data, size_t size, const uint64_t key[2])
 {
-	/* The paper's initial constants: "somepseudorandomlygeneratedbytes". */
-	uint64_t v[4] = {key[0] ^ 0x736f6d6570736575ull, key[1] ^ 0x646f72616e646f6dull,
-		key[0] ^ 0x6c7967656e657261ull, key[1] ^ 0x7465646279746573ull};
-	const uint8_t *bytes = data;
-	uint64_t word, last = (uint64_t)size << 56;
-	size_t i;
+	struct sip sip;
 
-	for (i = 0; i + 8 <= size; i += 8) {
-		memcpy(&word, bytes + i, 8);
-		sip_word(v, le64toh(word));
-	}
-	for (size_t shift = 0; i < size; i++, shift += 8)
-		last |= (uint64_t)bytes[i] << shift;
-	sip_word(v, last);
-	v[2] ^= 0xff;
-	for (int round = 0; round < 4; round++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	sip_begin(&sip, key);
+	return sip_end(&sip, data, size, size, 2, 4);
 }
 
 static const uint64_t *process_key(void)
@@ -78,19 +104,29 @@ static const uint64_t *process_key(void)
 
 uint64_t hash_bytes(const void *data, size_t size)
 {
-	return siphash(data, size, process_key());
+	struct sip sip;
+
+	sip_begin(&sip, process_key());
+	return sip_end(&sip, data, size, size, 1, 3);
+}
+
+uint64_t hash_u64_bytes(uint64_t value, const void *data, size_t size)
+{
+	struct sip sip;
+
+	sip_begin(&sip, process_key());
+	sip_word(&sip, value, 1);
+	return sip_end(&sip, data, size, size + sizeof(value), 1, 3);
 }
 
 uint64_t hash_u64(uint64_t value)
 {
-	return siphash(&value, sizeof(value), process_key());
+	return hash_u64_bytes(value, NULL, 0);
 }
 
 uint64_t hash_u64_pair(uint64_t a, uint64_t b)
 {
-	uint64_t values[2] = {a, b};
-
-	return siphash(values, sizeof(values), process_key());
+	return hash_u64_bytes(a, &b, sizeof(b));
 }
 
 static size_t bucket_of(const struct hash_table *table, uint64_t hash)

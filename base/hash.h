@@ -34,6 +34,8 @@ struct hash_table {
 
 uint64_t hash_bytes(const void *data, size_t size);
 uint64_t hash_u64(uint64_t value);
+/* Of a value and bytes, say a directory and a name in it. */
+uint64_t hash_u64_bytes(uint64_t value, const void *data, size_t size);
 /* Of two values, say an object's number and another: (a, b) and (b, a) differ. */
 uint64_t hash_u64_pair(uint64_t a, uint64_t b);
 

@@ -30,11 +30,7 @@ static size_t dcache_unused;
 
 static uint64_t name_hash(const struct dentry *parent, const char *name, size_t size)
 {
-	uint8_t key[sizeof(parent) + LX_NAME_MAX];
-
-	memcpy(key, &parent, sizeof(parent));
-	memcpy(key + sizeof(parent), name, size);
-	return hash_bytes(key, sizeof(parent) + size);
+	return hash_u64_bytes((uintptr_t)parent, name, size);
 }
 
 static void lru_remove(struct dentry *dentry)
@@ -82,6 +78,8 @@ static void dcache_remove(struct dentry *dentry)
 	if (!dentry->cached)
 		return;
 	dentry->cached = false;
+	if (dentry->parent->last_found == dentry)
+		dentry->parent->last_found = NULL;
 	hash_remove(&dcache, &dentry->hash);
 	lru_remove(dentry);
 	dentry_put(dentry);
@@ -192,21 +190,36 @@ int dentry_new_unlinked(struct dentry *parent, struct inode *inode, struct dentr
 	return 0;
 }
 
-struct dentry *dcache_find(struct dentry *parent, const char *name, size_t size)
+static bool name_is(const struct dentry *dentry, const char *name, size_t size)
 {
-	struct dentry *dentry;
+	return dentry->name_size == size && !memcmp(dentry->name, name, size);
+}
+
+struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t size)
+{
+	struct dentry *dentry = parent->last_found;
 	uint64_t hash;
 
+	if (dentry && name_is(dentry, name, size))
+		return dentry;
 	if (size > LX_NAME_MAX)
 		return NULL;
 	hash = name_hash(parent, name, size);
 	hash_for_each_match(dentry, &dcache, hash, hash)
 	{
-		if (dentry->parent == parent && dentry->name_size == size &&
-			!memcmp(dentry->name, name, size))
-			return dentry_ref(dentry);
+		if (dentry->parent == parent && name_is(dentry, name, size)) {
+			parent->last_found = dentry;
+			return dentry;
+		}
 	}
 	return NULL;
+}
+
+struct dentry *dcache_find(struct dentry *parent, const char *name, size_t size)
+{
+	struct dentry *dentry = dcache_peek(parent, name, size);
+
+	return dentry ? dentry_ref(dentry) : NULL;
 }
 
 /* A cache that cannot grow only costs speed. */

@@ -11,6 +11,8 @@
 
 /* ---- dentry.c ---- */
 
+/* Borrowed, valid until the caller sleeps or changes the cache; NULL when nothing is cached. */
+struct dentry *dcache_peek(struct dentry *parent, const char *name, size_t size);
 /* Owned, or NULL when nothing is cached. Does not sleep and does not revalidate. */
 struct dentry *dcache_find(struct dentry *parent, const char *name, size_t size);
 /*
@@ -49,6 +51,8 @@ static inline bool dentry_is_dir(const struct dentry *dentry)
 /* The topmost mount on @path replaces it, again and again. Takes over and gives back references. */
 bool path_cross_mounts(struct path *path);
 bool dentry_is_mountpoint(const struct dentry *dentry);
+/* What is mounted on @path, borrowed; NULL: nothing. */
+struct mount *mount_on(const struct path *path);
 
 /* ---- walk.c ---- */
 

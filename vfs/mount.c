@@ -66,7 +66,7 @@ bool dentry_is_mountpoint(const struct dentry *dentry)
 	return !list_empty(&dentry->mounts);
 }
 
-static struct mount *mount_on(const struct path *path)
+struct mount *mount_on(const struct path *path)
 {
 	struct mount *mount;
 

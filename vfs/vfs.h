@@ -323,9 +323,10 @@ struct dentry {
 	struct list_head children, sibling;
 	struct list_head alias; /* inode->dentries */
 	struct list_head lru;
-	struct list_head mounts; /* mounts on this dentry, any namespace */
-	bool cached;		 /* private to dentry.c: in the hash table */
-	bool unlinked;		 /* the name is gone; d_path adds " (deleted)" */
+	struct list_head mounts;   /* mounts on this dentry, any namespace */
+	struct dentry *last_found; /* private to dentry.c: a cached child, or NULL */
+	bool cached;		   /* private to dentry.c: in the hash table */
+	bool unlinked;		   /* the name is gone; d_path adds " (deleted)" */
 	uint16_t name_size;
 	char *name; /* owned, NUL-terminated */
 };

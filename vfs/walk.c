@@ -238,6 +238,71 @@ static int walk_step(struct walk *walk, const struct component *component)
 	return 0;
 }
 
+/*
+ * Goes on over names that are in the cache, as far as it leads without asking a file system, a
+ * symlink or
+ * ".." on the way. Nothing here sleeps, so no references are needed until the end: most walks are
+ * this and nothing else. Where it stops, the walk goes on step by step, and finds the errors that
+ * are due there; only a name that is known to be missing ends it here, unless it is the last one of
+ * a walk to a
+ * @parent.
+ */
+static int walk_skim(struct walk *walk, bool parent)
+{
+	struct path at = walk->path;
+	const char *name = walk->name;
+	int err = 0;
+
+	if (walk->flags & ~(WALK_FOLLOW | WALK_DIRECTORY | WALK_EMPTY))
+		return 0;
+	for (;;) {
+		struct inode *dir = at.dentry->inode;
+		struct dentry *child;
+		const char *end, *rest;
+
+		while (*name == '/')
+			name++;
+		for (end = name; *end && *end != '/'; end++)
+			;
+		for (rest = end; *rest == '/'; rest++)
+			;
+		/* The end of the string, and a last name with a slash behind it. */
+		if (end == name || (!*rest && (parent || *end)))
+			break;
+		if (!dentry_is_dir(at.dentry) || dir->ops->permission ||
+			((dir->mode & 0111) != 0111 &&
+				inode_permission(dir, VFS_MAY_EXEC, walk->ctx) < 0))
+			break;
+		if (name[0] == '.' && (end - name == 1 || (end - name == 2 && name[1] == '.')))
+			break;
+		child = dcache_peek(at.dentry, name, (size_t)(end - name));
+		if (!child || (dir->ops->revalidate && !at.dentry->sb->stable))
+			break;
+		if (!child->inode) {
+			err = -ENOENT;
+			break;
+		}
+		if (LX_S_ISLNK(child->inode->mode))
+			break;
+		at.dentry = child;
+		while (dentry_is_mountpoint(at.dentry)) {
+			struct mount *mount = mount_on(&at);
+
+			if (!mount)
+				break;
+			at = (struct path){mount, mount->root};
+		}
+		name = rest;
+	}
+	if (at.dentry != walk->path.dentry) {
+		path_ref(&at);
+		path_unref(&walk->path);
+		walk->path = at;
+	}
+	walk->name = name;
+	return err;
+}
+
 int walk_complete(struct walk *walk)
 {
 	if ((walk->must_be_dir || (walk->flags & WALK_DIRECTORY)) &&
@@ -253,12 +318,12 @@ int walk_complete(struct walk *walk)
 int walk_finish(struct walk *walk)
 {
 	struct component component;
-	int err;
+	int err = walk_skim(walk, false);
 
-	while ((err = walk_next(walk, &component)) > 0) {
+	while (err >= 0 && (err = walk_next(walk, &component)) > 0) {
 		err = walk_step(walk, &component);
-		if (err < 0)
-			return err;
+		if (err >= 0)
+			err = walk_skim(walk, false);
 	}
 	return err < 0 ? err : walk_complete(walk);
 }
@@ -266,14 +331,18 @@ int walk_finish(struct walk *walk)
 int walk_parent(struct walk *walk, struct last_component *ret_last)
 {
 	struct component component;
-	int err;
+	int err = walk_skim(walk, true);
 
+	if (err < 0)
+		return err;
 	ret_last->kind = LAST_ROOT;
 	ret_last->trailing_slash = false;
 	ret_last->size = 0;
 	ret_last->name[0] = '\0';
 	while ((err = walk_next(walk, &component)) > 0 && !component.last) {
 		err = walk_step(walk, &component);
+		if (err >= 0)
+			err = walk_skim(walk, true);
 		if (err < 0)
 			return err;
 	}

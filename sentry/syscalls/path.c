@@ -9,14 +9,35 @@
 #include "abi/signal.h"
 #include "sentry/mm.h"
 
+/* Nearly every call with a name needs one of these, once. */
+#define NAMES_KEPT 4
+static char *kept_names[NAMES_KEPT];
+static unsigned kept_count;
+
+static char *name_get(void)
+{
+	return kept_count ? kept_names[--kept_count] : malloc(LX_PATH_MAX);
+}
+
+static void name_put(char *name)
+{
+	if (name && kept_count < NAMES_KEPT)
+		kept_names[kept_count++] = name;
+	else
+		free(name);
+}
+
 int at_name_read(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, struct at_name *ret)
 {
-	_cleanup_at_ struct at_name at = {0};
+	_cleanup_at_ struct at_name at = {.name = name_get()};
 	struct file *file;
-	int err = guest_read_path(t, name, &at.name);
+	ssize_t length;
 
-	if (err < 0)
-		return err;
+	if (!at.name)
+		return -ENOMEM;
+	length = guest_read_string(t, at.name, name, LX_PATH_MAX);
+	if (length < 0)
+		return (int)length;
 	if (!at.name[0] && !(walk_flags & WALK_EMPTY))
 		return -ENOENT;
 	if (dirfd != LX_AT_FDCWD && (at.name[0] != '/' || (walk_flags & WALK_IN_ROOT))) {
@@ -34,7 +55,7 @@ int at_name_read(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, s
 
 void at_name_put(struct at_name *at)
 {
-	free(at->name);
+	name_put(at->name);
 	at->name = NULL;
 	path_unref(&at->base);
 }
