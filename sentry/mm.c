@@ -397,6 +397,8 @@ static int64_t place(
 		return -EPERM;
 	if ((flags & LX_MAP_FIXED_NOREPLACE) && mm_overlaps(mm, addr, addr + size))
 		return -EEXIST;
+	if (mm_sealed(mm, addr, addr + size))
+		return -EPERM;
 	return (int64_t)addr;
 }
 
@@ -515,6 +517,8 @@ int mm_unmap_locked(const struct mm_work *work, uint64_t start, uint64_t end)
 
 	if (!mm_overlaps(mm, start, end))
 		return 0;
+	if (mm_sealed(mm, start, end))
+		return -EPERM;
 	err = mm_split_range(mm, start, end);
 	if (err < 0)
 		return err;
@@ -565,6 +569,10 @@ static int protect_extent(
 		}
 		vma = mm->vmas[i];
 		size = min_of(end, vma->end) - at;
+		if (vma->sealed) {
+			err = -EPERM;
+			break;
+		}
 		if (prot & ~vma->max_prot) {
 			err = -EACCES;
 			break;

@@ -23,6 +23,7 @@ struct vma {
 	int max_prot;
 	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork,
 		dont_dump;
+	bool sealed;	   /* mseal(2): neither place nor rights change any more */
 	bool ours;	   /* made by the kernel for itself: it counts for no limit */
 	struct file *file; /* owned; NULL anonymous */
 	uint64_t offset;   /* of start in file */
@@ -81,6 +82,9 @@ int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t 
 uint64_t do_brk(struct task *task,
 	uint64_t addr); /* the new break, or the old one when it cannot move (brk(2)) */
 int do_madvise(struct task *task, uint64_t addr, uint64_t size, int advice);
+int do_mseal(struct task *task, uint64_t addr, uint64_t size);
+int do_remap_file_pages(
+	struct task *task, uint64_t addr, uint64_t size, uint64_t page_offset, int flags);
 /* PR_SET_VMA_ANON_NAME: @name is borrowed, NULL removes. -EINVAL unaligned, -ENOMEM a hole, -EBADF
  * a file mapping. */
 int mm_set_anon_name(struct task *task, uint64_t addr, uint64_t size, const char *name);

@@ -128,6 +128,13 @@ static bool advice_is_flag(int advice)
 	return apply_flag(&scratch, advice);
 }
 
+static bool advice_discards(int advice)
+{
+	return advice == LX_MADV_FREE || advice == LX_MADV_DONTNEED ||
+	       advice == LX_MADV_DONTNEED_LOCKED || advice == LX_MADV_REMOVE ||
+	       advice == LX_MADV_DONTFORK || advice == LX_MADV_WIPEONFORK;
+}
+
 /* One VMA's part [start, end). The list may change: the caller looks up again. */
 static int advise_one(
 	const struct mm_work *work, struct vma *vma, uint64_t start, uint64_t end, int advice)
@@ -135,6 +142,10 @@ static int advise_one(
 	struct mm *mm = work->mm;
 	int err;
 
+	/* Pages that nobody could write again are as good as lost (can_madvise_modify()). */
+	if (vma->sealed && advice_discards(advice) && !vma->shared &&
+		!(vma->prot & LX_PROT_WRITE))
+		return -EPERM;
 	if (advice == LX_MADV_REMOVE)
 		return remove_pages(work, vma, start, end);
 	if (!advice_is_flag(advice))

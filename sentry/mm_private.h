@@ -35,6 +35,7 @@ size_t mm_index(const struct mm *mm,
 	uint64_t addr); /* of the first VMA that ends above @addr; vma_count when none */
 struct vma *mm_lookup(const struct mm *mm, uint64_t addr); /* the VMA that holds @addr, or NULL */
 bool mm_overlaps(const struct mm *mm, uint64_t start, uint64_t end);
+bool mm_sealed(const struct mm *mm, uint64_t start, uint64_t end); /* any of it (mseal(2)) */
 
 struct vma *vma_new(uint64_t start, uint64_t end, int prot, int max_prot); /* NULL: out of memory */
 struct vma *vma_dup(const struct vma *vma); /* with its references; NULL: out of memory */

@@ -27,6 +27,8 @@ static int check_resize(const struct mm_work *work, const struct vma *vma, const
 {
 	uint64_t growth, end;
 
+	if (vma->sealed)
+		return -EPERM;
 	if (r->old_size == 0 && !vma->shared)
 		return -EINVAL;
 	if (r->old_size > vma->end - r->addr)

@@ -56,6 +56,14 @@ bool mm_overlaps(const struct mm *mm, uint64_t start, uint64_t end)
 	return i < mm->vma_count && mm->vmas[i]->start < end;
 }
 
+bool mm_sealed(const struct mm *mm, uint64_t start, uint64_t end)
+{
+	for (size_t i = mm_index(mm, start); i < mm->vma_count && mm->vmas[i]->start < end; i++)
+		if (mm->vmas[i]->sealed)
+			return true;
+	return false;
+}
+
 bool mm_range_mapped(struct mm *mm, uint64_t addr, uint64_t size)
 {
 	uint64_t end;
@@ -151,6 +159,7 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 	return a->end == b->start && !a->shm && !b->shm && a->file == b->file &&
 	       a->prot == b->prot &&
 	       a->max_prot == b->max_prot && a->shared == b->shared &&
+	       a->sealed == b->sealed &&
 	       a->grows_down == b->grows_down && a->stack == b->stack && a->heap == b->heap &&
 	       a->locked == b->locked && a->no_reserve == b->no_reserve &&
 	       a->dont_fork == b->dont_fork && a->wipe_on_fork == b->wipe_on_fork &&

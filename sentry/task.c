@@ -325,7 +325,9 @@ void task_main(void *arg)
 			break;
 		task->switches++;
 		task_lend_mask(task);
+		task->in_guest = true;
 		platform->run(task->thread, &task->event);
+		task->in_guest = false;
 		task_take_mask(task);
 		handle_event(task);
 	}

@@ -146,10 +146,10 @@ struct task {
 	struct thread_group *group;	/* owned */
 	struct list_head group_link;
 
-	struct mm *mm;		/* owned reference */
-	struct fd_table *files; /* owned */
-	struct fs_context *fs;	/* owned */
-	struct cred *cred;	/* owned, replaced as a whole */
+	struct mm *mm;			/* owned reference */
+	struct fd_table *files;		/* owned */
+	struct fs_context *fs;		/* owned */
+	struct cred *cred;		/* owned, replaced as a whole */
 	struct sem_undo_list *sem_undo; /* System V semaphores, sentry/ipc/; owned, NULL: nothing */
 	char comm[16];
 
@@ -195,6 +195,7 @@ struct task {
 	uint64_t utime_ns, stime_ns;	       /* last known, in all */
 	uint64_t past_utime_ns, past_stime_ns; /* of host threads before the present one (execve) */
 	uint64_t switches;
+	bool in_guest; /* within platform run() */
 	unsigned personality;
 	bool keep_caps;
 	bool killed; /* SIGKILL, exit_group or another thread's execve reached this thread */

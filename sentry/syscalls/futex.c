@@ -141,6 +141,121 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	}
 }
 
+/* ---- futex_wake(2), futex_wait(2), futex_requeue(2) ------------------------------------------ */
+
+#define FUTEX2_KNOWN (LX_FUTEX2_SIZE_U64 | LX_FUTEX2_PRIVATE)
+
+/* 32-bit futexes alone, as on Linux so far (futex_flags_valid()). -EINVAL, -EFAULT. */
+static int check_futex2(gaddr_t uaddr, unsigned flags)
+{
+	if (flags & ~(unsigned)FUTEX2_KNOWN || (flags & LX_FUTEX2_SIZE_U64) != LX_FUTEX2_SIZE_U32)
+		return -EINVAL;
+	if (uaddr.v % sizeof(uint32_t))
+		return -EINVAL;
+	return bad_address(uaddr) ? -EFAULT : 0;
+}
+
+static int private_flag(unsigned flags)
+{
+	return flags & LX_FUTEX2_PRIVATE ? LX_FUTEX_PRIVATE_FLAG : 0;
+}
+
+int64_t sys_futex_wake(struct task *task, gaddr_t uaddr, uint64_t mask, int nr, unsigned flags)
+{
+	struct platform_futex futex = {
+		.op = LX_FUTEX_WAKE_BITSET | private_flag(flags),
+		.uaddr = uaddr,
+		.val = (uint32_t)nr,
+		.val3 = (uint32_t)mask,
+	};
+	int64_t r;
+
+	if (mask >> 32)
+		return -EINVAL;
+	r = check_futex2(uaddr, flags);
+	if (r < 0)
+		return r;
+	if (futex.val3 == 0)
+		return -EINVAL;
+	if (nr == 0)
+		return 0; /* where the older call wakes one */
+	r = platform->futex(task->thread, &futex);
+	return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
+}
+
+int64_t sys_futex_wait(struct task *task, gaddr_t uaddr, uint64_t val, uint64_t mask,
+	unsigned flags, gaddr_t timeout, int clock)
+{
+	struct platform_futex futex = {
+		.op = LX_FUTEX_WAIT_BITSET | private_flag(flags),
+		.uaddr = uaddr,
+		.val = (uint32_t)val,
+		.val3 = (uint32_t)mask,
+	};
+	int64_t r;
+
+	if (flags & ~(unsigned)FUTEX2_KNOWN || (flags & LX_FUTEX2_SIZE_U64) != LX_FUTEX2_SIZE_U32 ||
+		val >> 32 || mask >> 32)
+		return -EINVAL;
+	if (!gaddr_is_null(timeout)) {
+		if (clock != LX_CLOCK_REALTIME && clock != LX_CLOCK_MONOTONIC)
+			return -EINVAL;
+		if (clock == LX_CLOCK_REALTIME)
+			futex.op |= LX_FUTEX_CLOCK_REALTIME;
+	}
+	r = read_timeout(task, timeout, false, &futex);
+	if (r < 0)
+		return r;
+	if (futex.val3 == 0)
+		return -EINVAL;
+	r = check_futex2(uaddr, flags);
+	if (r < 0)
+		return r;
+	r = futex_wait(task, &futex);
+	/* The time is absolute: the call itself can begin again. */
+	return r == -ERESTART_RESTARTBLOCK ? -ERESTARTSYS : r;
+}
+
+int64_t sys_futex_requeue(
+	struct task *task, gaddr_t waiters, unsigned flags, int nr_wake, int nr_requeue)
+{
+	struct lx_futex_waitv pair[2];
+	struct platform_futex futex;
+	int64_t r;
+
+	if (flags || gaddr_is_null(waiters))
+		return -EINVAL;
+	r = guest_read(task, pair, waiters, sizeof(pair));
+	if (r < 0)
+		return r;
+	for (int i = 0; i < 2; i++) {
+		if (pair[i].flags & ~(uint32_t)FUTEX2_KNOWN || pair[i].reserved ||
+			(pair[i].flags & LX_FUTEX2_SIZE_U64) != LX_FUTEX2_SIZE_U32 ||
+			pair[i].val >> 32)
+			return -EINVAL;
+	}
+	if (nr_wake < 0 || nr_requeue < 0)
+		return -EINVAL;
+	for (int i = 0; i < 2; i++) {
+		r = check_futex2(GADDR(pair[i].uaddr), pair[i].flags);
+		if (r < 0)
+			return r;
+	}
+	/* The host's call has one flag for both. */
+	if (private_flag(pair[0].flags) != private_flag(pair[1].flags))
+		return -EINVAL;
+	futex = (struct platform_futex){
+		.op = LX_FUTEX_CMP_REQUEUE | private_flag(pair[0].flags),
+		.uaddr = GADDR(pair[0].uaddr),
+		.uaddr2 = GADDR(pair[1].uaddr),
+		.val = (uint32_t)nr_wake,
+		.val2 = (uint32_t)nr_requeue,
+		.val3 = (uint32_t)pair[0].val,
+	};
+	r = platform->futex(task->thread, &futex);
+	return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
+}
+
 int64_t sys_set_robust_list(struct task *task, gaddr_t head, uint64_t size)
 {
 	if (size != sizeof(struct lx_robust_list_head))

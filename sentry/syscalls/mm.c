@@ -74,6 +74,23 @@ int64_t sys_mremap(struct task *t, gaddr_t old_address, uint64_t old_size, uint6
 	return do_mremap(t, old_address.v, old_size, new_size, (int)flags, new_address.v);
 }
 
+int64_t sys_remap_file_pages(
+	struct task *t, gaddr_t addr, uint64_t size, uint64_t prot, uint64_t pgoff, uint64_t flags)
+{
+	uint64_t end;
+
+	if (prot || !add_checked(pgoff, size / LX_PAGE_SIZE, &end))
+		return -EINVAL;
+	return do_remap_file_pages(t, addr.v, size, pgoff, (int)flags);
+}
+
+int64_t sys_mseal(struct task *t, gaddr_t addr, uint64_t len, uint64_t flags)
+{
+	if (flags)
+		return -EINVAL;
+	return do_mseal(t, addr.v, len);
+}
+
 int64_t sys_brk(struct task *t, gaddr_t addr)
 {
 	return (int64_t)do_brk(t, addr.v);
