@@ -149,8 +149,9 @@ bool insn_decode(const uint8_t *code, size_t size, struct insn *ret_insn)
 		entry = row[i];
 	if (!(entry & INSN_VALID))
 		return false;
-	/* An offset of 32 or 64 bits, by the address size. */
-	if (insn.map == 0 && !insn.vex && (insn.opcode & 0xfc) == 0xa0 && insn.address32)
+	/* Without an address there is little that an address size could mean: an offset of 32 or 64
+	 * bits, say. */
+	if (!(entry & INSN_MODRM) && insn.address32)
 		return false;
 	if (entry & INSN_MODRM) {
 		uint8_t modrm;

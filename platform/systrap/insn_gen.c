@@ -94,6 +94,12 @@ static bool is_branch(unsigned map, unsigned opcode)
 				   opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb);
 }
 
+static bool is_string(unsigned opcode)
+{
+	return (opcode >= 0x6c && opcode <= 0x6f) || (opcode >= 0xa4 && opcode <= 0xa7) ||
+	       (opcode >= 0xaa && opcode <= 0xaf);
+}
+
 static bool is_prefix(unsigned opcode)
 {
 	switch (opcode) {
@@ -130,6 +136,12 @@ static bool override(
 	}
 	/* With an operand size prefix, AMD's displacement is 16 bits and Intel's 32. */
 	if (operand16 && is_branch(map, opcode)) {
+		memset(row, 0, INSN_ROW_SIZE);
+		return true;
+	}
+	/* Capstone's answer depends on the order of these two; only string instructions take both.
+	 */
+	if (map == 0 && (class & INSN_CLASS_66) && class >= INSN_CLASS_REP && !is_string(opcode)) {
 		memset(row, 0, INSN_ROW_SIZE);
 		return true;
 	}
