@@ -290,6 +290,16 @@ struct platform_ops {
 		const struct platform_content *content, uint64_t offset, size_t size,
 		uint64_t before);
 
+	/*
+	 * Between these two, map, unmap, protect and copy_out of the stopped thread may be delayed
+	 * and report success all the same; descriptors must stay open. batch_end() runs what was
+	 * delayed and returns what the first of them that failed did, Linux's errno, or -ESRCH:
+	 * what became of the others is not said, so batches are for what is given up as a whole.
+	 * May sleep. Missing: nothing is delayed.
+	 */
+	void (*batch_begin)(struct platform_thread *thread);
+	int (*batch_end)(struct platform_thread *thread);
+
 	/* Mapping operations by a stopped thread in its own address space; one at a time for each.
 	 * May sleep. Linux's errno. */
 	int (*map)(struct platform_thread *thread, const struct platform_map *map);

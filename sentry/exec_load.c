@@ -415,12 +415,39 @@ static void keep_stack_gap(const struct exec_state *state, uint64_t top)
 		mm->mmap_base = min_of(mm->mmap_base, align_down(top - gap, LX_PAGE_SIZE));
 }
 
-int exec_build(struct exec_state *state, bool *ret_fatal)
+/* Program, interpreter, break and stack. */
+static int fill_space(struct exec_state *state)
 {
 	struct load program = {.image = &state->image, .file = state->file};
 	struct load interpreter = {.image = &state->interpreter_image, .file = state->interpreter};
+	uint64_t top = state->mm->guest_end - random_pages(state, RANDOM_STACK);
+	int err;
+
+	keep_stack_gap(state, top);
+	err = load_program(state, &program, &interpreter);
+	if (err < 0)
+		return err;
+	place_brk(state);
+	state->mm->exe = file_ref(state->file);
+	return build_stack(state, &program, &interpreter, top);
+}
+
+/* All of it together: whatever fails, the new program is lost. */
+static int fill_space_batched(struct exec_state *state)
+{
+	int err, batch_err = 0;
+
+	if (platform->batch_begin)
+		platform->batch_begin(state->thread);
+	err = fill_space(state);
+	if (platform->batch_end)
+		batch_err = platform->batch_end(state->thread);
+	return err < 0 ? err : batch_err;
+}
+
+int exec_build(struct exec_state *state, bool *ret_fatal)
+{
 	struct platform_as *as;
-	uint64_t top;
 	int err;
 
 	err = mm_new(platform->guest_end().v, &state->mm);
@@ -435,12 +462,5 @@ int exec_build(struct exec_state *state, bool *ret_fatal)
 	if (err < 0)
 		return err;
 	*ret_fatal = true;
-	top = state->mm->guest_end - random_pages(state, RANDOM_STACK);
-	keep_stack_gap(state, top);
-	err = load_program(state, &program, &interpreter);
-	if (err < 0)
-		return err;
-	place_brk(state);
-	state->mm->exe = file_ref(state->file);
-	return build_stack(state, &program, &interpreter, top);
+	return fill_space_batched(state);
 }

@@ -157,9 +157,15 @@ int systrap_commands_run(struct systrap_thread *thread, uint32_t flags)
 	systrap_channel_reply(thread, flags);
 	err = systrap_wait_request(thread);
 	for (unsigned i = 0; i < thread->deferred_count && err == 0; i++) {
-		if (thread->deferred_sizes[i] != DEFERRED_LOSSY &&
-			systrap_result(thread, i) != (int64_t)thread->deferred_sizes[i])
+		int64_t result = systrap_result(thread, i);
+
+		if (thread->deferred_results[i] == DEFERRED_LOSSY ||
+			thread->deferred_results[i] == result)
+			continue;
+		if (!thread->batch.active)
 			thread->pending_fault = true;
+		else if (!thread->batch.error)
+			thread->batch.error = result < 0 && result >= -4095 ? (int)result : -EFAULT;
 	}
 	thread->pending_commands = 0;
 	thread->pending_data = 0;
@@ -214,17 +220,17 @@ int systrap_make_room(struct systrap_thread *thread, unsigned count, size_t size
 }
 
 struct channel_command *systrap_command_defer(
-	struct systrap_thread *thread, enum channel_command_kind kind, uint32_t expected)
+	struct systrap_thread *thread, enum channel_command_kind kind, int64_t expected)
 {
 	sentry_assert(thread->deferred_count == thread->pending_commands);
-	thread->deferred_sizes[thread->deferred_count++] = expected;
+	thread->deferred_results[thread->deferred_count++] = expected;
 	return systrap_command_add(thread, kind);
 }
 
 bool systrap_deferred_matter(const struct systrap_thread *thread)
 {
 	for (unsigned i = 0; i < thread->deferred_count; i++) {
-		if (thread->deferred_sizes[i] != DEFERRED_LOSSY)
+		if (thread->deferred_results[i] != DEFERRED_LOSSY)
 			return true;
 	}
 	return false;

@@ -115,7 +115,7 @@ static int fork_attach(struct systrap_clone *clone, struct systrap_thread *paren
 	struct systrap_as *as = clone->as;
 	int err;
 
-	err = systrap_notification_addfd(clone->notification, systrap_segment_fd(as, 0));
+	err = systrap_notification_addfd(clone->notification, systrap_segment_fd(as, 0), 0);
 	if (err < 0)
 		return -EAGAIN;
 	systrap_segment_attached(as, 0);
@@ -182,7 +182,7 @@ static int attach_segment(struct systrap_thread *thread, unsigned segment)
 	if (err < 0)
 		return err;
 	err = systrap_notification_addfd(
-		thread->notification, systrap_segment_fd(thread->as, segment));
+		thread->notification, systrap_segment_fd(thread->as, segment), 0);
 	if (err < 0)
 		return err == -ENOENT ? -ESRCH : -EAGAIN;
 	command = systrap_command_add(thread, COMMAND_HOST);

@@ -56,7 +56,9 @@ static const uint32_t advice[] = {
 	23 /* POPULATE_WRITE */,
 };
 
-static const uint32_t transfer_slot[] = {STUB_FD_TRANSFER};
+static const uint32_t transfer_slots[] = {
+	STUB_FD_TRANSFER, STUB_FD_TRANSFER + 1, STUB_FD_TRANSFER + 2};
+_Static_assert(array_size(transfer_slots) == STUB_FD_TRANSFERS, "all of them");
 static const uint32_t clone_flags[] = {STUB_CLONE_FORK, STUB_CLONE_THREAD};
 
 #define MAP_ALLOWED                                                                                \
@@ -76,7 +78,7 @@ const struct filter_rule systrap_filter_rules[] = {
 		.args = {{FILTER_MASK, 2, .value = 7}, {FILTER_MASK, 3, .value = MAP_ALLOWED},
 			{FILTER_NOT_ALL, 3, .value = 0x21}, {FILTER_FD, 4}},
 		.constraint = "no MAP_SHARED|MAP_ANONYMOUS, GROWSDOWN, HUGETLB, LOCKED; descriptor "
-			      "-1 or the transfer slot",
+			      "-1 or a transfer slot",
 		.reason = "guest memory"},
 	{SYS_munmap, "munmap", .constraint = "", .reason = "guest memory"},
 	{SYS_mprotect, "mprotect", .args = {{FILTER_MASK, 2, .value = 7}},
@@ -86,8 +88,8 @@ const struct filter_rule systrap_filter_rules[] = {
 	{SYS_madvise, "madvise", .args = {{FILTER_LOW_IN, 2, LIST(advice)}},
 		.constraint = "not REMOVE, DOFORK, MERGEABLE, COLLAPSE, HWPOISON, SOFT_OFFLINE",
 		.reason = "guest memory"},
-	{SYS_close, "close", .args = {{FILTER_LOW_IN, 0, LIST(transfer_slot)}},
-		.constraint = "the transfer slot", .reason = "after a descriptor was mapped"},
+	{SYS_close, "close", .args = {{FILTER_LOW_IN, 0, LIST(transfer_slots)}},
+		.constraint = "a transfer slot", .reason = "after a descriptor was mapped"},
 	{SYS_sched_yield, "sched_yield", .constraint = "", .reason = "spinning guests"},
 	{SYS_restart_syscall, "restart_syscall", .constraint = "",
 		.reason = "the kernel re-enters a timed futex wait by it after stop and continue"},
@@ -136,17 +138,20 @@ static void require_equal(struct builder *b, uint32_t value)
 	emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, FAIL, value);
 }
 
+/* The accumulator is one of these. */
+static void test_list(struct builder *b, const uint32_t *list, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		emit(b, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(count - 1 - i),
+			i + 1 == count ? FAIL : 0, list[i]);
+}
+
 static void test_low_in(struct builder *b, const struct filter_arg *arg)
 {
 	load(b, arg_high(arg->index));
 	require_equal(b, 0);
 	load(b, arg_low(arg->index));
-	for (unsigned i = 0; i < arg->list_count; i++) {
-		bool last = i + 1 == arg->list_count;
-
-		emit(b, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(arg->list_count - 1 - i),
-			last ? FAIL : 0, arg->list[i]);
-	}
+	test_list(b, arg->list, arg->list_count);
 }
 
 static void test_arg(struct builder *b, const struct filter_arg *arg)
@@ -172,10 +177,10 @@ static void test_arg(struct builder *b, const struct filter_arg *arg)
 		load(b, arg_high(arg->index));
 		emit(b, BPF_JMP | BPF_JEQ | BPF_K, 0, 2, ~0u);
 		load(b, arg_low(arg->index));
-		emit(b, BPF_JMP | BPF_JEQ | BPF_K, 3, FAIL, ~0u);
+		emit(b, BPF_JMP | BPF_JEQ | BPF_K, 2 + STUB_FD_TRANSFERS, FAIL, ~0u);
 		require_equal(b, 0);
 		load(b, arg_low(arg->index));
-		require_equal(b, STUB_FD_TRANSFER);
+		test_list(b, transfer_slots, array_size(transfer_slots));
 		break;
 	}
 }

@@ -154,6 +154,13 @@ ssize_t systrap_copy_out(struct platform_thread *head, gaddr_t dst, const void *
 		size = SSIZE_MAX;
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
+	if (thread->batch.active) {
+		err = systrap_batch_copy_out(thread, dst.v, src, size);
+		if (err < 0)
+			return err;
+		snapshot_write(thread, dst.v, src, size);
+		return (ssize_t)size;
+	}
 	while (done < size) {
 		size_t chunk = min_of(size - done, (size_t)CHANNEL_DATA_SIZE);
 		uint32_t offset;
@@ -186,7 +193,7 @@ static bool defer_copy_out(
 		return false;
 	offset = systrap_data_take(thread, size);
 	command = systrap_command_defer(
-		thread, COMMAND_COPY_OUT, lossy ? DEFERRED_LOSSY : (uint32_t)size);
+		thread, COMMAND_COPY_OUT, lossy ? DEFERRED_LOSSY : (int64_t)size);
 	command->nr = lossy;
 	command->args[0] = dst;
 	command->args[1] = size;
@@ -245,7 +252,7 @@ static int map_fd(struct systrap_thread *thread, const uint64_t args[6], int fd)
 	fiber_mutex_lock(&thread->as->transfer);
 	err = systrap_need_doorbell(thread);
 	if (err == 0)
-		err = systrap_notification_addfd(thread->notification, fd);
+		err = systrap_notification_addfd(thread->notification, fd, 0);
 	if (err == 0) {
 		command = systrap_command_add(thread, COMMAND_HOST);
 		command->nr = SYS_mmap;
@@ -287,6 +294,8 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 	args[4] = map->fd < 0 ? UINT64_MAX : STUB_FD_TRANSFER;
 	args[5] = map->fd < 0 ? 0 : map->offset;
 	snapshot_drop(thread);
+	if (thread->batch.active)
+		return systrap_batch_map(thread, args, map->fd);
 	if (map->fd >= 0)
 		return map_fd(thread, args, map->fd);
 	err = systrap_host_call(thread, SYS_mmap, args, &result);
@@ -303,6 +312,8 @@ static int simple_call(
 	int err;
 
 	snapshot_drop(thread);
+	if (thread->batch.active)
+		return systrap_batch_call(thread, nr, args);
 	err = systrap_host_call(thread, nr, args, &result);
 	if (err < 0)
 		return err;

@@ -45,13 +45,13 @@ void systrap_doorbell_answer(struct systrap_thread *thread)
 	respond(id, 0, 0, 0);
 }
 
-int systrap_notification_addfd(uint64_t id, int fd)
+int systrap_notification_addfd(uint64_t id, int fd, unsigned slot)
 {
 	struct seccomp_notif_addfd addfd = {
 		.id = id,
 		.flags = SECCOMP_ADDFD_FLAG_SETFD,
 		.srcfd = (uint32_t)fd,
-		.newfd = STUB_FD_TRANSFER,
+		.newfd = STUB_FD_TRANSFER + slot,
 	};
 
 	if (ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd) < 0)

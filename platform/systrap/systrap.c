@@ -8,6 +8,7 @@
  *	space.c    processes, slots, deaths       channel.c  requests and replies of one thread
  *	clone.c    new threads and processes      memory.c   copies and mappings
  *	filter.c   what a stub may ask the host   thread.c   run, interrupt, futex, FPU
+ *	batch.c    many of these at once
  *	spin.c     when to watch a channel        usage.c    CPU time and resident size
  *	vdso.c     what the stub calls there      window.c   reads that need no channel
  *	patch.c    call sites without a trap      site.c     which ones, and how (insn.c)
@@ -163,6 +164,8 @@ const struct platform_ops platform_systrap = {
 	.copy_out_deferred = systrap_copy_out_deferred,
 	.copy_out_lossy = systrap_copy_out_lossy,
 	.copy_content = systrap_copy_content,
+	.batch_begin = systrap_batch_begin,
+	.batch_end = systrap_batch_end,
 	.map = systrap_map,
 	.unmap = systrap_unmap,
 	.protect = systrap_protect,

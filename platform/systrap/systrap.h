@@ -68,6 +68,14 @@ struct systrap_snapshot {
 	uint8_t *data;		 /* CHANNEL_DATA_SIZE bytes, allocated when first needed */
 };
 
+/* A batch under way (batch.c). */
+struct systrap_batch {
+	bool active;
+	bool locked;		    /* we hold as->transfer */
+	int error;		    /* of the first command that failed */
+	int fds[STUB_FD_TRANSFERS]; /* ours, that lie in the transfer slots; -1: none */
+};
+
 struct systrap_thread {
 	struct platform_thread head;
 	struct systrap_as *as;
@@ -94,9 +102,10 @@ struct systrap_thread {
 	unsigned pending_commands;
 	uint32_t pending_data;
 	unsigned deferred_count; /* of the first pending commands: delayed ones */
-	uint32_t deferred_sizes[CHANNEL_COMMANDS_MAX]; /* that must be copied; DEFERRED_LOSSY */
-	uint32_t windows_used;			       /* slots that it may be copying from */
+	int64_t deferred_results[CHANNEL_COMMANDS_MAX]; /* that they must have; DEFERRED_LOSSY */
+	uint32_t windows_used;				/* slots that it may be copying from */
 	bool pending_fault; /* a delayed copy-out had to be done at once, and failed */
+	struct systrap_batch batch;
 
 	/* Spinning, spin.c */
 	bool hot;
@@ -244,9 +253,9 @@ int systrap_make_room(struct systrap_thread *thread, unsigned count, size_t size
  * room. @expected is the result that it must have, or DEFERRED_LOSSY; another one makes the call's
  * result -EFAULT.
  */
-#define DEFERRED_LOSSY UINT32_MAX
+#define DEFERRED_LOSSY INT64_MIN
 struct channel_command *systrap_command_defer(
-	struct systrap_thread *thread, enum channel_command_kind kind, uint32_t expected);
+	struct systrap_thread *thread, enum channel_command_kind kind, int64_t expected);
 /* Whether the result of a delayed command decides something. */
 bool systrap_deferred_matter(const struct systrap_thread *thread);
 /* Takes @size bytes of the data area for a delayed command: their offset. */
@@ -264,8 +273,8 @@ void systrap_listener_ready(struct loop_fd *fd, uint32_t events);
 /* Answers a pending notification with @value, or lets the call go on. */
 void systrap_notification_answer(uint64_t id, int64_t value);
 void systrap_doorbell_answer(struct systrap_thread *thread);
-/* Puts @fd into the transfer slot of the notification's process. -errno. */
-int systrap_notification_addfd(uint64_t id, int fd);
+/* Puts @fd into a transfer slot of the notification's process. -errno. */
+int systrap_notification_addfd(uint64_t id, int fd, unsigned slot);
 
 /* vdso.c: where stubs find a function of their vDSO; 0: nowhere. */
 uint64_t systrap_vdso_symbol(const char *name);
@@ -319,6 +328,15 @@ void systrap_copy_out_lossy(
 	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int systrap_map(struct platform_thread *thread, const struct platform_map *map);
 int systrap_unmap(struct platform_thread *thread, gaddr_t addr, uint64_t size);
+/* batch.c: the same, collected */
+void systrap_batch_begin(struct platform_thread *thread);
+int systrap_batch_end(struct platform_thread *thread);
+/* @args of mmap; the descriptor is filled in when there is one. */
+int systrap_batch_map(struct systrap_thread *thread, uint64_t args[6], int fd);
+/* A call that returns 0. */
+int systrap_batch_call(struct systrap_thread *thread, uint32_t nr, const uint64_t args[6]);
+int systrap_batch_copy_out(
+	struct systrap_thread *thread, uint64_t dst, const void *src, size_t size);
 int systrap_protect(struct platform_thread *thread, gaddr_t addr, uint64_t size, int prot);
 int systrap_remap(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
 	uint64_t new_size, gaddr_t new_addr);

@@ -128,7 +128,8 @@ static uint32_t expected(uint32_t nr, const uint64_t args[6])
 		allowed = true;
 		break;
 	case SYS_close:
-		allowed = args[0] == STUB_FD_TRANSFER;
+		allowed = args[0] >= STUB_FD_TRANSFER &&
+			  args[0] < STUB_FD_TRANSFER + STUB_FD_TRANSFERS;
 		break;
 	case SYS_mprotect:
 		allowed = args[2] <= 7;
@@ -152,7 +153,9 @@ static uint32_t expected(uint32_t nr, const uint64_t args[6])
 				  ~(uint64_t)(MAP_SHARED | MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS |
 					      MAP_NORESERVE | MAP_FIXED_NOREPLACE)) &&
 			  !((args[3] & MAP_SHARED) && (args[3] & MAP_ANONYMOUS)) &&
-			  (args[4] == UINT64_MAX || args[4] == STUB_FD_TRANSFER);
+			  (args[4] == UINT64_MAX ||
+				  (args[4] >= STUB_FD_TRANSFER &&
+					  args[4] < STUB_FD_TRANSFER + STUB_FD_TRANSFERS));
 		break;
 	default:
 		break;

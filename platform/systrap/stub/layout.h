@@ -53,6 +53,7 @@
 /* Descriptors in a stub. */
 #define STUB_FD_KILL	 0 /* read end of the kill pipe */
 #define STUB_FD_TRANSFER 1 /* where ADDFD puts what is to be mapped; closed otherwise */
+#define STUB_FD_TRANSFERS 3u /* so many such slots, one behind the other: batches use the others */
 #define STUB_FD_CHANNEL	 2 /* the zygote's start-up only */
 #define STUB_FD_SOCKET	 3 /* the zygote's start-up only */
 
@@ -79,7 +80,7 @@
 #define CHANNEL_SEGMENTS_MAX  64u
 
 #define CHANNEL_PREFETCH_MAX 8u
-#define CHANNEL_COMMANDS_MAX 16u
+#define CHANNEL_COMMANDS_MAX 24u
 
 enum channel_request_kind {
 	REQUEST_NONE,
