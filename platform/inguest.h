@@ -20,6 +20,8 @@
 #define PLATFORM_INGUEST_TIME  8u /* the clocks that the guest's own vDSO reads */
 #define PLATFORM_INGUEST_YIELD 16u
 #define PLATFORM_INGUEST_CPU   32u /* getcpu: the thread may run on any CPU */
+#define PLATFORM_INGUEST_OWN                                                                       \
+	64u /* set_robust_list, set_tid_address, rseq, questions to rt_sigaction */
 
 /* What no mask can hold: SIGKILL and SIGSTOP. */
 #define PLATFORM_UNBLOCKABLE (1ull << (9 - 1) | 1ull << (19 - 1))
@@ -42,6 +44,8 @@ struct platform_inguest {
 	uint32_t features;
 	uint32_t ids[PLATFORM_ID_COUNT];
 	uint64_t pending; /* the thread's and its process's signals, or more than those */
+	uint64_t
+		default_actions; /* signals whose struct sigaction is all zeroes, or some of them */
 	/*
 	 * The signal mask. It is the platform's while the thread is in guest, the kernel's while it
 	 * is stopped. A platform that clears bits stores the mask, then looks at `pending` with a
@@ -50,6 +54,8 @@ struct platform_inguest {
 	 * one of them sees the other (sentry/inguest.c).
 	 */
 	uint64_t blocked __attribute__((aligned(64)));
+	/* Changes hands with the mask. The head of the robust list may travel with exit. */
+	uint64_t robust_list, clear_child_tid;
 };
 
 #endif

@@ -254,11 +254,6 @@ struct platform_ops {
 	 */
 	size_t (*string_at_hand)(
 		struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
-	/*
-	 * The @size bytes at @src will be wanted when the thread calls exit or exit_group: they may
-	 * travel with that. Missing: they do not.
-	 */
-	void (*prefetch_at_exit)(struct platform_thread *thread, gaddr_t src, size_t size);
 	ssize_t (*copy_out)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 	/*

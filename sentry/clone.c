@@ -335,6 +335,9 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 	child->vfork = request->flags & LX_CLONE_VFORK;
 	link_child(task, child, group, pid, request);
 	task_publish(child);
+	/* From now on the other may change our signal actions. */
+	if (group && (request->flags & LX_CLONE_SIGHAND))
+		group_publish(task->group);
 	/* A process that began to stop or exit meanwhile takes its new thread along. */
 	if (!group && task->stop_pending) {
 		child->stop_pending = true;

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "sentry/task_private.h"
 
 /*
@@ -13,7 +15,7 @@
  *
  * The signal mask: while a thread is in guest, it changes the word `blocked` alone, and whoever
  * wants to know its mask reads that word (task_blocked()). While it is stopped, task->blocked is
- * the mask; task_lend_mask() and task_take_mask() carry it over. The guest may write anything there
+ * the mask; task_lend() and task_take() carry it over. The guest may write anything there
  * at any time: that is a mask that it could have set. SIGKILL and SIGSTOP are taken out of what is
  * read.
  *
@@ -27,7 +29,7 @@
  * A sender may see a mask that is about to change, and choose a thread that blocks the signal
  * before it comes here. Its own signal then stays pending, as one that came a moment after the
  * mask. A process's signal is offered to the other threads when the chosen one arrives
- * (task_take_mask(), the kernel's retarget_shared_pending()): by the mask that it arrives with,
+ * (task_take(), the kernel's retarget_shared_pending()): by the mask that it arrives with,
  * since what its mask was between can no longer be known.
  *
  * `pending` is made exact when a thread goes to the guest and when a signal is added. A signal that
@@ -39,6 +41,37 @@
 static void store(uint32_t *word, uint32_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+/*
+ * Signals whose action is all zeroes: programs ask for each one's at their start, and after a fork.
+ * What another process shares (CLONE_SIGHAND without CLONE_THREAD) may change without our knowing
+ * whose words to write.
+ */
+static uint64_t default_actions(const struct thread_group *group)
+{
+	static const struct lx_sigaction zero;
+	uint64_t set = 0;
+
+	if (group->sighand->refs.count > 1)
+		return 0;
+	for (int i = 0; i < LX_NSIG; i++)
+		if (memcmp(&group->sighand->action[i], &zero, sizeof(zero)) == 0)
+			set |= 1ull << i;
+	return set;
+}
+
+void group_publish_action(struct thread_group *group, int signo)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &group->tasks, group_link) {
+		struct platform_inguest *inguest = task->thread ? task->thread->inguest : NULL;
+
+		if (inguest && !task->exited)
+			__atomic_fetch_and(
+				&inguest->default_actions, ~LX_SIGMASK(signo), __ATOMIC_RELAXED);
+	}
 }
 
 /* The kernel's own view, as the calls in sentry/session.c and sentry/syscalls/cred.c have it. */
@@ -66,10 +99,11 @@ void task_publish(struct task *task)
 	 */
 	if (!task_strace_enabled()) {
 		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
-			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD;
+			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN;
 		if (task_runs_anywhere(task))
 			features |= PLATFORM_INGUEST_CPU;
 	}
+	__atomic_store_n(&inguest->default_actions, default_actions(group), __ATOMIC_RELAXED);
 	store(&inguest->features, features);
 }
 
@@ -97,7 +131,14 @@ uint64_t task_blocked(const struct task *task)
 	       ~SIGNALS_UNBLOCKABLE;
 }
 
-void task_lend_mask(struct task *task)
+gaddr_t task_robust_list(const struct task *task)
+{
+	if (!task->mask_shared)
+		return task->robust_list;
+	return GADDR(__atomic_load_n(&task->thread->inguest->robust_list, __ATOMIC_RELAXED));
+}
+
+void task_lend(struct task *task)
 {
 	struct platform_inguest *inguest = task->thread->inguest;
 	uint64_t pending = all_pending(task);
@@ -107,16 +148,23 @@ void task_lend_mask(struct task *task)
 	/* Only what changed: both sides read these lines much more often than they write them. */
 	if (inguest->blocked != task->blocked)
 		__atomic_store_n(&inguest->blocked, task->blocked, __ATOMIC_RELAXED);
+	if (inguest->robust_list != task->robust_list.v)
+		inguest->robust_list = task->robust_list.v;
+	if (inguest->clear_child_tid != task->clear_child_tid.v)
+		inguest->clear_child_tid = task->clear_child_tid.v;
 	if (inguest->pending != pending)
 		__atomic_store_n(&inguest->pending, pending, __ATOMIC_RELAXED);
 	task->mask_shared = true;
 }
 
-void task_take_mask(struct task *task)
+void task_take(struct task *task)
 {
 	if (!task->mask_shared)
 		return;
 	task->blocked = task_blocked(task);
+	task->robust_list = task_robust_list(task);
+	task->clear_child_tid =
+		GADDR(__atomic_load_n(&task->thread->inguest->clear_child_tid, __ATOMIC_RELAXED));
 	task->mask_shared = false;
 	if (task->signal_wake)
 		signal_retarget(task, task->blocked);

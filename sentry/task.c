@@ -324,11 +324,11 @@ void task_main(void *arg)
 		if (task->killed)
 			break;
 		task->switches++;
-		task_lend_mask(task);
+		task_lend(task);
 		task->in_guest = true;
 		platform->run(task->thread, &task->event);
 		task->in_guest = false;
-		task_take_mask(task);
+		task_take(task);
 		handle_event(task);
 	}
 	task_exit(task, task->exit_code);

@@ -179,7 +179,8 @@ struct task {
 	int pdeath_signal;
 
 	/* Threads. */
-	gaddr_t clear_child_tid, robust_list, rseq;
+	gaddr_t clear_child_tid, robust_list; /* while mask_shared is false, as the mask */
+	gaddr_t rseq;
 	uint32_t rseq_size, rseq_sig;
 	gaddr_t set_child_tid; /* CLONE_CHILD_SETTID: written before the first instruction */
 	bool vfork; /* the parent sleeps on vfork_queue until vfork_done: we exec or exit */
@@ -359,6 +360,7 @@ void signal_recalculate(struct task *task);
 bool signal_pending(const struct task *task);
 /* The mask of any task, as it is at this moment: read once for each decision. sentry/inguest.c */
 uint64_t task_blocked(const struct task *task);
+gaddr_t task_robust_list(const struct task *task); /* likewise */
 /* Changes the mask (SIGKILL and SIGSTOP are filtered) and recalculates. */
 void signal_set_blocked(struct task *task, uint64_t mask);
 /* For the calls with a temporary mask (ppoll, pselect6, epoll_pwait, sigsuspend): reads the guest's

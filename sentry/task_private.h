@@ -43,9 +43,12 @@ bool task_runs_anywhere(const struct task *task);
 
 /* inguest.c: task_publish() for all threads of a process. */
 void group_publish(struct thread_group *group);
-/* Around platform->run(): the thread may change its mask by itself meanwhile. */
-void task_lend_mask(struct task *task);
-void task_take_mask(struct task *task);
+/* The action of @signo is no longer the one that a program starts with. */
+void group_publish_action(struct thread_group *group, int signo);
+/* Around platform->run(): the thread may change its mask, robust list and clear_child_tid by itself
+ * meanwhile. */
+void task_lend(struct task *task);
+void task_take(struct task *task);
 /* A signal was put on the pending set of @task (of its process): threads in guest that unblock it
  * come to us, those whose mask is read from now on have not missed it. */
 void task_hint_pending(struct task *task, bool to_group);

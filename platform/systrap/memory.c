@@ -100,14 +100,6 @@ size_t systrap_string_at_hand(struct platform_thread *head, char *dst, gaddr_t s
 	return end ? (size_t)(end - dst) + 1 : 0;
 }
 
-void systrap_prefetch_at_exit(struct platform_thread *head, gaddr_t src, size_t size)
-{
-	struct channel_reply *reply = &systrap_thread(head)->slot->reply;
-
-	reply->exit_addr = src.v;
-	reply->exit_size = (uint32_t)min_of(size, (size_t)CHANNEL_DATA_SIZE);
-}
-
 ssize_t systrap_copy_in(struct platform_thread *head, void *dst, gaddr_t src, size_t size)
 {
 	struct systrap_thread *thread = systrap_thread(head);

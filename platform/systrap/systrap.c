@@ -159,7 +159,6 @@ const struct platform_ops platform_systrap = {
 	.fpu_reset = systrap_fpu_reset,
 	.copy_in = systrap_copy_in,
 	.string_at_hand = systrap_string_at_hand,
-	.prefetch_at_exit = systrap_prefetch_at_exit,
 	.copy_out = systrap_copy_out,
 	.copy_out_deferred = systrap_copy_out_deferred,
 	.copy_out_lossy = systrap_copy_out_lossy,

@@ -319,7 +319,6 @@ bool systrap_patch_event(struct systrap_thread *thread, const struct platform_ev
 
 /* memory.c, thread.c: operations */
 size_t systrap_string_at_hand(struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
-void systrap_prefetch_at_exit(struct platform_thread *thread, gaddr_t src, size_t size);
 ssize_t systrap_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int systrap_copy_out_deferred(

@@ -261,8 +261,6 @@ int64_t sys_set_robust_list(struct task *task, gaddr_t head, uint64_t size)
 	if (size != sizeof(struct lx_robust_list_head))
 		return -EINVAL;
 	task->robust_list = head;
-	if (platform->prefetch_at_exit)
-		platform->prefetch_at_exit(task->thread, head, size);
 	return 0;
 }
 
@@ -279,7 +277,7 @@ int64_t sys_get_robust_list(struct task *task, int tid, gaddr_t head_addr, gaddr
 	if (other->group != task->group && other->cred->uid != task->cred->uid &&
 		task->cred->uid != 0)
 		return -EPERM;
-	head = other->robust_list.v;
+	head = task_robust_list(other).v;
 	r = guest_write_value(task, size_addr, &size);
 	return r < 0 ? r : guest_write_value(task, head_addr, &head);
 }

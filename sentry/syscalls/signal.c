@@ -60,6 +60,7 @@ int64_t sys_rt_sigaction(struct task *task, int signo, gaddr_t act, gaddr_t olda
 		new.flags &= SA_KNOWN_FLAGS;
 		new.mask &= ~SIGNALS_UNBLOCKABLE;
 		*slot = new;
+		group_publish_action(task->group, signo);
 		discard_ignored(task->group, signo);
 		signal_recalculate(task);
 	}

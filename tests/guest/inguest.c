@@ -439,3 +439,133 @@ CASE(cpu_and_yield)
 	}
 	CALL(sched_yield());
 }
+
+/* ---- what a thread tells of itself ---- */
+
+static void note_action(int signo)
+{
+	struct {
+		unsigned long handler, flags, restorer, mask;
+	} action;
+	long r;
+
+	memset(&action, 0x55, sizeof(action));
+	r = SYS(SYS_rt_sigaction, signo, NULL, &action, 8);
+	NOTE("%d: %ld %lx %lx %d %lx", signo, r, action.handler > 1 ? 7 : action.handler,
+		action.flags, action.restorer > 1 ? 7 : (int)action.restorer, action.mask);
+}
+
+CASE(actions_as_asked)
+{
+	pid_t pid;
+
+	/* Numbers 32 and 33 are libc's. */
+	for (int signo = -1; signo < 67; signo++)
+		note_action(signo);
+	CALL(SYS(SYS_rt_sigaction, SIGUSR1, NULL, NULL, 8));
+	CALL(SYS(SYS_rt_sigaction, SIGUSR1, NULL, NULL, 4));
+	CALL(SYS(SYS_rt_sigaction, SIGUSR1, NULL, BAD_ADDRESS, 8));
+	CALL(SYS(SYS_rt_sigaction, 99, NULL, BAD_ADDRESS, 8));
+	CALL(SYS(SYS_rt_sigaction, SIGUSR1, BAD_ADDRESS, NULL, 8));
+	signal(SIGUSR1, on_alarm);
+	signal(SIGUSR2, SIG_IGN);
+	note_action(SIGUSR1);
+	note_action(SIGUSR2);
+	pid = fork();
+	if (pid == 0) {
+		note_action(SIGUSR1);
+		note_action(SIGUSR2);
+		note_action(SIGHUP);
+		_exit(0);
+	}
+	note_wait("child", pid);
+	signal(SIGUSR1, SIG_DFL);
+	note_action(SIGUSR1);
+}
+
+static volatile int action_stage;
+
+static void *set_action(void *arg)
+{
+	while (action_stage != 1)
+		;
+	signal(SIGUSR1, on_alarm);
+	action_stage = 2;
+	return NULL;
+}
+
+CASE(actions_of_threads)
+{
+	pthread_t thread;
+
+	note_action(SIGUSR1);
+	pthread_create(&thread, NULL, set_action, NULL);
+	action_stage = 1;
+	while (action_stage != 2)
+		;
+	note_action(SIGUSR1);
+	pthread_join(thread, NULL);
+}
+
+/* Two processes with one table of actions. */
+static char sharer_stack[65536] __attribute__((aligned(16)));
+
+static int sharer(void *arg)
+{
+	struct {
+		unsigned long handler, flags, restorer, mask;
+	} action = {.handler = 1};
+
+	SYS(SYS_rt_sigaction, SIGUSR1, &action, NULL, 8);
+	return 3;
+}
+
+CASE(actions_shared_by_processes)
+{
+	pid_t pid;
+
+	note_action(SIGUSR1);
+	pid = clone(sharer, sharer_stack + sizeof(sharer_stack), CLONE_VM | CLONE_SIGHAND | SIGCHLD,
+		NULL);
+	note_wait("sharer", pid);
+	note_action(SIGUSR1);
+	note_action(SIGUSR2);
+}
+
+CASE(robust_lists)
+{
+	char head[24];
+	void *was, *now;
+	size_t size;
+
+	CALL(SYS(SYS_get_robust_list, 0, &was, &size));
+	CALL(SYS(SYS_set_robust_list, head, 23));
+	CALL(SYS(SYS_set_robust_list, head, 0x100000018));
+	CALL(SYS(SYS_set_robust_list, head, 24));
+	CALL(SYS(SYS_get_robust_list, 0, &now, &size));
+	TRUTH(now == head && size == 24);
+	CALL(SYS(SYS_set_robust_list, BAD_ADDRESS, 24));
+	CALL(SYS(SYS_get_robust_list, getpid(), &now, &size));
+	TRUTH(now == BAD_ADDRESS);
+	CALL(SYS(SYS_set_robust_list, was, 24));
+}
+
+static int clear_word = 5;
+
+static void *set_clear_word(void *arg)
+{
+	TRUTH(SYS(SYS_set_tid_address, &clear_word) == SYS(SYS_gettid));
+	SYS(SYS_exit, 0);
+	return NULL;
+}
+
+CASE(tid_address)
+{
+	pthread_t thread;
+
+	TRUTH(SYS(SYS_set_tid_address, BAD_ADDRESS) == getpid());
+	pthread_create(&thread, NULL, set_clear_word, NULL);
+	for (int i = 0; i < 2000 && __atomic_load_n(&clear_word, __ATOMIC_SEQ_CST); i++)
+		sleep_ms(1);
+	NOTE("%d", clear_word);
+}

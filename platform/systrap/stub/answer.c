@@ -22,6 +22,10 @@ enum answer_kind {
 	ANSWER_TIME,
 	ANSWER_GETCPU,
 	ANSWER_YIELD,
+	ANSWER_ROBUST_LIST,
+	ANSWER_TID_ADDRESS,
+	ANSWER_RSEQ,
+	ANSWER_SIGACTION,
 	ANSWER_GETPGID,
 	ANSWER_GETSID,
 	ANSWER_ID, /* and the number of the id; last */
@@ -48,6 +52,10 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_time] = ANSWER_TIME,
 	[LX_NR_getcpu] = ANSWER_GETCPU,
 	[LX_NR_sched_yield] = ANSWER_YIELD,
+	[LX_NR_set_robust_list] = ANSWER_ROBUST_LIST,
+	[LX_NR_set_tid_address] = ANSWER_TID_ADDRESS,
+	[LX_NR_rseq] = ANSWER_RSEQ,
+	[LX_NR_rt_sigaction] = ANSWER_SIGACTION,
 };
 
 static bool answer_id(struct stub_thread *self, unsigned id, int64_t *ret)
@@ -257,6 +265,53 @@ static bool answer_getcpu(struct stub_thread *self, const uint64_t args[6], int6
 	return true;
 }
 
+/* ---- what the thread tells of itself, and asks ---- */
+
+#define ROBUST_LIST_SIZE 24u /* struct robust_list_head */
+#define SIGSET_SIZE	 8u
+#define SIGNALS		 64u
+
+/* Of a signal whose action was never set: nothing but zeroes (execve leaves no more). */
+static bool answer_sigaction(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
+{
+	uint32_t index = (uint32_t)args[0] - 1;
+
+	if (args[1] || args[3] != SIGSET_SIZE || index >= SIGNALS ||
+		!(self->slot->inguest.default_actions >> index & 1))
+		return false;
+	if (args[2] &&
+		(stub_store16((void *)args[2], 0, 0) || stub_store16((void *)(args[2] + 16), 0, 0)))
+		return false;
+	*ret = 0;
+	return true;
+}
+
+static bool answer_own(
+	struct stub_thread *self, unsigned kind, const uint64_t args[6], int64_t *ret)
+{
+	struct platform_inguest *known = &self->slot->inguest;
+
+	if (!(known->features & PLATFORM_INGUEST_OWN))
+		return false;
+	switch (kind) {
+	case ANSWER_ROBUST_LIST:
+		if (args[1] != ROBUST_LIST_SIZE)
+			return false;
+		known->robust_list = args[0];
+		*ret = 0;
+		return true;
+	case ANSWER_TID_ADDRESS:
+		known->clear_child_tid = args[0];
+		*ret = known->ids[PLATFORM_ID_TID];
+		return true;
+	case ANSWER_RSEQ:
+		*ret = -38; /* ENOSYS: as of a kernel without CONFIG_RSEQ */
+		return true;
+	default:
+		return answer_sigaction(self, args, ret);
+	}
+}
+
 bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	unsigned kind = nr < LX_NR_COUNT ? answer_kinds[nr] : ANSWER_NONE;
@@ -283,6 +338,11 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 			return false;
 		*ret = stub_call3(STUB_NR_SCHED_YIELD, 0, 0, 0);
 		return true;
+	case ANSWER_ROBUST_LIST:
+	case ANSWER_TID_ADDRESS:
+	case ANSWER_RSEQ:
+	case ANSWER_SIGACTION:
+		return answer_own(self, kind, args, ret);
 	case ANSWER_GETPGID:
 		return (uint32_t)args[0] == 0 && answer_id(self, PLATFORM_ID_PGID, ret);
 	case ANSWER_GETSID:

@@ -173,8 +173,6 @@ struct channel_reply {
 	uint32_t interrupt; /* any time: do not enter guest code or a futex wait, post a request
 			       instead */
 	uint64_t spin_tsc;  /* how long to spin for a reply, in time-stamp counter ticks */
-	uint64_t exit_addr; /* any time: what to prefetch with exit and exit_group; 0: nothing */
-	uint32_t exit_size;
 	struct channel_regs regs;
 	struct channel_command commands[CHANNEL_COMMANDS_MAX];
 };

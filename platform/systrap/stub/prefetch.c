@@ -2,7 +2,8 @@
 #include "platform/systrap/stub/plan.h"
 #include "abi/marshal_gen.h"
 
-#define STRING_MAX 4096u /* PATH_MAX: longer ones are an error anyway */
+#define ROBUST_LIST_SIZE 24u   /* struct robust_list_head */
+#define STRING_MAX	 4096u /* PATH_MAX: longer ones are an error anyway */
 
 struct room {
 	struct channel_slot *slot;
@@ -118,7 +119,7 @@ uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t ar
 	if (mc && (nr == STUB_NR_KILL || nr == STUB_NR_TKILL || nr == STUB_NR_TGKILL))
 		add_fpu(&room, mc);
 	if (nr == STUB_NR_EXIT || nr == STUB_NR_EXIT_GROUP)
-		add_bytes(&room, slot->reply.exit_addr, slot->reply.exit_size);
+		add_bytes(&room, slot->inguest.robust_list, ROBUST_LIST_SIZE);
 	entry = &marshal_entries[marshal_rows[nr].first];
 	end = entry + marshal_rows[nr].count;
 	for (; entry < end; entry++) {
