@@ -64,6 +64,9 @@
 #include <linux/openat2.h>
 #include <linux/rseq.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/filter.h>
+#include <linux/audit.h>
 #include <linux/sockios.h>
 #include <linux/tty.h>
 #include <linux/xattr.h>
@@ -85,6 +88,7 @@
 #include "abi/resource.h"
 #include "abi/rseq.h"
 #include "abi/sched.h"
+#include "abi/seccomp.h"
 #include "abi/signal.h"
 #include "abi/socket.h"
 #include "abi/stat.h"
@@ -261,6 +265,10 @@ SIZE(lx_msqid_ds, struct msqid_ds);
 FIELD(lx_msqid_ds, msg_lrpid, struct msqid_ds, msg_lrpid);
 SIZE(lx_msginfo, struct msginfo);
 SIZE(lx_sembuf, struct sembuf);
+SIZE(lx_seccomp_data, struct seccomp_data);
+FIELD(lx_seccomp_data, args, struct seccomp_data, args);
+SIZE(lx_sock_filter, struct sock_filter);
+SIZE(lx_sock_fprog, struct sock_fprog);
 SIZE(lx_mq_attr, struct mq_attr);
 
 /* errno */
@@ -1348,3 +1356,55 @@ CONST(SHM_EXEC);
 CONST(SEM_UNDO);
 CONST(MSG_NOERROR);
 CONST(MSG_EXCEPT);
+/* seccomp */
+CONST(SECCOMP_FILTER_FLAG_TSYNC);
+CONST(SECCOMP_FILTER_FLAG_LOG);
+CONST(SECCOMP_FILTER_FLAG_SPEC_ALLOW);
+CONST(SECCOMP_FILTER_FLAG_NEW_LISTENER);
+CONST(SECCOMP_FILTER_FLAG_TSYNC_ESRCH);
+CONST(SECCOMP_RET_KILL_PROCESS);
+CONST(SECCOMP_RET_KILL_THREAD);
+CONST(SECCOMP_RET_TRAP);
+CONST(SECCOMP_RET_ERRNO);
+CONST(SECCOMP_RET_USER_NOTIF);
+CONST(SECCOMP_RET_TRACE);
+CONST(SECCOMP_RET_LOG);
+CONST(SECCOMP_RET_ALLOW);
+CONST(SECCOMP_RET_ACTION_FULL);
+CONST(SECCOMP_RET_DATA);
+CONST(AUDIT_ARCH_X86_64);
+CONST(BPF_LD);
+CONST(BPF_LDX);
+CONST(BPF_ST);
+CONST(BPF_STX);
+CONST(BPF_ALU);
+CONST(BPF_JMP);
+CONST(BPF_RET);
+CONST(BPF_MISC);
+CONST(BPF_W);
+CONST(BPF_IMM);
+CONST(BPF_ABS);
+CONST(BPF_MEM);
+CONST(BPF_LEN);
+CONST(BPF_ADD);
+CONST(BPF_SUB);
+CONST(BPF_MUL);
+CONST(BPF_DIV);
+CONST(BPF_OR);
+CONST(BPF_AND);
+CONST(BPF_LSH);
+CONST(BPF_RSH);
+CONST(BPF_NEG);
+CONST(BPF_XOR);
+CONST(BPF_JA);
+CONST(BPF_JEQ);
+CONST(BPF_JGT);
+CONST(BPF_JGE);
+CONST(BPF_JSET);
+CONST(BPF_K);
+CONST(BPF_X);
+CONST(BPF_A);
+CONST(BPF_TAX);
+CONST(BPF_TXA);
+CONST(BPF_MEMWORDS);
+CONST(BPF_MAXINSNS);

@@ -11,6 +11,7 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
+#include "sentry/seccomp.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 #include "sentry/tty/tty.h"
@@ -112,6 +113,7 @@ static int copy_sharables(struct task *child, struct task *task, uint64_t flags)
 		if (r < 0)
 			return r;
 	}
+	seccomp_inherit(child, task);
 	if (flags & LX_CLONE_SYSVSEM) {
 		r = sem_undo_share(task, child);
 		if (r < 0)

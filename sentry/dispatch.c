@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "sentry/seccomp.h"
 #include "sentry/strace.h"
 #include "sentry/syscall_table.h"
 #include "sentry/task_private.h"
@@ -37,6 +38,10 @@ static int64_t unknown_syscall(uint64_t nr)
 
 static int64_t call(struct task *task, const struct syscall_entry *entry)
 {
+	int64_t result;
+
+	if (task->seccomp_mode && !seccomp_permits(task, &result))
+		return result;
 	if (entry && entry->call)
 		return entry->call(task, task->event.syscall.args);
 	return unknown_syscall(task->event.syscall.nr);

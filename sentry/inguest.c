@@ -95,9 +95,9 @@ void task_publish(struct task *task)
 	store(&ids[PLATFORM_ID_EUID], cred->euid);
 	store(&ids[PLATFORM_ID_GID], cred->gid);
 	store(&ids[PLATFORM_ID_EGID], cred->egid);
-	/* What --strace shows has to come by; CPU numbers have to be of those that were asked for.
+	/* What --strace shows and what a filter judges has to come by; CPU numbers have to be of those that were asked for.
 	 */
-	if (!task_strace_enabled()) {
+	if (!task_strace_enabled() && !task->seccomp_mode) {
 		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
 			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN;
 		if (task_runs_anywhere(task))

@@ -10,6 +10,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/mm_patch.h"
+#include "sentry/seccomp.h"
 #include "sentry/task_private.h"
 #include "sentry/tty/tty.h"
 
@@ -72,6 +73,7 @@ void task_unref(struct task *task)
 	if (task->fs)
 		fs_context_unref(task->fs);
 	sem_undo_exit(task);
+	seccomp_release(task);
 	if (task->cred)
 		cred_unref(task->cred);
 	if (task->pid)

@@ -177,6 +177,8 @@ struct task {
 		uint32_t bits, flags;
 	} restart;
 	int pdeath_signal;
+	int seccomp_mode; /* LX_SECCOMP_MODE_*, 0 none: sentry/seccomp.c */
+	struct seccomp_filter *seccomp; /* owned; what is in force */
 
 	/* Threads. */
 	gaddr_t clear_child_tid, robust_list; /* while mask_shared is false, as the mask */

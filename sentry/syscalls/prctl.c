@@ -14,6 +14,7 @@
 #include "abi/signal.h"
 #include "base/checked.h"
 #include "sentry/mm.h"
+#include "sentry/seccomp.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 
@@ -253,7 +254,9 @@ static int64_t prctl_field(struct task *t, int option, const struct prctl_args *
 	case LX_PR_SET_TIMING:
 		return a->a2 == 0 ? 0 : -EINVAL;
 	case LX_PR_GET_SECCOMP:
-		return 0;
+		return t->seccomp_mode;
+	case LX_PR_SET_SECCOMP:
+		return seccomp_prctl(t, a->a2, GADDR(a->a3));
 	case LX_PR_GET_SECUREBITS:
 		return t->cred->securebits;
 	case LX_PR_GET_TIMERSLACK:

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * seccomp(2): what a guest forbids itself (kernel/seccomp.c).
+ *
+ * Filters form a tree: each points at the one that was in force before it, children share their
+ * parents', and a call is judged by all of them, the strictest answer counting. The Sentry
+ * interprets them on its own copy of the call, so another thread cannot change the arguments
+ * behind the filter's back. A task with a mode is answered nothing within the guest
+ * (sentry/inguest.c): each of its calls comes by here.
+ *
+ * What this is worth: it holds for whatever asks the Sentry for something. What runs in guest
+ * address space only is advisory (design: honest limits); a filtered task could map memory by
+ * calling its stub.
+ */
+#include "sentry/seccomp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "abi/cap.h"
+#include "abi/limits.h"
+#include "abi/prctl.h"
+#include "abi/syscall_nr.h"
+#include "abi/wait.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "sentry/bpf.h"
+#include "sentry/syscalls_gen.h"
+#include "sentry/task_private.h"
+
+#define MAX_INSNS_PER_PATH 32768 /* of a task's filters together, 4 more for each */
+
+struct seccomp_filter {
+	struct refcount refs;
+	struct seccomp_filter *previous; /* owned */
+	bool log;
+	unsigned count, total, depth; /* instructions; with those before; filters */
+	struct lx_sock_filter program[];
+};
+
+static size_t insn_count; /* of the sandbox */
+
+static void filter_unref(struct seccomp_filter *filter)
+{
+	while (filter && refcount_put(&filter->refs)) {
+		struct seccomp_filter *previous = filter->previous;
+
+		insn_count -= filter->count;
+		free(filter);
+		filter = previous;
+	}
+}
+
+static struct seccomp_filter *filter_ref(struct seccomp_filter *filter)
+{
+	if (filter)
+		refcount_get(&filter->refs);
+	return filter;
+}
+
+void seccomp_inherit(struct task *child, const struct task *parent)
+{
+	child->seccomp_mode = parent->seccomp_mode;
+	child->seccomp = filter_ref(parent->seccomp);
+}
+
+void seccomp_release(struct task *task)
+{
+	filter_unref(TAKE(task->seccomp));
+}
+
+unsigned seccomp_filter_count(const struct task *task)
+{
+	return task->seccomp ? task->seccomp->depth : 0;
+}
+
+/* ---- judging a call -------------------------------------------------------------------------- */
+
+/* The strictest answer, and whose it is. */
+static uint32_t judge(const struct task *task, const struct seccomp_filter **ret_by)
+{
+	const uint64_t *args = task->event.syscall.args;
+	const struct lx_seccomp_data data = {
+		.nr = (int32_t)task->event.syscall.nr,
+		.arch = LX_AUDIT_ARCH_X86_64,
+		.instruction_pointer = task->thread->regs.rip,
+		.args = {args[0], args[1], args[2], args[3], args[4], args[5]},
+	};
+	uint32_t strictest = LX_SECCOMP_RET_ALLOW;
+
+	*ret_by = NULL;
+	for (const struct seccomp_filter *f = task->seccomp; f; f = f->previous) {
+		uint32_t answer = bpf_run(f->program, f->count, &data);
+
+		/* Actions are ordered as signed numbers (ACTION_ONLY()). */
+		if ((int32_t)(answer & LX_SECCOMP_RET_ACTION_FULL) <
+			(int32_t)(strictest & LX_SECCOMP_RET_ACTION_FULL)) {
+			strictest = answer;
+			*ret_by = f;
+		}
+	}
+	return strictest;
+}
+
+static void report(const struct task *task, const char *action)
+{
+	char pid[16], nr[16];
+
+	(void)snprintf(pid, sizeof(pid), "%d", task->pid->nr);
+	(void)snprintf(nr, sizeof(nr), "%d", (int)task->event.syscall.nr);
+	audit_event("guest-seccomp", "task", pid, "call", nr, "action", action, NULL);
+}
+
+static void kill_thread(struct task *task, int signo)
+{
+	if (task->group->live_count == 1) {
+		group_exit(task->group, LX_WSTATUS_SIGNAL(signo));
+		return;
+	}
+	task->exit_code = LX_WSTATUS_SIGNAL(signo);
+	task->killed = true;
+	signal_recalculate(task);
+}
+
+static void trap(struct task *task, uint32_t data)
+{
+	const struct lx_siginfo info = {
+		.signo = LX_SIGSYS,
+		.error = (int32_t)data,
+		.code = LX_SYS_SECCOMP,
+		.sys = {.call_addr = task->thread->regs.rip,
+			.syscall = (int32_t)task->event.syscall.nr,
+			.arch = LX_AUDIT_ARCH_X86_64},
+	};
+
+	signal_force(task, &info);
+}
+
+static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_result)
+{
+	uint32_t data = answer & LX_SECCOMP_RET_DATA;
+
+	switch (answer & LX_SECCOMP_RET_ACTION_FULL) {
+	case LX_SECCOMP_RET_LOG:
+		report(task, "log");
+		return true;
+	case LX_SECCOMP_RET_ALLOW:
+		return true;
+	case LX_SECCOMP_RET_ERRNO:
+		if (log)
+			report(task, "errno");
+		*ret_result = -(int64_t)(data > 4095 ? 4095 : data);
+		return false;
+	case LX_SECCOMP_RET_TRAP:
+		if (log)
+			report(task, "trap");
+		trap(task, data);
+		/* The call's number is back in its register, and nothing restarts. */
+		*ret_result = (int64_t)task->event.syscall.nr;
+		task->thread->regs.orig_rax = UINT64_MAX;
+		return false;
+	case LX_SECCOMP_RET_TRACE:	/* nobody traces */
+	case LX_SECCOMP_RET_USER_NOTIF: /* nobody listens */
+		*ret_result = -ENOSYS;
+		return false;
+	case LX_SECCOMP_RET_KILL_THREAD:
+		report(task, "kill-thread");
+		kill_thread(task, LX_SIGSYS);
+		break;
+	default: /* KILL_PROCESS, and what is not known */
+		report(task, "kill-process");
+		group_exit(task->group, LX_WSTATUS_SIGNAL(LX_SIGSYS));
+		break;
+	}
+	*ret_result = 0;
+	return false;
+}
+
+bool seccomp_permits(struct task *task, int64_t *ret_result)
+{
+	const struct seccomp_filter *by;
+	uint64_t nr = task->event.syscall.nr;
+	uint32_t answer;
+
+	if (task->seccomp_mode == LX_SECCOMP_MODE_STRICT) {
+		if (nr == LX_NR_read || nr == LX_NR_write || nr == LX_NR_exit ||
+			nr == LX_NR_rt_sigreturn)
+			return true;
+		report(task, "kill-thread");
+		kill_thread(task, LX_SIGKILL);
+		*ret_result = 0;
+		return false;
+	}
+	answer = judge(task, &by);
+	return act(task, answer, by && by->log, ret_result);
+}
+
+/* ---- installing ------------------------------------------------------------------------------ */
+
+static int read_program(struct task *t, gaddr_t addr, struct seccomp_filter **ret)
+{
+	struct lx_sock_fprog fprog;
+	struct seccomp_filter *filter;
+	int err;
+
+	err = guest_read_value(t, &fprog, addr);
+	if (err < 0)
+		return err;
+	if (fprog.len == 0 || fprog.len > LX_BPF_MAXINSNS)
+		return -EINVAL;
+	if (!t->cred->no_new_privs && !cred_capable(t->cred, LX_CAP_SYS_ADMIN))
+		return -EACCES;
+	if (fprog.len > SENTRY_MAX_SECCOMP_INSNS - insn_count)
+		return -ENOMEM;
+	filter = malloc(sizeof(*filter) + fprog.len * sizeof(filter->program[0]));
+	if (!filter)
+		return -ENOMEM;
+	*filter = (struct seccomp_filter){.refs = REFCOUNT_ONE, .count = fprog.len};
+	err = guest_read(
+		t, filter->program, GADDR(fprog.filter), fprog.len * sizeof(filter->program[0]));
+	if (err == 0)
+		err = bpf_check(filter->program, filter->count);
+	if (err < 0) {
+		free(filter);
+		return err;
+	}
+	insn_count += filter->count;
+	*ret = filter;
+	return 0;
+}
+
+static bool is_ancestor(const struct seccomp_filter *ancestor, const struct seccomp_filter *filter)
+{
+	if (!ancestor)
+		return true;
+	while (filter && filter != ancestor)
+		filter = filter->previous;
+	return filter;
+}
+
+/* SECCOMP_FILTER_FLAG_TSYNC: the first thread that went its own way, or NULL. */
+static const struct task *find_stray(const struct task *caller)
+{
+	const struct task *task;
+
+	list_for_each_entry (task, &caller->group->tasks, group_link) {
+		if (task == caller || task->exited)
+			continue;
+		if (task->seccomp_mode == 0)
+			continue;
+		if (task->seccomp_mode != LX_SECCOMP_MODE_FILTER ||
+			!is_ancestor(task->seccomp, caller->seccomp))
+			return task;
+	}
+	return NULL;
+}
+
+/* The others get no_new_privs too. -ENOMEM, some may have it then. */
+static int share_no_new_privs(const struct task *caller)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &caller->group->tasks, group_link) {
+		struct cred *cred;
+		int err;
+
+		if (task->exited || task->cred->no_new_privs || !caller->cred->no_new_privs)
+			continue;
+		err = cred_copy(task->cred, task->cred->group_count, &cred);
+		if (err < 0)
+			return err;
+		cred->no_new_privs = true;
+		cred_unref(task->cred);
+		task->cred = cred;
+	}
+	return 0;
+}
+
+static void put_in_force(struct task *task, struct seccomp_filter *filter)
+{
+	struct seccomp_filter *old = task->seccomp;
+
+	task->seccomp = filter_ref(filter);
+	task->seccomp_mode = LX_SECCOMP_MODE_FILTER;
+	filter_unref(old);
+	task_publish(task);
+}
+
+/* Takes over @filter. */
+static int64_t attach(struct task *t, struct seccomp_filter *filter, unsigned flags)
+{
+	bool sync = flags & LX_SECCOMP_FILTER_FLAG_TSYNC;
+	unsigned before = t->seccomp ? t->seccomp->total : 0;
+	const struct task *stray = sync ? find_stray(t) : NULL;
+	struct task *task;
+	int err = 0;
+
+	if (before + filter->count > MAX_INSNS_PER_PATH)
+		err = -ENOMEM;
+	else if (sync && !stray)
+		err = share_no_new_privs(t);
+	if (err < 0 || stray) {
+		filter_unref(filter);
+		if (err < 0)
+			return err;
+		return flags & LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : stray->pid->nr;
+	}
+	filter->total = before + filter->count + 4;
+	filter->depth = seccomp_filter_count(t) + 1;
+	filter->log = flags & LX_SECCOMP_FILTER_FLAG_LOG;
+	filter->previous = filter_ref(t->seccomp);
+	if (sync) {
+		list_for_each_entry (task, &t->group->tasks, group_link)
+			if (task != t && !task->exited)
+				put_in_force(task, filter);
+	}
+	put_in_force(t, filter);
+	filter_unref(filter);
+	return 0;
+}
+
+static int64_t set_filter(struct task *t, unsigned flags, gaddr_t addr)
+{
+	const unsigned known = LX_SECCOMP_FILTER_FLAG_TSYNC | LX_SECCOMP_FILTER_FLAG_LOG |
+			       LX_SECCOMP_FILTER_FLAG_SPEC_ALLOW |
+			       LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	struct seccomp_filter *filter;
+	int err;
+
+	/* No listeners: as a kernel before 5.0. */
+	if (flags & ~known)
+		return -EINVAL;
+	err = read_program(t, addr, &filter);
+	if (err < 0)
+		return err;
+	if (t->seccomp_mode == LX_SECCOMP_MODE_STRICT) {
+		filter_unref(filter);
+		return -EINVAL;
+	}
+	return attach(t, filter, flags);
+}
+
+static int64_t set_strict(struct task *t)
+{
+	if (t->seccomp_mode == LX_SECCOMP_MODE_FILTER)
+		return -EINVAL;
+	t->seccomp_mode = LX_SECCOMP_MODE_STRICT;
+	task_publish(t);
+	return 0;
+}
+
+static int64_t action_available(struct task *t, unsigned flags, gaddr_t addr)
+{
+	uint32_t action;
+	int err;
+
+	if (flags)
+		return -EINVAL;
+	err = guest_read_value(t, &action, addr);
+	if (err < 0)
+		return err;
+	switch (action) {
+	case LX_SECCOMP_RET_KILL_PROCESS:
+	case LX_SECCOMP_RET_KILL_THREAD:
+	case LX_SECCOMP_RET_TRAP:
+	case LX_SECCOMP_RET_ERRNO:
+	case LX_SECCOMP_RET_TRACE:
+	case LX_SECCOMP_RET_LOG:
+	case LX_SECCOMP_RET_ALLOW:
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+int64_t seccomp_prctl(struct task *task, uint64_t mode, gaddr_t filter)
+{
+	switch (mode) {
+	case LX_SECCOMP_MODE_STRICT:
+		return set_strict(task);
+	case LX_SECCOMP_MODE_FILTER:
+		return set_filter(task, 0, filter);
+	default:
+		return -EINVAL;
+	}
+}
+
+int64_t sys_seccomp(struct task *t, int operation, unsigned flags, gaddr_t args)
+{
+	switch (operation) {
+	case LX_SECCOMP_SET_MODE_STRICT:
+		return flags || !gaddr_is_null(args) ? -EINVAL : set_strict(t);
+	case LX_SECCOMP_SET_MODE_FILTER:
+		return set_filter(t, flags, args);
+	case LX_SECCOMP_GET_ACTION_AVAIL:
+		return action_available(t, flags, args);
+	default:
+		return -EINVAL;
+	}
+}
