@@ -43,6 +43,9 @@ struct platform_inguest {
 	/* Written by the kernel, at any time, each word at once. */
 	uint32_t features;
 	uint32_t ids[PLATFORM_ID_COUNT];
+	/* Answers of an earlier epoch that were to last (platform_thread.answer_lasts) are void. 0:
+	 * none is to be kept. */
+	uint32_t names_epoch;
 	uint64_t pending; /* the thread's and its process's signals, or more than those */
 	uint64_t
 		default_actions; /* signals whose struct sigaction is all zeroes, or some of them */

@@ -93,6 +93,11 @@ struct platform_thread {
 	 * every call.
 	 */
 	struct platform_inguest *inguest;
+	/*
+	 * Set by the kernel: the answer to the present call, about a name, may be given again to
+	 * the same question of this thread while inguest->names_epoch stands. Cleared by run().
+	 */
+	bool answer_lasts;
 };
 
 /*

@@ -13,6 +13,10 @@
  * Whoever learns of the change from the Sentry (the return of setpgid, the end of the parent)
  * learns of it after the words were written.
  *
+ * Names: an answer that the VFS says will last is kept by the thread (stub/names.c) and given again
+ * until the epoch moves on. Whoever makes it void (creates the name, say) gets his own answer after
+ * the new epoch was stored for everybody. A change of identity or root counts as one.
+ *
  * The signal mask: while a thread is in guest, it changes the word `blocked` alone, and whoever
  * wants to know its mask reads that word (task_blocked()). While it is stopped, task->blocked is
  * the mask; task_lend() and task_take() carry it over. The guest may write anything there
@@ -37,6 +41,10 @@
  * that is ignored is dropped by the mask of the moment; a blocked one is kept, and dropped when it
  * is unblocked.
  */
+
+static struct list_head published = LIST_HEAD_INIT(published);
+
+static void names_epoch_publish(struct task *task);
 
 static void store(uint32_t *word, uint32_t value)
 {
@@ -86,6 +94,9 @@ void task_publish(struct task *task)
 	if (!inguest)
 		return;
 	ids = inguest->ids;
+	names_epoch_publish(task);
+	if (list_empty(&task->inguest_link))
+		list_add(&task->inguest_link, &published);
 	store(&ids[PLATFORM_ID_TGID], (uint32_t)group->pid->nr);
 	store(&ids[PLATFORM_ID_TID], (uint32_t)task->pid->nr);
 	store(&ids[PLATFORM_ID_PPID], group->parent ? (uint32_t)group->parent->pid->nr : 0);
@@ -191,4 +202,36 @@ void task_hint_pending(struct task *task, bool to_group)
 		hint(task);
 	}
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* ---- answers about names ----------------------------------------------------------------------
+ */
+
+/* Counted here in 32 bits, never 0; it moves on only when somebody was promised something. */
+static uint32_t names_epoch = 1;
+static bool names_promised;
+
+static void names_epoch_publish(struct task *task)
+{
+	store(&task->thread->inguest->names_epoch, task_strace_enabled() ? 0 : names_epoch);
+}
+
+void names_changed(void)
+{
+	struct task *task;
+
+	if (!names_promised)
+		return;
+	names_promised = false;
+	if (++names_epoch == 0)
+		names_epoch = 1;
+	list_for_each_entry (task, &published, inguest_link)
+		if (task->thread && task->thread->inguest)
+			names_epoch_publish(task);
+}
+
+void task_answer_lasts(struct task *task)
+{
+	task->thread->answer_lasts = true;
+	names_promised = true;
 }

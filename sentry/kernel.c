@@ -157,6 +157,7 @@ static int set_up_host(void)
 		return r;
 	}
 	pipe_syscalls_init();
+	vfs_lasting_register(names_changed);
 	/* Files in memory count beside the processes, up to the same limit. */
 	tmpfs_set_memory_limit(boot.config->memory_limit
 				       ? boot.config->memory_limit

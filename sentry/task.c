@@ -44,6 +44,7 @@ int task_alloc(struct task **ret)
 		return -ENOMEM;
 	task->refs = REFCOUNT_ONE;
 	list_init(&task->group_link);
+	list_init(&task->inguest_link);
 	sigpending_init(&task->pending);
 	wait_queue_init(&task->vfork_queue);
 	task->sigaltstack.ss_flags = LX_SS_DISABLE;
@@ -65,6 +66,7 @@ void task_unref(struct task *task)
 	if (!task || !refcount_put(&task->refs))
 		return;
 	sigpending_discard(&task->pending, ~0ull);
+	list_remove(&task->inguest_link);
 	wait_queue_destroy(&task->vfork_queue);
 	if (task->mm)
 		mm_unref(task->mm);

@@ -145,6 +145,7 @@ struct task {
 	struct pid *pid;		/* tid, owned */
 	struct thread_group *group;	/* owned */
 	struct list_head group_link;
+	struct list_head inguest_link; /* inguest.c, once it was published; else empty */
 
 	struct mm *mm;			/* owned reference */
 	struct fd_table *files;		/* owned */
@@ -328,6 +329,10 @@ void task_keep_cpu_time(struct task *task);
 /* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
  * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */
 void task_publish(struct task *task);
+/* The answer to @task's present call, about a name, may be given again until names_changed(). */
+void task_answer_lasts(struct task *task);
+/* For vfs_lasting_register(), and when somebody's identity or root changes. Does not sleep. */
+void names_changed(void);
 
 /* CPU time of a thread, of a process with its dead threads; ns. */
 void task_cpu_time(struct task *task, uint64_t *ret_user, uint64_t *ret_system);

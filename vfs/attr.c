@@ -191,6 +191,10 @@ int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path, struct iattr
 	attr->ctime = now;
 	attr->valid |= IATTR_CTIME;
 	err = inode->ops->setattr(inode, attr);
+	inode_changes(inode);
+	/* Permissions on the way to other objects. */
+	if (!LX_S_ISREG(inode->mode))
+		lasting_names_change(inode->sb);
 out:
 	fiber_mutex_unlock(&inode->mutex);
 	if (err >= 0) {
@@ -236,6 +240,7 @@ int inode_truncate_locked(
 	attr.valid |= IATTR_SIZE | IATTR_MTIME | IATTR_CTIME;
 	attr.size = size;
 	attr.mtime = attr.ctime = ktime_now();
+	inode_changes(inode);
 	return inode->ops->setattr(inode, &attr);
 }
 

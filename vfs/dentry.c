@@ -324,6 +324,7 @@ void dentry_detach(struct dentry *dentry)
 	}
 	dentry->unlinked = true;
 	dcache_remove(dentry);
+	lasting_names_change(dentry->sb);
 }
 
 bool dentry_is_below(const struct dentry *dentry, const struct dentry *ancestor)
@@ -361,6 +362,7 @@ int dentry_move(struct dentry *dentry, struct dentry *parent, const char *name)
 	dcache_remove(dentry);
 	dentry_place(dentry, parent, copy);
 	vfs_rename_count++;
+	lasting_names_change(dentry->sb);
 	return 0;
 }
 
@@ -380,6 +382,7 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 	dentry_place(a, parent_b, name_b);
 	dentry_place(b, parent_a, name_a);
 	vfs_rename_count++;
+	lasting_names_change(a->sb);
 	return 0;
 }
 

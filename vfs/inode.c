@@ -134,16 +134,19 @@ void inode_touch_atime(struct inode *inode)
 		now.sec - inode->atime.sec < 24 * 60 * 60)
 		return;
 	inode->atime = now;
+	inode_changes(inode);
 }
 
 void inode_touch_mtime(struct inode *inode)
 {
 	inode->mtime = inode->ctime = ktime_now();
+	inode_changes(inode);
 }
 
 void inode_touch_ctime(struct inode *inode)
 {
 	inode->ctime = ktime_now();
+	inode_changes(inode);
 }
 
 void inode_fill_stat(const struct inode *inode, struct kstat *ret)

@@ -37,6 +37,31 @@ int dentry_new_root(struct inode *inode, struct dentry **ret); /* takes over @in
 /* The last mount of a superblock is gone. */
 void dcache_drop_tree(struct super_block *sb);
 
+/* ---- lasting.c ---- */
+
+/* The attributes of @inode change, or may from now on without our hearing of it. */
+static inline void inode_changes(struct inode *inode)
+{
+	if (inode->promised) {
+		inode->promised = false;
+		vfs_lasting_end();
+	}
+}
+
+/* The names in @sb change. */
+static inline void lasting_names_change(const struct super_block *sb)
+{
+	if (sb->stable)
+		vfs_lasting_end();
+}
+
+/* A walk stands on a dentry of @sb. */
+static inline void lasting_visit(const struct vfs_ctx *ctx, const struct super_block *sb)
+{
+	if (ctx->lasting && !sb->stable)
+		ctx->lasting->fleeting = true;
+}
+
 /* Goes up with each rename of a directory: a scoped walk that sees it change must not trust "..".
  */
 extern uint64_t vfs_rename_count;

@@ -138,6 +138,7 @@ int mount_attach(struct super_block *sb, struct dentry *root, const struct path 
 	sb->mount_count++;
 	list_add_tail(&mount->table, &all_mounts);
 	mount_total++;
+	vfs_lasting_end();
 	*ret = mount;
 	return 0;
 }
@@ -163,6 +164,7 @@ int mount_detach(struct mount *mount, bool lazy)
 	list_remove(&mount->table);
 	mount->parent = NULL;
 	mount_total--;
+	vfs_lasting_end();
 	mount_unref(mount);
 	return 0;
 }

@@ -91,6 +91,7 @@ static int create_begin(struct creation *creation, const struct vfs_ctx *ctx,
 static void create_done(struct creation *creation, struct inode *inode, bool directory)
 {
 	dentry_instantiate(creation->dentry, inode);
+	lasting_names_change(creation->dir->sb);
 	vfs_notify(creation->dir, LX_IN_CREATE | (directory ? LX_IN_ISDIR : 0),
 		creation->dentry->name, 0);
 }

@@ -90,6 +90,7 @@ static int open_inode(struct file *file, const struct vfs_ctx *ctx)
 		if (err < 0)
 			return err;
 		inode->write_count++;
+		inode_changes(inode);
 		file->counted_write = true;
 	}
 	if (inode->ops->open)
@@ -212,6 +213,7 @@ static int create_last(struct walk *walk, const struct last_component *last, int
 	if (err < 0)
 		goto out;
 	dentry_instantiate(dentry, inode);
+	lasting_names_change(dir->sb);
 	vfs_notify(dir, LX_IN_CREATE, dentry->name, 0);
 	*ret_created = true;
 out:

@@ -92,7 +92,29 @@ struct vfs_ctx {
 	/* The calling thread, through which ioctl() reaches guest memory (platform copy_in,
 	 * copy_out); NULL in the kernel's own calls. */
 	struct platform_thread *thread;
+	struct vfs_lasting *lasting; /* filled in by walks; NULL: nobody wants to know */
 };
+
+/*
+ * Answers that last. While names and the permissions along them do not change, the outcome of a
+ * walk through superblocks that only this kernel changes (sb->stable) stays what it is, and the
+ * attributes of an object that nobody has open for writing stay until somebody changes them here.
+ * So such an answer may be given again, without a walk, until the next change anywhere: the
+ * registered function hears of each.
+ */
+struct vfs_lasting {
+	uint64_t epoch; /* when the call began */
+	bool fleeting;	/* the walk came through what changes by itself */
+};
+struct vfs_lasting vfs_lasting_begin(void);
+/*
+ * At the call's end, without sleeping in between: true when its answer lasts. @path: the object
+ * whose attributes are part of the answer, NULL for an answer of the walk alone (-ENOENT).
+ */
+bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *path);
+void vfs_lasting_register(void (*ended)(void)); /* must not sleep */
+/* All that was promised may be otherwise now. */
+void vfs_lasting_end(void);
 
 /* ---- data transfer --------------------------------------------------------------------------- */
 
@@ -295,6 +317,7 @@ struct inode {
 	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
 	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
+	bool promised;		   /* the attributes are part of an answer that lasts */
 	void *private;
 };
 /* A new inode with one reference, a number, nlink 1, times now; the other fields zeroed. */

@@ -32,6 +32,7 @@ static int walk_jump_root(struct walk *walk)
 	path_ref(&walk->root);
 	path_unref(&walk->path);
 	walk->path = walk->root;
+	lasting_visit(walk->ctx, walk->root.dentry->sb);
 	return 0;
 }
 
@@ -56,6 +57,7 @@ int walk_begin(struct walk *walk, const struct vfs_ctx *ctx, const struct path *
 		return walk_jump_root(walk);
 	walk->path = *start;
 	path_ref(&walk->path);
+	lasting_visit(walk->ctx, walk->path.dentry->sb);
 	return 0;
 }
 
@@ -99,6 +101,7 @@ out:
 		return -EAGAIN;
 	if (path_cross_mounts(path) && (walk->flags & WALK_NO_XDEV))
 		return -EXDEV;
+	lasting_visit(walk->ctx, path->dentry->sb);
 	return 0;
 }
 
@@ -131,6 +134,7 @@ static int walk_into_link(
 		}
 		path_unref(&walk->path);
 		walk->path = target;
+		lasting_visit(walk->ctx, target.dentry->sb);
 		walk->name = rest;
 		*ret_jumped = true;
 		return 0;
@@ -226,6 +230,7 @@ static int walk_step(struct walk *walk, const struct component *component)
 		crossed = path_cross_mounts(&child);
 	if (crossed && (walk->flags & WALK_NO_XDEV))
 		return -EXDEV;
+	lasting_visit(walk->ctx, child.dentry->sb);
 	if (component->last && component->trailing_slash)
 		walk->must_be_dir = true;
 	if (LX_S_ISLNK(child.dentry->inode->mode) &&

@@ -32,6 +32,7 @@ static void take_event(struct systrap_thread *thread, struct platform_event *eve
 
 	memcpy(regs, &request->regs, sizeof(*regs));
 	thread->head.regs_dirty = false;
+	thread->head.answer_lasts = false;
 	thread->pending_fault = false;
 	switch (request->kind) {
 	case REQUEST_SYSCALL:
@@ -90,6 +91,8 @@ static void resume(struct systrap_thread *thread)
 		memcpy(&reply->regs, &thread->head.regs, sizeof(reply->regs));
 		flags |= REPLY_REGS;
 	}
+	if (thread->head.answer_lasts)
+		flags |= REPLY_LASTS;
 	reply->rax = thread->pending_fault ? (uint64_t)-EFAULT : thread->head.regs.rax;
 	systrap_channel_reply(thread, flags);
 }

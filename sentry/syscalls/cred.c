@@ -55,6 +55,7 @@ static void commit(struct task *task, struct cred *new)
 		task->pdeath_signal = 0;
 	}
 	task->cred = new;
+	vfs_lasting_end();
 	task_publish(task);
 	cred_unref(old);
 }

@@ -176,6 +176,7 @@ int64_t sys_chroot(struct task *t, gaddr_t name)
 	if (!cred_capable(t->cred, LX_CAP_SYS_CHROOT))
 		return -EPERM;
 	set_path(&t->fs->root, &path);
+	vfs_lasting_end();
 	return 0;
 }
 

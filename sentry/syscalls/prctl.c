@@ -40,6 +40,7 @@ static int change_cred(
 	change(cred, value);
 	cred_unref(t->cred);
 	t->cred = cred;
+	vfs_lasting_end();
 	return 0;
 }
 

@@ -38,14 +38,23 @@ static int64_t write_stat(struct task *t, const struct path *path, gaddr_t buf)
 	return guest_write_value(t, buf, &out);
 }
 
+/* Tells the thread's platform when it need not ask again. */
+static void mark_lasting(
+	struct task *t, const struct vfs_lasting *lasting, int64_t result, const struct path *path)
+{
+	if ((result == 0 && vfs_lasting_promise(lasting, path)) ||
+		(result == -ENOENT && vfs_lasting_promise(lasting, NULL)))
+		task_answer_lasts(t);
+}
+
 /* "" or no name at all with AT_EMPTY_PATH: the descriptor itself, as fstat(2) does it. */
-static int walk_or_descriptor(
-	struct task *t, int dirfd, gaddr_t name, unsigned at_flags, struct path *ret)
+static int walk_or_descriptor(struct task *t, int dirfd, gaddr_t name, unsigned at_flags,
+	struct vfs_lasting *lasting, struct path *ret)
 {
 	struct file *file;
 
 	if (!(at_flags & LX_AT_EMPTY_PATH) || !gaddr_is_null(name))
-		return at_walk(t, dirfd, name, at_walk_flags(at_flags), ret);
+		return at_walk_lasting(t, dirfd, name, at_walk_flags(at_flags), lasting, ret);
 	if (dirfd == LX_AT_FDCWD) {
 		*ret = t->fs->cwd;
 		path_ref(ret);
@@ -62,13 +71,17 @@ static int walk_or_descriptor(
 
 int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t statbuf, unsigned flags)
 {
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	_cleanup_path_ struct path path = {0};
-	int err;
+	int64_t err;
 
 	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH))
 		return -EINVAL;
-	err = walk_or_descriptor(t, dirfd, pathname, flags, &path);
-	return err < 0 ? err : write_stat(t, &path, statbuf);
+	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
+	if (err >= 0)
+		err = write_stat(t, &path, statbuf);
+	mark_lasting(t, &lasting, err, &path);
+	return err;
 }
 
 int64_t sys_stat(struct task *t, gaddr_t pathname, gaddr_t statbuf)
@@ -126,6 +139,7 @@ static int64_t write_statx(struct task *t, const struct path *path, gaddr_t buf)
 int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, unsigned mask,
 	gaddr_t statxbuf)
 {
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	_cleanup_path_ struct path path = {0};
 	int err;
 
@@ -136,7 +150,7 @@ int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, u
 	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
 				LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	err = walk_or_descriptor(t, dirfd, pathname, flags, &path);
+	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
 	return err < 0 ? err : write_statx(t, &path, statxbuf);
 }
 
@@ -195,9 +209,11 @@ static int64_t do_access(struct task *t, int dirfd, gaddr_t pathname, unsigned m
 	_cleanup_(cleanup_cred_unref) struct cred *cred = NULL;
 	_cleanup_path_ struct path path = {0};
 	_cleanup_at_ struct at_name at = {0};
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	int err;
 
+	ctx.lasting = &lasting;
 	if (mode & ~7u)
 		return -EINVAL;
 	if (flags & ~(unsigned)(LX_AT_EACCESS | LX_AT_SYMLINK_NOFOLLOW | LX_AT_EMPTY_PATH))
@@ -213,7 +229,10 @@ static int64_t do_access(struct task *t, int dirfd, gaddr_t pathname, unsigned m
 	if (err >= 0)
 		err = path_walk(&ctx, at_base(&at), at.name, at_walk_flags(flags), &path);
 	/* R_OK, W_OK and X_OK are the walk's bits. */
-	return err < 0 ? err : vfs_access(&ctx, &path, (int)mode);
+	if (err >= 0)
+		err = vfs_access(&ctx, &path, (int)mode);
+	mark_lasting(t, &lasting, err, &path);
+	return err;
 }
 
 int64_t sys_access(struct task *t, gaddr_t pathname, unsigned mode)

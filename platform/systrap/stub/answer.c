@@ -15,6 +15,7 @@
 enum answer_kind {
 	ANSWER_NONE,
 	ANSWER_FUTEX,
+	ANSWER_NAME,
 	ANSWER_SIGPROCMASK,
 	ANSWER_CLOCK_GETTIME,
 	ANSWER_CLOCK_GETRES,
@@ -45,6 +46,11 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_getpgid] = ANSWER_GETPGID,
 	[LX_NR_getsid] = ANSWER_GETSID,
 	[LX_NR_futex] = ANSWER_FUTEX,
+	[LX_NR_stat] = ANSWER_NAME,
+	[LX_NR_lstat] = ANSWER_NAME,
+	[LX_NR_newfstatat] = ANSWER_NAME,
+	[LX_NR_access] = ANSWER_NAME,
+	[LX_NR_faccessat] = ANSWER_NAME,
 	[LX_NR_rt_sigprocmask] = ANSWER_SIGPROCMASK,
 	[LX_NR_clock_gettime] = ANSWER_CLOCK_GETTIME,
 	[LX_NR_clock_getres] = ANSWER_CLOCK_GETRES,
@@ -319,6 +325,8 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 	if (kind >= ANSWER_ID)
 		return answer_id(self, kind - ANSWER_ID, ret);
 	switch (kind) {
+	case ANSWER_NAME:
+		return stub_name_answer(self, nr, args, ret);
 	case ANSWER_FUTEX:
 		return answer_futex(self, args, ret);
 	case ANSWER_SIGPROCMASK:

@@ -35,6 +35,7 @@ bool stub_fast_answer(struct stub_thread *self)
 {
 	int64_t result = 0;
 
+	self->asked = 0;
 	if (stub_answer(self, (uint32_t)self->rax, self->args, &result)) {
 		self->rax = (uint64_t)result;
 		return true;

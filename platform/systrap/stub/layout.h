@@ -44,7 +44,9 @@
 /* Each host thread's stack, aligned to its size: struct stub_thread at its base, host signal stack
  * above. */
 #define STUB_STACK_SIZE	    0x10000ull
-#define STUB_STACK_RESERVED 0x1000ull
+#define STUB_STACK_RESERVED 0x4000ull
+#define STUB_NAMES_OFFSET   0x1000ull /* of the table of names (stub/names.c), to the reserved end \
+				       */
 /* Where the stack of a call without a signal begins: inside of the signal stack, so that host
  * signals that interrupt it nest below. */
 #define STUB_FAST_STACK (STUB_STACK_SIZE - 64)
@@ -162,6 +164,7 @@ struct channel_command {
 	      results */
 #define REPLY_REGS     2u /* load all registers from `regs`, not only rax */
 #define REPLY_DOORBELL 4u /* post the results, then ring without spinning */
+#define REPLY_LASTS    8u /* with RESUME: a name's answer that may be given again */
 
 /* Written by the Sentry, before it stores seq, except for the three words that say otherwise. */
 struct channel_reply {

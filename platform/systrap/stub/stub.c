@@ -355,6 +355,7 @@ static int64_t command_thread(
 	child->seq = 0;
 	child->poke_failed = 0;
 	child->token = command->args[0];
+	child->names_owner = (uint32_t)command->args[0];
 	child->uc = child_uc;
 	return stub_clone_thread(STUB_CLONE_THREAD, (void *)((frame + delta) & ~63ull),
 		(void (*)(struct stub_thread *))thread_entry);
@@ -437,6 +438,8 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 	}
 	if (flags & REPLY_RESUME) {
 		*ret_rax = faulted ? (uint64_t)-14 : ended ? (uint64_t)rax : reply->rax;
+		if ((flags & REPLY_LASTS) && !faulted)
+			stub_name_keep(self, (int64_t)reply->rax);
 		return true;
 	}
 	stub_post(self, &(struct stub_post){.kind = REQUEST_DONE,
@@ -582,6 +585,7 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	int64_t result = 0;
 	bool hot;
 
+	self->asked = 0; /* of an earlier call that nobody answered so that it lasts */
 	hot = stub_site_hit(self->sites, mc->rip, nr);
 	/* A site that is to be patched is shown to the Sentry, whoever could answer. */
 	if (!hot && stub_answer(self, nr, args, &result)) {

@@ -41,9 +41,30 @@ struct stub_thread {
 	struct stub_ucontext *uc; /* of a new thread: the frame it starts from */
 	uint32_t poke_failed;	  /* the request in whose reply a poke failed */
 	struct stub_site sites[STUB_SITE_COUNT];
+	/* names.c: of the present call. */
+	struct stub_name *asked;
+	uint32_t asked_epoch;
+	uint32_t names_owner; /* of the entries that are ours; a stack has more than one life */
 };
 
-_Static_assert(sizeof(struct stub_thread) <= STUB_STACK_RESERVED, "below the signal stack");
+_Static_assert(sizeof(struct stub_thread) <= STUB_NAMES_OFFSET, "below the table of names");
+
+/* An answer that lasts. */
+#define STUB_NAME_MAX 80u /* bytes, with the NUL; a multiple of 8 */
+struct stub_name {
+	uint32_t epoch; /* of which it is true; 0: of none */
+	uint32_t what, size;
+	uint32_t owner; /* stub_thread.names_owner */
+	int64_t result;
+	char name[STUB_NAME_MAX]; /* padded with NUL to a multiple of 8 */
+	uint64_t stat[18];	  /* struct stat */
+};
+#define STUB_NAMES ((STUB_STACK_RESERVED - STUB_NAMES_OFFSET) / sizeof(struct stub_name))
+
+static inline struct stub_name *stub_names(struct stub_thread *self)
+{
+	return (struct stub_name *)((uint64_t)self + STUB_NAMES_OFFSET);
+}
 
 /* The host's signal frame (arch/x86/include/uapi/asm/sigcontext.h, ucontext.h). */
 struct stub_sigcontext {
@@ -184,6 +205,9 @@ enum stub_place stub_leave_trampoline(struct stub_sigcontext *mc);
  * answer.c: answers a call where the guest runs. False: it is the Sentry's; *ret is then
  * STUB_INTERRUPTED when the call was begun here and ended by a kick, else untouched.
  */
+/* names.c: an answer that was given before; and keeps what the reply in the slot answered. */
+bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
+void stub_name_keep(struct stub_thread *self, int64_t result);
 bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 /* start.c */
 __attribute__((noreturn)) void stub_main(uint64_t *stack);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the Sentry said of a name, to be said again.
+ *
+ * Programs ask for the same names over and over (every import looks into the same directories). Of
+ * the answers to stat and access the Sentry marks those that last (REPLY_LASTS: vfs/vfs.h says
+ * which): they hold until `names_epoch` changes, which the Sentry does before anybody can learn of
+ * whatever made them void. A thread keeps some of its own in a small table beside its stack. The
+ * first question writes the name into an entry; the reply completes it.
+ *
+ * Only absolute names, so that the working directory does not matter. Identity and root do: the
+ * epoch changes with them. A fork copies the table, which is as true for the child.
+ */
+#include "platform/systrap/stub/stub.h"
+#include "abi/syscall_nr.h"
+
+#define ENOENT		    2
+#define EFAULT		    14
+#define AT_FDCWD	    (-100)
+#define AT_SYMLINK_NOFOLLOW 0x100u
+#define AT_NO_AUTOMOUNT	    0x800u
+
+struct question {
+	uint32_t what; /* the question's kind and flags: entries of different ones never match */
+	uint64_t name, buffer; /* in the guest; no buffer: the result says it all */
+};
+
+#define ASK_STAT   0x10000u
+#define ASK_LSTAT  0x20000u
+#define ASK_ACCESS 0x30000u /* and the mode */
+
+/* False: not a question that is kept. */
+static bool parse(uint32_t nr, const uint64_t args[6], struct question *ret)
+{
+	uint32_t flags;
+
+	switch (nr) {
+	case LX_NR_stat:
+		*ret = (struct question){ASK_STAT, args[0], args[1]};
+		return true;
+	case LX_NR_lstat:
+		*ret = (struct question){ASK_LSTAT, args[0], args[1]};
+		return true;
+	case LX_NR_newfstatat:
+		flags = (uint32_t)args[3] & ~AT_NO_AUTOMOUNT;
+		*ret = (struct question){flags ? ASK_LSTAT : ASK_STAT, args[1], args[2]};
+		return flags == 0 || flags == AT_SYMLINK_NOFOLLOW;
+	case LX_NR_access:
+		*ret = (struct question){ASK_ACCESS | (args[1] & 7), args[0], 0};
+		return (uint32_t)args[1] <= 7;
+	case LX_NR_faccessat:
+		*ret = (struct question){ASK_ACCESS | (args[2] & 7), args[1], 0};
+		return (uint32_t)args[2] <= 7;
+	default:
+		return false;
+	}
+}
+
+static uint32_t hash(const char *name, uint32_t size, uint32_t what)
+{
+	uint64_t sum = what;
+
+	for (uint32_t i = 0; i < size; i += 8)
+		sum = (sum ^ *(const uint64_t *)(name + i)) * 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(sum >> 32) ^ (uint32_t)(sum >> 16);
+}
+
+static bool same(const char *a, const char *b, uint32_t size)
+{
+	for (uint32_t i = 0; i < size; i += 8)
+		if (*(const uint64_t *)(a + i) != *(const uint64_t *)(b + i))
+			return false;
+	return true;
+}
+
+/* Copies with the padding that hash() and same() count on. The size with it; 0: not for us. */
+static uint32_t take_name(char name[STUB_NAME_MAX], uint64_t from)
+{
+	int64_t size = stub_copy_string(name, (const char *)from, STUB_NAME_MAX);
+	uint32_t padded;
+
+	if (size <= 1 || name[0] != '/')
+		return 0;
+	padded = ((uint32_t)size + 7) & ~7u;
+	for (uint32_t i = (uint32_t)size; i < padded; i++)
+		name[i] = 0;
+	return padded;
+}
+
+bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
+{
+	uint32_t epoch = __atomic_load_n(&self->slot->inguest.names_epoch, __ATOMIC_RELAXED);
+	char name[STUB_NAME_MAX] __attribute__((aligned(8)));
+	struct stub_name *entry;
+	struct question question;
+	uint32_t size;
+
+	if (epoch == 0 || !parse(nr, args, &question))
+		return false;
+	size = take_name(name, question.name);
+	if (size == 0)
+		return false;
+	entry = &stub_names(self)[hash(name, size, question.what) % STUB_NAMES];
+	if (entry->epoch == epoch && entry->owner == self->names_owner &&
+		entry->what == question.what && entry->size == size &&
+		same(entry->name, name, size)) {
+		*ret = entry->result;
+		if (entry->result == 0 && question.buffer &&
+			stub_copy((void *)question.buffer, entry->stat, sizeof(entry->stat)))
+			*ret = -EFAULT;
+		return true;
+	}
+	entry->epoch = 0;
+	entry->what = question.what;
+	entry->size = size;
+	entry->owner = self->names_owner;
+	for (uint32_t i = 0; i < size; i += 8)
+		*(uint64_t *)(entry->name + i) = *(const uint64_t *)(name + i);
+	self->asked = entry;
+	self->asked_epoch = epoch;
+	return false;
+}
+
+void stub_name_keep(struct stub_thread *self, int64_t result)
+{
+	const struct channel_reply *reply = &self->slot->reply;
+	const struct channel_command *command = &reply->commands[0];
+	struct stub_name *entry = self->asked;
+
+	self->asked = 0;
+	if (!entry)
+		return;
+	if (result == 0 && entry->what < ASK_ACCESS) {
+		if (reply->command_count != 1 || command->kind != COMMAND_COPY_OUT ||
+			command->args[1] != sizeof(entry->stat))
+			return;
+		for (uint32_t i = 0; i < sizeof(entry->stat) / 8; i++)
+			entry->stat[i] =
+				((const uint64_t *)(self->slot->data + command->args[2]))[i];
+	}
+	entry->result = result;
+	entry->epoch = self->asked_epoch;
+}

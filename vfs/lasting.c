@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Answers that last (vfs.h). One number for the whole kernel stands for "no name, mount or
+ * permission has changed": changes are rare next to the questions that programs ask again and again
+ * (is there a module of this name in that directory?), so nothing finer is kept. What makes the
+ * number go up: a name that comes, goes or moves (dentry.c), a mount (mount.c), the mode or owner
+ * of anything but a regular file, and any change of an object whose attributes were given away.
+ */
+#include "vfs/internal.h"
+
+static uint64_t epoch;
+static void (*on_end)(void);
+
+void vfs_lasting_register(void (*ended)(void))
+{
+	on_end = ended;
+}
+
+void vfs_lasting_end(void)
+{
+	epoch++;
+	if (on_end)
+		on_end();
+}
+
+struct vfs_lasting vfs_lasting_begin(void)
+{
+	return (struct vfs_lasting){.epoch = epoch};
+}
+
+bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *path)
+{
+	struct inode *inode;
+
+	if (lasting->fleeting || lasting->epoch != epoch)
+		return false;
+	if (!path)
+		return true;
+	inode = path->dentry->inode;
+	/* What is open for writing changes its times and blocks by way of mappings, unseen. */
+	if (!inode->sb->stable || inode->write_count > 0 ||
+		!(LX_S_ISREG(inode->mode) || LX_S_ISDIR(inode->mode) || LX_S_ISLNK(inode->mode)))
+		return false;
+	inode->promised = true;
+	return true;
+}
