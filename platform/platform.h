@@ -82,7 +82,12 @@ struct platform_as; /* an address space */
 /* The common head of each platform's thread object. */
 struct platform_thread {
 	struct platform_as *as;
-	struct guest_regs regs; /* valid while stopped */
+	/*
+	 * Valid while stopped, see platform_regs(). After PLATFORM_SYSCALL rax and orig_rax are
+	 * there in any case.
+	 */
+	struct guest_regs regs;
+	bool regs_lazy;	   /* the others are not there yet */
 	bool regs_dirty;   /* set by the kernel when it changed more than regs.rax: all of regs is
 			      loaded at the next run() */
 	void *kernel_data; /* the kernel's task */
@@ -231,6 +236,9 @@ struct platform_ops {
 	 * rax is carried over.
 	 */
 	void (*run)(struct platform_thread *thread, struct platform_event *ret_event);
+	/* Completes regs, apart from rax and orig_rax, of a stopped thread with regs_lazy and
+	 * clears that. Does not sleep. Missing: regs are always complete. */
+	void (*load_regs)(struct platform_thread *thread);
 	/* Makes a thread that is in guest come back from run() soon; harmless when it is stopped.
 	 * Any context; does not sleep. */
 	void (*interrupt)(struct platform_thread *thread);
@@ -349,5 +357,13 @@ extern const struct platform_ops platform_null;
 
 /* The platform in use, set once by the kernel before start(). */
 extern const struct platform_ops *platform;
+
+/* All registers of a stopped thread, to be read or changed (then regs_dirty says so). */
+static inline struct guest_regs *platform_regs(struct platform_thread *thread)
+{
+	if (thread->regs_lazy)
+		platform->load_regs(thread);
+	return &thread->regs;
+}
 
 #endif

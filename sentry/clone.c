@@ -189,7 +189,7 @@ static int clone_thread(struct task *task, struct task *child, const struct clon
 {
 	struct platform_clone clone = {
 		.new_as = !(request->flags & LX_CLONE_VM),
-		.regs = task->thread->regs,
+		.regs = *platform_regs(task->thread),
 	};
 	int r;
 

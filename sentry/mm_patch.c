@@ -121,6 +121,6 @@ void mm_patch_site(struct task *task)
 	if (!platform->patch || !work.mm || never_patched(task->event.syscall.nr))
 		return;
 	fiber_mutex_lock(&work.mm->mutex);
-	patch_locked(&work, task->thread->regs.rip);
+	patch_locked(&work, platform_regs(task->thread)->rip);
 	fiber_mutex_unlock(&work.mm->mutex);
 }

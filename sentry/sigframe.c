@@ -125,7 +125,7 @@ struct frame_layout {
 static bool place_frame(const struct task *task, const struct lx_sigaction *action, size_t fpu_size,
 	struct frame_layout *ret)
 {
-	uint64_t sp = task->thread->regs.rsp;
+	uint64_t sp = platform_regs(task->thread)->rsp;
 	bool on_altstack = sigaltstack_active(task, sp);
 	bool enabled = task->sigaltstack.ss_size != 0, entering = false;
 
@@ -148,7 +148,7 @@ static bool place_frame(const struct task *task, const struct lx_sigaction *acti
 static void fill_context(struct task *task, const struct frame_layout *layout, uint64_t saved_mask,
 	struct lx_ucontext *uc)
 {
-	const struct guest_regs *regs = &task->thread->regs;
+	const struct guest_regs *regs = platform_regs(task->thread);
 
 	uc->uc_flags = LX_UC_SIGCONTEXT_SS | LX_UC_STRICT_RESTORE_SS;
 	if (layout->fpu_size > FXSAVE_SIZE)
@@ -206,7 +206,7 @@ static void fill_fpu(uint8_t *image, const struct xstate *state)
 static void enter_regs(
 	struct task *task, const struct lx_sigaction *action, int signo, uint64_t frame)
 {
-	struct guest_regs *regs = &task->thread->regs;
+	struct guest_regs *regs = platform_regs(task->thread);
 
 	regs->rdi = (uint64_t)signo;
 	regs->rsi = frame + offsetof(struct lx_rt_sigframe, info);
@@ -348,7 +348,7 @@ static int restore_fpu(struct task *task, uint64_t addr)
 
 static void restore_regs(struct task *task, const struct lx_sigcontext *sc)
 {
-	struct guest_regs *regs = &task->thread->regs;
+	struct guest_regs *regs = platform_regs(task->thread);
 
 	regs->r8 = sc->r8;
 	regs->r9 = sc->r9;
@@ -377,7 +377,7 @@ static void restore_altstack(struct task *task, const struct lx_stack *stack)
 {
 	uint32_t flags = (uint32_t)stack->ss_flags, mode = flags & ~LX_SS_AUTODISARM;
 
-	if (sigaltstack_active(task, task->thread->regs.rsp))
+	if (sigaltstack_active(task, platform_regs(task->thread)->rsp))
 		return;
 	if (mode != LX_SS_DISABLE && mode != LX_SS_ONSTACK && mode != 0)
 		return;
@@ -392,7 +392,7 @@ static void restore_altstack(struct task *task, const struct lx_stack *stack)
 int64_t signal_return(struct task *task)
 {
 	/* The handler's return popped pretcode. */
-	gaddr_t frame = GADDR(task->thread->regs.rsp - sizeof(uint64_t));
+	gaddr_t frame = GADDR(platform_regs(task->thread)->rsp - sizeof(uint64_t));
 	struct lx_ucontext uc;
 
 	task->restart.fn = NULL;

@@ -123,8 +123,10 @@ static int next_handled(
 
 /* ---- restarts ------------------------------------------------------------------------------- */
 
-static void restart_call(struct guest_regs *regs, uint64_t nr)
+static void restart_call(struct platform_thread *thread, uint64_t nr)
 {
+	struct guest_regs *regs = platform_regs(thread);
+
 	regs->rax = nr;
 	regs->rip -= SYSCALL_INSN_SIZE;
 }
@@ -144,7 +146,7 @@ static void restart_for_handler(struct platform_thread *thread, const struct lx_
 		}
 		__attribute__((fallthrough));
 	case ERESTARTNOINTR:
-		restart_call(regs, regs->orig_rax);
+		restart_call(thread, regs->orig_rax);
 		break;
 	case ERESTARTNOHAND:
 	case ERESTART_RESTARTBLOCK:
@@ -168,10 +170,10 @@ static void restart_without_handler(struct platform_thread *thread)
 	case ERESTARTSYS:
 	case ERESTARTNOINTR:
 	case ERESTARTNOHAND:
-		restart_call(regs, regs->orig_rax);
+		restart_call(thread, regs->orig_rax);
 		break;
 	case ERESTART_RESTARTBLOCK:
-		restart_call(regs, NR_RESTART_SYSCALL);
+		restart_call(thread, NR_RESTART_SYSCALL);
 		break;
 	default:
 		return;

@@ -16,16 +16,6 @@
 #include "base/checked.h"
 #include "base/log.h"
 
-#define OFFSET(field) offsetof(struct channel_request, field)
-
-/* Copies from shared memory; volatile reads would be slower and no safer: the copy is the only
- * thing we look at. */
-static void take(void *dst, const void *shared, size_t size)
-{
-	memcpy(dst, shared, size);
-	__asm__ volatile("" ::: "memory");
-}
-
 static bool request_kind_legal(const struct systrap_thread *thread, unsigned kind)
 {
 	switch (thread->state) {
@@ -39,59 +29,97 @@ static bool request_kind_legal(const struct systrap_thread *thread, unsigned kin
 	}
 }
 
+uint8_t *systrap_prefetched(struct systrap_snapshot *snapshot, const struct channel_prefetch *entry)
+{
+	if (entry->offset >= CHANNEL_DATA_SIZE)
+		return snapshot->request.near + (entry->offset - CHANNEL_DATA_SIZE);
+	return snapshot->data + entry->offset;
+}
+
+/* Takes the bytes of one range. They must not come to lie on the entries, which are checked. */
+static bool take_range(
+	struct systrap_thread *thread, const struct channel_prefetch *entry, uint32_t near_begin)
+{
+	struct systrap_snapshot *snapshot = &thread->snapshot;
+	const struct channel_slot *slot = thread->slot;
+
+	if (entry->offset >= CHANNEL_DATA_SIZE) {
+		uint32_t offset = entry->offset - CHANNEL_DATA_SIZE;
+
+		if (entry->size > CHANNEL_REQUEST_NEAR || offset < near_begin ||
+			offset > CHANNEL_REQUEST_NEAR - entry->size)
+			return false;
+		systrap_take(
+			snapshot->request.near + offset, slot->request.near + offset, entry->size);
+		return true;
+	}
+	if (entry->size > CHANNEL_DATA_SIZE || entry->offset > CHANNEL_DATA_SIZE - entry->size)
+		return false;
+	if (!snapshot->data)
+		snapshot->data = malloc(CHANNEL_DATA_SIZE);
+	if (!snapshot->data)
+		return false; /* it is an optimisation: the bytes will be asked for */
+	systrap_take(snapshot->data + entry->offset, slot->data + entry->offset, entry->size);
+	return true;
+}
+
 static void take_prefetch(struct systrap_thread *thread, uint32_t count)
 {
 	struct systrap_snapshot *snapshot = &thread->snapshot;
+	const uint32_t size = count * (uint32_t)sizeof(struct channel_prefetch);
 
 	snapshot->prefetch_count = 0;
 	if (count == 0 || count > CHANNEL_PREFETCH_MAX)
 		return;
-	if (!snapshot->data)
-		snapshot->data = malloc(CHANNEL_DATA_SIZE);
-	if (!snapshot->data)
-		return; /* it is an optimisation: the bytes will be asked for */
-	take(snapshot->request.prefetch, thread->slot->request.prefetch,
-		count * sizeof(struct channel_prefetch));
+	systrap_take(snapshot->request.prefetch, thread->slot->request.prefetch, size);
 	for (uint32_t i = 0; i < count; i++) {
-		const struct channel_prefetch *entry = &snapshot->request.prefetch[i];
-
-		if (entry->size > CHANNEL_DATA_SIZE ||
-			entry->offset > CHANNEL_DATA_SIZE - entry->size)
+		if (!take_range(thread, &snapshot->request.prefetch[i], size))
 			return;
-		take(snapshot->data + entry->offset, thread->slot->data + entry->offset,
-			entry->size);
 		snapshot->prefetch_count = i + 1;
 	}
+}
+
+static void take_results(struct systrap_thread *thread)
+{
+	const struct channel_request *shared = &thread->slot->request;
+	struct channel_request *request = &thread->snapshot.request;
+
+	if (thread->pending_commands > CHANNEL_RESULTS_NEAR)
+		systrap_take(request->more_results, shared->more_results,
+			(thread->pending_commands - CHANNEL_RESULTS_NEAR) * sizeof(int64_t));
 }
 
 int systrap_channel_poll(struct systrap_thread *thread)
 {
 	const struct channel_request *shared = &thread->slot->request;
 	struct channel_request *request = &thread->snapshot.request;
-	uint32_t seq = __atomic_load_n(&shared->seq, __ATOMIC_ACQUIRE);
+	const union channel_request_head head = {
+		.word = __atomic_load_n(&shared->head.word, __ATOMIC_ACQUIRE)};
 
-	if (seq == thread->seq ||
+	if (head.seq == thread->seq ||
 		(thread->state != SYSTRAP_IN_GUEST && thread->state != SYSTRAP_IN_COMMAND))
 		return 0;
-	take(request, shared, OFFSET(fault));
-	if (seq != thread->seq + 1 || !request_kind_legal(thread, request->kind)) {
+	if (head.seq != thread->seq + 1 || !request_kind_legal(thread, head.kind)) {
 		log_debug("systrap: thread %d broke the channel's protocol", (int)thread->tid);
 		systrap_as_kill((struct platform_as *)thread->as);
 		return -EPROTO;
 	}
-	if (request->kind == REQUEST_FAULT)
-		take(&request->fault, &shared->fault, sizeof(request->fault));
-	if (request->kind == REQUEST_DONE)
-		take(request->results, shared->results,
-			thread->pending_commands * sizeof(request->results[0]));
-	if (request->kind != REQUEST_DONE)
-		take_prefetch(thread, request->prefetch_count);
-	/* Only when it was set: the stub spins on this cache line. */
+	/* The rest of the first cache line. */
+	systrap_take((uint8_t *)request + sizeof(head), (const uint8_t *)shared + sizeof(head),
+		offsetof(struct channel_request, near) - sizeof(head));
+	request->head = head;
+	if (head.kind == REQUEST_FAULT)
+		systrap_take(&request->fault, &shared->fault, sizeof(request->fault));
+	if (head.kind == REQUEST_DONE)
+		take_results(thread);
+	else
+		take_prefetch(thread, head.prefetch_count);
+	/* Only when it was set: the stub reads this cache line with each call. */
 	if (thread->kicked)
 		thread->slot->reply.interrupt = 0;
 	thread->kicked = false;
 	thread->idle_rings = 0;
-	thread->seq = seq;
+	thread->seq = head.seq;
 	systrap_set_state(thread, SYSTRAP_STOPPED);
 	thread->event_ready = true;
 	if (thread->waiter)
@@ -99,17 +127,72 @@ int systrap_channel_poll(struct systrap_thread *thread)
 	return 1;
 }
 
-void systrap_channel_reply(struct systrap_thread *thread, uint32_t flags)
+/* ---- the reply's own output ---- */
+
+bool systrap_out_set(
+	struct systrap_thread *thread, uint64_t dst, const void *src, size_t size, bool lossy)
+{
+	if (thread->out.size > 0 || thread->pending_commands > 0 || thread->pending_data > 0 ||
+		size > CHANNEL_DATA_SIZE)
+		return false;
+	thread->out.addr = dst;
+	thread->out.size = (uint32_t)size;
+	thread->out.lossy = lossy;
+	if (size <= CHANNEL_REPLY_NEAR)
+		memcpy(thread->out.near, src, size);
+	else
+		memcpy(thread->slot->data + systrap_data_take(thread, size), src, size);
+	return true;
+}
+
+/* Other commands join it: as the first of them. */
+void systrap_out_to_command(struct systrap_thread *thread)
+{
+	uint32_t size = thread->out.size;
+	struct channel_command *command;
+
+	if (size == 0)
+		return;
+	thread->out.size = 0;
+	if (size <= CHANNEL_REPLY_NEAR)
+		memcpy(thread->slot->data + systrap_data_take(thread, size), thread->out.near,
+			size);
+	command = systrap_command_defer(
+		thread, COMMAND_COPY_OUT, thread->out.lossy ? DEFERRED_LOSSY : size);
+	command->nr = thread->out.lossy;
+	command->args[0] = thread->out.addr;
+	command->args[1] = size;
+	command->args[2] = 0;
+}
+
+/* The stub looks at its cache line all the time: written at one go. */
+static void reply_out(struct systrap_thread *thread, struct channel_reply *reply)
+{
+	reply->out_addr = thread->out.addr;
+	reply->out_size = thread->out.size;
+	if (thread->out.size <= CHANNEL_REPLY_NEAR)
+		memcpy(reply->near, thread->out.near, thread->out.size);
+}
+
+void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_t rax)
 {
 	struct channel_reply *reply = &thread->slot->reply;
+	union channel_reply_head head = {
+		.seq = thread->seq,
+		.flags = flags,
+		.command_count = (uint8_t)thread->pending_commands,
+	};
 
 	thread->fresh = false;
-	reply->flags = flags;
-	reply->command_count = thread->pending_commands;
 	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
 	thread->since_tick = systrap.tick;
 	thread->replied_at = loop_monotonic_now();
-	__atomic_store_n(&reply->seq, thread->seq, __ATOMIC_RELEASE);
+	if (thread->out.size > 0) {
+		head.flags |= REPLY_OUT | (thread->out.lossy ? REPLY_LOSSY : 0);
+		reply_out(thread, reply);
+	}
+	reply->rax = rax;
+	__atomic_store_n(&reply->head.word, head.word, __ATOMIC_RELEASE);
 	/*
 	 * No fence: whether the stub sleeps we know from its doorbell, which either was received
 	 * (then it is answered now) or will be received later (then it is answered at once, since
@@ -144,17 +227,27 @@ struct channel_command *systrap_command_add(
 	return command;
 }
 
-int systrap_commands_run(struct systrap_thread *thread, uint32_t flags)
+void systrap_reply_clear(struct systrap_thread *thread)
+{
+	thread->pending_commands = 0;
+	thread->pending_data = 0;
+	thread->deferred_count = 0;
+	thread->windows_used = 0;
+	thread->out.size = 0;
+}
+
+int systrap_commands_run(struct systrap_thread *thread, uint8_t flags)
 {
 	int err;
 
 	if (thread->state == SYSTRAP_DEAD) {
-		thread->pending_commands = 0;
+		systrap_reply_clear(thread);
 		return -ESRCH;
 	}
+	sentry_assert(thread->out.size == 0);
 	sentry_assert(thread->state == SYSTRAP_STOPPED);
 	systrap_check_arm();
-	systrap_channel_reply(thread, flags);
+	systrap_channel_reply(thread, flags, 0);
 	err = systrap_wait_request(thread);
 	for (unsigned i = 0; i < thread->deferred_count && err == 0; i++) {
 		int64_t result = systrap_result(thread, i);
@@ -167,16 +260,17 @@ int systrap_commands_run(struct systrap_thread *thread, uint32_t flags)
 		else if (!thread->batch.error)
 			thread->batch.error = result < 0 && result >= -4095 ? (int)result : -EFAULT;
 	}
-	thread->pending_commands = 0;
-	thread->pending_data = 0;
-	thread->deferred_count = 0;
-	thread->windows_used = 0;
+	systrap_reply_clear(thread);
 	return err;
 }
 
 int64_t systrap_result(const struct systrap_thread *thread, unsigned index)
 {
-	return thread->snapshot.request.results[index];
+	const struct channel_request *request = &thread->snapshot.request;
+
+	if (index < CHANNEL_RESULTS_NEAR)
+		return request->results[index];
+	return request->more_results[index - CHANNEL_RESULTS_NEAR];
 }
 
 int systrap_host_call(
@@ -204,6 +298,7 @@ int systrap_flush(struct systrap_thread *thread)
 {
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
+	systrap_out_to_command(thread);
 	if (thread->pending_commands == 0)
 		return 0;
 	return systrap_commands_run(thread, 0);
@@ -213,6 +308,7 @@ int systrap_make_room(struct systrap_thread *thread, unsigned count, size_t size
 {
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
+	systrap_out_to_command(thread);
 	if (count <= CHANNEL_COMMANDS_MAX - thread->pending_commands &&
 		size <= CHANNEL_DATA_SIZE - thread->pending_data)
 		return 0;
@@ -229,6 +325,8 @@ struct channel_command *systrap_command_defer(
 
 bool systrap_deferred_matter(const struct systrap_thread *thread)
 {
+	if (thread->out.size > 0 && !thread->out.lossy)
+		return true;
 	for (unsigned i = 0; i < thread->deferred_count; i++) {
 		if (thread->deferred_results[i] != DEFERRED_LOSSY)
 			return true;

@@ -98,7 +98,7 @@ static void child_is_fresh(struct systrap_thread *child, uint64_t notification)
 {
 	child->notification = notification;
 	child->fresh = true;
-	child->seq = child->slot->request.seq = 1;
+	child->seq = child->slot->request.head.seq = 1;
 	child->head.regs_dirty = true; /* there are none yet */
 }
 

@@ -17,10 +17,9 @@
 
 /* Serves the first bytes of [src, src + size) from what travelled with the request. Returns how
  * many. */
-static size_t snapshot_read(
-	const struct systrap_thread *thread, void *dst, uint64_t src, size_t size)
+static size_t snapshot_read(struct systrap_thread *thread, void *dst, uint64_t src, size_t size)
 {
-	const struct systrap_snapshot *snapshot = &thread->snapshot;
+	struct systrap_snapshot *snapshot = &thread->snapshot;
 
 	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
 		const struct channel_prefetch *entry = &snapshot->request.prefetch[i];
@@ -30,7 +29,7 @@ static size_t snapshot_read(
 		if (src < entry->addr || skip >= entry->size)
 			continue;
 		count = min_of(size, (size_t)(entry->size - skip));
-		memcpy(dst, snapshot->data + entry->offset + skip, count);
+		memcpy(dst, systrap_prefetched(snapshot, entry) + skip, count);
 		return count;
 	}
 	return 0;
@@ -64,7 +63,7 @@ static void snapshot_write(
 
 		if (dst + size < dst || begin >= end)
 			continue;
-		memcpy(snapshot->data + entry->offset + (begin - entry->addr),
+		memcpy(systrap_prefetched(snapshot, entry) + (begin - entry->addr),
 			(const uint8_t *)src + (begin - dst), end - begin);
 	}
 }
@@ -180,6 +179,11 @@ static bool defer_copy_out(
 	struct channel_command *command;
 	uint32_t offset;
 
+	if (systrap_out_set(thread, dst, src, size, lossy)) {
+		snapshot_write(thread, dst, src, size);
+		return true;
+	}
+	systrap_out_to_command(thread);
 	if (size > CHANNEL_DATA_SIZE - thread->pending_data ||
 		thread->pending_commands >= CHANNEL_COMMANDS_MAX)
 		return false;

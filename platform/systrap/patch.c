@@ -349,10 +349,10 @@ static bool is_alone(const struct systrap_as *as)
 /* ---- patching ---- */
 
 /* The code that travelled with the call, or what of it may be looked at: [ret->addr, + size). */
-static bool take_window(const struct systrap_thread *thread, uint64_t next,
+static bool take_window(struct systrap_thread *thread, uint64_t next,
 	const struct platform_patch *patch, struct site_window *ret)
 {
-	const struct systrap_snapshot *snapshot = &thread->snapshot;
+	struct systrap_snapshot *snapshot = &thread->snapshot;
 	uint64_t first = max_of(next - SITE_BEFORE, patch->text.v);
 	uint64_t end = min_of(next + SITE_BEHIND, patch->text.v + patch->text_size);
 
@@ -370,7 +370,7 @@ static bool take_window(const struct systrap_thread *thread, uint64_t next,
 			continue;
 		ret->addr = from;
 		ret->size = (size_t)(to - from);
-		memcpy(ret->bytes, snapshot->data + entry->offset + (from - entry->addr),
+		memcpy(ret->bytes, systrap_prefetched(snapshot, entry) + (from - entry->addr),
 			ret->size);
 		memset(ret->taken, 0, sizeof(ret->taken));
 		return true;
@@ -555,7 +555,7 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 {
 	struct systrap_thread *thread = systrap_thread(head);
 	struct systrap_patches *patches = thread->as->patches;
-	uint64_t next = head->regs.rip;
+	uint64_t next = platform_regs(head)->rip;
 	struct site_window window;
 	struct patch_site *site;
 	enum site_verdict verdict;

@@ -393,8 +393,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 		condemn(as);
 		return;
 	}
-	thread->pending_commands = 0;
-	thread->deferred_count = 0;
+	systrap_reply_clear(thread);
 	if (thread->leader) {
 		/* A leader that exits stays as a zombie that cannot be told from a live thread: it
 		 * sleeps on instead. */
@@ -402,7 +401,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 		return;
 	}
 	(void)systrap_command_add(thread, COMMAND_EXIT);
-	systrap_channel_reply(thread, 0);
+	systrap_channel_reply(thread, 0, 0);
 	systrap_set_state(thread, SYSTRAP_LEAVING);
 	as->leaving_count++;
 	systrap_check_arm();

@@ -153,6 +153,7 @@ const struct platform_ops platform_systrap = {
 	.thread_clone = systrap_thread_clone,
 	.thread_release = systrap_thread_release,
 	.run = systrap_run,
+	.load_regs = systrap_load_regs,
 	.interrupt = systrap_interrupt,
 	.fpu_get = systrap_fpu_get,
 	.fpu_set = systrap_fpu_set,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "base/fiber.h"
@@ -63,9 +64,9 @@ enum systrap_state {
 
 /* What the last request carried, in our own memory: the only copy that anybody looks at. */
 struct systrap_snapshot {
-	struct channel_request request;
-	uint32_t prefetch_count; /* of request.prefetch, checked; offsets are into data */
-	uint8_t *data;		 /* CHANNEL_DATA_SIZE bytes, allocated when first needed */
+	struct channel_request request; /* as far as its kind goes; not regs */
+	uint32_t prefetch_count;	/* of request.prefetch, checked: offsets and sizes */
+	uint8_t *data;			/* CHANNEL_DATA_SIZE bytes, allocated when first needed */
 };
 
 /* A batch under way (batch.c). */
@@ -98,7 +99,14 @@ struct systrap_thread {
 	uint64_t since_tick;	    /* systrap.tick when the state was entered */
 	uint64_t kicked_tick;
 
-	/* Replies are put together here: delayed copy-outs wait for the resume. */
+	/* Replies are put together here: delayed copy-outs wait for the resume. The first one is
+	 * the reply's own output; when commands join it, it becomes one of them. */
+	struct {
+		uint64_t addr;
+		uint32_t size; /* 0: none; up to CHANNEL_REPLY_NEAR its bytes are in `near` */
+		bool lossy;
+		uint8_t near[CHANNEL_REPLY_NEAR];
+	} out;
 	unsigned pending_commands;
 	uint32_t pending_data;
 	unsigned deferred_count; /* of the first pending commands: delayed ones */
@@ -226,8 +234,17 @@ void systrap_check_arm(void);
 /* Reads a new request into the snapshot when there is one. 1 = yes, 0 = no, -EPROTO: nonsense, the
  * space was killed. */
 int systrap_channel_poll(struct systrap_thread *thread);
-/* Publishes the reply that lies in the slot, with @flags and the pending commands. */
-void systrap_channel_reply(struct systrap_thread *thread, uint32_t flags);
+/* Copies from shared memory: what lies there is looked at nowhere else. */
+static inline void systrap_take(void *dst, const void *shared, size_t size)
+{
+	memcpy(dst, shared, size);
+	__asm__ volatile("" ::: "memory");
+}
+/* The snapshot's bytes of a prefetched range. */
+uint8_t *systrap_prefetched(
+	struct systrap_snapshot *snapshot, const struct channel_prefetch *entry);
+/* Publishes a reply with @flags, the result and the pending commands or output. */
+void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_t rax);
 /* Sleeps until the next request. 0, or -ESRCH. */
 int systrap_wait_request(struct systrap_thread *thread);
 /*
@@ -238,7 +255,9 @@ struct channel_command *systrap_command_add(
 	struct systrap_thread *thread, enum channel_command_kind kind);
 /* Runs the pending commands with @flags and waits for the results (in the snapshot). 0 or -ESRCH.
  */
-int systrap_commands_run(struct systrap_thread *thread, uint32_t flags);
+int systrap_commands_run(struct systrap_thread *thread, uint8_t flags);
+/* Forgets what the reply under construction held. */
+void systrap_reply_clear(struct systrap_thread *thread);
 int64_t systrap_result(const struct systrap_thread *thread, unsigned index);
 /* One host call in the stub; @ret_result -4095..-1 for an error. 0 or -ESRCH. */
 int systrap_host_call(
@@ -258,6 +277,11 @@ struct channel_command *systrap_command_defer(
 	struct systrap_thread *thread, enum channel_command_kind kind, int64_t expected);
 /* Whether the result of a delayed command decides something. */
 bool systrap_deferred_matter(const struct systrap_thread *thread);
+/* Makes @src the reply's own output, when there is nothing else in it yet. */
+bool systrap_out_set(
+	struct systrap_thread *thread, uint64_t dst, const void *src, size_t size, bool lossy);
+/* Other commands are to join that: it becomes the first of them. */
+void systrap_out_to_command(struct systrap_thread *thread);
 /* Takes @size bytes of the data area for a delayed command: their offset. */
 uint32_t systrap_data_take(struct systrap_thread *thread, size_t size);
 /* Makes sure that the thread sleeps in its doorbell, so that a descriptor can be put into it. 0 or
@@ -349,6 +373,7 @@ int systrap_thread_clone(struct platform_thread *parent, const struct platform_c
 	struct platform_thread **ret_thread);
 void systrap_thread_release(struct platform_thread *thread);
 void systrap_run(struct platform_thread *thread, struct platform_event *ret_event);
+void systrap_load_regs(struct platform_thread *thread);
 void systrap_interrupt(struct platform_thread *thread);
 void systrap_usage_init(void);
 void systrap_usage_fini(void);

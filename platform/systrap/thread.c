@@ -25,61 +25,81 @@ _Static_assert(offsetof(struct guest_regs, gs_base) == offsetof(struct channel_r
 
 _Static_assert(STUB_KICK_SIGNAL == PLATFORM_KICK_SIGNAL, "the Sentry's filter allows this one");
 
-static void take_event(struct systrap_thread *thread, struct platform_event *event)
+static void take_regs(struct systrap_thread *thread)
+{
+	systrap_take(&thread->head.regs, &thread->slot->request.regs, sizeof(thread->head.regs));
+	thread->head.regs_lazy = false;
+}
+
+void systrap_load_regs(struct platform_thread *head)
+{
+	const uint64_t rax = head->regs.rax, orig_rax = head->regs.orig_rax;
+
+	take_regs(systrap_thread(head));
+	head->regs.rax = rax;
+	head->regs.orig_rax = orig_rax;
+}
+
+/* What most calls ask for is in the request's first cache line. */
+static void take_call(struct systrap_thread *thread, struct platform_event *event)
 {
 	const struct channel_request *request = &thread->snapshot.request;
-	struct guest_regs *regs = &thread->head.regs;
 
-	memcpy(regs, &request->regs, sizeof(*regs));
-	thread->head.regs_dirty = false;
-	thread->head.answer_lasts = false;
-	thread->pending_fault = false;
-	switch (request->kind) {
-	case REQUEST_SYSCALL:
-		regs->orig_rax = (uint32_t)regs->orig_rax;
-		event->kind = PLATFORM_SYSCALL;
-		event->syscall.nr = regs->orig_rax;
-		event->syscall.args[0] = regs->rdi;
-		event->syscall.args[1] = regs->rsi;
-		event->syscall.args[2] = regs->rdx;
-		event->syscall.args[3] = regs->r10;
-		event->syscall.args[4] = regs->r8;
-		event->syscall.args[5] = regs->r9;
-		event->syscall.interrupted = request->flags & REQUEST_FLAG_INTERRUPTED;
-		event->syscall.site =
-			systrap.config.patch_sites && (request->flags & REQUEST_FLAG_SITE);
-		break;
-	case REQUEST_FAULT:
-		regs->orig_rax = UINT64_MAX;
-		event->kind = PLATFORM_FAULT;
-		event->fault.signo = request->fault.signo;
-		event->fault.code = request->fault.code;
-		event->fault.addr = request->fault.addr;
-		event->fault.trapno = request->fault.trapno;
-		event->fault.error_code = request->fault.error_code;
-		/* The kernel makes a signal of it: only the five that the stub handles. */
-		switch (event->fault.signo) {
-		case SIGSEGV:
-		case SIGBUS:
-		case SIGFPE:
-		case SIGILL:
-		case SIGTRAP:
-			break;
-		default:
-			event->fault.signo = SIGSEGV;
-		}
+	event->kind = PLATFORM_SYSCALL;
+	event->syscall.nr = request->nr;
+	memcpy(event->syscall.args, request->args, sizeof(event->syscall.args));
+	event->syscall.interrupted = request->head.flags & REQUEST_FLAG_INTERRUPTED;
+	event->syscall.site =
+		systrap.config.patch_sites && (request->head.flags & REQUEST_FLAG_SITE);
+	thread->head.regs.rax = request->nr;
+	thread->head.regs.orig_rax = request->nr;
+}
+
+static void take_fault(struct systrap_thread *thread, struct platform_event *event)
+{
+	const struct channel_request *request = &thread->snapshot.request;
+
+	event->kind = PLATFORM_FAULT;
+	event->fault.signo = request->fault.signo;
+	event->fault.code = request->fault.code;
+	event->fault.addr = request->fault.addr;
+	event->fault.trapno = request->fault.trapno;
+	event->fault.error_code = request->fault.error_code;
+	/* The kernel makes a signal of it: only the five that the stub handles. */
+	switch (event->fault.signo) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+	case SIGTRAP:
 		break;
 	default:
-		regs->orig_rax = UINT64_MAX;
-		event->kind = PLATFORM_INTERRUPTED;
-		break;
+		event->fault.signo = SIGSEGV;
 	}
+}
+
+static void take_event(struct systrap_thread *thread, struct platform_event *event)
+{
+	thread->head.regs_dirty = false;
+	thread->head.regs_lazy = true;
+	thread->head.answer_lasts = false;
+	thread->pending_fault = false;
+	if (thread->snapshot.request.head.kind == REQUEST_SYSCALL) {
+		take_call(thread, event);
+		return;
+	}
+	take_regs(thread);
+	thread->head.regs.orig_rax = UINT64_MAX;
+	if (thread->snapshot.request.head.kind == REQUEST_FAULT)
+		take_fault(thread, event);
+	else
+		event->kind = PLATFORM_INTERRUPTED;
 }
 
 static void resume(struct systrap_thread *thread)
 {
 	struct channel_reply *reply = &thread->slot->reply;
-	uint32_t flags = REPLY_RESUME;
+	uint8_t flags = REPLY_RESUME;
 
 	if (thread->head.regs_dirty) {
 		/* A delayed copy-out that fails decides the result, so it must not be decided in
@@ -88,13 +108,13 @@ static void resume(struct systrap_thread *thread)
 			return;
 		if (thread->pending_fault)
 			thread->head.regs.rax = (uint64_t)-EFAULT;
-		memcpy(&reply->regs, &thread->head.regs, sizeof(reply->regs));
+		memcpy(&reply->regs, platform_regs(&thread->head), sizeof(reply->regs));
 		flags |= REPLY_REGS;
 	}
 	if (thread->head.answer_lasts)
 		flags |= REPLY_LASTS;
-	reply->rax = thread->pending_fault ? (uint64_t)-EFAULT : thread->head.regs.rax;
-	systrap_channel_reply(thread, flags);
+	systrap_channel_reply(
+		thread, flags, thread->pending_fault ? (uint64_t)-EFAULT : thread->head.regs.rax);
 }
 
 static void run_once(struct systrap_thread *thread, struct platform_event *ret_event)
@@ -109,10 +129,7 @@ static void run_once(struct systrap_thread *thread, struct platform_event *ret_e
 		ret_event->exited.host_status = thread->as->wait_status;
 		return;
 	}
-	thread->pending_commands = 0;
-	thread->pending_data = 0;
-	thread->deferred_count = 0;
-	thread->windows_used = 0;
+	systrap_reply_clear(thread);
 	take_event(thread, ret_event);
 }
 
@@ -250,7 +267,7 @@ ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capaci
 		return -ESRCH;
 	at_hand = fpu_at_hand(thread);
 	if (at_hand && at_hand->size <= capacity) {
-		memcpy(image, thread->snapshot.data + at_hand->offset, at_hand->size);
+		memcpy(image, systrap_prefetched(&thread->snapshot, at_hand), at_hand->size);
 		return (ssize_t)at_hand->size;
 	}
 	err = systrap_make_room(thread, 1, capacity);

@@ -353,7 +353,7 @@ static int64_t set_base(struct task *t, uint64_t *base, uint64_t addr)
 
 int64_t sys_arch_prctl(struct task *t, int code, uint64_t addr)
 {
-	struct guest_regs *regs = &t->thread->regs;
+	struct guest_regs *regs = platform_regs(t->thread);
 	uint64_t components;
 
 	switch (code) {

@@ -115,7 +115,7 @@ int64_t sys_rt_sigreturn(struct task *task)
 
 int64_t sys_sigaltstack(struct task *task, gaddr_t ss, gaddr_t old_ss)
 {
-	uint64_t sp = task->thread->regs.rsp;
+	uint64_t sp = platform_regs(task->thread)->rsp;
 	struct lx_stack new, old = task->sigaltstack;
 	int r;
 

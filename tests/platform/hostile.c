@@ -101,6 +101,7 @@ static void run(struct platform_thread *t, struct platform_event *event)
 	do {
 		platform->run(t, event);
 	} while (event->kind == PLATFORM_INTERRUPTED);
+	(void)platform_regs(t);
 }
 
 /* ---- the innocent neighbour ---- */

@@ -72,6 +72,7 @@ void run(struct platform_thread *thread, struct platform_event *event)
 	do {
 		platform->run(thread, event);
 	} while (event->kind == PLATFORM_INTERRUPTED);
+	(void)platform_regs(thread);
 }
 
 void sleep_ns(uint64_t ns)

@@ -140,7 +140,7 @@ void test_interrupt_storm(void)
 		platform->run(t, &event);
 		if (event.kind == PLATFORM_SYSCALL) {
 			CHECK_EQ(event.syscall.nr, 1000 + calls);
-			CHECK_EQ(t->regs.rbx, (uint64_t)calls * 3);
+			CHECK_EQ(platform_regs(t)->rbx, (uint64_t)calls * 3);
 			calls++;
 			t->regs.rax = 3;
 			if (calls % 8 == 0)

@@ -74,15 +74,17 @@ static bool wants_frame(uint32_t nr)
 
 void stub_fast_call(struct stub_thread *self)
 {
-	struct stub_post what = {
-		.kind = REQUEST_SYSCALL, .flags = (uint8_t)self->begun, .may_spin = true};
 	uint32_t nr = (uint32_t)self->rax;
+	struct stub_post what = {.kind = REQUEST_SYSCALL,
+		.flags = (uint8_t)self->begun,
+		.may_spin = true,
+		.nr = nr,
+		.args = self->args};
 
 	complete_regs(self);
 	if (wants_frame(nr))
 		stub_upgrade(self, UPGRADE_CALL);
-	self->slot->request.regs.nr = nr;
-	what.prefetch_count = stub_prefetch(self->slot, nr, self->args, 0);
+	what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, self->args, 0);
 	stub_post(self, &what);
 	self->rax = (uint64_t)stub_serve_fast(self);
 }

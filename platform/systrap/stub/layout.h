@@ -92,11 +92,14 @@ enum channel_request_kind {
 	REQUEST_DONE, /* the commands of the last reply were executed: results */
 };
 
-/* Guest bytes that travel with a request. */
+/*
+ * Guest bytes that travel with a request. An offset below CHANNEL_DATA_SIZE is one in the data
+ * area; from there on it is one in the request's `near` bytes.
+ */
 struct channel_prefetch {
 	uint64_t addr; /* in the guest */
 	uint32_t size;
-	uint32_t offset; /* in the data area */
+	uint32_t offset;
 };
 
 /* As struct guest_regs of platform.h (asserted there), without orig_rax: that is `nr`. */
@@ -109,26 +112,49 @@ struct channel_regs {
 
 #define REQUEST_FLAG_INTERRUPTED 1u /* SYSCALL: begun by the stub, ended by a kick */
 #define REQUEST_FLAG_SITE	 2u /* SYSCALL: trapped so often that its site is worth a patch */
+#define REQUEST_FLAG_OUT_FAULT	 4u /* DONE: the reply's `out` could not be copied as a whole */
 
-/* Written by the stub, in any order, before it stores seq. */
+/* One word: it is stored, last and with release, and loaded as a whole. */
+union channel_request_head {
+	struct {
+		uint32_t seq; /* one more than the request before */
+		uint8_t kind, flags;
+		uint8_t prefetch_count, result_count;
+	};
+	uint64_t word;
+};
+
+/* The results of a DONE that fit into its first cache line. */
+#define CHANNEL_RESULTS_NEAR 6u
+/* Bytes behind the first cache line, where small inputs travel. */
+#define CHANNEL_REQUEST_NEAR 1472u
+
+/* Written by the stub, in any order, before it stores the head. */
 struct channel_request {
-	uint32_t seq; /* stored last, with release; one more than the request before */
-	uint16_t kind;
-	uint16_t flags;
-	uint32_t prefetch_count;
-	uint32_t result_count;
-	uint32_t cpu;	   /* where the stub ran, a hint */
-	uint32_t sleeping; /* in a futex wait that the stub began itself, a hint */
-	/* The watcher reads the line above over and over: it is written once for each request. By
-	 * padding, since the Sentry's copies of this struct lie anywhere. */
-	uint64_t unused[5];
+	/* A cache line that is all that a call without inputs needs. The Sentry watches it, so it
+	 * is written once for each request, at one go. */
+	union channel_request_head head;
+	uint32_t nr;  /* SYSCALL */
+	uint32_t cpu; /* where the stub ran lately, a hint */
+	union {
+		uint64_t args[6];		       /* SYSCALL */
+		int64_t results[CHANNEL_RESULTS_NEAR]; /* DONE: of the first commands */
+	};
+	/* The prefetch entries, and behind those that are in use the bytes that lie near. */
+	union {
+		struct channel_prefetch prefetch[CHANNEL_PREFETCH_MAX];
+		uint8_t near[CHANNEL_REQUEST_NEAR];
+	};
+	/* Not for DONE. The Sentry reads them only when it needs them: what a call leaves unread
+	 * stays in the stub's cache. */
 	struct channel_regs regs;
 	struct {
 		int32_t signo, code;
 		uint64_t addr, trapno, error_code;
 	} fault;
-	struct channel_prefetch prefetch[CHANNEL_PREFETCH_MAX];
-	int64_t results[CHANNEL_COMMANDS_MAX];
+	int64_t more_results[CHANNEL_COMMANDS_MAX - CHANNEL_RESULTS_NEAR];
+	/* Any time: in a futex wait that the stub began itself, a hint. */
+	uint32_t sleeping __attribute__((aligned(64)));
 };
 
 enum channel_command_kind {
@@ -159,25 +185,48 @@ struct channel_command {
 	int64_t timespec[2];
 };
 
-#define REPLY_RESUME                                                                               \
-	1u /* after the commands (which are delayed copy-outs) back to the guest; else post        \
-	      results */
-#define REPLY_REGS     2u /* load all registers from `regs`, not only rax */
-#define REPLY_DOORBELL 4u /* post the results, then ring without spinning */
-#define REPLY_LASTS    8u /* with RESUME: a name's answer that may be given again */
+#define REPLY_RESUME   1u  /* after `out` or the commands back to the guest; else post results */
+#define REPLY_REGS     2u  /* load all registers from `regs`, not only rax */
+#define REPLY_DOORBELL 4u  /* post the results, then ring without spinning */
+#define REPLY_LASTS    8u  /* with RESUME: a name's answer that may be given again */
+#define REPLY_OUT      16u /* copy `out` to the guest: a fault makes the result -EFAULT... */
+#define REPLY_LOSSY    32u /* ... or does not matter */
 
-/* Written by the Sentry, before it stores seq, except for the three words that say otherwise. */
+/* One word: it is stored, last and with release, and loaded as a whole. */
+union channel_reply_head {
+	struct {
+		uint32_t seq; /* the request's */
+		uint8_t flags;
+		uint8_t command_count; /* 0 with REPLY_OUT */
+		uint16_t unused;
+	};
+	uint64_t word;
+};
+
+/* Output bytes that travel in the reply's own cache lines. */
+#define CHANNEL_REPLY_NEAR 1248u
+
+/* Written by the Sentry, before it stores the head, except for the words that say otherwise. */
 struct channel_reply {
-	uint32_t seq; /* stored last, with release: the request's number */
-	uint32_t flags;
+	/* A cache line that is all that a call with a small output needs. */
+	union channel_reply_head head;
 	uint64_t rax;
-	uint32_t command_count;
-	uint32_t polled;    /* any time: the Sentry watches this slot, so spinning pays */
+	/* Bytes for the guest: from `near` when they fit there, else from the begin of the data
+	 * area. */
+	uint64_t out_addr;
+	uint32_t out_size;
+	uint32_t unused;
+	union {
+		uint8_t near[CHANNEL_REPLY_NEAR];
+		struct channel_command commands[CHANNEL_COMMANDS_MAX];
+	};
+	struct channel_regs regs;
+	/* Of these the stub has a copy in its cache most of the time. */
+	uint32_t polled /* any time: the Sentry watches this slot, so spinning pays */
+		__attribute__((aligned(64)));
 	uint32_t interrupt; /* any time: do not enter guest code or a futex wait, post a request
 			       instead */
 	uint64_t spin_tsc;  /* how long to spin for a reply, in time-stamp counter ticks */
-	struct channel_regs regs;
-	struct channel_command commands[CHANNEL_COMMANDS_MAX];
 };
 
 struct channel_slot {
@@ -190,7 +239,8 @@ struct channel_slot {
 };
 
 _Static_assert(sizeof(struct channel_request) <= 4096, "one page");
-_Static_assert(offsetof(struct channel_request, regs) == 64, "a cache line of its own");
+_Static_assert(offsetof(struct channel_request, near) == 64, "a cache line of its own");
+_Static_assert(offsetof(struct channel_reply, near) == 32, "half a cache line");
 _Static_assert(sizeof(struct channel_reply) <= 2048, "half a page");
 _Static_assert(sizeof(struct platform_inguest) <= 1024, "in the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");

@@ -124,19 +124,16 @@ bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 void stub_name_keep(struct stub_thread *self, int64_t result)
 {
 	const struct channel_reply *reply = &self->slot->reply;
-	const struct channel_command *command = &reply->commands[0];
 	struct stub_name *entry = self->asked;
 
 	self->asked = 0;
 	if (!entry)
 		return;
 	if (result == 0 && entry->what < ASK_ACCESS) {
-		if (reply->command_count != 1 || command->kind != COMMAND_COPY_OUT ||
-			command->args[1] != sizeof(entry->stat))
+		if (!(reply->head.flags & REPLY_OUT) || reply->out_size != sizeof(entry->stat))
 			return;
 		for (uint32_t i = 0; i < sizeof(entry->stat) / 8; i++)
-			entry->stat[i] =
-				((const uint64_t *)(self->slot->data + command->args[2]))[i];
+			entry->stat[i] = ((const uint64_t *)reply->near)[i];
 	}
 	entry->result = result;
 	entry->epoch = self->asked_epoch;

@@ -24,7 +24,7 @@
 #define SLOT_RBP       (SLOT_REGS + 32)
 #define SLOT_RBX       (SLOT_REGS + 40)
 #define SLOT_FS_BASE   (SLOT_REGS + 152)
-#define SLOT_REGS      64
-#define SLOT_INTERRUPT (4096 + 24)
+#define SLOT_REGS      1536
+#define SLOT_INTERRUPT (4096 + 1988)
 
 #endif

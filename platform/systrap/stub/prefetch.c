@@ -7,18 +7,30 @@
 
 struct room {
 	struct channel_slot *slot;
-	uint32_t used;	/* bytes of the data area */
+	uint32_t used; /* bytes of the data area */
+	uint32_t
+		near; /* bytes of request.near, those of the entries included; all: do not use it */
 	uint32_t count; /* entries of request.prefetch */
 };
 
-static void add(struct room *room, uint64_t addr, uint64_t size)
+static void add(struct room *room, uint64_t addr, uint64_t size, uint32_t offset)
 {
-	struct channel_prefetch *entry = &room->slot->request.prefetch[room->count];
+	struct channel_prefetch *entry = &room->slot->request.prefetch[room->count++];
 
 	entry->addr = addr;
 	entry->size = (uint32_t)size;
-	entry->offset = room->used;
-	room->count++;
+	entry->offset = offset;
+}
+
+static void add_near(struct room *room, uint64_t addr, uint64_t size)
+{
+	add(room, addr, size, CHANNEL_DATA_SIZE + room->near);
+	room->near += (uint32_t)(size + 15) & ~15u;
+}
+
+static void add_data(struct room *room, uint64_t addr, uint64_t size)
+{
+	add(room, addr, size, room->used);
 	room->used += (uint32_t)(size + 15) & ~15u;
 }
 
@@ -30,22 +42,47 @@ static void add_bytes(struct room *room, uint64_t addr, uint64_t size)
 		size = space;
 	if (!addr || size == 0 || room->count >= CHANNEL_PREFETCH_MAX)
 		return;
+	if (size <= CHANNEL_REQUEST_NEAR - room->near) {
+		size -= stub_copy(room->slot->request.near + room->near, (const void *)addr, size);
+		if (size > 0)
+			add_near(room, addr, size);
+		return;
+	}
 	size -= stub_copy(room->slot->data + room->used, (const void *)addr, size);
 	if (size > 0)
-		add(room, addr, size);
+		add_data(room, addr, size);
 }
 
 static void add_string(struct room *room, uint64_t addr)
 {
-	int64_t size;
+	uint32_t space = CHANNEL_REQUEST_NEAR - room->near;
+	int64_t size = -1;
 
-	if (!addr || room->count >= CHANNEL_PREFETCH_MAX ||
-		CHANNEL_DATA_SIZE - room->used < STRING_MAX)
+	if (!addr || room->count >= CHANNEL_PREFETCH_MAX)
+		return;
+	if (space > 0)
+		size = stub_copy_string(
+			(char *)room->slot->request.near + room->near, (const char *)addr, space);
+	if (size > 0) {
+		add_near(room, addr, (uint64_t)size);
+		return;
+	}
+	if (CHANNEL_DATA_SIZE - room->used < STRING_MAX)
 		return;
 	size = stub_copy_string(
 		(char *)room->slot->data + room->used, (const char *)addr, STRING_MAX);
 	if (size > 0)
-		add(room, addr, (uint64_t)size);
+		add_data(room, addr, (uint64_t)size);
+}
+
+/* The last entry's bytes, where they were copied to. */
+static const void *last_bytes(const struct room *room)
+{
+	uint32_t offset = room->slot->request.prefetch[room->count - 1].offset;
+
+	if (offset >= CHANNEL_DATA_SIZE)
+		return room->slot->request.near + (offset - CHANNEL_DATA_SIZE);
+	return room->slot->data + offset;
 }
 
 /* The vectors, then as much of what they name as fits. They were copied first, so both come from
@@ -54,7 +91,7 @@ static void add_iovec(struct room *room, uint64_t addr, uint64_t count)
 {
 	const struct {
 		uint64_t base, size;
-	} *vector = (const void *)(room->slot->data + room->used);
+	} * vector;
 	uint32_t before = room->count;
 
 	if (count > 1024)
@@ -63,8 +100,21 @@ static void add_iovec(struct room *room, uint64_t addr, uint64_t count)
 	if (room->count == before ||
 		room->slot->request.prefetch[before].size != count * sizeof(*vector))
 		return;
+	vector = last_bytes(room);
 	for (uint64_t i = 0; i < count && room->count < CHANNEL_PREFETCH_MAX; i++)
 		add_bytes(room, vector[i].base, vector[i].size);
+}
+
+/* Small inputs lie behind the entries that a call may have. */
+static uint32_t near_begin(const struct marshal_entry *entry, const struct marshal_entry *end)
+{
+	uint32_t count = 0;
+
+	for (; entry < end; entry++)
+		count += entry->kind == MARSHAL_IOVEC_IN ? CHANNEL_PREFETCH_MAX : 1;
+	if (count > CHANNEL_PREFETCH_MAX)
+		count = CHANNEL_PREFETCH_MAX;
+	return count * (uint32_t)sizeof(struct channel_prefetch);
 }
 
 /* The address tells the Sentry what it is: nothing of the guest's lies there. */
@@ -78,7 +128,7 @@ static void add_fpu(struct room *room, const struct stub_sigcontext *mc)
 
 uint32_t stub_prefetch_fpu(struct channel_slot *slot, const struct stub_sigcontext *mc)
 {
-	struct room room = {.slot = slot};
+	struct room room = {.slot = slot, .near = CHANNEL_REQUEST_NEAR};
 
 	add_fpu(&room, mc);
 	return room.count;
@@ -108,7 +158,7 @@ static void add_sigframe(struct room *room, uint64_t addr)
 uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t args[6],
 	const struct stub_sigcontext *mc)
 {
-	struct room room = {.slot = slot};
+	struct room room = {.slot = slot, .near = CHANNEL_REQUEST_NEAR};
 	const struct marshal_entry *entry, *end;
 
 	if (nr >= LX_NR_COUNT)
@@ -122,6 +172,9 @@ uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t ar
 		add_bytes(&room, slot->inguest.robust_list, ROBUST_LIST_SIZE);
 	entry = &marshal_entries[marshal_rows[nr].first];
 	end = entry + marshal_rows[nr].count;
+	/* Not for a trapped call, to which more entries may be added. */
+	if (!mc)
+		room.near = near_begin(entry, end);
 	for (; entry < end; entry++) {
 		uint64_t addr = args[entry->arg], count = args[entry->len_arg];
 

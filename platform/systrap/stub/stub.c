@@ -145,39 +145,62 @@ static inline void ring(uint64_t token, uint64_t what)
 	stub_call3(STUB_DOORBELL_NR, token, what, 0);
 }
 
+/* Rounds of spinning between two looks at the clock. */
+#define SPIN_ROUNDS 8u
+
 /*
- * The full fence stands between "request published" and "does the Sentry watch?"; the Sentry has
- * its own between "I no longer watch" and its last look (docs/channel.md, Dekker).
- *
- * Never inlined: what it does to the line that the Sentry watches stays together.
+ * No fence stands between the store of the head and the loads of `polled`: the loop looks again and
+ * again, so it sees sooner or later that the Sentry does not watch, and rings; that is a message
+ * (docs/channel.md).
  */
+static void await_reply(struct stub_thread *self, uint32_t seq, bool may_spin)
+{
+	const struct channel_reply *reply = &self->slot->reply;
+	uint64_t start = 0;
+
+	for (uint32_t round = 1;; round++) {
+		if (__atomic_load_n(&reply->head.seq, __ATOMIC_ACQUIRE) == seq)
+			return;
+		if (!may_spin || !__atomic_load_n(&reply->polled, __ATOMIC_RELAXED)) {
+			/* EINTR, a late or a spurious answer: the loop looks again. */
+			ring(0, 0);
+			continue;
+		}
+		__builtin_ia32_pause();
+		if (round % SPIN_ROUNDS == 0) {
+			uint64_t now = read_tsc(&self->cpu);
+
+			if (start == 0)
+				start = now;
+			may_spin = now - start < reply->spin_tsc;
+		}
+	}
+}
+
+/* Never inlined: what it does to the line that the Sentry watches stays together. */
 __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct stub_post *what)
 {
-	struct channel_slot *slot = self->slot;
-	bool may_spin = what->may_spin;
-	uint32_t seq = ++self->seq, cpu;
-	uint64_t start = read_tsc(&cpu);
+	struct channel_request *request = &self->slot->request;
+	union channel_request_head head = {.seq = ++self->seq,
+		.kind = what->kind,
+		.flags = what->flags,
+		.prefetch_count = what->prefetch_count,
+		.result_count = what->result_count};
 
-	slot->request.kind = what->kind;
-	slot->request.flags = what->flags;
-	slot->request.prefetch_count = what->prefetch_count;
-	slot->request.result_count = what->result_count;
-	slot->request.cpu = cpu;
-	__atomic_store_n(&slot->request.seq, seq, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (;;) {
-		if (__atomic_load_n(&slot->reply.seq, __ATOMIC_ACQUIRE) == seq)
-			return;
-		if (may_spin && __atomic_load_n(&slot->reply.polled, __ATOMIC_RELAXED)) {
-			if (read_tsc(&cpu) - start < slot->reply.spin_tsc) {
-				__builtin_ia32_pause();
-				continue;
-			}
-			may_spin = false;
-		}
-		/* EINTR, a late or a spurious answer: the loop looks again. */
-		ring(0, 0);
+	request->nr = what->nr;
+	request->cpu = self->cpu;
+	if (what->args) {
+		for (unsigned i = 0; i < 6; i++)
+			request->args[i] = what->args[i];
 	}
+	for (unsigned i = 0; i < what->result_count; i++) {
+		if (i < CHANNEL_RESULTS_NEAR)
+			request->results[i] = what->results[i];
+		else
+			request->more_results[i - CHANNEL_RESULTS_NEAR] = what->results[i];
+	}
+	__atomic_store_n(&request->head.word, head.word, __ATOMIC_RELEASE);
+	await_reply(self, head.seq, what->may_spin);
 }
 
 /* A request that a signal is likely to follow: the FPU's state, which its frame will hold, goes
@@ -187,7 +210,7 @@ static void post_with_fpu(
 {
 	stub_post(self, &(struct stub_post){.kind = kind,
 				.may_spin = true,
-				.prefetch_count = stub_prefetch_fpu(self->slot, &uc->mc)});
+				.prefetch_count = (uint8_t)stub_prefetch_fpu(self->slot, &uc->mc)});
 }
 
 /* ---- commands ---- */
@@ -411,40 +434,53 @@ static int64_t execute(
 	}
 }
 
-/* Executes the commands of a reply. True: back to the guest; *ret_rax is set unless all registers
+/* The reply's own output. False: a fault that matters. */
+static bool copy_out(struct channel_slot *slot, uint8_t flags)
+{
+	const struct channel_reply *reply = &slot->reply;
+	const uint8_t *from = reply->out_size <= CHANNEL_REPLY_NEAR ? reply->near : slot->data;
+
+	return stub_copy((void *)reply->out_addr, from, reply->out_size) == 0 ||
+	       (flags & REPLY_LOSSY);
+}
+
+/* Executes what a reply says. True: back to the guest; *ret_rax is the result unless all registers
  * are to be loaded. */
 static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *ret_rax)
 {
 	struct channel_slot *slot = self->slot;
 	struct channel_reply *reply = &slot->reply;
-	uint32_t flags = reply->flags, count = reply->command_count;
+	const union channel_reply_head head = {.word = reply->head.word};
+	int64_t results[CHANNEL_COMMANDS_MAX], rax = 0;
 	bool faulted = false, ended = false;
-	int64_t rax = 0;
 
-	if (count > CHANNEL_COMMANDS_MAX)
+	if (head.flags & REPLY_OUT)
+		faulted = !copy_out(slot, head.flags);
+	if (head.command_count > CHANNEL_COMMANDS_MAX)
 		stub_die();
-	for (uint32_t i = 0; i < count; i++) {
-		int64_t result = execute(self, &reply->commands[i], uc);
+	for (uint32_t i = 0; i < head.command_count; i++) {
+		struct channel_command *command = &reply->commands[i];
 
-		slot->request.results[i] = result;
-		if (reply->commands[i].kind == COMMAND_COPY_OUT && !reply->commands[i].nr &&
-			result != (int64_t)reply->commands[i].args[1])
+		results[i] = execute(self, command, uc);
+		if (command->kind == COMMAND_COPY_OUT && !command->nr &&
+			results[i] != (int64_t)command->args[1])
 			faulted = true;
-		if (reply->commands[i].kind == COMMAND_COPY_WINDOW && !ended &&
-			result != (int64_t)reply->commands[i].args[1]) {
-			rax = short_read(&reply->commands[i], result);
+		if (command->kind == COMMAND_COPY_WINDOW && !ended &&
+			results[i] != (int64_t)command->args[1]) {
+			rax = short_read(command, results[i]);
 			ended = true;
 		}
 	}
-	if (flags & REPLY_RESUME) {
+	if (head.flags & REPLY_RESUME) {
 		*ret_rax = faulted ? (uint64_t)-14 : ended ? (uint64_t)rax : reply->rax;
-		if ((flags & REPLY_LASTS) && !faulted)
+		if ((head.flags & REPLY_LASTS) && !faulted)
 			stub_name_keep(self, (int64_t)reply->rax);
 		return true;
 	}
 	stub_post(self, &(struct stub_post){.kind = REQUEST_DONE,
-				.may_spin = !(flags & REPLY_DOORBELL),
-				.result_count = count});
+				.may_spin = !(head.flags & REPLY_DOORBELL),
+				.result_count = head.command_count,
+				.results = results});
 	return false;
 }
 
@@ -454,7 +490,7 @@ void stub_serve(struct stub_thread *self, struct stub_ucontext *uc)
 
 	while (!obey(self, uc, &rax))
 		;
-	if (self->slot->reply.flags & REPLY_REGS) {
+	if (self->slot->reply.head.flags & REPLY_REGS) {
 		stub_load_regs(&uc->mc, &self->slot->reply.regs);
 		load_bases(self, &self->slot->reply.regs);
 	} else {
@@ -466,9 +502,9 @@ void stub_serve(struct stub_thread *self, struct stub_ucontext *uc)
 /* Commands that read or write the signal frame. */
 static bool needs_frame(const struct channel_reply *reply)
 {
-	if (reply->flags & REPLY_REGS)
+	if (reply->head.flags & REPLY_REGS)
 		return true;
-	for (uint32_t i = 0; i < reply->command_count && i < CHANNEL_COMMANDS_MAX; i++) {
+	for (uint32_t i = 0; i < reply->head.command_count && i < CHANNEL_COMMANDS_MAX; i++) {
 		switch (reply->commands[i].kind) {
 		case COMMAND_FORK:
 		case COMMAND_THREAD:
@@ -581,7 +617,7 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 {
 	const struct stub_sigcontext *mc = &uc->mc;
 	const uint64_t args[6] = {mc->rdi, mc->rsi, mc->rdx, mc->r10, mc->r8, mc->r9};
-	struct stub_post what = {.kind = REQUEST_SYSCALL, .may_spin = true};
+	struct stub_post what = {.kind = REQUEST_SYSCALL, .may_spin = true, .nr = nr, .args = args};
 	int64_t result = 0;
 	bool hot;
 
@@ -595,10 +631,11 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	if (result == STUB_INTERRUPTED)
 		what.flags = REQUEST_FLAG_INTERRUPTED;
 	save_regs(&self->slot->request.regs, mc, nr);
-	what.prefetch_count = stub_prefetch(self->slot, nr, args, mc);
+	what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, args, mc);
 	if (hot) {
 		what.flags |= REQUEST_FLAG_SITE;
-		what.prefetch_count = stub_prefetch_site(self->slot, what.prefetch_count, mc->rip);
+		what.prefetch_count =
+			(uint8_t)stub_prefetch_site(self->slot, what.prefetch_count, mc->rip);
 	}
 	stub_post(self, &what);
 	stub_serve(self, uc);

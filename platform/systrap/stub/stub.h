@@ -35,6 +35,7 @@ struct stub_thread {
 	enum stub_upgrade upgrade;
 	uint32_t begun; /* REQUEST_FLAG_INTERRUPTED or 0 */
 	uint64_t args[6];
+	uint32_t cpu;		  /* where it ran lately */
 	uint64_t token;		  /* what a new thread presents */
 	uint64_t vdso_rsp;	  /* while it is in the vDSO for the stub: where to go on; else 0 */
 	uint64_t vdso_useless;	  /* the vDSO makes calls instead: not to be asked again */
@@ -158,7 +159,10 @@ struct stub_post {
 	uint8_t kind; /* enum channel_request_kind */
 	uint8_t flags;
 	bool may_spin;
-	uint32_t prefetch_count, result_count;
+	uint8_t prefetch_count, result_count;
+	uint32_t nr;
+	const uint64_t *args; /* six of a SYSCALL */
+	const int64_t *results;
 };
 
 /* Publishes the request that lies in the slot and waits for its reply. */
