@@ -84,7 +84,7 @@ static uint32_t judge(const struct task *task, const struct seccomp_filter **ret
 	const struct lx_seccomp_data data = {
 		.nr = (int32_t)task->event.syscall.nr,
 		.arch = LX_AUDIT_ARCH_X86_64,
-		.instruction_pointer = task->thread->regs.rip,
+		.instruction_pointer = platform_regs(task->thread)->rip,
 		.args = {args[0], args[1], args[2], args[3], args[4], args[5]},
 	};
 	uint32_t strictest = LX_SECCOMP_RET_ALLOW;
@@ -129,7 +129,7 @@ static void trap(struct task *task, uint32_t data)
 		.signo = LX_SIGSYS,
 		.error = (int32_t)data,
 		.code = LX_SYS_SECCOMP,
-		.sys = {.call_addr = task->thread->regs.rip,
+		.sys = {.call_addr = platform_regs(task->thread)->rip,
 			.syscall = (int32_t)task->event.syscall.nr,
 			.arch = LX_AUDIT_ARCH_X86_64},
 	};
