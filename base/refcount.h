@@ -21,6 +21,12 @@ static inline void refcount_get(struct refcount *ref)
 	ref->count++;
 }
 
+/* Nobody but the caller holds one. */
+static inline bool refcount_is_one(const struct refcount *ref)
+{
+	return ref->count == 1;
+}
+
 /* True when the last reference went: the caller frees the object. */
 static inline bool refcount_put(struct refcount *ref)
 {

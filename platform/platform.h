@@ -47,7 +47,8 @@ enum platform_event_kind {
 				 instruction */
 	PLATFORM_INTERRUPTED, /* platform interrupt() took effect (or nothing did: spurious ones are
 				 allowed) */
-	PLATFORM_EXITED,      /* the host thread is gone; only release is legal now */
+	PLATFORM_REFUSED, /* the delayed mapping operation failed: regs are those that run() got */
+	PLATFORM_EXITED,  /* the host thread is gone; only release is legal now */
 };
 
 struct platform_event {
@@ -72,6 +73,9 @@ struct platform_event {
 			uint64_t trapno, error_code; /* for sigcontext; error_code bit 1 = write */
 		} fault;
 		struct {
+			int error; /* -errno of the host */
+		} refused;
+		struct {
 			int host_status; /* wait status when known, else 0 */
 		} exited;
 	};
@@ -87,9 +91,16 @@ struct platform_thread {
 	 * there in any case.
 	 */
 	struct guest_regs regs;
-	bool regs_lazy;	   /* the others are not there yet */
-	bool regs_dirty;   /* set by the kernel when it changed more than regs.rax: all of regs is
-			      loaded at the next run() */
+	bool regs_lazy;	 /* the others are not there yet */
+	bool regs_dirty; /* set by the kernel when it changed more than regs.rax: all of regs is
+			    loaded at the next run() */
+	/*
+	 * Set by the kernel around a map, unmap, protect or advise, for a thread that is the only
+	 * one of its address space and of which nothing else is asked before run(): the operation
+	 * may be delayed until the thread goes back to the guest, and 0 says no more than that. If
+	 * it fails then, the guest does not go on, and the event is PLATFORM_REFUSED.
+	 */
+	bool may_delay;
 	void *kernel_data; /* the kernel's task */
 	/*
 	 * What the kernel lets the platform answer without it, and what is needed for that; lives
@@ -318,6 +329,9 @@ struct platform_ops {
 	int (*remap)(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
 		uint64_t new_size, gaddr_t new_addr);
 	int (*advise)(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
+	/* Does at once what was delayed (may_delay). May sleep. 0, or how the mapping operation
+	 * among it failed. Missing: nothing is ever delayed. */
+	int (*settle)(struct platform_thread *thread);
 
 	/*
 	 * Patches the call site of the thread's last event (platform_event.syscall.site). 0: it is

@@ -211,6 +211,7 @@ int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_
 		.fd = -1,
 		.noreserve = vma->no_reserve,
 	};
+	int err;
 
 	*ret_max_prot = PROT_ALL;
 	if (vma->file) {
@@ -222,7 +223,6 @@ int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_
 			.host_fd = -1,
 			.max_prot = PROT_ALL,
 		};
-		int err;
 
 		if (!vma->file->ops->map)
 			return -ENODEV;
@@ -236,7 +236,11 @@ int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_
 		if (vma->shared)
 			*ret_max_prot = file_map.max_prot;
 	}
-	return platform->map(work->thread, &map);
+	mm_delay_begin(
+		work, &(struct mm_late){.kind = MM_LATE_MAP, .start = vma->start, .end = vma->end});
+	err = platform->map(work->thread, &map);
+	mm_delay_end(work);
+	return err;
 }
 
 int mm_map_vma(const struct mm_work *work, struct vma *vma)
@@ -433,6 +437,7 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 	struct file *file, uint64_t offset)
 {
 	_cleanup_(cleanup_vma) struct vma *vma = NULL;
+	struct mm_work mapping = *work;
 	struct mm *mm = work->mm;
 	uint64_t end;
 	int64_t picked;
@@ -480,7 +485,8 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 			return err;
 	}
 	populate = vma->locked || (flags & (LX_MAP_POPULATE | LX_MAP_NONBLOCK)) == LX_MAP_POPULATE;
-	err = mm_map_vma(work, vma);
+	mapping.may_delay = work->may_delay && !populate;
+	err = mm_map_vma(&mapping, vma);
 	if (err < 0)
 		return err;
 	(void)TAKE(vma); /* the list's now, perhaps merged away */
@@ -492,7 +498,7 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 int64_t do_mmap(struct task *task, uint64_t addr, uint64_t size, int prot, int flags,
 	struct file *file, uint64_t offset)
 {
-	struct mm_work work = mm_work_of(task);
+	struct mm_work work = mm_work_last(task);
 	int64_t ret;
 	int err;
 
@@ -522,7 +528,9 @@ int mm_unmap_locked(const struct mm_work *work, uint64_t start, uint64_t end)
 	err = mm_split_range(mm, start, end);
 	if (err < 0)
 		return err;
+	mm_delay_begin(work, &(struct mm_late){.kind = MM_LATE_UNMAP});
 	err = platform->unmap(work->thread, GADDR(start), end - start);
+	mm_delay_end(work);
 	if (err < 0) {
 		mm_merge(mm, start, end);
 		return err;
@@ -533,7 +541,7 @@ int mm_unmap_locked(const struct mm_work *work, uint64_t start, uint64_t end)
 
 int do_munmap(struct task *task, uint64_t addr, uint64_t size)
 {
-	struct mm_work work = mm_work_of(task);
+	struct mm_work work = mm_work_last(task);
 	int err;
 
 	if (addr % LX_PAGE_SIZE || addr > work.mm->guest_end || size > work.mm->guest_end - addr)
@@ -595,17 +603,23 @@ static int protect_range(const struct mm_work *work, uint64_t start, uint64_t en
 {
 	struct mm *mm = work->mm;
 	int err = mm_split_range(mm, start, end);
+	const struct vma *vma;
 
 	if (err < 0)
 		return err;
+	vma = mm_lookup(mm, start);
+	/* Undone is a change of one mapping. */
+	if (vma && vma->end == end)
+		mm_delay_begin(work, &(struct mm_late){.kind = MM_LATE_PROTECT,
+					     .start = start,
+					     .end = end,
+					     .old_prot = vma->prot});
 	err = platform->protect(work->thread, GADDR(start), end - start, prot);
-	for (size_t i = mm_index(mm, start);
-		err == 0 && i < mm->vma_count && mm->vmas[i]->start < end; i++) {
-		mm_account(mm, mm->vmas[i], -1);
-		mm->vmas[i]->prot = prot;
-		mm_account(mm, mm->vmas[i], 1);
-	}
-	mm_merge(mm, start, end);
+	mm_delay_end(work);
+	if (err == 0)
+		mm_set_prot(mm, start, end, prot);
+	else
+		mm_merge(mm, start, end);
 	return err;
 }
 
@@ -648,7 +662,7 @@ static int protect_locked(
 
 int do_mprotect(struct task *task, uint64_t addr, uint64_t size, int prot)
 {
-	struct mm_work work = mm_work_of(task);
+	struct mm_work work = mm_work_last(task);
 	int grows = prot & (LX_PROT_GROWSDOWN | LX_PROT_GROWSUP);
 	uint64_t end;
 	int err;

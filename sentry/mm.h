@@ -23,13 +23,22 @@ struct vma {
 	int max_prot;
 	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork,
 		dont_dump;
-	bool sealed;	   /* mseal(2): neither place nor rights change any more */
-	bool ours;	   /* made by the kernel for itself: it counts for no limit */
-	struct file *file; /* owned; NULL anonymous */
-	uint64_t offset;   /* of start in file */
-	const char *label; /* "[stack]" "[heap]" "[vdso]" "[vvar]", or NULL */
-	char *anon_name;   /* PR_SET_VMA_ANON_NAME; owned or NULL */
+	bool sealed;		 /* mseal(2): neither place nor rights change any more */
+	bool ours;		 /* made by the kernel for itself: it counts for no limit */
+	struct file *file;	 /* owned; NULL anonymous */
+	uint64_t offset;	 /* of start in file */
+	const char *label;	 /* "[stack]" "[heap]" "[vdso]" "[vvar]", or NULL */
+	char *anon_name;	 /* PR_SET_VMA_ANON_NAME; owned or NULL */
 	struct shm_segment *shm; /* shmat(2): counts as attached while the VMA exists; or NULL */
+};
+
+/* The host call that was left to the thread's way back to the guest, as far as undoing needs it. */
+struct mm_late {
+	enum { MM_LATE_NONE, MM_LATE_MAP, MM_LATE_UNMAP, MM_LATE_PROTECT } kind;
+	uint64_t start, end;
+	int old_prot;
+	bool brk; /* the call was brk: the break goes back to old_brk */
+	uint64_t old_brk;
 };
 
 struct mm {
@@ -53,6 +62,7 @@ struct mm {
 	size_t environ_size;
 	bool dumpable;
 	bool lock_future; /* mlockall(MCL_FUTURE) */
+	struct mm_late late;
 	uint32_t membarrier;
 };
 
@@ -95,5 +105,11 @@ bool mm_range_mapped(struct mm *mm, uint64_t addr, uint64_t size);
 /* A fault below a grows-down VMA: extends it (RLIMIT_STACK, guard gap). True when the access may be
  * retried. May sleep. */
 bool mm_grow_stack(struct task *task, uint64_t addr);
+/* The host refused, with @err, what was left to the task's way back to the guest: makes the list
+ * say what is. Returns the call's result. May sleep. */
+int64_t mm_late_refused(struct task *task, int err);
+/* Before the registers of a call's end are used for anything but run(): does what was left to the
+ * way back, so that the result in them is true. May sleep. */
+void mm_settle(struct task *task);
 
 #endif

@@ -26,6 +26,8 @@ struct mm_work {
 	struct mm *mm;
 	struct platform_thread *thread; /* stopped, in mm's address space */
 	struct task *task;		/* limits and credentials */
+	/* The change is the call's last act: its host call may be left to the thread's way back. */
+	bool may_delay;
 };
 
 /* ---- the list (sentry/mm_vma.c): no host calls, nothing sleeps
@@ -65,6 +67,8 @@ int mm_split_range(struct mm *mm, uint64_t start, uint64_t end);
 void mm_insert(struct mm *mm, struct vma *vma); /* takes it; room is reserved and the range free */
 void mm_remove_range(struct mm *mm, uint64_t start, uint64_t end); /* whole VMAs only */
 void mm_merge(struct mm *mm, uint64_t start, uint64_t end); /* around and within [start, end] */
+/* New rights for what the range holds, whole VMAs, and merges. */
+void mm_set_prot(struct mm *mm, uint64_t start, uint64_t end, int prot);
 void mm_account(struct mm *mm, const struct vma *vma,
 	int sign); /* call around changes to a VMA's range, prot or flags */
 
@@ -103,5 +107,13 @@ void mm_populate(const struct mm_work *work, uint64_t start, uint64_t end);
 int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_prot);
 
 struct mm_work mm_work_of(struct task *task);
+/* The same for a change that is its call's last act: with may_delay. */
+struct mm_work mm_work_last(struct task *task);
+/*
+ * Around the host call of a change: with @work->may_delay it may only be promised
+ * (platform_thread.may_delay), and @late says how to undo it.
+ */
+void mm_delay_begin(const struct mm_work *work, const struct mm_late *late);
+void mm_delay_end(const struct mm_work *work);
 
 #endif

@@ -202,12 +202,13 @@ static int64_t remap_locked(const struct mm_work *work, struct remap *r)
 	if (r->flags & (LX_MREMAP_FIXED | LX_MREMAP_DONTUNMAP))
 		return remap_to(work, r);
 	if (r->old_size >= r->new_size) {
-		if (r->old_size > r->new_size) {
-			err = mm_unmap_locked(work, r->addr + r->new_size, r->addr + r->old_size);
-			if (err < 0)
-				return err;
-		}
-		return (int64_t)r->addr;
+		struct mm_work last = *work;
+
+		last.may_delay = true;
+		err = 0;
+		if (r->old_size > r->new_size)
+			err = mm_unmap_locked(&last, r->addr + r->new_size, r->addr + r->old_size);
+		return err < 0 ? err : (int64_t)r->addr;
 	}
 	err = check_resize(work, vma, r);
 	if (err < 0)
@@ -256,6 +257,7 @@ static int grow_brk(const struct mm_work *work, uint64_t old_end, uint64_t new_e
 	struct mm *mm = work->mm;
 	size_t i = mm_index(mm, old_end);
 	uint64_t size = new_end - old_end;
+	struct mm_work mapping = *work;
 	struct vma *vma;
 	int err;
 
@@ -275,7 +277,8 @@ static int grow_brk(const struct mm_work *work, uint64_t old_end, uint64_t new_e
 	vma->heap = true;
 	vma->label = "[heap]";
 	vma->locked = mm->lock_future;
-	err = mm_map_vma(work, vma);
+	mapping.may_delay = work->may_delay && !mm->lock_future;
+	err = mm_map_vma(&mapping, vma);
 	if (err < 0) {
 		vma_free(vma);
 		return err;
@@ -309,11 +312,14 @@ static void move_brk(const struct mm_work *work, uint64_t addr)
 
 uint64_t do_brk(struct task *task, uint64_t addr)
 {
-	struct mm_work work = mm_work_of(task);
-	uint64_t brk;
+	struct mm_work work = mm_work_last(task);
+	uint64_t brk, old_brk;
 
 	fiber_mutex_lock(&work.mm->mutex);
+	old_brk = work.mm->brk;
 	move_brk(&work, addr);
+	work.mm->late.brk = true;
+	work.mm->late.old_brk = old_brk;
 	brk = work.mm->brk;
 	fiber_mutex_unlock(&work.mm->mutex);
 	return brk;

@@ -157,11 +157,9 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 {
 	/* Attached pieces stay apart: each counts (is_mergeable_vma() and vm_ops->close). */
 	return a->end == b->start && !a->shm && !b->shm && a->file == b->file &&
-	       a->prot == b->prot &&
-	       a->max_prot == b->max_prot && a->shared == b->shared &&
-	       a->sealed == b->sealed &&
-	       a->grows_down == b->grows_down && a->stack == b->stack && a->heap == b->heap &&
-	       a->locked == b->locked && a->no_reserve == b->no_reserve &&
+	       a->prot == b->prot && a->max_prot == b->max_prot && a->shared == b->shared &&
+	       a->sealed == b->sealed && a->grows_down == b->grows_down && a->stack == b->stack &&
+	       a->heap == b->heap && a->locked == b->locked && a->no_reserve == b->no_reserve &&
 	       a->dont_fork == b->dont_fork && a->wipe_on_fork == b->wipe_on_fork &&
 	       a->dont_dump == b->dont_dump && a->ours == b->ours && a->label == b->label &&
 	       vma_same_name(a, b) && (!a->file || a->offset + (a->end - a->start) == b->offset);
@@ -380,4 +378,14 @@ int64_t mm_pick(const struct mm *mm, uint64_t hint, uint64_t size, int flags, ui
 	if (!addr)
 		addr = mm_gap_bottom_up(mm, size, mm->mmap_base, mm->guest_end, LX_PAGE_SIZE);
 	return addr ? (int64_t)addr : -ENOMEM;
+}
+
+void mm_set_prot(struct mm *mm, uint64_t start, uint64_t end, int prot)
+{
+	for (size_t i = mm_index(mm, start); i < mm->vma_count && mm->vmas[i]->start < end; i++) {
+		mm_account(mm, mm->vmas[i], -1);
+		mm->vmas[i]->prot = prot;
+		mm_account(mm, mm->vmas[i], 1);
+	}
+	mm_merge(mm, start, end);
 }

@@ -281,6 +281,9 @@ static void handle_event(struct task *task)
 	case PLATFORM_INTERRUPTED:
 		task->thread->regs.orig_rax = UINT64_MAX;
 		break;
+	case PLATFORM_REFUSED:
+		task->thread->regs.rax = (uint64_t)mm_late_refused(task, task->event.refused.error);
+		break;
 	case PLATFORM_EXITED:
 		/* The host process is gone without our doing: as if it had been killed. */
 		group_exit(task->group, LX_WSTATUS_SIGNAL(LX_SIGKILL));
@@ -323,8 +326,10 @@ void task_main(void *arg)
 	}
 	for (;;) {
 		if (task->signal_wake || task->restore_blocked ||
-			(task->thread && restart_pending(&task->thread->regs)))
+			(task->thread && restart_pending(&task->thread->regs))) {
+			mm_settle(task);
 			signal_deliver(task);
+		}
 		if (task->killed)
 			break;
 		task->switches++;

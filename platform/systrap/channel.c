@@ -21,7 +21,8 @@ static bool request_kind_legal(const struct systrap_thread *thread, unsigned kin
 	switch (thread->state) {
 	case SYSTRAP_IN_GUEST:
 		return kind == REQUEST_SYSCALL || kind == REQUEST_FAULT ||
-		       kind == REQUEST_INTERRUPTED;
+		       kind == REQUEST_INTERRUPTED ||
+		       (kind == REQUEST_REFUSED && thread->late.pending);
 	case SYSTRAP_IN_COMMAND:
 		return kind == REQUEST_DONE;
 	default:
@@ -110,7 +111,7 @@ int systrap_channel_poll(struct systrap_thread *thread)
 	request->head = head;
 	if (head.kind == REQUEST_FAULT)
 		systrap_take(&request->fault, &shared->fault, sizeof(request->fault));
-	if (head.kind == REQUEST_DONE)
+	if (head.kind == REQUEST_DONE || head.kind == REQUEST_REFUSED)
 		take_results(thread);
 	else
 		take_prefetch(thread, head.prefetch_count);
@@ -260,6 +261,10 @@ int systrap_commands_run(struct systrap_thread *thread, uint8_t flags)
 		else if (!thread->batch.error)
 			thread->batch.error = result < 0 && result >= -4095 ? (int)result : -EFAULT;
 	}
+	if (thread->late.pending && err == 0)
+		thread->late.error = systrap_check_result(
+			systrap_result(thread, thread->late.index), thread->late.expected);
+	thread->late.pending = false;
 	systrap_reply_clear(thread);
 	return err;
 }
@@ -292,6 +297,51 @@ int systrap_host_call(
 		return err;
 	*ret_result = systrap_result(thread, index);
 	return 0;
+}
+
+int systrap_check_result(int64_t result, int64_t expected)
+{
+	if (result == expected)
+		return 0;
+	if (result < 0 && result >= -4095)
+		return (int)result;
+	return -EFAULT; /* the guest's stub lies to its own guest */
+}
+
+bool systrap_may_delay(const struct systrap_thread *thread)
+{
+	return thread->head.may_delay && thread->as->live_threads == 1 && !thread->late.pending;
+}
+
+struct channel_command *systrap_command_late(
+	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t expected)
+{
+	struct channel_command *command;
+
+	thread->late.pending = true;
+	thread->late.index = thread->pending_commands;
+	thread->late.expected = expected;
+	command = systrap_command_defer(thread, COMMAND_HOST_LATE, DEFERRED_LOSSY);
+	command->nr = nr;
+	command->timespec[0] = expected;
+	memcpy(command->args, args, sizeof(command->args));
+	return command;
+}
+
+int systrap_host_call_expect(
+	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t expected)
+{
+	int64_t result;
+	int err;
+
+	if (systrap_may_delay(thread)) {
+		err = systrap_make_room(thread, 1, 0);
+		if (err == 0)
+			(void)systrap_command_late(thread, nr, args, expected);
+		return err;
+	}
+	err = systrap_host_call(thread, nr, args, &result);
+	return err < 0 ? err : systrap_check_result(result, expected);
 }
 
 int systrap_flush(struct systrap_thread *thread)

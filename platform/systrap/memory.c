@@ -225,44 +225,45 @@ void systrap_copy_out_lossy(struct platform_thread *head, gaddr_t dst, const voi
 
 /* ---- mappings ---- */
 
-/* A result that claims to be an address or a plain 0. */
-static int check_result(int64_t result, int64_t expected)
-{
-	if (result == expected)
-		return 0;
-	if (result < 0 && result >= -4095)
-		return (int)result;
-	return -EFAULT; /* the guest's stub lies to its own guest */
-}
-
 static void snapshot_drop(struct systrap_thread *thread)
 {
 	thread->snapshot.prefetch_count = 0;
 }
 
+/*
+ * Delayed, the mapping leaves the transfer slot taken beyond the mutex: until its only thread goes
+ * on, and nobody else could use the slot.
+ */
 static int map_fd(struct systrap_thread *thread, const uint64_t args[6], int fd)
 {
+	const uint64_t close_args[6] = {STUB_FD_TRANSFER};
 	struct channel_command *command;
+	bool delay = systrap_may_delay(thread);
 	int err;
 
 	fiber_mutex_lock(&thread->as->transfer);
 	err = systrap_need_doorbell(thread);
 	if (err == 0)
 		err = systrap_notification_addfd(thread->notification, fd, 0);
-	if (err == 0) {
+	if (err == 0 && delay) {
+		(void)systrap_command_late(thread, SYS_mmap, args, (int64_t)args[0]);
+		command = systrap_command_defer(thread, COMMAND_HOST, DEFERRED_LOSSY);
+		command->nr = SYS_close;
+		memcpy(command->args, close_args, sizeof(command->args));
+	} else if (err == 0) {
 		command = systrap_command_add(thread, COMMAND_HOST);
 		command->nr = SYS_mmap;
 		memcpy(command->args, args, sizeof(command->args));
 		command = systrap_command_add(thread, COMMAND_HOST);
 		command->nr = SYS_close;
-		command->args[0] = STUB_FD_TRANSFER;
+		memcpy(command->args, close_args, sizeof(command->args));
 		err = systrap_commands_run(thread, 0);
 	} else if (err == -ENOENT) {
 		err = -ESRCH;
 	}
 	fiber_mutex_unlock(&thread->as->transfer);
-	if (err == 0)
-		err = check_result(systrap_result(thread, 0), (int64_t)args[0]);
+	if (err == 0 && !delay)
+		err = systrap_check_result(systrap_result(thread, 0), (int64_t)args[0]);
 	return err;
 }
 
@@ -271,7 +272,6 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 	struct systrap_thread *thread = systrap_thread(head);
 	uint64_t flags = 0x10 /* MAP_FIXED */ | (map->shared ? 0x01 : 0x02);
 	uint64_t args[6];
-	int64_t result;
 	int err;
 
 	if (map->shared && map->fd < 0)
@@ -294,26 +294,18 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 		return systrap_batch_map(thread, args, map->fd);
 	if (map->fd >= 0)
 		return map_fd(thread, args, map->fd);
-	err = systrap_host_call(thread, SYS_mmap, args, &result);
-	if (err < 0)
-		return err;
-	return check_result(result, (int64_t)map->addr.v);
+	return systrap_host_call_expect(thread, SYS_mmap, args, (int64_t)map->addr.v);
 }
 
 static int simple_call(
 	struct systrap_thread *thread, uint32_t nr, uint64_t a0, uint64_t a1, uint64_t a2)
 {
 	const uint64_t args[6] = {a0, a1, a2};
-	int64_t result;
-	int err;
 
 	snapshot_drop(thread);
 	if (thread->batch.active)
 		return systrap_batch_call(thread, nr, args);
-	err = systrap_host_call(thread, nr, args, &result);
-	if (err < 0)
-		return err;
-	return check_result(result, 0);
+	return systrap_host_call_expect(thread, nr, args, 0);
 }
 
 int systrap_unmap(struct platform_thread *head, gaddr_t addr, uint64_t size)
@@ -356,7 +348,7 @@ int systrap_remap(struct platform_thread *head, gaddr_t old_addr, uint64_t old_s
 	err = systrap_host_call(thread, SYS_mremap, args, &result);
 	if (err < 0)
 		return err;
-	return check_result(result, (int64_t)new_addr.v);
+	return systrap_check_result(result, (int64_t)new_addr.v);
 }
 
 /* The filter's list (filter.c); what it refuses, the kernel's madvise() answers in its own way. */
@@ -384,4 +376,15 @@ int systrap_advise(struct platform_thread *head, gaddr_t addr, uint64_t size, in
 			return err;
 	}
 	return simple_call(thread, SYS_madvise, addr.v, size, (uint64_t)advice);
+}
+
+int systrap_settle(struct platform_thread *head)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	int err = thread->late.pending ? systrap_flush(thread) : 0;
+
+	if (err == 0)
+		err = thread->late.error;
+	thread->late.error = 0;
+	return err;
 }

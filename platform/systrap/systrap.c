@@ -171,6 +171,7 @@ const struct platform_ops platform_systrap = {
 	.protect = systrap_protect,
 	.remap = systrap_remap,
 	.advise = systrap_advise,
+	.settle = systrap_settle,
 	.patch = systrap_patch,
 	.futex = systrap_futex,
 	.vdso = vdso,

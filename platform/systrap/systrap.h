@@ -114,6 +114,13 @@ struct systrap_thread {
 	uint32_t windows_used;				/* slots that it may be copying from */
 	bool pending_fault; /* a delayed copy-out had to be done at once, and failed */
 	struct systrap_batch batch;
+	/* The delayed host call among the pending commands. */
+	struct {
+		bool pending;
+		unsigned index;
+		int64_t expected;
+		int error; /* it had to be done at once, and failed: run() says so */
+	} late;
 
 	/* Spinning, spin.c */
 	bool hot;
@@ -262,6 +269,17 @@ int64_t systrap_result(const struct systrap_thread *thread, unsigned index);
 /* One host call in the stub; @ret_result -4095..-1 for an error. 0 or -ESRCH. */
 int systrap_host_call(
 	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t *ret_result);
+/* A host call that must have the result @expected: at once, or delayed where the kernel allows it
+ * (may_delay). 0 or -errno. */
+int systrap_host_call_expect(
+	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t expected);
+/* May the host calls of this operation wait for the resume? */
+bool systrap_may_delay(const struct systrap_thread *thread);
+/* Appends a host call to what is done before the thread goes on. There is room. */
+struct channel_command *systrap_command_late(
+	struct systrap_thread *thread, uint32_t nr, const uint64_t args[6], int64_t expected);
+/* Whether a result is the one that was expected: 0, the host's -errno, or -EFAULT for a lie. */
+int systrap_check_result(int64_t result, int64_t expected);
 /* Runs delayed commands now, so that the data area and the commands are free. 0 or -ESRCH. */
 int systrap_flush(struct systrap_thread *thread);
 /* Makes sure that @count more commands and @size more bytes find room behind the delayed ones. 0 or
@@ -363,6 +381,7 @@ int systrap_batch_copy_out(
 int systrap_protect(struct platform_thread *thread, gaddr_t addr, uint64_t size, int prot);
 int systrap_remap(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
 	uint64_t new_size, gaddr_t new_addr);
+int systrap_settle(struct platform_thread *head);
 int systrap_advise(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
 int64_t systrap_futex(struct platform_thread *thread, const struct platform_futex *futex);
 ssize_t systrap_fpu_get(struct platform_thread *thread, void *image, size_t capacity);

@@ -80,6 +80,14 @@ static void take_fault(struct systrap_thread *thread, struct platform_event *eve
 
 static void take_event(struct systrap_thread *thread, struct platform_event *event)
 {
+	if (thread->snapshot.request.head.kind == REQUEST_REFUSED) {
+		event->kind = PLATFORM_REFUSED;
+		event->refused.error = systrap_check_result(
+			systrap_result(thread, thread->late.index), thread->late.expected);
+		if (event->refused.error == 0)
+			event->refused.error = -EFAULT;
+		return;
+	}
 	thread->head.regs_dirty = false;
 	thread->head.regs_lazy = true;
 	thread->head.answer_lasts = false;
@@ -96,7 +104,8 @@ static void take_event(struct systrap_thread *thread, struct platform_event *eve
 		event->kind = PLATFORM_INTERRUPTED;
 }
 
-static void resume(struct systrap_thread *thread)
+/* Whether the guest goes on: not when a delayed host call had to be done at once and failed. */
+static bool resume(struct systrap_thread *thread)
 {
 	struct channel_reply *reply = &thread->slot->reply;
 	uint8_t flags = REPLY_RESUME;
@@ -104,24 +113,33 @@ static void resume(struct systrap_thread *thread)
 	if (thread->head.regs_dirty) {
 		/* A delayed copy-out that fails decides the result, so it must not be decided in
 		 * the stub. */
-		if (systrap_deferred_matter(thread) && systrap_flush(thread) < 0)
-			return;
+		if ((systrap_deferred_matter(thread) || thread->late.pending) &&
+			systrap_flush(thread) < 0)
+			return true;
 		if (thread->pending_fault)
 			thread->head.regs.rax = (uint64_t)-EFAULT;
 		memcpy(&reply->regs, platform_regs(&thread->head), sizeof(reply->regs));
 		flags |= REPLY_REGS;
 	}
+	if (thread->late.error < 0)
+		return false;
 	if (thread->head.answer_lasts)
 		flags |= REPLY_LASTS;
 	systrap_channel_reply(
 		thread, flags, thread->pending_fault ? (uint64_t)-EFAULT : thread->head.regs.rax);
+	return true;
 }
 
 static void run_once(struct systrap_thread *thread, struct platform_event *ret_event)
 {
 	if (thread->state != SYSTRAP_DEAD) {
 		sentry_assert(thread->state == SYSTRAP_STOPPED);
-		resume(thread);
+		if (!resume(thread)) {
+			ret_event->kind = PLATFORM_REFUSED;
+			ret_event->refused.error = thread->late.error;
+			thread->late.error = 0;
+			return;
+		}
 	}
 	if (systrap_wait_request(thread) < 0) {
 		memset(ret_event, 0, sizeof(*ret_event));
@@ -131,6 +149,7 @@ static void run_once(struct systrap_thread *thread, struct platform_event *ret_e
 	}
 	systrap_reply_clear(thread);
 	take_event(thread, ret_event);
+	thread->late.pending = false;
 }
 
 void systrap_run(struct platform_thread *head, struct platform_event *ret_event)

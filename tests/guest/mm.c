@@ -569,6 +569,21 @@ CASE(brk_obeys_data_limit)
 	TRUTH((char *)SYS(SYS_brk, old + P) == old + P);
 }
 
+/* More than any machine has: what a kernel of the sandbox's own may only hear from the host. */
+CASE(no_such_memory)
+{
+	char *old = sbrk(0), *page;
+
+	CALL(SYS(SYS_mmap, NULL, 1ul << 45, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		0));
+	TRUTH((char *)SYS(SYS_brk, old + (1ul << 44)) == old);
+	TRUTH((char *)SYS(SYS_brk, old + P) == old + P);
+	page = mmap(NULL, P, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TRUTH(page != MAP_FAILED);
+	*page = 1;
+	CALL(munmap(page, P));
+}
+
 /* ---- limits ---------------------------------------------------------------------------------- */
 
 CASE(address_space_limit)

@@ -87,6 +87,7 @@ void test_vdso(void);
 void test_copy(void);
 void test_map_file(void);
 void test_remap(void);
+void test_delayed(void);
 void test_interrupt(void);
 void test_kill(void);
 void test_fork(void);

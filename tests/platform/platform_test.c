@@ -94,6 +94,7 @@ static const struct test {
 	{"copy", test_copy},
 	{"map_file", test_map_file},
 	{"remap", test_remap},
+	{"delayed", test_delayed},
 	{"interrupt", test_interrupt},
 	{"kill", test_kill},
 	{"fork", test_fork},

@@ -104,3 +104,105 @@ void test_remap(void)
 	CHECK_EQ(platform->advise(t, GADDR(0x30000000), 4096, 12345), -EINVAL);
 	guest_end(t);
 }
+
+/* Asks for a mapping while it may be delayed. */
+static int map_delayed(struct platform_thread *t, const struct platform_map *map)
+{
+	int err;
+
+	t->may_delay = true;
+	err = platform->map(t, map);
+	t->may_delay = false;
+	return err;
+}
+
+static int unmap_delayed(struct platform_thread *t, gaddr_t addr, uint64_t size)
+{
+	int err;
+
+	t->may_delay = true;
+	err = platform->unmap(t, addr, size);
+	t->may_delay = false;
+	return err;
+}
+
+/* A change of memory that is not there. */
+static int protect_hole_delayed(struct platform_thread *t)
+{
+	int err;
+
+	t->may_delay = true;
+	err = platform->protect(t, GADDR(0x60000000), 4096, LX_PROT_READ);
+	t->may_delay = false;
+	return err;
+}
+
+/* What may be delayed is done before the guest goes on, or it does not go on. */
+void test_delayed(void)
+{
+	struct platform_thread *t = GUEST(syscalls);
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	const struct platform_map anonymous = {
+		GADDR(0x10000000), 8192, LX_PROT_READ | LX_PROT_WRITE, false, -1, 0, false};
+	const struct platform_map file = {
+		GADDR(0x20000000), 8192, LX_PROT_READ, false, fd, 0, false};
+	struct platform_event event;
+	char text[8] = "";
+	uint64_t sum;
+	int err;
+
+	if (!t)
+		return;
+	CHECK_EQ(ftruncate(fd, 8192), 0);
+	CHECK_EQ(pwrite(fd, "file", 4, 0), 4);
+	run(t, &event);
+	CHECK_EQ(map_delayed(t, &anonymous), 0);
+	t->regs.rax = 1;
+	run(t, &event);
+	CHECK(event.kind == PLATFORM_SYSCALL && event.syscall.nr == 1001);
+	CHECK_EQ(platform->copy_out(t, anonymous.addr, "here", 4), 4);
+	CHECK_EQ(map_delayed(t, &file), 0);
+	run(t, &event);
+	CHECK(event.kind == PLATFORM_SYSCALL && event.syscall.nr == 1002);
+	CHECK_EQ(platform->copy_in(t, text, file.addr, 4), 4);
+	CHECK(!memcmp(text, "file", 4));
+	/* Another operation takes it along. */
+	CHECK_EQ(unmap_delayed(t, anonymous.addr, 4096), 0);
+	CHECK_EQ(platform->copy_in(t, text, anonymous.addr, 4), 0);
+	CHECK_EQ(unmap_delayed(t, anonymous.addr, 8192), 0);
+	CHECK_EQ(platform->settle ? platform->settle(t) : 0, 0);
+	CHECK_EQ(platform->copy_in(t, text, GADDR(anonymous.addr.v + 4096), 4), 0);
+	/* Refused at once, or later; the guest sees the result that it gets then. */
+	sum = t->regs.rbx;
+	err = protect_hole_delayed(t);
+	t->regs.rax = 0;
+	if (err == 0) {
+		run(t, &event);
+		CHECK_EQ(event.kind, PLATFORM_REFUSED);
+		err = event.refused.error;
+	}
+	CHECK(err < 0);
+	t->regs.rax = (uint64_t)err;
+	run(t, &event);
+	CHECK(event.kind == PLATFORM_SYSCALL && event.syscall.nr == 1003);
+	CHECK_EQ(t->regs.rbx, sum + (uint64_t)err);
+	/* Likewise before registers are looked at. */
+	err = protect_hole_delayed(t);
+	if (err == 0)
+		err = platform->settle(t);
+	CHECK(err < 0);
+	CHECK_EQ(platform->settle ? platform->settle(t) : 0, 0);
+	run(t, &event);
+	CHECK(event.kind == PLATFORM_SYSCALL && event.syscall.nr == 1004);
+	/* And with all registers to be loaded. */
+	err = protect_hole_delayed(t);
+	t->regs_dirty = true;
+	if (err == 0) {
+		run(t, &event);
+		CHECK_EQ(event.kind, PLATFORM_REFUSED);
+	}
+	run(t, &event);
+	CHECK(event.kind == PLATFORM_SYSCALL && event.syscall.nr == 1005);
+	close(fd);
+	guest_end(t);
+}

@@ -89,7 +89,8 @@ enum channel_request_kind {
 	REQUEST_SYSCALL,
 	REQUEST_FAULT,
 	REQUEST_INTERRUPTED,
-	REQUEST_DONE, /* the commands of the last reply were executed: results */
+	REQUEST_DONE,	 /* the commands of the last reply were executed: results */
+	REQUEST_REFUSED, /* a COMMAND_HOST_LATE had another result than it must have: results */
 };
 
 /*
@@ -172,10 +173,12 @@ enum channel_command_kind {
 	COMMAND_FPU_GET, /* args: capacity, offset. Result: size */
 	COMMAND_FPU_SET, /* args: size, offset. Result: 0 or -EINVAL */
 	COMMAND_FPU_RESET,
-	COMMAND_EXIT, /* the host thread ends */
-	COMMAND_POKE, /* args: address of an aligned word, mask, expected, value: replaces the
-			 masked bytes at once if they are the expected ones. Result: 0, -EAGAIN,
-			 -EFAULT; -ECANCELED behind one of the same reply that failed */
+	COMMAND_EXIT,	   /* the host thread ends */
+	COMMAND_HOST_LATE, /* as COMMAND_HOST, before going back to the guest: only with the result
+			      timespec[0] does it go there */
+	COMMAND_POKE,	   /* args: address of an aligned word, mask, expected, value: replaces the
+			      masked bytes at once if they are the expected ones. Result: 0, -EAGAIN,
+			      -EFAULT; -ECANCELED behind one of the same reply that failed */
 };
 
 struct channel_command {

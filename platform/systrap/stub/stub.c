@@ -411,6 +411,7 @@ static int64_t execute(
 	case COMMAND_COPY_WINDOW:
 		return command_copy_window(command);
 	case COMMAND_HOST:
+	case COMMAND_HOST_LATE:
 		return stub_host_call(command->nr, command->args);
 	case COMMAND_FUTEX:
 		return command_futex(slot, command);
@@ -452,7 +453,7 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 	struct channel_reply *reply = &slot->reply;
 	const union channel_reply_head head = {.word = reply->head.word};
 	int64_t results[CHANNEL_COMMANDS_MAX], rax = 0;
-	bool faulted = false, ended = false;
+	bool faulted = false, ended = false, refused = false;
 
 	if (head.flags & REPLY_OUT)
 		faulted = !copy_out(slot, head.flags);
@@ -470,14 +471,16 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 			rax = short_read(command, results[i]);
 			ended = true;
 		}
+		if (command->kind == COMMAND_HOST_LATE && results[i] != command->timespec[0])
+			refused = head.flags & REPLY_RESUME;
 	}
-	if (head.flags & REPLY_RESUME) {
+	if ((head.flags & REPLY_RESUME) && !refused) {
 		*ret_rax = faulted ? (uint64_t)-14 : ended ? (uint64_t)rax : reply->rax;
 		if ((head.flags & REPLY_LASTS) && !faulted)
 			stub_name_keep(self, (int64_t)reply->rax);
 		return true;
 	}
-	stub_post(self, &(struct stub_post){.kind = REQUEST_DONE,
+	stub_post(self, &(struct stub_post){.kind = refused ? REQUEST_REFUSED : REQUEST_DONE,
 				.may_spin = !(head.flags & REPLY_DOORBELL),
 				.result_count = head.command_count,
 				.results = results});
