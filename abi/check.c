@@ -66,11 +66,13 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/filter.h>
+#include <linux/aio_abi.h>
 #include <linux/audit.h>
 #include <linux/sockios.h>
 #include <linux/tty.h>
 #include <linux/xattr.h>
 
+#include "abi/aio.h"
 #include "abi/cap.h"
 #include "abi/dirent.h"
 #include "abi/errno.h"
@@ -265,6 +267,10 @@ SIZE(lx_msqid_ds, struct msqid_ds);
 FIELD(lx_msqid_ds, msg_lrpid, struct msqid_ds, msg_lrpid);
 SIZE(lx_msginfo, struct msginfo);
 SIZE(lx_sembuf, struct sembuf);
+SIZE(lx_iocb, struct iocb);
+FIELD(lx_iocb, aio_lio_opcode, struct iocb, aio_lio_opcode);
+FIELD(lx_iocb, aio_resfd, struct iocb, aio_resfd);
+SIZE(lx_io_event, struct io_event);
 SIZE(lx_seccomp_data, struct seccomp_data);
 FIELD(lx_seccomp_data, args, struct seccomp_data, args);
 SIZE(lx_sock_filter, struct sock_filter);

@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "sentry/aio.h"
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
 
@@ -77,6 +78,7 @@ void mm_unref(struct mm *mm)
 	for (size_t i = 0; i < mm->vma_count; i++)
 		vma_free(mm->vmas[i]);
 	free(mm->vmas);
+	aio_release(mm->aio);
 	if (mm->exe)
 		file_unref(mm->exe);
 	free(mm->cmdline);
@@ -130,6 +132,7 @@ int mm_copy(struct mm *from, struct mm **ret)
 	mm->vma_count = mm->vma_capacity = 0;
 	mm->total_pages = mm->data_pages = mm->stack_pages = mm->locked_pages = 0;
 	mm->lock_future = false;
+	mm->aio = NULL;
 	if (mm->exe)
 		file_ref(mm->exe);
 	mm->cmdline = copy_bytes(from->cmdline, from->cmdline_size);

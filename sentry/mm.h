@@ -64,6 +64,7 @@ struct mm {
 	bool lock_future; /* mlockall(MCL_FUTURE) */
 	struct mm_late late;
 	uint32_t membarrier;
+	struct aio_context *aio; /* owned: sentry/aio.c */
 };
 
 struct task;

@@ -287,3 +287,83 @@ int64_t sys_get_mempolicy(struct task *t, gaddr_t mode, gaddr_t nodemask, uint64
 	}
 	return 0;
 }
+
+/* ---- move_pages(2), migrate_pages(2): everything is on node 0 ----------------------------------
+ */
+
+static int node_target(const struct task *t, int pid, const struct task **ret)
+{
+	const struct task *target = pid ? pid_task(pid) : t;
+
+	if (!target || !target->mm)
+		return -ESRCH;
+	if (target != t && target->cred->uid != t->cred->uid &&
+		!cred_capable(t->cred, LX_CAP_SYS_PTRACE))
+		return -EPERM;
+	*ret = target;
+	return 0;
+}
+
+int64_t sys_migrate_pages(
+	struct task *t, int pid, uint64_t maxnode, gaddr_t old_nodes, gaddr_t new_nodes)
+{
+	const struct task *target;
+	uint64_t old, new;
+	int err = read_nodes(t, old_nodes, maxnode, &old);
+
+	if (err == 0)
+		err = read_nodes(t, new_nodes, maxnode, &new);
+	if (err == 0)
+		err = node_target(t, pid, &target);
+	if (err < 0)
+		return err;
+	return new ? 0 : -EINVAL;
+}
+
+/* The node of a page, or where it should go; *ret_status is its answer. */
+static int move_page(struct task *t, struct mm *mm, gaddr_t pages, gaddr_t nodes, uint64_t i,
+	int32_t *ret_status)
+{
+	const struct vma *vma;
+	uint64_t addr;
+	int32_t node = 0;
+	int err = guest_read(t, &addr, gaddr_add(pages, i * sizeof(addr)), sizeof(addr));
+
+	if (err == 0 && !gaddr_is_null(nodes))
+		err = guest_read(t, &node, gaddr_add(nodes, i * sizeof(node)), sizeof(node));
+	if (err < 0)
+		return err;
+	if (node != 0)
+		return -ENODEV;
+	vma = mm_find(mm, addr);
+	*ret_status = vma && vma->start <= addr ? 0 : -EFAULT;
+	return 0;
+}
+
+int64_t sys_move_pages(struct task *t, int pid, uint64_t count, gaddr_t pages, gaddr_t nodes,
+	gaddr_t status, int flags)
+{
+	const struct task *target;
+	struct mm *mm;
+	int err;
+
+	if (flags & ~6) /* MPOL_MF_MOVE, MPOL_MF_MOVE_ALL */
+		return -EINVAL;
+	if ((flags & 4) && !cred_capable(t->cred, LX_CAP_SYS_NICE))
+		return -EPERM;
+	err = node_target(t, pid, &target);
+	if (err < 0)
+		return err;
+	mm = mm_ref(target->mm);
+	for (uint64_t i = 0; err == 0 && i < count; i++) {
+		int32_t page_status = 0;
+
+		err = t->killed ? -EINTR : move_page(t, mm, pages, nodes, i, &page_status);
+		if (err == 0)
+			err = guest_write(t, gaddr_add(status, i * sizeof(page_status)),
+				&page_status, sizeof(page_status));
+		fiber_yield();
+	}
+	mm_unref(mm);
+	return err;
+}

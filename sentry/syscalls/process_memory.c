@@ -175,6 +175,22 @@ int64_t sys_process_madvise(
 	return done ? done : err;
 }
 
+/* Its memory goes with the host process, which is on its way: there is nothing to hurry. */
+int64_t sys_process_mrelease(struct task *t, int pidfd, unsigned flags)
+{
+	struct task *target = NULL;
+	int err;
+
+	if (flags)
+		return -EINVAL;
+	err = pidfd_task(t, pidfd, &target);
+	if (err < 0)
+		return err;
+	if (!target->mm)
+		return -ESRCH;
+	return target->group->exiting ? 0 : -EINVAL;
+}
+
 /* ---- kcmp ------------------------------------------------------------------------------------ */
 
 /* In an order that tells nothing of addresses: kptr_obfuscate(). */

@@ -14,14 +14,16 @@
 
 /* What the three forms of a call differ in. */
 struct target {
-	int fd; /* when there is no name */
+	int fd; /* when there is no name; else where relative names start */
 	gaddr_t name;
 	bool by_name;
 	unsigned walk_flags;
 };
 
-#define BY_NAME(path)	      ((struct target){.name = (path), .by_name = true, .walk_flags = WALK_FOLLOW})
-#define BY_LINK(path)	      ((struct target){.name = (path), .by_name = true})
+#define BY_NAME(path)                                                                              \
+	((struct target){                                                                          \
+		.fd = LX_AT_FDCWD, .name = (path), .by_name = true, .walk_flags = WALK_FOLLOW})
+#define BY_LINK(path)	      ((struct target){.fd = LX_AT_FDCWD, .name = (path), .by_name = true})
 #define BY_DESCRIPTOR(number) ((struct target){.fd = (number)})
 
 static int target_path(struct task *t, const struct target *target, struct path *ret)
@@ -29,7 +31,7 @@ static int target_path(struct task *t, const struct target *target, struct path 
 	struct file *file;
 
 	if (target->by_name)
-		return at_walk(t, LX_AT_FDCWD, target->name, target->walk_flags, ret);
+		return at_walk(t, target->fd, target->name, target->walk_flags, ret);
 	file = fd_get(t->files, target->fd);
 	if (!file)
 		return -EBADF;
@@ -192,4 +194,68 @@ int64_t sys_lremovexattr(struct task *t, gaddr_t path, gaddr_t name)
 int64_t sys_fremovexattr(struct task *t, int fd, gaddr_t name)
 {
 	return do_removexattr(t, BY_DESCRIPTOR(fd), name);
+}
+
+/* ---- setxattrat(2) and relatives ------------------------------------------------------------- */
+
+#define AT_FLAGS (LX_AT_SYMLINK_NOFOLLOW | LX_AT_EMPTY_PATH)
+
+/* A missing name with AT_EMPTY_PATH is the descriptor (getname_maybe_null()). */
+static struct target target_at(int dirfd, gaddr_t path, unsigned at_flags)
+{
+	if (gaddr_is_null(path) && (at_flags & LX_AT_EMPTY_PATH))
+		return BY_DESCRIPTOR(dirfd);
+	return (struct target){
+		.fd = dirfd, .name = path, .by_name = true, .walk_flags = at_walk_flags(at_flags)};
+}
+
+static int read_xattr_args(struct task *t, gaddr_t addr, uint64_t size, struct lx_xattr_args *ret)
+{
+	if (size < sizeof(*ret))
+		return -EINVAL;
+	if (size > SENTRY_MAX_STRUCT_SIZE)
+		return -E2BIG;
+	return guest_read_struct(t, ret, sizeof(*ret), addr, size);
+}
+
+int64_t sys_setxattrat(struct task *t, int dirfd, gaddr_t path, unsigned at_flags, gaddr_t name,
+	gaddr_t args_addr, uint64_t size)
+{
+	struct lx_xattr_args args;
+	int err = read_xattr_args(t, args_addr, size, &args);
+
+	if (err < 0)
+		return err;
+	if (at_flags & ~(unsigned)AT_FLAGS)
+		return -EINVAL;
+	return do_setxattr(t, target_at(dirfd, path, at_flags), name, GADDR(args.value), args.size,
+		args.flags);
+}
+
+int64_t sys_getxattrat(struct task *t, int dirfd, gaddr_t path, unsigned at_flags, gaddr_t name,
+	gaddr_t args_addr, uint64_t size)
+{
+	struct lx_xattr_args args;
+	int err = read_xattr_args(t, args_addr, size, &args);
+
+	if (err < 0)
+		return err;
+	if (args.flags || at_flags & ~(unsigned)AT_FLAGS)
+		return -EINVAL;
+	return do_getxattr(t, target_at(dirfd, path, at_flags), name, GADDR(args.value), args.size);
+}
+
+int64_t sys_listxattrat(
+	struct task *t, int dirfd, gaddr_t path, unsigned at_flags, gaddr_t list, uint64_t size)
+{
+	if (at_flags & ~(unsigned)AT_FLAGS)
+		return -EINVAL;
+	return do_listxattr(t, target_at(dirfd, path, at_flags), list, size);
+}
+
+int64_t sys_removexattrat(struct task *t, int dirfd, gaddr_t path, unsigned at_flags, gaddr_t name)
+{
+	if (at_flags & ~(unsigned)AT_FLAGS)
+		return -EINVAL;
+	return do_removexattr(t, target_at(dirfd, path, at_flags), name);
 }

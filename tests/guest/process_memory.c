@@ -325,3 +325,50 @@ CASE(remap_pages)
 	CALL(remap_file_pages(private, P, 0, 1, 0));
 	CALL(remap_file_pages(BAD_ADDRESS, P, 0, 1, 0));
 }
+
+CASE(pages_and_nodes)
+{
+	char *p = anon(3);
+	void *pages[3] = {p, p + P, p + 2 * P};
+	int status[3] = {-1, -1, -1}, nodes[3] = {0, 0, 0}, far[3] = {1000, 0, 0};
+	unsigned long one = 1;
+
+	memset(p, 1, 3 * P);
+	if (SYS(SYS_move_pages, 0, 3, pages, NULL, status, 0) < 0 && errno == ENOSYS)
+		SKIP("no memory nodes");
+	NOTE("%d %d %d", status[0], status[1], status[2]);
+	CALL(SYS(SYS_move_pages, 0, 3, pages, nodes, status, 2));
+	NOTE("%d %d %d", status[0], status[1], status[2]);
+	CALL(SYS(SYS_move_pages, 0, 3, pages, far, status, 2));
+	CALL(SYS(SYS_move_pages, 0, 3, pages, NULL, status, 1));
+	CALL(SYS(SYS_move_pages, 0x7fffffff, 3, pages, NULL, status, 0));
+	CALL(SYS(SYS_move_pages, 0, 3, BAD_ADDRESS, NULL, status, 0));
+	pages[1] = NULL;
+	CALL(SYS(SYS_move_pages, 0, 3, pages, NULL, status, 0));
+	NOTE("%d %s %d", status[0], errno_name(-status[1]), status[2]);
+	CALL(SYS(SYS_migrate_pages, 0, 64, &one, &one));
+	CALL(SYS(SYS_migrate_pages, 0x7fffffff, 64, &one, &one));
+	CALL(SYS(SYS_migrate_pages, 0, 64, BAD_ADDRESS, &one));
+}
+
+CASE(mrelease)
+{
+	pid_t pid = fork();
+	int fd;
+
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	fd = (int)SYS(SYS_pidfd_open, pid, 0);
+	CALL(SYS(448, fd, 0));
+	CALL(SYS(448, fd, 1));
+	CALL(SYS(448, -1, 0));
+	CALL(SYS(448, 0, 0));
+	kill(pid, SIGKILL);
+	siginfo_t info;
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	CALL(SYS(448, fd, 0));
+	note_wait("child", pid);
+	CALL(SYS(448, fd, 0));
+}

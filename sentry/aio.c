@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Linux' native asynchronous I/O (io_submit(2); kernel fs/aio.c).
+ *
+ * On Linux what is not O_DIRECT on a good file system is done within io_submit(), and so is
+ * everything here: a request is carried out, its result waits in the context for io_getevents().
+ * The caller sees what it would see on tmpfs. A context's id is the address of a page of the
+ * caller, since libaio looks at it for a ring (which it knows by a magic number that is not there).
+ */
+#include "sentry/aio.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "abi/aio.h"
+#include "abi/errno.h"
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "abi/mman.h"
+#include "abi/time.h"
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "sentry/mm.h"
+#include "sentry/syscalls/timeout.h"
+#include "sentry/syscalls_gen.h"
+#include "sentry/task.h"
+
+#define EVENTS_TURN 64 /* copied out at once */
+
+struct aio_context {
+	struct refcount refs; /* the address space's list, calls in progress */
+	struct aio_context *next;
+	uint64_t id;
+	unsigned capacity; /* requests that may be unclaimed */
+	unsigned first, count;
+	unsigned pending; /* under way: room is kept for them */
+	bool destroyed;
+	struct wait_queue queue;
+	struct lx_io_event events[]; /* a ring of @capacity */
+};
+
+static uint64_t total_capacity; /* of the sandbox */
+
+static void context_unref(struct aio_context *context)
+{
+	if (!refcount_put(&context->refs))
+		return;
+	total_capacity -= context->capacity;
+	wait_queue_destroy(&context->queue);
+	free(context);
+}
+DEFINE_CLEANUP(context_unref, struct aio_context *)
+
+void aio_release(struct aio_context *contexts)
+{
+	while (contexts) {
+		struct aio_context *next = contexts->next;
+
+		context_unref(contexts);
+		contexts = next;
+	}
+}
+
+/* An owned reference, or NULL. */
+static struct aio_context *find_context(const struct task *t, uint64_t id)
+{
+	struct aio_context *context;
+
+	for (context = t->mm->aio; context; context = context->next) {
+		if (context->id != id)
+			continue;
+		refcount_get(&context->refs);
+		return context;
+	}
+	return NULL;
+}
+
+/* ---- io_setup, io_destroy -------------------------------------------------------------------- */
+
+static int new_context(unsigned capacity, struct aio_context **ret)
+{
+	struct aio_context *context;
+
+	if (capacity > SENTRY_MAX_AIO_EVENTS - total_capacity)
+		return -EAGAIN;
+	context = calloc(1, sizeof(*context) + capacity * sizeof(context->events[0]));
+	if (!context)
+		return -ENOMEM;
+	context->refs = REFCOUNT_ONE;
+	context->capacity = capacity;
+	total_capacity += capacity;
+	wait_queue_init(&context->queue);
+	*ret = context;
+	return 0;
+}
+
+int64_t sys_io_setup(struct task *t, unsigned nr_events, gaddr_t ctx_idp)
+{
+	struct aio_context *context;
+	int64_t address;
+	uint64_t id;
+	int err;
+
+	err = guest_read_value(t, &id, ctx_idp);
+	if (err < 0)
+		return err;
+	if (id || nr_events == 0 || nr_events > 0x10000000 / sizeof(struct lx_io_event))
+		return -EINVAL;
+	err = new_context(nr_events, &context);
+	if (err < 0)
+		return err;
+	address = do_mmap(t, 0, LX_PAGE_SIZE, LX_PROT_READ | LX_PROT_WRITE,
+		LX_MAP_PRIVATE | LX_MAP_ANONYMOUS, NULL, 0);
+	if (address < 0) {
+		context_unref(context);
+		return address;
+	}
+	context->id = (uint64_t)address;
+	err = guest_write(t, ctx_idp, &context->id, sizeof(context->id));
+	if (err < 0) {
+		(void)do_munmap(t, (uint64_t)address, LX_PAGE_SIZE);
+		context_unref(context);
+		return err;
+	}
+	context->next = t->mm->aio;
+	t->mm->aio = context;
+	return 0;
+}
+
+int64_t sys_io_destroy(struct task *t, uint64_t ctx_id)
+{
+	struct aio_context **link = &t->mm->aio, *context;
+
+	while (*link && (*link)->id != ctx_id)
+		link = &(*link)->next;
+	context = *link;
+	if (!context)
+		return -EINVAL;
+	*link = context->next;
+	context->destroyed = true;
+	wait_queue_wake_all(&context->queue, ~0u);
+	context_unref(context);
+	(void)do_munmap(t, ctx_id, LX_PAGE_SIZE);
+	return 0;
+}
+
+/* ---- io_submit ------------------------------------------------------------------------------- */
+
+/* What makes io_submit() itself fail. *ret_resfd is owned, or NULL. */
+static int check_request(struct task *t, const struct lx_iocb *iocb, struct file **ret_resfd)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = NULL, *resfd = NULL;
+	bool vector;
+
+	if (iocb->aio_reserved2)
+		return -EINVAL;
+	if ((int64_t)iocb->aio_nbytes < 0)
+		return -EINVAL;
+	file = fd_get(t->files, (int)iocb->aio_fildes);
+	if (!file)
+		return -EBADF;
+	if (iocb->aio_flags & LX_IOCB_FLAG_RESFD) {
+		resfd = fd_get(t->files, (int)iocb->aio_resfd);
+		if (!resfd)
+			return -EBADF;
+		if (strcmp(resfd->ops->name, "eventfd") != 0)
+			return -EINVAL;
+	}
+	vector = iocb->aio_lio_opcode == LX_IOCB_CMD_PREADV ||
+		 iocb->aio_lio_opcode == LX_IOCB_CMD_PWRITEV;
+	if (iocb->aio_rw_flags && !vector)
+		return -EINVAL;
+	if (iocb->aio_offset < 0 && iocb->aio_lio_opcode != LX_IOCB_CMD_FSYNC &&
+		iocb->aio_lio_opcode != LX_IOCB_CMD_FDSYNC)
+		return -EINVAL; /* rw_verify_area() */
+	switch (iocb->aio_lio_opcode) {
+	case LX_IOCB_CMD_PREAD:
+	case LX_IOCB_CMD_PREADV:
+		if (!file->readable)
+			return -EBADF;
+		if (!file->ops->read)
+			return -EINVAL;
+		break;
+	case LX_IOCB_CMD_PWRITE:
+	case LX_IOCB_CMD_PWRITEV:
+		if (!file->writable)
+			return -EBADF;
+		if (!file->ops->write)
+			return -EINVAL;
+		break;
+	case LX_IOCB_CMD_FSYNC:
+	case LX_IOCB_CMD_FDSYNC:
+		if (iocb->aio_buf || iocb->aio_offset || iocb->aio_nbytes)
+			return -EINVAL;
+		break;
+	default:
+		return -EINVAL;
+	}
+	*ret_resfd = TAKE(resfd);
+	return 0;
+}
+
+/* As the call of that name; streams have no position. */
+static int64_t perform(struct task *t, const struct lx_iocb *iocb)
+{
+	int fd = (int)iocb->aio_fildes;
+	gaddr_t buffer = GADDR(iocb->aio_buf);
+	uint64_t size = iocb->aio_nbytes;
+	int64_t r;
+
+	switch (iocb->aio_lio_opcode) {
+	case LX_IOCB_CMD_PREAD:
+		r = sys_pread64(t, fd, buffer, size, iocb->aio_offset);
+		return r == -ESPIPE ? sys_read(t, fd, buffer, size) : r;
+	case LX_IOCB_CMD_PWRITE:
+		r = sys_pwrite64(t, fd, buffer, size, iocb->aio_offset);
+		return r == -ESPIPE ? sys_write(t, fd, buffer, size) : r;
+	case LX_IOCB_CMD_PREADV:
+		return sys_preadv2(t, fd, buffer, size, iocb->aio_offset, 0, iocb->aio_rw_flags);
+	case LX_IOCB_CMD_PWRITEV:
+		return sys_pwritev2(t, fd, buffer, size, iocb->aio_offset, 0, iocb->aio_rw_flags);
+	case LX_IOCB_CMD_FSYNC:
+		return sys_fsync(t, fd);
+	default:
+		return sys_fdatasync(t, fd);
+	}
+}
+
+static void signal_eventfd(struct file *eventfd)
+{
+	struct uio_segment segment;
+	uint64_t one = 1;
+	struct uio uio;
+
+	uio_init_kernel(&uio, &segment, &one, sizeof(one));
+	uio.nonblock = true;
+	(void)eventfd->ops->write(eventfd, &uio, NULL, NULL);
+}
+
+static void complete(
+	struct aio_context *context, const struct lx_iocb *iocb, uint64_t address, int64_t result)
+{
+	unsigned at = (context->first + context->count) % context->capacity;
+
+	context->events[at] =
+		(struct lx_io_event){.data = iocb->aio_data, .obj = address, .res = result};
+	context->count++;
+	wait_queue_wake(&context->queue, ~0u);
+}
+
+static int submit_one(struct task *t, struct aio_context *context, gaddr_t address)
+{
+	_cleanup_(cleanup_file_unref) struct file *resfd = NULL;
+	const uint32_t key = 0;
+	struct lx_iocb iocb;
+	int64_t result;
+	int err;
+
+	err = guest_read_value(t, &iocb, address);
+	if (err < 0)
+		return err;
+	if (iocb.aio_reserved2)
+		return -EINVAL;
+	if (context->count + context->pending >= context->capacity)
+		return -EAGAIN;
+	err = check_request(t, &iocb, &resfd);
+	if (err == 0)
+		err = guest_write(t, gaddr_add(address, offsetof(struct lx_iocb, aio_key)), &key,
+			sizeof(key));
+	if (err < 0)
+		return err;
+	context->pending++;
+	result = perform(t, &iocb);
+	context->pending--;
+	/* Not restarted: the request is over (aio_complete_rw()). */
+	if (result == -ERESTARTSYS || result == -ERESTARTNOINTR || result == -ERESTARTNOHAND ||
+		result == -ERESTART_RESTARTBLOCK)
+		result = -EINTR;
+	complete(context, &iocb, address.v, result);
+	if (resfd)
+		signal_eventfd(resfd);
+	return 0;
+}
+
+int64_t sys_io_submit(struct task *t, uint64_t ctx_id, int64_t nr, gaddr_t iocbpp)
+{
+	_cleanup_(cleanup_context_unref) struct aio_context *context = NULL;
+	int64_t done;
+	int err = 0;
+
+	if (nr < 0)
+		return -EINVAL;
+	context = find_context(t, ctx_id);
+	if (!context)
+		return -EINVAL;
+	nr = min_of(nr, (int64_t)context->capacity);
+	for (done = 0; done < nr; done++) {
+		uint64_t address;
+
+		err = guest_read_value(t, &address, gaddr_add(iocbpp, (uint64_t)done * 8));
+		if (err == 0)
+			err = submit_one(t, context, GADDR(address));
+		if (err < 0)
+			break;
+		fiber_yield();
+	}
+	return done ? done : err;
+}
+
+/* Nothing is ever under way. */
+int64_t sys_io_cancel(struct task *t, uint64_t ctx_id, gaddr_t iocb, gaddr_t result)
+{
+	uint32_t key;
+	int err = guest_read(
+		t, &key, gaddr_add(iocb, offsetof(struct lx_iocb, aio_key)), sizeof(key));
+
+	return err < 0 ? err : -EINVAL;
+}
+
+/* ---- io_getevents ---------------------------------------------------------------------------- */
+
+/* Moves up to @wanted events to the caller. Returns how many, or -EFAULT, with those lost. */
+static int64_t take_events(
+	struct task *t, struct aio_context *context, gaddr_t events, int64_t wanted)
+{
+	struct lx_io_event turn[EVENTS_TURN];
+	int64_t done = 0;
+
+	while (done < wanted && context->count) {
+		unsigned count = 0;
+		int err;
+
+		while (count < EVENTS_TURN && done + count < wanted && context->count) {
+			turn[count++] = context->events[context->first];
+			context->first = (context->first + 1) % context->capacity;
+			context->count--;
+		}
+		err = guest_write(t, gaddr_add(events, (uint64_t)done * sizeof(turn[0])), turn,
+			count * sizeof(turn[0]));
+		if (err < 0)
+			return err;
+		done += count;
+	}
+	return done;
+}
+
+static int64_t get_events(struct task *t, uint64_t ctx_id, int64_t least, int64_t most,
+	gaddr_t events, uint64_t deadline)
+{
+	_cleanup_(cleanup_context_unref) struct aio_context *context = find_context(t, ctx_id);
+	int64_t done = 0;
+
+	if (!context || least < 0 || least > most)
+		return -EINVAL;
+	for (;;) {
+		int64_t got = take_events(t, context,
+			gaddr_add(events, (uint64_t)done * sizeof(struct lx_io_event)),
+			most - done);
+		int err;
+
+		if (got < 0)
+			return done ? done : got;
+		done += got;
+		if (done >= least || deadline == 0 || context->destroyed)
+			return done;
+		err = wait_sleep(&context->queue, ~0u, deadline, true, false);
+		if (err == -ETIMEDOUT)
+			return done;
+		if (err < 0)
+			return done ? done : -EINTR;
+	}
+}
+
+static int read_deadline(struct task *t, gaddr_t timeout, uint64_t *ret)
+{
+	struct lx_timespec ts;
+	int err;
+
+	*ret = WAIT_FOREVER;
+	if (gaddr_is_null(timeout))
+		return 0;
+	err = guest_read_value(t, &ts, timeout);
+	/* Nonsense is not refused: what is below zero has passed. */
+	if (err == 0 && deadline_from_timespec(&ts, ret) < 0)
+		*ret = ts.tv_sec < 0 ? 0 : WAIT_FOREVER;
+	return err;
+}
+
+int64_t sys_io_getevents(struct task *t, uint64_t ctx_id, int64_t least, int64_t most,
+	gaddr_t events, gaddr_t timeout)
+{
+	uint64_t deadline;
+	int err = read_deadline(t, timeout, &deadline);
+
+	return err < 0 ? err : get_events(t, ctx_id, least, most, events, deadline);
+}
+
+int64_t sys_io_pgetevents(struct task *t, uint64_t ctx_id, int64_t least, int64_t most,
+	gaddr_t events, gaddr_t timeout, gaddr_t sig)
+{
+	struct lx_aio_sigset set = {0};
+	uint64_t deadline;
+	int64_t r;
+	int err = read_deadline(t, timeout, &deadline);
+
+	if (err == 0 && !gaddr_is_null(sig))
+		err = guest_read_value(t, &set, sig);
+	if (err == 0 && set.sigmask)
+		err = signal_set_temporary_mask(t, GADDR(set.sigmask), set.sigsetsize);
+	if (err < 0)
+		return err;
+	r = get_events(t, ctx_id, least, most, events, deadline);
+	if (set.sigmask && r != -EINTR)
+		signal_restore_mask(t);
+	return r;
+}
