@@ -19,8 +19,9 @@
 #include "abi/inotify.h"
 #include "vfs/internal.h"
 
-/* Unused dentries kept. Each may hold a host descriptor through its inode. */
-#define DCACHE_UNUSED_MAX 8192u
+/* Unused dentries kept: with their inodes some 30 MiB. Host descriptors of theirs are bounded by
+ * the file system. */
+#define DCACHE_UNUSED_MAX 32768u
 
 uint64_t vfs_rename_count;
 

@@ -2,7 +2,7 @@
 /*
  * Reading host directories.
  *
- * A directory is read whole, on a helper thread, when its listing starts (position 0); the guest's
+ * A directory is read whole when its listing starts (position 0); the guest's
  * positions are offsets into that snapshot. So telldir and seekdir work whatever the host's cookies
  * look like, and rewinding reads again. On a tree that does not change, small listings stay with
  * the inode.
@@ -17,10 +17,11 @@
 
 #include "abi/dirent.h"
 #include "abi/fcntl.h"
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "vfs/hostfs/hostfs_private.h"
 
-/* Host calls: openat2, getdents64, close (all on helper threads). */
+/* Host calls: openat2, getdents64, close. */
 
 /* Directories with more than about a million names are beyond us. */
 #define SNAPSHOT_SIZE_MAX    (64ul << 20)
@@ -33,10 +34,8 @@
 static size_t kept_total; /* grows only: what a tree's inodes hold goes with them */
 
 struct list_job {
-	int root_fd;
-	const char *path;
-	char *records;
-	size_t size;
+	int fd;	      /* owned by whoever lists */
+	char *buffer; /* HOST_BUFFER_SIZE */
 };
 
 static bool name_is_visible(const struct lx_dirent64 *entry)
@@ -66,36 +65,58 @@ static size_t filter_records(char *records, size_t from, size_t size)
 	return to;
 }
 
+/* The next names into the buffer, some 1000 at most. Returns their size, 0 at the end. */
 static int64_t list_job_run(void *arg)
 {
-	struct list_job *job = arg;
-	_cleanup_close_ int fd = host_open_here(job->root_fd, job->path, O_RDONLY | O_DIRECTORY, 0);
+	const struct list_job *job = arg;
+	long got = syscall(SYS_getdents64, job->fd, job->buffer, SNAPSHOT_CHUNK);
+
+	return got < 0 ? -errno : got;
+}
+
+static void cleanup_list_job(struct list_job *job)
+{
+	if (job->fd >= 0)
+		(void)close(job->fd);
+	host_buffer_put(job->buffer);
+}
+
+/* Lists the directory; the records are the caller's. May sleep. */
+static int list_names(struct inode *inode, const char *path, char **ret_records, size_t *ret_size)
+{
+	_cleanup_(cleanup_list_job) struct list_job job = {
+		.fd = host_open(host_super(inode->sb)->root_fd, path, O_RDONLY | O_DIRECTORY, 0),
+		.buffer = host_buffer_get()};
 	_cleanup_free_ char *records = NULL;
 	size_t size = 0, capacity = 0;
+	int64_t got;
 
-	if (fd < 0)
-		return fd;
-	for (;;) {
-		long got;
+	if (job.fd < 0)
+		return job.fd;
+	if (!job.buffer)
+		return -ENOMEM;
+	while ((got = host_mostly_quick(list_job_run, &job)) > 0) {
+		size_t kept = filter_records(job.buffer, 0, (size_t)got);
 
-		if (capacity - size < SNAPSHOT_CHUNK) {
+		if (capacity - size < kept) {
 			char *grown;
 
-			capacity = capacity ? capacity * 2 : SNAPSHOT_CHUNK;
+			capacity = max_of(capacity * 2, size + kept);
 			grown = capacity > SNAPSHOT_SIZE_MAX ? NULL : realloc(records, capacity);
 			if (!grown)
 				return -ENOMEM;
 			records = grown;
 		}
-		got = syscall(SYS_getdents64, fd, records + size, capacity - size);
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		size = filter_records(records, size, size + (size_t)got);
+		if (kept)
+			memcpy(records + size, job.buffer, kept);
+		size += kept;
+		if (fiber_current() && got >= (int64_t)SNAPSHOT_CHUNK / 2)
+			fiber_yield();
 	}
-	job->records = TAKE(records);
-	job->size = size;
+	if (got < 0)
+		return (int)got;
+	*ret_records = TAKE(records);
+	*ret_size = size;
 	return 0;
 }
 
@@ -103,8 +124,8 @@ static int snapshot_take(struct inode *inode, struct host_snapshot **ret)
 {
 	struct host_node *node = host_node(inode);
 	struct host_snapshot *snapshot;
-	char path[LX_PATH_MAX];
-	struct list_job job = {.root_fd = host_super(inode->sb)->root_fd, .path = path};
+	char path[LX_PATH_MAX], *records = NULL;
+	size_t size = 0;
 	int status;
 
 	if (node->snapshot) {
@@ -113,22 +134,21 @@ static int snapshot_take(struct inode *inode, struct host_snapshot **ret)
 		return 0;
 	}
 	status = host_path(inode, path);
-	if (status == -ENOENT) {
-		job.size = 0; /* removed: an empty listing, as on Linux */
-	} else {
-		status = status < 0 ? status : (int)host_blocking(list_job_run, &job);
+	/* Removed: an empty listing, as on Linux. */
+	if (status != -ENOENT) {
+		status = status < 0 ? status : list_names(inode, path, &records, &size);
 		if (status < 0)
 			return status;
 	}
 	snapshot = calloc(1, sizeof(*snapshot));
 	if (!snapshot) {
-		free(job.records);
+		free(records);
 		return -ENOMEM;
 	}
-	*snapshot = (struct host_snapshot){.refs = 1, .size = job.size, .records = job.records};
-	if (inode->sb->stable && !node->snapshot && job.size <= SNAPSHOT_KEPT_SIZE &&
-		kept_total + job.size <= SNAPSHOTS_KEPT_TOTAL) {
-		kept_total += job.size;
+	*snapshot = (struct host_snapshot){.refs = 1, .size = size, .records = records};
+	if (inode->sb->stable && !node->snapshot && size <= SNAPSHOT_KEPT_SIZE &&
+		kept_total + size <= SNAPSHOTS_KEPT_TOTAL) {
+		kept_total += size;
 		snapshot->kept = true;
 		snapshot->refs++;
 		node->snapshot = snapshot;

@@ -2,10 +2,11 @@
 /*
  * How hostfs names files to the host.
  *
- * Every name goes through openat2(2) relative to the descriptor of a mount's root with
+ * Every path goes through openat2(2) relative to the descriptor of a mount's root with
  * RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS: whatever is renamed on the host
  * meanwhile, the walk cannot leave the tree, and symbolic links are resolved by our own path walk
- * in the guest's tree, never by the host in its own. All else is done on descriptors.
+ * in the guest's tree, never by the host in its own. All else is done on descriptors, or on single
+ * components relative to a directory's descriptor that the host does not follow.
  *
  * The kernel thread must not wait for a disk. RESOLVE_CACHED answers from the host's dentry cache
  * or not at all (EAGAIN); then a helper thread asks again. Without support for the flag (before
@@ -35,6 +36,33 @@ static bool resolve_cached_missing;
 int64_t host_blocking(worker_fn *fn, void *arg)
 {
 	return fiber_current() ? worker_call(fn, arg) : fn(arg);
+}
+
+/* What took longer waited for something; helpers then have the work for WAIT_SHARE times as long.
+ */
+#define QUICK_MAX_NS 1000000u
+#define WAIT_SHARE   64u
+#define SHUN_MAX_NS  2000000000u
+
+static uint64_t shun_until; /* monotonic, ns */
+
+bool host_is_quick(void)
+{
+	return loop_monotonic() >= shun_until;
+}
+
+int64_t host_mostly_quick(worker_fn *fn, void *arg)
+{
+	uint64_t begin = loop_monotonic_now(), took;
+	int64_t ret;
+
+	if (begin < shun_until)
+		return host_blocking(fn, arg);
+	ret = fn(arg);
+	took = loop_monotonic_now() - begin;
+	if (took > QUICK_MAX_NS)
+		shun_until = begin + took + min_of(took * WAIT_SHARE, (uint64_t)SHUN_MAX_NS);
+	return ret;
 }
 
 static int openat2_below(int root_fd, const char *path, int flags, uint32_t mode, uint64_t resolve)
@@ -137,6 +165,30 @@ int host_stat(int fd, struct statx *ret)
 		    ret) < 0)
 		return -errno;
 	return 0;
+}
+
+struct stat_job {
+	int dir_fd;
+	const char *name;
+	struct statx *stat;
+};
+
+static int64_t stat_job_run(void *arg)
+{
+	const struct stat_job *job = arg;
+
+	return statx(job->dir_fd, job->name,
+		       AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_SYNC_AS_STAT,
+		       STATX_BASIC_STATS | STATX_BTIME, job->stat) < 0
+		       ? -errno
+		       : 0;
+}
+
+int host_stat_at(int dir_fd, const char *name, struct statx *ret)
+{
+	struct stat_job job = {.dir_fd = dir_fd, .name = name, .stat = ret};
+
+	return (int)host_mostly_quick(stat_job_run, &job);
 }
 
 /* A few transfer buffers are kept: most reads are small and there is one at a time. */

@@ -68,6 +68,14 @@ static inline struct host_node *host_node(const struct inode *inode)
 /* Runs @fn on a helper thread, or at once when the caller is no fiber (during start-up). */
 int64_t host_blocking(worker_fn *fn, void *arg);
 /*
+ * The same for what takes some 100 us at most unless it waits for a disk: at once, as long as that
+ * went well lately. One wait in a while is the price for not handing everything to a helper, whose
+ * wake-up costs more than most of this work.
+ */
+int64_t host_mostly_quick(worker_fn *fn, void *arg);
+/* Whether host_mostly_quick() would do it at once, without sleeping. */
+bool host_is_quick(void);
+/*
  * openat2(2) below @root_fd without symlinks and magic links: first from the host's caches, then on
  * a helper thread. @path is not empty; "." is the root. Returns a descriptor or negative errno. May
  * sleep.
@@ -82,6 +90,9 @@ int host_path(const struct inode *inode, char path[LX_PATH_MAX]);
 int host_child_path(const struct inode *dir, const char *name, char path[LX_PATH_MAX]);
 /* statx(2) of an open descriptor, O_PATH included. */
 int host_stat(int fd, struct statx *ret);
+/* statx(2) of @name, one component, in the directory @dir_fd; a symlink is not followed. May sleep.
+ */
+int host_stat_at(int dir_fd, const char *name, struct statx *ret);
 /* A 128 KiB transfer buffer; NULL when out of memory. */
 #define HOST_BUFFER_SIZE (128 * 1024ul)
 void *host_buffer_get(void);
@@ -93,6 +104,8 @@ void host_buffer_put(void *buffer);
  * when it has none. */
 int host_node_get(
 	struct super_block *sb, int fd, struct inode *parent, const char *name, struct inode **ret);
+/* The inode of @name in @dir, of which @dir_fd is a descriptor. May sleep. */
+int host_node_get_at(int dir_fd, struct inode *dir, const char *name, struct inode **ret);
 /* Copies attributes from the host's answer. */
 void host_node_update(struct inode *inode, const struct statx *stat);
 /* A guest's owner in the host's numbers. */
@@ -125,6 +138,7 @@ extern const struct inode_ops hostfs_symlink_ops, hostfs_symlink_ops_rw;
 extern const struct file_ops hostfs_file_ops, hostfs_dir_file_ops;
 
 int hostfs_lookup(struct inode *dir, const char *name, struct inode **ret);
+void hostfs_lookup_forget(const struct inode *dir); /* it goes away */
 ssize_t hostfs_readlink(struct inode *inode, const struct vfs_ctx *ctx, char *buffer);
 int hostfs_revalidate(struct inode *dir, struct dentry *dentry);
 int hostfs_open_dir(struct inode *inode, struct file *file, const struct vfs_ctx *ctx);

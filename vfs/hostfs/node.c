@@ -138,7 +138,7 @@ static int node_new(struct super_block *sb, const struct statx *stat, struct ino
 }
 
 /* The target of a link on a tree that does not change is read while the descriptor is at hand. */
-static void cache_target(struct inode *inode, int fd)
+static void cache_target(struct inode *inode, int fd, const char *name)
 {
 	struct host_node *node = host_node(inode);
 	char target[LX_PATH_MAX];
@@ -146,26 +146,24 @@ static void cache_target(struct inode *inode, int fd)
 
 	if (node->target || !inode->sb->stable)
 		return;
-	size = readlinkat(fd, "", target, sizeof(target) - 1);
+	size = readlinkat(fd, name, target, sizeof(target) - 1);
 	if (size > 0) {
 		target[size] = '\0';
 		node->target = strdup(target); /* without memory it is read again */
 	}
 }
 
-int host_node_get(
-	struct super_block *sb, int fd, struct inode *parent, const char *name, struct inode **ret)
+/* The inode for what @stat tells of @at_name in @fd ("": @fd itself). */
+static int node_for(struct super_block *sb, const struct statx *stat, int fd, const char *at_name,
+	struct inode *parent, const char *name, struct inode **ret)
 {
 	_cleanup_(cleanup_inode_unref) struct inode *inode = NULL;
-	struct statx stat;
-	int status = host_stat(fd, &stat);
+	int status;
 
-	if (status < 0)
-		return status;
-	if (!stat_is_visible(&stat))
+	if (!stat_is_visible(stat))
 		return -ENOENT;
-	inode = node_find(sb, stat_dev(&stat), stat.stx_ino);
-	if (inode && (inode->mode & LX_S_IFMT) != (stat.stx_mode & LX_S_IFMT)) {
+	inode = node_find(sb, stat_dev(stat), stat->stx_ino);
+	if (inode && (inode->mode & LX_S_IFMT) != (stat->stx_mode & LX_S_IFMT)) {
 		/* The number was reused by the host: the old inode lives on without a name. */
 		hash_remove(&host_super(sb)->nodes, &host_node(inode)->hash);
 		host_node(inode)->host_dev = UINT64_MAX;
@@ -173,16 +171,16 @@ int host_node_get(
 		inode_unref(TAKE(inode));
 	}
 	if (!inode) {
-		status = node_new(sb, &stat, &inode);
+		status = node_new(sb, stat, &inode);
 		if (status < 0)
 			return status;
 	} else if (!sb->stable) {
-		host_node_update(inode, &stat);
+		host_node_update(inode, stat);
 	}
-	if (S_ISLNK(stat.stx_mode))
-		cache_target(inode, fd);
+	if (S_ISLNK(stat->stx_mode))
+		cache_target(inode, fd, at_name);
 	/* Directories have one name: an answer under another one means that the host moved it. */
-	if (parent && (!host_node(inode)->parent || (S_ISDIR(stat.stx_mode) && !sb->stable &&
+	if (parent && (!host_node(inode)->parent || (S_ISDIR(stat->stx_mode) && !sb->stable &&
 							    inode != sb->root->inode))) {
 		status = host_node_rename(inode, parent, name);
 		if (status < 0)
@@ -190,6 +188,23 @@ int host_node_get(
 	}
 	*ret = TAKE(inode);
 	return 0;
+}
+
+int host_node_get(
+	struct super_block *sb, int fd, struct inode *parent, const char *name, struct inode **ret)
+{
+	struct statx stat;
+	int status = host_stat(fd, &stat);
+
+	return status < 0 ? status : node_for(sb, &stat, fd, "", parent, name, ret);
+}
+
+int host_node_get_at(int dir_fd, struct inode *dir, const char *name, struct inode **ret)
+{
+	struct statx stat;
+	int status = host_stat_at(dir_fd, name, &stat);
+
+	return status < 0 ? status : node_for(dir->sb, &stat, dir_fd, name, dir, name, ret);
 }
 
 void host_node_detach(struct inode *inode)
@@ -413,6 +428,7 @@ void hostfs_destroy_inode(struct inode *inode)
 	struct host_node *node = host_node(inode);
 	struct inode *parent = node->parent;
 
+	hostfs_lookup_forget(inode);
 	idle_remove(node);
 	node_close_fds(node);
 	if (node->host_dev != UINT64_MAX)

@@ -22,12 +22,82 @@
 
 /* Host calls: close, readlinkat; before confinement and for writable mounts fstatfs. */
 
+/*
+ * Directories of stable trees in which names were looked up lately: the next name costs one host
+ * call then. A descriptor is used for a short while only, so that a directory which the host moves
+ * out of the tree is soon out of reach.
+ */
+#define LOOKUP_DIRS 4
+#define LOOKUP_NS   100000000u
+
+static struct {
+	const struct inode *dir; /* NULL: unused */
+	int fd;			 /* owned, O_PATH */
+	uint64_t opened_at;
+} lookup_dirs[LOOKUP_DIRS];
+
+static void lookup_close(unsigned i)
+{
+	if (lookup_dirs[i].dir)
+		(void)close(lookup_dirs[i].fd);
+	lookup_dirs[i].dir = NULL;
+}
+
+void hostfs_lookup_forget(const struct inode *dir)
+{
+	for (unsigned i = 0; i < LOOKUP_DIRS; i++)
+		if (lookup_dirs[i].dir == dir)
+			lookup_close(i);
+}
+
+/* A descriptor of the directory, borrowed until the caller sleeps; or -errno. May sleep. */
+static int lookup_dir(struct inode *dir)
+{
+	static unsigned next;
+	uint64_t now = loop_monotonic();
+	char path[LX_PATH_MAX];
+	int fd, status;
+
+	if (dir == dir->sb->root->inode)
+		return host_super(dir->sb)->root_fd;
+	for (unsigned i = 0; i < LOOKUP_DIRS; i++) {
+		if (lookup_dirs[i].dir != dir)
+			continue;
+		if (now - lookup_dirs[i].opened_at < LOOKUP_NS)
+			return lookup_dirs[i].fd;
+		lookup_close(i);
+	}
+	status = host_path(dir, path);
+	if (status < 0)
+		return status;
+	fd = host_open(host_super(dir->sb)->root_fd, path, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	hostfs_lookup_forget(dir); /* another fiber's, meanwhile */
+	next = (next + 1) % LOOKUP_DIRS;
+	lookup_close(next);
+	lookup_dirs[next].dir = dir;
+	lookup_dirs[next].fd = fd;
+	lookup_dirs[next].opened_at = now;
+	return fd;
+}
+
 int hostfs_lookup(struct inode *dir, const char *name, struct inode **ret)
 {
 	_cleanup_close_ int fd = -1;
 	char path[LX_PATH_MAX];
-	int status = host_child_path(dir, name, path);
+	int status;
 
+	if (dir->sb->stable && dir->sb->root) {
+		int dir_fd = lookup_dir(dir);
+
+		/* It does not sleep then, so the descriptor stays. */
+		if (dir_fd >= 0 && host_is_quick()) {
+			status = host_node_get_at(dir_fd, dir, name, ret);
+			return status == -ELOOP || status == -ENOTDIR ? -ENOENT : status;
+		}
+	}
+	status = host_child_path(dir, name, path);
 	if (status < 0)
 		return status;
 	fd = host_open(host_super(dir->sb)->root_fd, path, O_PATH, 0);
