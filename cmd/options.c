@@ -45,6 +45,7 @@ static const char usage_text[] =
 	"\n"
 	"Watching\n"
 	"      --strace[=FILE]            print each system call (default: to stderr)\n"
+	"      --stats[=FILE]             print at the end how system calls were caught\n"
 	"      --audit FILE               JSON lines: what was refused and why\n"
 	"      --status-json FILE         how it ended\n"
 	"      --no-patch                 leave the program's code alone: every system call traps\n"
@@ -246,6 +247,7 @@ enum {
 	OPT_PLATFORM,
 	OPT_INTERACTIVE,
 	OPT_NO_PATCH,
+	OPT_STATS,
 };
 
 static const struct option long_options[] = {
@@ -266,6 +268,7 @@ static const struct option long_options[] = {
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"cpu-time", required_argument, NULL, OPT_CPU_TIME},
 	{"strace", optional_argument, NULL, OPT_STRACE},
+	{"stats", optional_argument, NULL, OPT_STATS},
 	{"audit", required_argument, NULL, OPT_AUDIT},
 	{"status-json", required_argument, NULL, OPT_STATUS},
 	{"platform", required_argument, NULL, OPT_PLATFORM},
@@ -350,6 +353,10 @@ static int parse_one(int option, const char *arg, struct run_options *options)
 	case OPT_STRACE:
 		options->strace = true;
 		options->strace_file = arg;
+		return 0;
+	case OPT_STATS:
+		options->stats = true;
+		options->stats_file = arg;
 		return 0;
 	case OPT_AUDIT:
 		options->audit_file = arg;

@@ -27,6 +27,8 @@ struct run_options {
 	const char *platform; /* NULL: systrap, else ptrace where systrap cannot run */
 	bool no_stdin, terminal, commit;
 	bool no_patch;
+	bool stats;
+	const char *stats_file; /* NULL: stderr */
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;

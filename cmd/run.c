@@ -227,6 +227,7 @@ static int configure(struct run *run)
 		.platform_name = options->platform,
 		.strace_fd = -1,
 		.audit_fd = -1,
+		.stats_fd = -1,
 		.no_patch = options->no_patch,
 		.timeout_ns = options->timeout_ns,
 		.cpu_time_ns = options->cpu_time_ns,
@@ -246,6 +247,8 @@ static int configure(struct run *run)
 	};
 	if (options->strace)
 		r = open_output("--strace", options->strace_file, &config->strace_fd);
+	if (r == 0 && options->stats)
+		r = open_output("--stats", options->stats_file, &config->stats_fd);
 	if (r == 0 && options->audit_file)
 		r = open_output("--audit", options->audit_file, &config->audit_fd);
 	return r;

@@ -358,6 +358,13 @@ struct platform_ops {
 	/* Bytes resident in the address space. 0 or -ESRCH. Does not sleep. */
 	int (*resident_size)(struct platform_as *as, uint64_t *ret_size);
 
+	/*
+	 * Hands @put one number after the other with a name for people: how calls came, what was
+	 * patched. Part of it is what guests claim. Complete after stop(). Missing: nothing is
+	 * counted.
+	 */
+	void (*stats)(void (*put)(const char *name, uint64_t value));
+
 	/* The list that the stubs' seccomp filter is made of: entry @index, false behind the last
 	 * one. Needs no start(). Missing: there is no such filter. */
 	bool (*stub_call)(unsigned index, struct platform_stub_call *ret);

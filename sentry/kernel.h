@@ -31,6 +31,7 @@ struct kernel_config {
 	int death_fd;		   /* read end of the launcher's death pipe, already armed */
 	int strace_fd;		   /* -1: off */
 	int audit_fd;		   /* -1: off */
+	int stats_fd;		   /* -1: off; what the platform counted, at the end */
 	bool no_patch;		   /* every call traps */
 	uint64_t timeout_ns;	   /* 0: none */
 	uint64_t cpu_time_ns;	   /* 0: none */

@@ -40,6 +40,7 @@
 #define SITES_MAX	4096u
 #define AREAS_MAX	16u
 #define POKES_MAX	8u
+#define STALE_NS	1000000000ull
 #define RECENT_TICKS	2u /* how long a thread may need to meet what stood there before */
 #define INT3		0xccu
 #define TRAP_BREAKPOINT 3u
@@ -60,6 +61,7 @@ struct patch_site {
 	enum site_state state;
 	bool mapped;		      /* RESTORED: the code is still there */
 	uint64_t changed_tick;	      /* of the last change */
+	uint64_t patched_at;	      /* loop time, ns */
 	uint8_t bytes[INSN_SIZE_MAX]; /* the instruction */
 	uint8_t hole_bytes[SITE_JUMP_SIZE];
 	uint8_t area;
@@ -525,7 +527,8 @@ static struct patch_site *prepare_site(struct systrap_patches *patches,
 	const struct platform_patch *patch, const struct site_window *window,
 	const struct site_form *form, int *ret_error)
 {
-	struct patch_site *site = site_at(patches, form->site), fresh = {.form = *form};
+	struct patch_site *site = site_at(patches, form->site);
+	struct patch_site fresh = {.form = *form, .state = SITE_RESTORED};
 	int err;
 
 	memcpy(fresh.bytes, window->bytes + (form->site - window->addr), form->size);
@@ -559,6 +562,7 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 	struct site_window window;
 	struct patch_site *site;
 	enum site_verdict verdict;
+	enum site_state before;
 	struct site_form form;
 	int err = 0;
 
@@ -584,6 +588,12 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 		systrap.sites.verdicts[verdict]++;
 	if (verdict != SITE_OK)
 		return verdict == SITE_PATCHED_BEFORE ? 0 : -EINVAL;
+	/* Another thread's request may be as old as the time before the patch. Later than that, the
+	 * code has changed behind our back, and the patch is made again. */
+	site = site_at(patches, form.site);
+	if (site && site->state == SITE_PATCHED &&
+		loop_monotonic_now() - site->patched_at < STALE_NS)
+		return 0;
 	site = prepare_site(patches, patch, &window, &form, &err);
 	if (err == -ENOSPC) {
 		patches->window = window;
@@ -591,6 +601,7 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 	}
 	if (!site)
 		return err;
+	before = site->state;
 	site->state = SITE_CHANGING;
 	site->mapped = true;
 	site->changed_tick = systrap.tick;
@@ -600,7 +611,8 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 	site = site_at(patches, form.site);
 	sentry_assert(site);
 	site->changed_tick = systrap.tick;
-	site->state = err == 0 ? SITE_PATCHED : SITE_RESTORED;
+	site->state = err == 0 ? SITE_PATCHED : before;
+	site->patched_at = loop_monotonic_now();
 	if (err == 0)
 		systrap.sites.patched++;
 	else

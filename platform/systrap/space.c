@@ -93,6 +93,7 @@ int systrap_slot_alloc(struct systrap_as *as, unsigned *ret_index)
 	}
 	slot = &as->segments[index / CHANNEL_SEGMENT_SLOTS].slots[index % CHANNEL_SEGMENT_SLOTS];
 	memset(&slot->request, 0, sizeof(slot->request));
+	memset(&slot->counters, 0, sizeof(slot->counters));
 	memset(&slot->reply, 0, sizeof(slot->reply));
 	/* Best effort: a page that is swapped out costs time, nothing else. */
 	if (!(as->slots_locked[index / 64] >> (index % 64) & 1))
@@ -358,8 +359,20 @@ void systrap_thread_died(struct systrap_thread *thread)
 		fiber_wake(thread->waiter);
 }
 
+/* What the stub claims. */
+static void take_counters(const struct systrap_thread *thread)
+{
+	struct channel_counters counters;
+
+	memcpy(&counters, &thread->slot->counters, sizeof(counters));
+	systrap.stats.trapped += counters.trapped;
+	systrap.stats.trapped_answered += counters.trapped_answered;
+	systrap.stats.fast_answered += counters.fast_answered;
+}
+
 void systrap_thread_free(struct systrap_thread *thread)
 {
+	take_counters(thread);
 	systrap_thread_died(thread);
 	list_remove(&thread->as_link);
 	systrap_slot_free(thread->as, thread->slot_index);

@@ -244,10 +244,15 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold)
 {
 	uint64_t away;
 
-	if (cold)
+	bool fast = thread->snapshot.request.flags & REQUEST_FLAG_FAST;
+
+	if (cold) {
 		systrap.stats.cold++;
-	else
+		systrap.stats.fast_cold += fast;
+	} else {
 		systrap.stats.hot++;
+		systrap.stats.fast_hot += fast;
+	}
 	if (thread->replied_at == 0 || systrap.cpu_count < 2)
 		return;
 	away = loop_monotonic_now() - thread->replied_at;

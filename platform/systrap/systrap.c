@@ -20,11 +20,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/log.h"
 #include "platform/systrap/filter.h"
 #include "platform/systrap/probe.h"
@@ -143,6 +145,34 @@ static bool stub_call(unsigned index, struct platform_stub_call *ret)
 	return true;
 }
 
+static void stats(void (*put)(const char *name, uint64_t value))
+{
+	char name[64];
+
+	put("calls answered in the guest, by patched site", systrap.stats.fast_answered);
+	put("calls answered in the guest, by trap", systrap.stats.trapped_answered);
+	put("calls to the kernel, by patched site, hot", systrap.stats.fast_hot);
+	put("calls to the kernel, by patched site, cold", systrap.stats.fast_cold);
+	put("calls to the kernel, by trap",
+		systrap.stats.trapped -
+			min_of(systrap.stats.trapped_answered, systrap.stats.trapped));
+	put("requests seen by watching", systrap.stats.hot);
+	put("requests by doorbell", systrap.stats.cold);
+	put("hot periods", systrap.stats.promotions);
+	put("hot periods that did not pay", systrap.stats.wasted);
+	put("call sites worth a patch", systrap.sites.seen + systrap.sites.unread);
+	put("call sites patched", systrap.sites.patched);
+	put("call sites given their bytes back", systrap.sites.restored);
+	put("call sites refused: code not readable", systrap.sites.unread);
+	put("call sites refused: writing failed", systrap.sites.failed);
+	for (unsigned i = 0; i < SITE_VERDICTS; i++) {
+		if (i == SITE_OK)
+			continue;
+		(void)snprintf(name, sizeof(name), "call sites refused: %s", site_verdict_name(i));
+		put(name, systrap.sites.verdicts[i]);
+	}
+}
+
 const struct platform_ops platform_systrap = {
 	.name = "systrap",
 	.probe = systrap_probe,
@@ -179,4 +209,5 @@ const struct platform_ops platform_systrap = {
 	.cpu_time = systrap_cpu_time,
 	.resident_size = systrap_resident_size,
 	.stub_call = stub_call,
+	.stats = stats,
 };

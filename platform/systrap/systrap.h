@@ -182,9 +182,14 @@ struct systrap {
 	uint64_t vdso_addr, vdso_size;
 	uint64_t vdso_clock_gettime; /* the stubs' address of it, 0: none */
 	uint64_t tsc_per_us;
+	/* Requests by doorbell and by watching; hot periods, and those that did not pay; calls
+	 * through a trampoline among the requests; what the stubs counted (struct
+	 * channel_counters). */
 	struct {
 		uint64_t cold, hot, promotions, wasted;
-	} stats; /* requests by doorbell and by watching; hot periods, and those that did not pay */
+		uint64_t fast_cold, fast_hot;
+		uint64_t trapped, trapped_answered, fast_answered;
+	} stats;
 };
 
 extern struct systrap systrap;

@@ -38,6 +38,7 @@ bool stub_fast_answer(struct stub_thread *self)
 	self->asked = 0;
 	if (stub_answer(self, (uint32_t)self->rax, self->args, &result)) {
 		self->rax = (uint64_t)result;
+		self->slot->counters.fast_answered++;
 		return true;
 	}
 	self->begun = result == STUB_INTERRUPTED ? REQUEST_FLAG_INTERRUPTED : 0;
@@ -76,7 +77,7 @@ void stub_fast_call(struct stub_thread *self)
 {
 	uint32_t nr = (uint32_t)self->rax;
 	struct stub_post what = {.kind = REQUEST_SYSCALL,
-		.flags = (uint8_t)self->begun,
+		.flags = (uint8_t)(self->begun | REQUEST_FLAG_FAST),
 		.may_spin = true,
 		.nr = nr,
 		.args = self->args};

@@ -53,11 +53,12 @@
 #define STUB_STACKS_MAX 4096u
 
 /* Descriptors in a stub. */
-#define STUB_FD_KILL	 0 /* read end of the kill pipe */
-#define STUB_FD_TRANSFER 1 /* where ADDFD puts what is to be mapped; closed otherwise */
-#define STUB_FD_TRANSFERS 3u /* so many such slots, one behind the other: batches use the others */
-#define STUB_FD_CHANNEL	 2 /* the zygote's start-up only */
-#define STUB_FD_SOCKET	 3 /* the zygote's start-up only */
+#define STUB_FD_KILL	  0  /* read end of the kill pipe */
+#define STUB_FD_TRANSFER  1  /* where ADDFD puts what is to be mapped; closed otherwise */
+#define STUB_FD_TRANSFERS 3u /* so many such slots, one behind the other: batches use the others   \
+			      */
+#define STUB_FD_CHANNEL 2    /* the zygote's start-up only */
+#define STUB_FD_SOCKET	3    /* the zygote's start-up only */
 
 /* The doorbell is getppid: harmless, and no container profile refuses it. */
 #define STUB_DOORBELL_NR 110
@@ -114,6 +115,7 @@ struct channel_regs {
 #define REQUEST_FLAG_INTERRUPTED 1u /* SYSCALL: begun by the stub, ended by a kick */
 #define REQUEST_FLAG_SITE	 2u /* SYSCALL: trapped so often that its site is worth a patch */
 #define REQUEST_FLAG_OUT_FAULT	 4u /* DONE: the reply's `out` could not be copied as a whole */
+#define REQUEST_FLAG_FAST	 8u /* SYSCALL: came through a trampoline (for statistics) */
 
 /* One word: it is stored, last and with release, and loaded as a whole. */
 union channel_request_head {
@@ -156,6 +158,13 @@ struct channel_request {
 	int64_t more_results[CHANNEL_COMMANDS_MAX - CHANNEL_RESULTS_NEAR];
 	/* Any time: in a futex wait that the stub began itself, a hint. */
 	uint32_t sleeping __attribute__((aligned(64)));
+};
+
+/* The stub counts; the Sentry looks once, when the thread has ended. For statistics. */
+struct channel_counters {
+	uint64_t trapped;	   /* calls that raised SIGSYS */
+	uint64_t trapped_answered; /* of these, in the guest */
+	uint64_t fast_answered;	   /* through a trampoline, in the guest */
 };
 
 enum channel_command_kind {
@@ -233,9 +242,10 @@ struct channel_reply {
 };
 
 struct channel_slot {
-	struct channel_request request __attribute__((aligned(4096)));	/* the stub writes */
-	struct channel_reply reply __attribute__((aligned(4096)));	/* the Sentry writes */
-	struct platform_inguest inguest __attribute__((aligned(2048))); /* in the page of reply */
+	struct channel_request request __attribute__((aligned(4096)));	 /* the stub writes */
+	struct channel_counters counters __attribute__((aligned(1024))); /* in the same page */
+	struct channel_reply reply __attribute__((aligned(4096)));	 /* the Sentry writes */
+	struct platform_inguest inguest __attribute__((aligned(2048)));	 /* in the page of reply */
 	uint64_t vdso_clock_gettime; /* the Sentry writes, when the thread is made; 0: none */
 	uint8_t data[CHANNEL_DATA_SIZE] __attribute__((
 		aligned(4096))); /* whose turn it is: the stub before it posts, then the Sentry */
@@ -244,6 +254,7 @@ struct channel_slot {
 _Static_assert(sizeof(struct channel_request) <= 4096, "one page");
 _Static_assert(offsetof(struct channel_request, near) == 64, "a cache line of its own");
 _Static_assert(offsetof(struct channel_reply, near) == 32, "half a cache line");
+_Static_assert(offsetof(struct channel_slot, counters) < 4096, "in the request's page");
 _Static_assert(sizeof(struct channel_reply) <= 2048, "half a page");
 _Static_assert(sizeof(struct platform_inguest) <= 1024, "in the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");

@@ -4,9 +4,9 @@
  * around it, which decides alone whether and how it is patched (platform/systrap/patch.c).
  *
  * A patch costs about as much as some ten calls that trap, and most sites of a short program are
- * used less often than that. So the first calls only count. Two sites that share an entry take it
- * from each other: then neither becomes hot while both are used alike, which costs time, nothing
- * else. A forked child inherits the counts, since they lie in private memory.
+ * used less often than that. So the first calls only count. Sites that share a set of entries may
+ * push each other out before they are hot, which costs time, nothing else. A forked child inherits
+ * the counts, since they lie in private memory.
  */
 #include "platform/systrap/stub/sites.h"
 #include "abi/syscall_nr.h"
@@ -14,7 +14,8 @@
 
 /* The first time, and how much longer each time after that. */
 #define SITE_THRESHOLD STUB_SITE_THRESHOLD
-#define SITE_PATIENCE  16u
+#define SITE_PATIENCE  4u
+#define WAYS	       4u
 #define SITE_HITS_MAX  (1u << 26)
 
 /*
@@ -39,17 +40,32 @@ static bool never_hot(uint32_t nr)
 	}
 }
 
+/* In its set, which is in the order of last use: the last one makes room for a new one. */
+static struct stub_site *find_site(struct stub_site *set, uint32_t tag)
+{
+	struct stub_site found = {.tag = tag};
+	unsigned i;
+
+	for (i = 0; i < WAYS - 1; i++) {
+		if (set[i].tag == tag)
+			break;
+	}
+	if (set[i].tag == tag)
+		found = set[i];
+	for (; i > 0; i--)
+		set[i] = set[i - 1];
+	set[0] = found;
+	return set;
+}
+
 bool stub_site_hit(struct stub_site sites[STUB_SITE_COUNT], uint64_t next, uint32_t nr)
 {
 	uint32_t tag = (uint32_t)(next ^ next >> 32);
-	struct stub_site *site = &sites[(tag ^ tag >> 7) % STUB_SITE_COUNT];
+	struct stub_site *site;
 
 	if (never_hot(nr))
 		return false;
-	if (site->tag != tag) {
-		site->tag = tag;
-		site->hits = 0;
-	}
+	site = find_site(&sites[(tag * 0x9e3779b1u >> 16) % (STUB_SITE_COUNT / WAYS) * WAYS], tag);
 	if (site->hits >= SITE_HITS_MAX)
 		return false;
 	site->hits++;

@@ -9,8 +9,8 @@
 
 struct channel_slot;
 
-/* How often call sites trapped: one thread's, direct mapped. */
-#define STUB_SITE_COUNT 128u
+/* How often call sites trapped: one thread's, in sets. */
+#define STUB_SITE_COUNT 256u
 
 struct stub_site {
 	uint32_t tag; /* of the address behind the `syscall` */

@@ -625,9 +625,11 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	bool hot;
 
 	self->asked = 0; /* of an earlier call that nobody answered so that it lasts */
+	self->slot->counters.trapped++;
 	hot = stub_site_hit(self->sites, mc->rip, nr);
 	/* A site that is to be patched is shown to the Sentry, whoever could answer. */
 	if (!hot && stub_answer(self, nr, args, &result)) {
+		self->slot->counters.trapped_answered++;
 		uc->mc.rax = (uint64_t)result;
 		stub_resume(&self->slot->reply.interrupt, uc);
 	}
