@@ -295,10 +295,10 @@ CASE(replaced)
 		if (round % 3 == 0)
 			munmap(one.map, one.code.size);
 		two = make_one("second", nr, one.map);
+		if (round < 3)
+			note_bytes(&two, "the second file's");
 		if (heat(two.map, two.fn, nr == SYS_getpid ? getpid() : getppid()))
 			NOTE("wrong results in round %u", round);
-		if (round < 3)
-			note_bytes(&one, "not the first file's");
 		free(two.code.bytes);
 	}
 	/* One of the two pages that hold the instruction goes: what is left must not lead anywhere.
