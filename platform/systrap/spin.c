@@ -244,7 +244,7 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold)
 {
 	uint64_t away;
 
-	bool fast = thread->snapshot.request.flags & REQUEST_FLAG_FAST;
+	bool fast = thread->snapshot.request.head.flags & REQUEST_FLAG_FAST;
 
 	if (cold) {
 		systrap.stats.cold++;
