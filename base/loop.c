@@ -29,7 +29,9 @@
 
 #define NSEC_PER_SEC	   1000000000ull
 #define HOST_POLL_INTERVAL 20000u /* ns; bounds how late a busy loop hears of a host descriptor */
-#define BATCH_MAX	   64
+#define ROUNDS_MAX	   4u /* of fibers in one turn: those that only yield must not keep the loop away \
+			       */
+#define BATCH_MAX 64
 
 static struct {
 	int epoll_fd;
@@ -296,7 +298,14 @@ static unsigned turn(void)
 	loop.now = loop_monotonic_now();
 	found = poll_sources();
 	found += timers_expire(loop.now);
-	found += fiber_run_ready();
+	/* Who was woken by a fiber of this round is answered in this turn as well. */
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+		unsigned ran = fiber_run_ready();
+
+		found += ran;
+		if (ran == 0)
+			break;
+	}
 	if (loop.now - loop.last_host_poll >= HOST_POLL_INTERVAL)
 		found += poll_host(0);
 	return found;

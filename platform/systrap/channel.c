@@ -187,7 +187,7 @@ void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_
 	thread->fresh = false;
 	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
 	thread->since_tick = systrap.tick;
-	thread->replied_at = loop_monotonic_now();
+	systrap_spin_reply(thread);
 	if (thread->out.size > 0) {
 		head.flags |= REPLY_OUT | (thread->out.lossy ? REPLY_LOSSY : 0);
 		reply_out(thread, reply);

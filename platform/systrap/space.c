@@ -416,6 +416,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 	(void)systrap_command_add(thread, COMMAND_EXIT);
 	systrap_channel_reply(thread, 0, 0);
 	systrap_set_state(thread, SYSTRAP_LEAVING);
+	systrap_spin_leave(thread);
 	as->leaving_count++;
 	systrap_check_arm();
 }

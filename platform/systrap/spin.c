@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * When to watch a channel instead of sleeping.
+ * When to watch channels instead of sleeping, and who runs on which CPU.
  *
- * A doorbell costs two switches on one CPU (3-5 us with the trap); a request that finds both sides
- * awake costs the trap alone. Watching pays when the next call comes before the price of a sleep is
- * spent, so it follows what was seen:
+ * Asleep. The normal state. A call is a doorbell: with both sides on one CPU the notification wakes
+ * the other side right there (synchronous wake-up), 2 us for both switches. The Sentry thus follows
+ * its guests from CPU to CPU, and no wake-up crosses from one to another, which would cost 30 us.
  *
- *  - A thread becomes *hot* after some quick calls in a row (by doorbell, back in the kernel within
- * QUICK_NS of its reply). The Sentry then watches its slot, and the stub spins for its reply, until
- * the thread stays away for longer than its budget, a small multiple of its usual time.
- *  - A hot period that was not worth it doubles the number of quick calls that the thread needs the
- * next time.
- *  - The Sentry watches only while the threads in guest code leave it a CPU, and never below two of
- * them.
+ * Watching. When some thread made a number of quick calls in a row, the Sentry takes a CPU of its
+ * own (it moves, not the guest, whose caches are worth more), tells every thread so (reply.polled),
+ * and looks at their slots until nothing came for a while: a call then costs a fraction of a
+ * microsecond. A period of watching that found too little doubles the number of calls that the next
+ * one needs. Moving costs what some 20 doorbells do.
  *
- * Waking: with both sides on one CPU the notification wakes the other side right there (synchronous
- * wake-up). While the Sentry spins that would leave the woken thread without a CPU, so then
- * wake-ups are ordinary ones.
+ *  - Threads that show up on the Sentry's CPU are sent to the others (an affinity call for each, so
+ *    only when it happens), and may come back some time after the watching ended.
+ *  - Whoever waits for an answer lets others run (stub/wait.c), so any number of threads may share
+ *    the CPUs that are left: they spin for the time of an answer, then yield.
+ *  - A call that has to wait (its fiber did not reply in the turn that took the request) is
+ * *parked*: the stub is told so, and how long such waits of this thread usually are. Short ones are
+ * waited for awake, yielding: two processes that play ping-pong on one CPU hand it to each other at
+ * the price of a switch, and nobody is woken. Long ones send the stub to sleep at once.
+ *  - There is no watching below two CPUs, none while threads that compute want all of them, and
+ *    little patience while there are as many threads in guest code as CPUs.
  */
 #include "platform/systrap/systrap.h"
 
@@ -35,17 +40,55 @@
 #endif
 #define SYNC_WAKE_UP 1ul /* SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6 */
 
-#define QUICK_NS	20000u
-#define BUDGET_MIN_NS	8000u
-#define BUDGET_MAX_NS	50000u
-#define BUDGET_FIRST_NS 150000u /* it has to wake up on another CPU first */
-/* Becoming hot and cold again (affinity, a wake-up on another CPU) costs what some 30 doorbells do.
- */
-#define THRESHOLD_MIN	32u
+#define QUICK_US	12u /* from an answer to the next call, both by doorbell */
+#define THRESHOLD_FIRST 32u /* quick calls in a row before watching begins */
+#define THRESHOLD_GOOD	8u  /* the same after a period that was worth it */
 #define THRESHOLD_MAX	4096u
-#define WORTHWHILE_HITS 32u
+#define WORTHWHILE_HITS 64u
 #define SEATED_NS	5000000u /* how long we stay on our CPU after a clone */
-#define RESEAT_HITS	64u	 /* how often to look whether both sides share a CPU */
+#define RECHECK_HITS	256u
+
+/* How long to look without finding anything. */
+#define BUDGET_WAKE_US	    150ul /* for a thread that has to wake up on another CPU first */
+#define BUDGET_MIN_US	    40u
+#define BUDGET_MAX_US	    60u
+#define BUDGET_CONTENDED_US 15u /* the guest has a use for this CPU */
+#define BUDGET_PARKED_US    4u	/* everybody waits for something */
+
+#define PARK_SHORT_US	 30u  /* waits that are worth staying awake for */
+#define PARK_PATIENCE_US 50u  /* how long then */
+#define PARK_CLIP_US	 200u /* of the average */
+
+#define COMPUTING_US 50u      /* in guest for longer: wants its CPU for itself */
+#define APART_NS     2000000u /* after the watching */
+#define WATCHED_MAX  32u      /* threads at a time */
+
+#define CROWDED_US     300u    /* without the CPU for longer: others want it */
+#define AVOID_FIRST_US 20000u  /* then there is no watching for so long */
+#define AVOID_MAX_US   640000u /* or, when it happens over and over, up to this */
+
+static struct {
+	bool watching;
+	bool leaving; /* end when there is nothing else to do */
+	bool waking_sync;
+	bool seated;	       /* kept on one CPU, until ... */
+	uint64_t seated_until; /* ... this loop time */
+	unsigned cpu;	       /* where we watch from; NOWHERE: on the way there */
+	unsigned caller_cpu;   /* of the last request */
+	unsigned threshold;
+	uint64_t began_at;
+	uint64_t hits;	      /* requests since it began */
+	uint64_t found_at;    /* the last of them */
+	uint64_t woke_at;     /* when a sleeping thread was answered last */
+	uint64_t usual_gap;   /* average time between them */
+	uint64_t looked_at;   /* when we looked last, without finding anything; 0: we did find
+				 something */
+	uint64_t avoid_until; /* the CPUs are wanted by others */
+	uint64_t avoid_us;    /* for how long the next time */
+	struct timer apart_timer;
+} spin;
+
+#define NOWHERE UINT32_MAX
 
 static uint64_t read_tsc(void)
 {
@@ -122,47 +165,331 @@ static unsigned effective_cpus(void)
 	return count;
 }
 
-/* ---- hot threads ---- */
+/* ---- affinity ---- */
+
+/* What the guest sees as its affinity is the kernel's own bookkeeping: these are the host's. */
+
+static void set_apart(struct systrap_thread *thread)
+{
+	cpu_set_t set = systrap.cpus;
+
+	CPU_CLR(spin.cpu, &set);
+	(void)sched_setaffinity(thread->tid, sizeof(set), &set);
+	thread->apart_from = spin.cpu + 1;
+}
+
+/* With more threads than CPUs for them, the scheduler would put some beside us. */
+static void set_crowd_apart(void)
+{
+	struct systrap_thread *thread;
+
+	if (systrap.hot_count < systrap.cpu_count)
+		return;
+	list_for_each_entry (thread, &systrap.hot, hot_link) {
+		if (thread->apart_from != spin.cpu + 1)
+			set_apart(thread);
+	}
+}
+
+static void set_free(struct systrap_thread *thread)
+{
+	thread->apart_from = 0;
+	if (thread->state != SYSTRAP_DEAD && !thread->as->killed)
+		(void)sched_setaffinity(thread->tid, sizeof(systrap.cpus), &systrap.cpus);
+}
+
+static void set_all_free(struct timer *timer)
+{
+	struct systrap_thread *thread;
+	struct systrap_as *as;
+
+	(void)timer;
+	if (spin.watching)
+		return;
+	list_for_each_entry (as, &systrap.spaces, link) {
+		list_for_each_entry (thread, &as->threads, as_link) {
+			if (thread->apart_from)
+				set_free(thread);
+		}
+	}
+}
+
+static bool any_apart(void)
+{
+	const struct systrap_thread *thread;
+	const struct systrap_as *as;
+
+	list_for_each_entry (as, &systrap.spaces, link) {
+		list_for_each_entry (thread, &as->threads, as_link) {
+			if (thread->apart_from)
+				return true;
+		}
+	}
+	return false;
+}
 
 static void set_sync_wake(bool sync)
 {
-	if (!systrap.sync_wake || systrap.waking_sync == sync)
+	if (!systrap.sync_wake || spin.waking_sync == sync)
 		return;
-	systrap.waking_sync = sync;
+	spin.waking_sync = sync;
 	(void)ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_SET_FLAGS, sync ? SYNC_WAKE_UP : 0ul);
 }
+
+/* Takes a CPU on which no thread that calls often was seen; when there is none, the one we are on,
+ * and whoever shows up there has to go. */
+static void take_cpu(void)
+{
+	cpu_set_t set = systrap.cpus, one;
+	const struct systrap_thread *thread;
+
+	list_for_each_entry (thread, &systrap.hot, hot_link)
+		CPU_CLR(thread->snapshot.request.cpu, &set);
+	spin.cpu = (unsigned)sched_getcpu();
+	if (CPU_COUNT(&set) > 0 && !CPU_ISSET(spin.cpu, &set)) {
+		(void)sched_setaffinity(0, sizeof(set), &set);
+		spin.cpu = (unsigned)sched_getcpu();
+		if (CPU_COUNT(&set) == 1)
+			return;
+	}
+	CPU_ZERO(&one);
+	CPU_SET(spin.cpu, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+}
+
+/*
+ * Sleeping, we want to be where the next doorbell will ring: the host wakes a sleeper where it
+ * slept last if that CPU is idle, which would be a wake-up across CPUs. So we go there now, while
+ * nobody waits.
+ */
+static void leave_cpu(void)
+{
+	cpu_set_t there;
+
+	if (systrap.running_count > 0 && systrap.running_count < systrap.cpu_count &&
+		spin.caller_cpu != spin.cpu && CPU_ISSET(spin.caller_cpu, &systrap.cpus)) {
+		CPU_ZERO(&there);
+		CPU_SET(spin.caller_cpu, &there);
+		(void)sched_setaffinity(0, sizeof(there), &there);
+	}
+	(void)sched_setaffinity(0, sizeof(systrap.cpus), &systrap.cpus);
+}
+
+/* ---- watching ---- */
 
 static void set_polled(struct systrap_thread *thread, uint32_t polled)
 {
 	__atomic_store_n(&thread->slot->reply.polled, polled, __ATOMIC_RELAXED);
 }
 
-/*
- * Two spinners on one CPU are worse than none, and the scheduler leaves them there: while it is
- * hot, the stub's thread may run anywhere but here. (What the guest sees as its affinity is the
- * kernel's own bookkeeping.)
- */
-static void set_apart(const struct systrap_thread *thread, bool apart)
+static void set_watcher(struct systrap_thread *thread)
 {
-	cpu_set_t set = systrap.cpus;
-
-	if (apart)
-		CPU_CLR((unsigned)sched_getcpu(), &set);
-	(void)sched_setaffinity(thread->tid, sizeof(set), &set);
+	__atomic_store_n(&thread->slot->reply.watcher, spin.cpu, __ATOMIC_RELAXED);
 }
 
-void systrap_spin_clone(const struct systrap_thread *parent, bool begin, bool seat)
+static void watch(struct systrap_thread *thread)
+{
+	if (thread->watched || systrap.hot_count >= WATCHED_MAX)
+		return;
+	thread->watched = true;
+	list_add_tail(&thread->hot_link, &systrap.hot);
+	systrap.hot_count++;
+	set_watcher(thread);
+	set_polled(thread, 1);
+}
+
+/* The caller looks at the slot once more, behind a full fence, unless the thread is stopped or
+ * gone. */
+static void unwatch(struct systrap_thread *thread)
+{
+	if (!thread->watched)
+		return;
+	thread->watched = false;
+	list_remove(&thread->hot_link);
+	systrap.hot_count--;
+	set_polled(thread, 0);
+}
+
+static bool is_away(const struct systrap_thread *thread)
+{
+	return thread->state == SYSTRAP_IN_GUEST || thread->state == SYSTRAP_IN_COMMAND;
+}
+
+/* Whether the guest threads that compute leave a CPU for us. What sits in a futex in the stub says
+ * so itself (a hint). */
+static bool cpu_to_spare(void)
+{
+	uint64_t now = read_tsc(), limit = systrap.tsc_per_us * COMPUTING_US;
+	const struct systrap_thread *thread;
+	const struct systrap_as *as;
+	unsigned computing = 1;
+
+	if (systrap.running_count < systrap.cpu_count)
+		return true;
+	list_for_each_entry (as, &systrap.spaces, link) {
+		list_for_each_entry (thread, &as->threads, as_link) {
+			if (thread->state == SYSTRAP_IN_GUEST && now - thread->replied_at > limit &&
+				!__atomic_load_n(&thread->slot->request.sleeping, __ATOMIC_RELAXED))
+				computing++;
+			if (computing >= systrap.cpu_count)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* More processes of the host want to run than there are CPUs: what we burn, they lack. */
+static void crowded(void)
+{
+	if (spin.leaving)
+		return;
+	spin.leaving = true;
+	spin.avoid_until = read_tsc() + systrap.tsc_per_us * spin.avoid_us;
+	spin.avoid_us = min_of(spin.avoid_us * 2, (uint64_t)AVOID_MAX_US);
+}
+
+/* The stubs wait awake from now on; the Sentry takes its place when it has answered. */
+static void begin_watching(void)
+{
+	struct systrap_thread *thread;
+	struct systrap_as *as;
+
+	spin.leaving = false;
+	spin.watching = true;
+	spin.cpu = NOWHERE;
+	spin.hits = 0;
+	spin.usual_gap = 0;
+	spin.looked_at = 0;
+	spin.began_at = spin.found_at = spin.woke_at = read_tsc();
+	systrap.stats.promotions++;
+	(void)timer_cancel(&spin.apart_timer);
+	list_for_each_entry (as, &systrap.spaces, link) {
+		list_for_each_entry (thread, &as->threads, as_link) {
+			if (thread->quick_calls > 0)
+				watch(thread);
+		}
+	}
+}
+
+static void settle(void)
+{
+	struct systrap_thread *thread;
+
+	spin.seated = false;
+	take_cpu();
+	set_sync_wake(false);
+	list_for_each_entry (thread, &systrap.hot, hot_link)
+		set_watcher(thread);
+	set_crowd_apart();
+	spin.woke_at = read_tsc();
+}
+
+/* As unwatch(), for all. */
+static void end_watching(void)
+{
+	struct systrap_thread *thread, *tmp;
+
+	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link) {
+		thread->quick_calls = 0;
+		unwatch(thread);
+	}
+	spin.watching = false;
+	if (spin.hits >= WORTHWHILE_HITS) {
+		spin.threshold = THRESHOLD_GOOD;
+	} else {
+		systrap.stats.wasted++;
+		spin.threshold =
+			min_of(max_of(spin.threshold, THRESHOLD_FIRST / 2) * 2, THRESHOLD_MAX);
+	}
+	if (!spin.leaving && read_tsc() - spin.began_at > systrap.tsc_per_us * AVOID_FIRST_US)
+		spin.avoid_us = AVOID_FIRST_US;
+	set_sync_wake(true);
+	if (spin.cpu == NOWHERE)
+		return;
+	leave_cpu();
+	if (systrap.running_count >= systrap.cpu_count)
+		set_all_free(&spin.apart_timer);
+	else if (any_apart() && timer_arm(&spin.apart_timer, loop_monotonic_now() + APART_NS) < 0)
+		set_all_free(&spin.apart_timer);
+}
+
+void systrap_spin_event(struct systrap_thread *thread, bool cold)
+{
+	bool fast = thread->snapshot.request.head.flags & REQUEST_FLAG_FAST;
+	uint64_t now;
+
+	if (cold) {
+		systrap.stats.cold++;
+		systrap.stats.fast_cold += fast;
+	} else {
+		systrap.stats.hot++;
+		systrap.stats.fast_hot += fast;
+	}
+	if (systrap.cpu_count < 2)
+		return;
+	now = read_tsc();
+	if (spin.watching) {
+		uint64_t gap = min_of(now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
+
+		spin.usual_gap = (spin.usual_gap * 7 + gap) / 8;
+		spin.found_at = now;
+		spin.caller_cpu = thread->snapshot.request.cpu;
+		if (thread->snapshot.request.crowded != thread->crowded)
+			crowded();
+		thread->crowded = thread->snapshot.request.crowded;
+		if (thread->snapshot.request.cpu == spin.cpu)
+			set_apart(thread);
+		if (++spin.hits % RECHECK_HITS == 0)
+			spin.leaving |= !cpu_to_spare();
+		return;
+	}
+	if (thread->replied_at == 0 || now - thread->replied_at > systrap.tsc_per_us * QUICK_US)
+		thread->quick_calls = 0;
+	else if (++thread->quick_calls >= spin.threshold && now >= spin.avoid_until &&
+		 cpu_to_spare())
+		begin_watching();
+}
+
+void systrap_spin_reply(struct systrap_thread *thread)
+{
+	thread->replied_at = read_tsc();
+	if (thread->parked_at != 0) {
+		uint64_t waited = min_of(
+			thread->replied_at - thread->parked_at, systrap.tsc_per_us * PARK_CLIP_US);
+
+		thread->usual_park = (thread->usual_park * 3 + waited) / 4;
+		thread->parked_at = 0;
+	}
+	if (spin.watching && !thread->watched) {
+		watch(thread);
+		if (spin.cpu != NOWHERE)
+			set_crowd_apart();
+	}
+	if (thread->notification)
+		spin.woke_at = thread->replied_at;
+}
+
+void systrap_spin_leave(struct systrap_thread *thread)
+{
+	unwatch(thread);
+}
+
+void systrap_spin_clone(struct systrap_thread *parent, bool begin, bool seat)
 {
 	cpu_set_t here;
 
 	if (systrap.cpu_count < 2)
 		return;
+	/* The child's doorbell is to find us asleep, and on its own CPU. */
+	if (begin && spin.watching)
+		end_watching();
 	CPU_ZERO(&here);
 	CPU_SET((unsigned)sched_getcpu(), &here);
-	if (begin && seat && !systrap.seated)
-		systrap.seated = sched_setaffinity(0, sizeof(here), &here) == 0;
+	if (begin && seat && !spin.seated)
+		spin.seated = sched_setaffinity(0, sizeof(here), &here) == 0;
 	if (seat)
-		systrap.seated_until = loop_monotonic_now() + SEATED_NS;
+		spin.seated_until = loop_monotonic_now() + SEATED_NS;
+	parent->apart_from = 0;
 	if (parent->state != SYSTRAP_DEAD)
 		(void)sched_setaffinity(parent->tid, sizeof(here), begin ? &here : &systrap.cpus);
 }
@@ -170,9 +497,9 @@ void systrap_spin_clone(const struct systrap_thread *parent, bool begin, bool se
 /* In each turn of the loop. */
 static void rise(void)
 {
-	if (!systrap.seated || loop_monotonic() < systrap.seated_until)
+	if (!spin.seated || loop_monotonic() < spin.seated_until)
 		return;
-	systrap.seated = false;
+	spin.seated = false;
 	(void)sched_setaffinity(0, sizeof(systrap.cpus), &systrap.cpus);
 }
 
@@ -182,157 +509,69 @@ void systrap_spin_born(pid_t tid)
 		(void)sched_setaffinity(tid, sizeof(systrap.cpus), &systrap.cpus);
 }
 
-static void make_hot(struct systrap_thread *thread)
-{
-	set_apart(thread, true);
-	systrap.stats.promotions++;
-	thread->hot = true;
-	thread->hits = 0;
-	list_add_tail(&thread->hot_link, &systrap.hot);
-	systrap.hot_count++;
-	set_polled(thread, 1);
-	set_sync_wake(false);
-}
-
-/* The caller looks at the slot once more, behind a full fence. */
-static void make_cold(struct systrap_thread *thread)
-{
-	if (!thread->hot)
-		return;
-	thread->hot = false;
-	list_remove(&thread->hot_link);
-	systrap.hot_count--;
-	set_polled(thread, 0);
-	if (thread->state != SYSTRAP_DEAD && !thread->as->killed)
-		set_apart(thread, false);
-	if (thread->hits >= WORTHWHILE_HITS)
-		thread->threshold = 1;
-	else
-		systrap.stats.wasted++,
-			thread->threshold = min_of(
-				max_of(thread->threshold, THRESHOLD_MIN / 2) * 2, THRESHOLD_MAX);
-	thread->quick_calls = 0;
-	if (systrap.hot_count == 0)
-		set_sync_wake(true);
-}
-
-/* Whether the guest threads that compute leave a CPU for us. What sits in a futex in the stub says
- * so itself (a hint). */
-static bool cpu_to_spare(const struct systrap_thread *self)
-{
-	const struct systrap_thread *thread;
-	const struct systrap_as *as;
-	unsigned running = 1;
-
-	if (systrap.cpu_count < 2)
-		return false;
-	if (systrap.running_count < systrap.cpu_count)
-		return true;
-	list_for_each_entry (as, &systrap.spaces, link) {
-		list_for_each_entry (thread, &as->threads, as_link) {
-			if (thread != self && thread->state == SYSTRAP_IN_GUEST &&
-				!__atomic_load_n(&thread->slot->request.sleeping, __ATOMIC_RELAXED))
-				running++;
-			if (running >= systrap.cpu_count)
-				return false;
-		}
-	}
-	return true;
-}
-
-void systrap_spin_event(struct systrap_thread *thread, bool cold)
-{
-	uint64_t away;
-
-	bool fast = thread->snapshot.request.head.flags & REQUEST_FLAG_FAST;
-
-	if (cold) {
-		systrap.stats.cold++;
-		systrap.stats.fast_cold += fast;
-	} else {
-		systrap.stats.hot++;
-		systrap.stats.fast_hot += fast;
-	}
-	if (thread->replied_at == 0 || systrap.cpu_count < 2)
-		return;
-	away = loop_monotonic_now() - thread->replied_at;
-	thread->usual_ns = (thread->usual_ns * 7 + min_of(away, (uint64_t)BUDGET_MAX_NS)) / 8;
-	if (!cold) {
-		if (++thread->hits % RESEAT_HITS == 0 &&
-			thread->snapshot.request.cpu == (unsigned)sched_getcpu())
-			set_apart(thread, true);
-		return;
-	}
-	if (thread->hot)
-		return; /* it rang because our last answer took long */
-	if (away > QUICK_NS) {
-		thread->quick_calls = 0;
-		return;
-	}
-	thread->quick_calls++;
-	if (thread->quick_calls >= max_of(thread->threshold, 1u) && cpu_to_spare(thread)) {
-		if (thread->threshold == 0) {
-			/* The first time takes a few more. */
-			thread->threshold = THRESHOLD_MIN;
-			return;
-		}
-		make_hot(thread);
-	}
-}
-
-void systrap_spin_leave(struct systrap_thread *thread)
-{
-	make_cold(thread);
-}
-
-static bool is_away(const struct systrap_thread *thread)
-{
-	return thread->state == SYSTRAP_IN_GUEST || thread->state == SYSTRAP_IN_COMMAND;
-}
-
 /* ---- the loop's questions ---- */
+
+/* It was taken in an earlier turn, and all fibers that could run have run since. */
+static void tell_parked(struct systrap_thread *thread)
+{
+	struct channel_reply *reply = &thread->slot->reply;
+	bool brief = thread->usual_park <= systrap.tsc_per_us * PARK_SHORT_US;
+
+	thread->parked_at = read_tsc();
+	__atomic_store_n(&reply->patience,
+		brief ? (uint32_t)(systrap.tsc_per_us * PARK_PATIENCE_US) : 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&reply->parked, thread->seq, __ATOMIC_RELEASE);
+}
 
 static unsigned poll_hot(struct loop_source *source)
 {
 	struct systrap_thread *thread, *tmp;
 	unsigned found = 0;
+	uint64_t now;
 
 	(void)source;
 	systrap_bury(false);
 	rise();
+	if (!spin.watching)
+		return 0;
+	now = read_tsc();
+	if (spin.looked_at != 0 && now - spin.looked_at > systrap.tsc_per_us * CROWDED_US)
+		crowded();
 	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link) {
+		if (thread->state == SYSTRAP_STOPPED && thread->parked_at == 0)
+			tell_parked(thread);
 		if (systrap_channel_poll(thread) > 0) {
 			systrap_spin_event(thread, false);
 			found++;
 		}
 	}
+	spin.looked_at = found == 0 ? now : 0;
 	return found;
-}
-
-static uint64_t thread_budget(const struct systrap_thread *thread)
-{
-	if (thread->hits == 0)
-		return BUDGET_FIRST_NS;
-	return max_of(
-		min_of(thread->usual_ns * 4, (uint64_t)BUDGET_MAX_NS), (uint64_t)BUDGET_MIN_NS);
 }
 
 static uint64_t spin_budget(struct loop_source *source)
 {
-	struct systrap_thread *thread;
-	uint64_t now, budget = 0;
+	const struct systrap_thread *thread;
+	uint64_t budget, woken;
+	bool away = false;
 
 	(void)source;
-	if (systrap.hot_count == 0)
+	if (spin.watching && spin.cpu == NOWHERE)
+		settle();
+	if (!spin.watching || spin.leaving)
 		return 0;
-	now = loop_monotonic_now();
-	list_for_each_entry (thread, &systrap.hot, hot_link) {
-		uint64_t until = thread->replied_at + thread_budget(thread);
-
-		if (is_away(thread) && until > now)
-			budget = max_of(budget, until - now);
-	}
-	return budget;
+	budget = spin.usual_gap * 4 / systrap.tsc_per_us;
+	budget = min_of(max_of(budget, (uint64_t)BUDGET_MIN_US), (uint64_t)BUDGET_MAX_US);
+	list_for_each_entry (thread, &systrap.hot, hot_link)
+		away |= is_away(thread);
+	if (!away)
+		budget = BUDGET_PARKED_US;
+	else if (systrap.running_count >= systrap.cpu_count)
+		budget = BUDGET_CONTENDED_US;
+	woken = (read_tsc() - spin.woke_at) / systrap.tsc_per_us;
+	if (woken < BUDGET_WAKE_US)
+		budget = max_of(budget, BUDGET_WAKE_US - woken);
+	return budget * 1000;
 }
 
 /* Nobody is watched while we sleep. A request that was published meanwhile is found by the last
@@ -340,24 +579,21 @@ static uint64_t spin_budget(struct loop_source *source)
 static bool prepare_sleep(struct loop_source *source)
 {
 	struct systrap_thread *thread, *tmp;
-	struct list_head cooled = LIST_HEAD_INIT(cooled);
-	bool sleep = true;
 
 	(void)source;
 	systrap_bury(true);
-	if (systrap.hot_count == 0)
+	if (!spin.watching)
 		return true;
-	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link) {
-		make_cold(thread);
-		list_add_tail(&thread->hot_link, &cooled);
-	}
+	list_for_each_entry (thread, &systrap.hot, hot_link)
+		set_polled(thread, 0);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	list_for_each_entry_safe (thread, tmp, &cooled, hot_link) {
-		list_remove(&thread->hot_link);
-		if (systrap_channel_poll(thread) > 0)
-			sleep = false;
+	if (poll_hot(source) == 0) {
+		end_watching();
+		return true;
 	}
-	return sleep;
+	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link)
+		set_polled(thread, 1);
+	return false;
 }
 
 void systrap_spin_init(void)
@@ -365,11 +601,16 @@ void systrap_spin_init(void)
 	tsc_start_ns = loop_monotonic_now();
 	tsc_start = read_tsc();
 	systrap.cpu_count = effective_cpus();
+	spin.threshold = THRESHOLD_FIRST;
+	spin.avoid_us = AVOID_FIRST_US;
+	spin.avoid_until = 0;
+	spin.watching = false;
+	timer_init(&spin.apart_timer, set_all_free, NULL);
 }
 
 void systrap_spin_attach(void)
 {
-	systrap.waking_sync = systrap.sync_wake;
+	spin.waking_sync = systrap.sync_wake;
 	systrap.source = (struct loop_source){
 		.poll = poll_hot,
 		.prepare_sleep = prepare_sleep,
@@ -380,5 +621,6 @@ void systrap_spin_attach(void)
 
 void systrap_spin_detach(void)
 {
+	(void)timer_cancel(&spin.apart_timer);
 	loop_source_remove(&systrap.source);
 }

@@ -122,14 +122,15 @@ struct systrap_thread {
 		int error; /* it had to be done at once, and failed: run() says so */
 	} late;
 
-	/* Spinning, spin.c */
-	bool hot;
-	struct list_head hot_link; /* systrap.hot while hot */
+	/* Spinning, spin.c; times are of the time-stamp counter */
+	bool watched;
+	unsigned apart_from;	   /* its affinity spares this CPU - 1; 0: none */
+	struct list_head hot_link; /* systrap.hot while watched */
 	unsigned quick_calls;	   /* in a row */
-	unsigned threshold;	   /* of them, to become hot; 0: never was */
-	unsigned hits;		   /* requests found by watching since it became hot */
-	uint64_t usual_ns;	   /* average time between resume and request, clipped */
-	uint64_t replied_at;	   /* loop time of the last resume, ns */
+	uint16_t crowded;	   /* of the last request */
+	uint64_t replied_at;	   /* 0: never */
+	uint64_t parked_at;	   /* when the answer turned out to need time; 0: it did not */
+	uint64_t usual_park;	   /* average time from there to the answer, clipped */
 
 	struct systrap_snapshot snapshot;
 };
@@ -168,14 +169,11 @@ struct systrap {
 	cpu_set_t cpus; /* that we may use */
 	struct hash_table threads;
 	unsigned thread_count; /* that the kernel holds */
-	bool seated;	       /* kept on one CPU, until ... */
-	uint64_t seated_until; /* ... this loop time */
 	struct systrap_thread *zygote;
 	struct {
 		uint64_t verdicts[SITE_VERDICTS]; /* of sites that were worth a patch */
 		uint64_t seen, patched, failed, unread, restored;
 	} sites;
-	bool waking_sync;
 	unsigned running_count; /* threads in guest */
 	bool strays_possible;	/* a clone was let through and nobody came of it */
 	bool sync_wake;		/* the listener wakes on the current CPU */
@@ -327,11 +325,13 @@ int systrap_notification_addfd(uint64_t id, int fd, unsigned slot);
 uint64_t systrap_vdso_symbol(const char *name);
 
 /* spin.c */
-#define SYSTRAP_STUB_SPIN_US 20u /* how long a stub spins for a reply while it is watched */
+#define SYSTRAP_STUB_SPIN_US 50u /* how long a stub waits awake for a reply while it is watched */
 void systrap_spin_init(void);
 uint64_t systrap_spin_tsc(void); /* that time, in ticks of the time-stamp counter */
 /* A request was read; @cold: it came by doorbell. */
 void systrap_spin_event(struct systrap_thread *thread, bool cold);
+/* A reply is about to be published. */
+void systrap_spin_reply(struct systrap_thread *thread);
 void systrap_spin_leave(struct systrap_thread *thread);
 /*
  * Around a clone: the parent, and thus the child, stays on our CPU, since it is us the child talks
@@ -340,7 +340,7 @@ void systrap_spin_leave(struct systrap_thread *thread);
  * has us woken many times, each time on whichever CPU is idle if the scheduler may choose, and
  * memory that two CPUs have used is forked and freed at the price of interrupts to both.
  */
-void systrap_spin_clone(const struct systrap_thread *parent, bool begin, bool seat);
+void systrap_spin_clone(struct systrap_thread *parent, bool begin, bool seat);
 void systrap_spin_born(pid_t tid);
 void systrap_spin_attach(void);
 void systrap_spin_detach(void);

@@ -45,8 +45,9 @@
  * above. */
 #define STUB_STACK_SIZE	    0x10000ull
 #define STUB_STACK_RESERVED 0x4000ull
-#define STUB_NAMES_OFFSET   0x1000ull /* of the table of names (stub/names.c), to the reserved end \
-				       */
+#define STUB_NAMES_OFFSET                                                                          \
+	0x1000ull /* of the table of names (stub/names.c), to the reserved end                     \
+		   */
 /* Where the stack of a call without a signal begins: inside of the signal stack, so that host
  * signals that interrupt it nest below. */
 #define STUB_FAST_STACK (STUB_STACK_SIZE - 64)
@@ -137,8 +138,9 @@ struct channel_request {
 	/* A cache line that is all that a call without inputs needs. The Sentry watches it, so it
 	 * is written once for each request, at one go. */
 	union channel_request_head head;
-	uint32_t nr;  /* SYSCALL */
-	uint32_t cpu; /* where the stub ran lately, a hint */
+	uint32_t nr;	  /* SYSCALL */
+	uint16_t cpu;	  /* hints: where the stub ran lately, */
+	uint16_t crowded; /* and how often a yield gave the CPU away for long */
 	union {
 		uint64_t args[6];		       /* SYSCALL */
 		int64_t results[CHANNEL_RESULTS_NEAR]; /* DONE: of the first commands */
@@ -239,6 +241,11 @@ struct channel_reply {
 	uint32_t interrupt; /* any time: do not enter guest code or a futex wait, post a request
 			       instead */
 	uint64_t spin_tsc;  /* how long to spin for a reply, in time-stamp counter ticks */
+	uint32_t watcher;   /* the CPU where the Sentry watches from; meaningful while polled */
+	uint32_t parked; /* any time: the number of a request whose answer has to wait for something
+			  */
+	uint32_t patience; /* stored before parked: how long that is likely worth looking, in ticks
+			    */
 };
 
 struct channel_slot {

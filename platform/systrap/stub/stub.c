@@ -30,15 +30,6 @@ static inline bool in_stub(uint64_t rip)
 	return rip - STUB_TEXT_BASE < STUB_TEXT_SIZE + STUB_GATE_SIZE;
 }
 
-static inline uint64_t read_tsc(uint32_t *ret_cpu)
-{
-	uint32_t low, high, aux;
-
-	__asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux));
-	*ret_cpu = aux & 0xfff; /* the kernel puts cpu | node << 12 into TSC_AUX */
-	return (uint64_t)high << 32 | low;
-}
-
 /* Back from a nested handler into what it interrupted. */
 __attribute__((noreturn)) static void return_nested(struct stub_ucontext *uc)
 {
@@ -140,43 +131,6 @@ static void load_bases(struct stub_thread *self, const struct channel_regs *regs
 
 /* ---- requests ---- */
 
-static inline void ring(uint64_t token, uint64_t what)
-{
-	stub_call3(STUB_DOORBELL_NR, token, what, 0);
-}
-
-/* Rounds of spinning between two looks at the clock. */
-#define SPIN_ROUNDS 8u
-
-/*
- * No fence stands between the store of the head and the loads of `polled`: the loop looks again and
- * again, so it sees sooner or later that the Sentry does not watch, and rings; that is a message
- * (docs/channel.md).
- */
-static void await_reply(struct stub_thread *self, uint32_t seq, bool may_spin)
-{
-	const struct channel_reply *reply = &self->slot->reply;
-	uint64_t start = 0;
-
-	for (uint32_t round = 1;; round++) {
-		if (__atomic_load_n(&reply->head.seq, __ATOMIC_ACQUIRE) == seq)
-			return;
-		if (!may_spin || !__atomic_load_n(&reply->polled, __ATOMIC_RELAXED)) {
-			/* EINTR, a late or a spurious answer: the loop looks again. */
-			ring(0, 0);
-			continue;
-		}
-		__builtin_ia32_pause();
-		if (round % SPIN_ROUNDS == 0) {
-			uint64_t now = read_tsc(&self->cpu);
-
-			if (start == 0)
-				start = now;
-			may_spin = now - start < reply->spin_tsc;
-		}
-	}
-}
-
 /* Never inlined: what it does to the line that the Sentry watches stays together. */
 __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct stub_post *what)
 {
@@ -189,6 +143,7 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 
 	request->nr = what->nr;
 	request->cpu = self->cpu;
+	request->crowded = self->crowded;
 	if (what->args) {
 		for (unsigned i = 0; i < 6; i++)
 			request->args[i] = what->args[i];
@@ -200,7 +155,7 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 			request->more_results[i - CHANNEL_RESULTS_NEAR] = what->results[i];
 	}
 	__atomic_store_n(&request->head.word, head.word, __ATOMIC_RELEASE);
-	await_reply(self, head.seq, what->may_spin);
+	stub_wait(self, head.seq, what->may_spin);
 }
 
 /* A request that a signal is likely to follow: the FPU's state, which its frame will hold, goes

@@ -35,7 +35,8 @@ struct stub_thread {
 	enum stub_upgrade upgrade;
 	uint32_t begun; /* REQUEST_FLAG_INTERRUPTED or 0 */
 	uint64_t args[6];
-	uint32_t cpu;		  /* where it ran lately */
+	uint16_t cpu;		  /* where it ran lately */
+	uint16_t crowded;	  /* counts yields that gave the CPU away for long */
 	uint64_t token;		  /* what a new thread presents */
 	uint64_t vdso_rsp;	  /* while it is in the vDSO for the stub: where to go on; else 0 */
 	uint64_t vdso_useless;	  /* the vDSO makes calls instead: not to be asked again */
@@ -213,6 +214,8 @@ enum stub_place stub_leave_trampoline(struct stub_sigcontext *mc);
 bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 void stub_name_keep(struct stub_thread *self, int64_t result);
 bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
+/* wait.c: until the reply to @seq is there; without @may_spin always asleep */
+void stub_wait(struct stub_thread *self, uint32_t seq, bool may_spin);
 /* start.c */
 __attribute__((noreturn)) void stub_main(uint64_t *stack);
 
