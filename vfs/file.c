@@ -100,6 +100,10 @@ void file_unref(struct file *file)
 	if (!list_empty(&file->epoll_entries))
 		epoll_forget_file(file);
 	locks_release_file(file);
+	if (file->async) {
+		wait_entry_remove(file->async);
+		free(file->async);
+	}
 	if (file->ops && !(file->flags & LX_O_PATH)) {
 		vfs_notify_path(
 			&file->path, file->writable ? LX_IN_CLOSE_WRITE : LX_IN_CLOSE_NOWRITE);

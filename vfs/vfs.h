@@ -559,7 +559,9 @@ struct file {
 		int kind;  /* F_SETOWN_EX */
 		int pid;   /* guest id */
 		int signo; /* F_SETSIG */
+		uint32_t uid, euid; /* of who set it */
 	} owner;
+	struct wait_entry *async; /* O_ASYNC: owned, malloc'ed (sentry/sigio.c); NULL else */
 	bool deny_write;    /* holds inode->deny_write_count */
 	bool counted_write; /* holds inode->write_count */
 	void *private;

@@ -12,6 +12,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/syscalls/path.h"
+#include "sentry/sigio.h"
 #include "sentry/syscalls_gen.h"
 #include "vfs/anon.h"
 
@@ -180,7 +181,7 @@ static int64_t set_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 
 /* ---- owners of SIGIO ---- */
 
-static int set_owner(struct file *file, int kind, int pid)
+static int set_owner(const struct task *t, struct file *file, int kind, int pid)
 {
 	const struct pid *found;
 
@@ -189,17 +190,16 @@ static int set_owner(struct file *file, int kind, int pid)
 		if (!found || (kind == LX_F_OWNER_PGRP && list_empty(&found->pgrp_members)))
 			return -ESRCH;
 	}
-	file->owner.kind = kind;
-	file->owner.pid = pid;
+	sigio_set_owner(t, file, kind, pid);
 	return 0;
 }
 
-static int64_t set_owner_int(struct file *file, int who)
+static int64_t set_owner_int(const struct task *t, struct file *file, int who)
 {
 	if (who == INT_MIN)
 		return -EINVAL;
-	return who < 0 ? set_owner(file, LX_F_OWNER_PGRP, -who)
-		       : set_owner(file, LX_F_OWNER_PID, who);
+	return who < 0 ? set_owner(t, file, LX_F_OWNER_PGRP, -who)
+		       : set_owner(t, file, LX_F_OWNER_PID, who);
 }
 
 static int64_t owner_ex(struct task *t, struct file *file, gaddr_t addr, bool set)
@@ -216,14 +216,14 @@ static int64_t owner_ex(struct task *t, struct file *file, gaddr_t addr, bool se
 		return -EINVAL;
 	if (owner.pid < 0)
 		return -ESRCH;
-	return set_owner(file, owner.type, owner.pid);
+	return set_owner(t, file, owner.type, owner.pid);
 }
 
 /* ---- fcntl(2) ---- */
 
 #define SETFL_MASK (LX_O_APPEND | LX_O_NONBLOCK | LX_O_DIRECT | LX_O_NOATIME | LX_FASYNC)
 
-static int64_t set_flags(struct task *t, struct file *file, unsigned flags)
+static int64_t set_flags(struct task *t, struct file *file, int fd, unsigned flags)
 {
 	int err;
 
@@ -232,6 +232,11 @@ static int64_t set_flags(struct task *t, struct file *file, unsigned flags)
 		return -EPERM;
 	if (file->ops->check_flags) {
 		err = file->ops->check_flags(file, (int)flags & SETFL_MASK);
+		if (err < 0)
+			return err;
+	}
+	if ((flags ^ (unsigned)file->flags) & LX_FASYNC) {
+		err = sigio_set_async(t, file, fd, flags & LX_FASYNC);
 		if (err < 0)
 			return err;
 	}
@@ -282,9 +287,9 @@ static int64_t fcntl_value(struct task *t, int fd, struct file *file, int cmd, u
 	case LX_F_GETFL:
 		return file->flags;
 	case LX_F_SETFL:
-		return set_flags(t, file, (unsigned)arg);
+		return set_flags(t, file, fd, (unsigned)arg);
 	case LX_F_SETOWN:
-		return set_owner_int(file, (int)arg);
+		return set_owner_int(t, file, (int)arg);
 	case LX_F_GETOWN:
 		return file->owner.kind == LX_F_OWNER_PGRP ? -file->owner.pid : file->owner.pid;
 	case LX_F_SETSIG:
@@ -354,7 +359,7 @@ static int64_t set_nonblock(struct task *t, struct file *file, gaddr_t arg)
 }
 
 /* fioasync(): only files that can send SIGIO know the flag. */
-static int64_t set_async(struct task *t, struct file *file, gaddr_t arg)
+static int64_t set_async(struct task *t, struct file *file, int fd, gaddr_t arg)
 {
 	int32_t on;
 	int err = guest_read_value(t, &on, arg);
@@ -363,8 +368,11 @@ static int64_t set_async(struct task *t, struct file *file, gaddr_t arg)
 		return err;
 	if (!on == !(file->flags & LX_FASYNC))
 		return 0;
-	if (!file->ops->poll_queue)
+	if (!sigio_possible(file))
 		return -ENOTTY;
+	err = sigio_set_async(t, file, fd, on);
+	if (err < 0)
+		return err;
 	file->flags = on ? file->flags | LX_FASYNC : file->flags & ~LX_FASYNC;
 	return 0;
 }
@@ -401,7 +409,7 @@ static int64_t generic_ioctl(
 	case LX_FIONBIO:
 		return set_nonblock(t, file, arg);
 	case LX_FIOASYNC:
-		return set_async(t, file, arg);
+		return set_async(t, file, fd, arg);
 	case LX_FIOQSIZE:
 		if (!LX_S_ISREG(mode) && !LX_S_ISDIR(mode) && !LX_S_ISLNK(mode))
 			return -ENOTTY;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_SIGIO_H
+#define SENTRY_SENTRY_SIGIO_H
+
+#include <stdbool.h>
+
+#include "sentry/task.h"
+
+/*
+ * O_ASYNC of an open file goes on or off; @fd is what the signal will name. Files that never signal
+ * keep the flag alone. -ENOMEM.
+ */
+int sigio_set_async(struct task *task, struct file *file, int fd, bool on);
+bool sigio_possible(const struct file *file); /* do such files signal at all? */
+/* F_SETOWN: who gets the signal, and in whose name it is sent. */
+void sigio_set_owner(const struct task *task, struct file *file, int kind, int pid);
+
+#endif
