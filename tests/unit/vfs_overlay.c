@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "abi/xattr.h"
 #include "tests/unit/vfs_fixture.h"
 
 static struct super_block *overlay;
@@ -253,4 +254,36 @@ static void deep_tree(void)
 Test(overlay, deep_tree)
 {
 	fx_run(deep_tree);
+}
+
+static void attributes(void)
+{
+	struct path path;
+	char value[16];
+
+	mount_overlay();
+	cr_assert_eq(path_walk(&fx_ctx, NULL, "/file", WALK_FOLLOW, &path), 0);
+	cr_expect_eq(vfs_listxattr(&fx_ctx, &path, NULL, 0), 0);
+	cr_expect_eq(vfs_getxattr(&fx_ctx, &path, "user.a", value, sizeof(value)), -ENODATA);
+	cr_expect_eq(vfs_removexattr(&fx_ctx, &path, "user.a"), -ENODATA);
+	cr_expect_eq(vfs_setxattr(&fx_ctx, &path, "user.a", "1", 1, LX_XATTR_REPLACE), -ENODATA);
+	cr_expect_eq(vfs_setxattr(&fx_ctx, &path, "user.a", "one", 3, 0), 0);
+	path_unref(&path);
+	/* The file is pinned: what was set is found again, and the data are the lower ones. */
+	dcache_shrink(1000);
+	cr_assert_eq(path_walk(&fx_ctx, NULL, "/file", WALK_FOLLOW, &path), 0);
+	cr_expect_eq(vfs_getxattr(&fx_ctx, &path, "user.a", value, sizeof(value)), 3);
+	cr_expect_eq(memcmp(value, "one", 3), 0);
+	cr_expect_eq(vfs_listxattr(&fx_ctx, &path, value, sizeof(value)), 7);
+	cr_expect_str_eq(value, "user.a");
+	cr_expect_eq(vfs_removexattr(&fx_ctx, &path, "user.a"), 0);
+	cr_expect_eq(vfs_listxattr(&fx_ctx, &path, NULL, 0), 0);
+	path_unref(&path);
+	cr_expect_str_eq(all_changes(), "A file");
+	cr_expect_str_eq(fx_read("/file"), "lower data\n");
+}
+
+Test(overlay, attributes)
+{
+	fx_run(attributes);
 }

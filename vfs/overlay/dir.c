@@ -539,5 +539,9 @@ const struct inode_ops ovl_dir_ops = {
 	.tmpfile = ovl_tmpfile,
 	.getattr = ovl_getattr,
 	.setattr = ovl_setattr,
+	.getxattr = ovl_getxattr,
+	.setxattr = ovl_setxattr,
+	.listxattr = ovl_listxattr,
+	.removexattr = ovl_removexattr,
 	.open = ovl_open_dir,
 };

@@ -246,16 +246,28 @@ const struct inode_ops ovl_file_inode_ops = {
 	.getattr = ovl_getattr,
 	.setattr = ovl_setattr,
 	.open = ovl_open_file,
+	.getxattr = ovl_getxattr,
+	.setxattr = ovl_setxattr,
+	.listxattr = ovl_listxattr,
+	.removexattr = ovl_removexattr,
 };
 
 const struct inode_ops ovl_symlink_ops = {
 	.readlink = ovl_readlink,
 	.getattr = ovl_getattr,
 	.setattr = ovl_setattr,
+	.getxattr = ovl_getxattr,
+	.setxattr = ovl_setxattr,
+	.listxattr = ovl_listxattr,
+	.removexattr = ovl_removexattr,
 };
 
 /* FIFOs, sockets and devices: what opening them means is the core's. */
 const struct inode_ops ovl_special_ops = {
 	.getattr = ovl_getattr,
 	.setattr = ovl_setattr,
+	.getxattr = ovl_getxattr,
+	.setxattr = ovl_setxattr,
+	.listxattr = ovl_listxattr,
+	.removexattr = ovl_removexattr,
 };

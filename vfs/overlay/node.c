@@ -183,6 +183,8 @@ void ovl_destroy_inode(struct inode *inode)
 	}
 	if (node->upper)
 		inode_unref(node->upper);
+	if (node->xattrs)
+		inode_unref(node->xattrs);
 	free(node->target);
 	free(node->name);
 	free(node);

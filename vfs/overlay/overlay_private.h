@@ -39,6 +39,7 @@ struct ovl_node {
 	struct inode *upper;	 /* owned: changed or new data of a regular file */
 	struct hash_entry hash;	 /* in ovl_super.by_lower while lower */
 	struct list_head pinned; /* in ovl_super.pinned, which then owns a reference */
+	struct inode *xattrs;	 /* owned: a memory file that keeps the extended attributes; or NULL */
 	bool changed_data, changed_attr;
 
 	/* One of its names: where look-up found it or where it was put. For reporting changes. */
@@ -107,6 +108,13 @@ void ovl_node_unpin(struct inode *inode);
 int ovl_copy_up(struct inode *inode, uint64_t size);
 /* Takes over size, times and mode after the upper inode was written. */
 void ovl_node_sync(struct inode *inode);
+
+/* ---- xattr.c --------------------------------------------------------------------------------- */
+
+ssize_t ovl_getxattr(struct inode *inode, const char *name, void *value, size_t size);
+int ovl_setxattr(struct inode *inode, const char *name, const void *value, size_t size, int flags);
+ssize_t ovl_listxattr(struct inode *inode, char *list, size_t size);
+int ovl_removexattr(struct inode *inode, const char *name);
 
 /* ---- dir.c ----------------------------------------------------------------------------------- */
 
