@@ -26,6 +26,8 @@
 /* What no mask can hold: SIGKILL and SIGSTOP. */
 #define PLATFORM_UNBLOCKABLE (1ull << (9 - 1) | 1ull << (19 - 1))
 
+#define PLATFORM_INGUEST_SIGRETURN 128u /* from frames of the usual kind */
+
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
 	PLATFORM_ID_TID,
@@ -59,6 +61,8 @@ struct platform_inguest {
 	uint64_t blocked __attribute__((aligned(64)));
 	/* Changes hands with the mask. The head of the robust list may travel with exit. */
 	uint64_t robust_list, clear_child_tid;
+	/* The alternate signal stack, as in a frame; the kernel's, current while in guest. */
+	uint64_t altstack[3];
 };
 
 #endif

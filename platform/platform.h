@@ -48,7 +48,8 @@ enum platform_event_kind {
 	PLATFORM_INTERRUPTED, /* platform interrupt() took effect (or nothing did: spurious ones are
 				 allowed) */
 	PLATFORM_REFUSED, /* the delayed mapping operation failed: regs are those that run() got */
-	PLATFORM_EXITED,  /* the host thread is gone; only release is legal now */
+	PLATFORM_FRAME_REFUSED, /* the frame of signal_frame() could not be written: likewise */
+	PLATFORM_EXITED,	/* the host thread is gone; only release is legal now */
 };
 
 struct platform_event {
@@ -143,6 +144,17 @@ struct platform_clone {
 	bool new_as; /* fork: the child gets a copy of the address space; else it is one more thread
 			of it */
 	struct guest_regs regs; /* the child's first registers (rax = 0 is the caller's business) */
+};
+
+/* What a handler finds on its stack: bytes of the kernel's, then the FPU's image with what says in
+ * its software bytes and header what it holds. */
+struct platform_frame {
+	gaddr_t addr;
+	const void *data;
+	size_t size;
+	gaddr_t fpu_addr;
+	uint64_t fpu_features; /* XSAVE's state components */
+	uint32_t fpu_size;     /* of the image, XSAVE's standard format, without the second magic */
 };
 
 struct platform_config {
@@ -262,6 +274,15 @@ struct platform_ops {
 	int (*fpu_set)(struct platform_thread *thread, const void *image, size_t size);
 	/* Resets the FPU to its state after execve. */
 	int (*fpu_reset)(struct platform_thread *thread);
+
+	/*
+	 * Writes a signal frame with the thread's FPU state, and resets that, no later than at the
+	 * next return to the guest; one at a time. A fault is told by the next run()
+	 * (PLATFORM_FRAME_REFUSED), or by signal_frame_flush(), which does it now: 0, -EFAULT,
+	 * -ESRCH. May sleep. Missing, both: the kernel does it by fpu_get, copy_out and fpu_reset.
+	 */
+	int (*signal_frame)(struct platform_thread *thread, const struct platform_frame *frame);
+	int (*signal_frame_flush)(struct platform_thread *thread);
 
 	/*
 	 * Guest memory of a stopped thread. May sleep. Return the number of bytes copied before the

@@ -106,11 +106,13 @@ void task_publish(struct task *task)
 	store(&ids[PLATFORM_ID_EUID], cred->euid);
 	store(&ids[PLATFORM_ID_GID], cred->gid);
 	store(&ids[PLATFORM_ID_EGID], cred->egid);
-	/* What --strace shows and what a filter judges has to come by; CPU numbers have to be of those that were asked for.
+	/* What --strace shows and what a filter judges has to come by; CPU numbers have to be of
+	 * those that were asked for.
 	 */
 	if (!task_strace_enabled() && !task->seccomp_mode) {
 		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
-			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN;
+			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN |
+			   PLATFORM_INGUEST_SIGRETURN;
 		if (task_runs_anywhere(task))
 			features |= PLATFORM_INGUEST_CPU;
 	}
@@ -159,6 +161,8 @@ void task_lend(struct task *task)
 	/* Only what changed: both sides read these lines much more often than they write them. */
 	if (inguest->blocked != task->blocked)
 		__atomic_store_n(&inguest->blocked, task->blocked, __ATOMIC_RELAXED);
+	if (memcmp(inguest->altstack, &task->sigaltstack, sizeof(inguest->altstack)) != 0)
+		memcpy(inguest->altstack, &task->sigaltstack, sizeof(inguest->altstack));
 	if (inguest->robust_list != task->robust_list.v)
 		inguest->robust_list = task->robust_list.v;
 	if (inguest->clear_child_tid != task->clear_child_tid.v)

@@ -219,21 +219,73 @@ static void enter_regs(
 	task->thread->regs_dirty = true;
 }
 
+/* The part of a frame that is not the FPU's. */
+static void fill_frame(struct task *task, const struct lx_sigaction *action,
+	const struct lx_siginfo *info, const struct frame_layout *layout, uint64_t saved_mask,
+	struct lx_rt_sigframe *frame)
+{
+	frame->pretcode = action->restorer;
+	fill_context(task, layout, saved_mask, &frame->uc);
+	if (action->flags & LX_SA_SIGINFO)
+		frame->info = *info;
+}
+
+static void frame_entered(struct task *task, const struct lx_sigaction *action, int signo,
+	const struct frame_layout *layout)
+{
+	if ((uint32_t)task->sigaltstack.ss_flags & LX_SS_AUTODISARM)
+		task->sigaltstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
+	enter_regs(task, action, signo, layout->frame);
+}
+
+/* The platform adds the FPU's state, and resets it; whether the stack takes the frame turns out
+ * later (signal_frame_refused()). */
+static int setup_by_platform(struct task *task, const struct lx_sigaction *action,
+	const struct lx_siginfo *info, uint64_t saved_mask)
+{
+	const struct xstate *state = user_xstate();
+	struct frame_layout layout;
+	struct lx_rt_sigframe frame;
+	int r;
+
+	if (!place_frame(task, action, state->size, &layout) ||
+		layout.frame + layout.size > platform->guest_end().v)
+		return -EFAULT;
+	memset(&frame, 0, sizeof(frame));
+	fill_frame(task, action, info, &layout, saved_mask, &frame);
+	r = platform->signal_frame(task->thread, &(struct platform_frame){
+							 .addr = GADDR(layout.frame),
+							 .data = &frame,
+							 .size = sizeof(frame),
+							 .fpu_addr = GADDR(layout.fpstate),
+							 .fpu_features = state->features,
+							 .fpu_size = (uint32_t)state->size,
+						 });
+	if (r < 0)
+		return r;
+	task->unframed.pending = true;
+	frame_entered(task, action, info->signo, &layout);
+	return 0;
+}
+
 int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	const struct lx_siginfo *info, uint64_t saved_mask)
 {
 	_cleanup_free_ uint8_t *blob = NULL;
-	_cleanup_free_ uint8_t *image = malloc(PLATFORM_FPU_MAX);
+	_cleanup_free_ uint8_t *image = NULL;
 	struct frame_layout layout;
 	struct lx_rt_sigframe *frame;
 	struct xstate state;
 	ssize_t fpu_size;
 
-	if (!image)
-		return -ENOMEM;
 	/* x86-64 has no other way back (setup_rt_frame: SA_RESTORER is required). */
 	if (!(action->flags & LX_SA_RESTORER))
 		return -EFAULT;
+	if (platform->signal_frame && user_xstate()->size > FXSAVE_SIZE)
+		return setup_by_platform(task, action, info, saved_mask);
+	image = malloc(PLATFORM_FPU_MAX);
+	if (!image)
+		return -ENOMEM;
 	fpu_size = platform->fpu_get(task->thread, image, PLATFORM_FPU_MAX);
 	if (fpu_size < FXSAVE_SIZE || fpu_size > PLATFORM_FPU_MAX)
 		return -EFAULT;
@@ -245,17 +297,12 @@ int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	if (!blob)
 		return -ENOMEM;
 	frame = (struct lx_rt_sigframe *)blob;
-	frame->pretcode = action->restorer;
-	fill_context(task, &layout, saved_mask, &frame->uc);
-	if (action->flags & LX_SA_SIGINFO)
-		frame->info = *info;
+	fill_frame(task, action, info, &layout, saved_mask, frame);
 	memcpy(blob + (layout.fpstate - layout.frame), image, layout.fpu_size);
 	fill_fpu(blob + (layout.fpstate - layout.frame), &state);
 	if (guest_write(task, GADDR(layout.frame), blob, layout.size) < 0)
 		return -EFAULT;
-	if ((uint32_t)task->sigaltstack.ss_flags & LX_SS_AUTODISARM)
-		task->sigaltstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
-	enter_regs(task, action, info->signo, layout.frame);
+	frame_entered(task, action, info->signo, &layout);
 	/* Handlers start with a clean FPU (fpu__clear_user_states()). */
 	(void)platform->fpu_reset(task->thread);
 	return 0;

@@ -184,6 +184,14 @@ static void restart_without_handler(struct platform_thread *thread)
 
 /* ---- delivery ------------------------------------------------------------------------------- */
 
+/* force_sigsegv(): a SIGSEGV handler that cannot be entered must not be tried again. */
+static void cannot_enter(struct task *task, int signo)
+{
+	if (signo == LX_SIGSEGV)
+		task->group->sighand->action[LX_SIGSEGV - 1].handler = LX_SIG_DFL;
+	signal_force_simple(task, LX_SIGSEGV);
+}
+
 /* Enters one handler. The frame keeps the mask that a call replaced for its duration, if one did.
  */
 static void enter_handler(
@@ -194,19 +202,48 @@ static void enter_handler(
 	int r;
 
 	restart_for_handler(task->thread, action);
+	task->unframed.signo = info->signo;
+	task->unframed.regs = *platform_regs(task->thread);
+	task->unframed.blocked = task->blocked;
+	task->unframed.saved_blocked = task->saved_blocked;
+	task->unframed.restore_blocked = task->restore_blocked;
+	task->unframed.sigaltstack = task->sigaltstack;
 	r = sigframe_setup(task, action, info, saved);
 	if (r < 0) {
-		/* force_sigsegv(): a SIGSEGV handler that cannot be entered must not be tried
-		 * again. */
-		if (info->signo == LX_SIGSEGV)
-			task->group->sighand->action[LX_SIGSEGV - 1].handler = LX_SIG_DFL;
-		signal_force_simple(task, LX_SIGSEGV);
+		cannot_enter(task, info->signo);
 		return;
 	}
 	task->restore_blocked = false;
+	/* A call to be restarted by restart_syscall(2) never is, once a handler ran. */
+	task->restart.fn = NULL;
 	if (!(action->flags & LX_SA_NODEFER))
 		blocked |= LX_SIGMASK(info->signo);
 	signal_set_blocked(task, blocked);
+}
+
+void signal_frame_refused(struct task *task)
+{
+	if (!task->unframed.pending)
+		return;
+	task->unframed.pending = false;
+	*platform_regs(task->thread) = task->unframed.regs;
+	task->thread->regs.orig_rax = NO_CALL;
+	task->thread->regs_dirty = true;
+	task->saved_blocked = task->unframed.saved_blocked;
+	task->restore_blocked = task->unframed.restore_blocked;
+	task->sigaltstack = task->unframed.sigaltstack;
+	signal_set_blocked(task, task->unframed.blocked);
+	cannot_enter(task, task->unframed.signo);
+}
+
+/* One frame at a time: the next one may lie on top of it. */
+static void settle_frame(struct task *task)
+{
+	if (!task->unframed.pending)
+		return;
+	if (platform->signal_frame_flush(task->thread) == -EFAULT)
+		signal_frame_refused(task);
+	task->unframed.pending = false;
 }
 
 void signal_deliver(struct task *task)
@@ -221,6 +258,8 @@ void signal_deliver(struct task *task)
 		signal_recalculate(task);
 		if (signo) {
 			enter_handler(task, &action, &info);
+			if (task->signal_wake)
+				settle_frame(task);
 			continue;
 		}
 		restart_without_handler(task->thread);

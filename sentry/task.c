@@ -278,6 +278,9 @@ static void handle_event(struct task *task)
 	case PLATFORM_FAULT:
 		handle_fault(task);
 		break;
+	case PLATFORM_FRAME_REFUSED:
+		signal_frame_refused(task);
+		break;
 	case PLATFORM_INTERRUPTED:
 		task->thread->regs.orig_rax = UINT64_MAX;
 		break;
@@ -338,6 +341,8 @@ void task_main(void *arg)
 		platform->run(task->thread, &task->event);
 		task->in_guest = false;
 		task_take(task);
+		if (task->event.kind != PLATFORM_FRAME_REFUSED)
+			task->unframed.pending = false;
 		handle_event(task);
 	}
 	task_exit(task, task->exit_code);

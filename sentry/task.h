@@ -165,6 +165,14 @@ struct task {
 	bool signal_wake;	   /* something for signal_deliver(): a signal, a stop, a kill */
 	bool stop_pending;	   /* a group stop in which this thread has to park */
 	struct lx_stack sigaltstack;
+	struct { /* while a handler's frame is still to be written: how it was without it */
+		bool pending;
+		int signo;
+		struct guest_regs regs;
+		uint64_t blocked, saved_blocked;
+		bool restore_blocked;
+		struct lx_stack sigaltstack;
+	} unframed;
 	uint32_t fpu_image_size; /* of the last image that the platform handed out; 0: none yet */
 	struct {		 /* of the last fault, for sigcontext */
 		uint64_t trapno, error_code, cr2;
@@ -178,7 +186,7 @@ struct task {
 		uint32_t bits, flags;
 	} restart;
 	int pdeath_signal;
-	int seccomp_mode; /* LX_SECCOMP_MODE_*, 0 none: sentry/seccomp.c */
+	int seccomp_mode;		/* LX_SECCOMP_MODE_*, 0 none: sentry/seccomp.c */
 	struct seccomp_filter *seccomp; /* owned; what is in force */
 
 	/* Threads. */

@@ -118,6 +118,8 @@ void signal_stop_left(
  * sleep. */
 int sigframe_setup(struct task *task, const struct lx_sigaction *action,
 	const struct lx_siginfo *info, uint64_t saved_mask);
+/* PLATFORM_FRAME_REFUSED: the handler is not entered after all. */
+void signal_frame_refused(struct task *task);
 bool sigaltstack_active(const struct task *task, uint64_t sp);
 
 /* ---- timers --------------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ static bool request_kind_legal(const struct systrap_thread *thread, unsigned kin
 {
 	switch (thread->state) {
 	case SYSTRAP_IN_GUEST:
+		if (thread->frame_resumed && kind == REQUEST_REFUSED)
+			return true;
 		return kind == REQUEST_SYSCALL || kind == REQUEST_FAULT ||
 		       kind == REQUEST_INTERRUPTED ||
 		       (kind == REQUEST_REFUSED && thread->late.pending);
@@ -185,6 +187,7 @@ void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_
 	};
 
 	thread->fresh = false;
+	thread->frame_resumed = thread->frame_pending;
 	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
 	thread->since_tick = systrap.tick;
 	systrap_spin_reply(thread);
@@ -265,6 +268,9 @@ int systrap_commands_run(struct systrap_thread *thread, uint8_t flags)
 		thread->late.error = systrap_check_result(
 			systrap_result(thread, thread->late.index), thread->late.expected);
 	thread->late.pending = false;
+	if (thread->frame_pending && err == 0 && systrap_result(thread, thread->frame_index) != 0)
+		thread->frame_refused = true;
+	thread->frame_pending = false;
 	systrap_reply_clear(thread);
 	return err;
 }

@@ -112,6 +112,9 @@ struct systrap_thread {
 	unsigned deferred_count; /* of the first pending commands: delayed ones */
 	int64_t deferred_results[CHANNEL_COMMANDS_MAX]; /* that they must have; DEFERRED_LOSSY */
 	uint32_t windows_used;				/* slots that it may be copying from */
+	/* A frame is among the pending commands; it was refused; the last resume had one. */
+	bool frame_pending, frame_refused, frame_resumed;
+	unsigned frame_index;
 	bool pending_fault; /* a delayed copy-out had to be done at once, and failed */
 	struct systrap_batch batch;
 	/* The delayed host call among the pending commands. */
@@ -392,6 +395,8 @@ int64_t systrap_futex(struct platform_thread *thread, const struct platform_fute
 ssize_t systrap_fpu_get(struct platform_thread *thread, void *image, size_t capacity);
 int systrap_fpu_set(struct platform_thread *thread, const void *image, size_t size);
 int systrap_fpu_reset(struct platform_thread *thread);
+int systrap_signal_frame(struct platform_thread *thread, const struct platform_frame *frame);
+int systrap_signal_frame_flush(struct platform_thread *thread);
 int systrap_as_create(struct platform_as **ret_as, struct platform_thread **ret_thread);
 int systrap_thread_clone(struct platform_thread *parent, const struct platform_clone *clone,
 	struct platform_thread **ret_thread);

@@ -80,6 +80,10 @@ static void take_fault(struct systrap_thread *thread, struct platform_event *eve
 
 static void take_event(struct systrap_thread *thread, struct platform_event *event)
 {
+	if (thread->snapshot.request.head.kind == REQUEST_REFUSED && thread->frame_resumed) {
+		event->kind = PLATFORM_FRAME_REFUSED;
+		return;
+	}
 	if (thread->snapshot.request.head.kind == REQUEST_REFUSED) {
 		event->kind = PLATFORM_REFUSED;
 		event->refused.error = systrap_check_result(
@@ -132,6 +136,12 @@ static bool resume(struct systrap_thread *thread)
 
 static void run_once(struct systrap_thread *thread, struct platform_event *ret_event)
 {
+	/* It was written before, on the way to something else. */
+	if (thread->frame_refused && thread->state != SYSTRAP_DEAD) {
+		thread->frame_refused = false;
+		ret_event->kind = PLATFORM_FRAME_REFUSED;
+		return;
+	}
 	if (thread->state != SYSTRAP_DEAD) {
 		sentry_assert(thread->state == SYSTRAP_STOPPED);
 		if (!resume(thread)) {
@@ -148,6 +158,7 @@ static void run_once(struct systrap_thread *thread, struct platform_event *ret_e
 		return;
 	}
 	systrap_reply_clear(thread);
+	thread->frame_pending = false;
 	take_event(thread, ret_event);
 	thread->late.pending = false;
 }
@@ -247,34 +258,9 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 
 /* ---- FPU ---- */
 
-/* The FPU's image, if it travelled with the request: its address is one that no guest memory has.
- */
-static struct channel_prefetch *fpu_at_hand(struct systrap_thread *thread)
-{
-	struct systrap_snapshot *snapshot = &thread->snapshot;
-
-	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
-		struct channel_prefetch *entry = &snapshot->request.prefetch[i];
-
-		if (entry->addr >= STUB_STACK_BASE && entry->size > 0)
-			return entry;
-	}
-	return NULL;
-}
-
-/* What travelled is no longer what the thread will have. */
-static void fpu_changed(struct systrap_thread *thread)
-{
-	struct channel_prefetch *entry;
-
-	while ((entry = fpu_at_hand(thread)))
-		entry->size = 0;
-}
-
 ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capacity)
 {
 	struct systrap_thread *thread = systrap_thread(head);
-	const struct channel_prefetch *at_hand;
 	struct channel_command *command;
 	uint32_t offset;
 	unsigned index;
@@ -284,11 +270,6 @@ ssize_t systrap_fpu_get(struct platform_thread *head, void *image, size_t capaci
 	capacity = min_of(capacity, (size_t)PLATFORM_FPU_MAX);
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
-	at_hand = fpu_at_hand(thread);
-	if (at_hand && at_hand->size <= capacity) {
-		memcpy(image, systrap_prefetched(&thread->snapshot, at_hand), at_hand->size);
-		return (ssize_t)at_hand->size;
-	}
 	err = systrap_make_room(thread, 1, capacity);
 	if (err < 0)
 		return err;
@@ -321,7 +302,6 @@ int systrap_fpu_set(struct platform_thread *head, const void *image, size_t size
 	err = systrap_make_room(thread, 1, size);
 	if (err < 0)
 		return err;
-	fpu_changed(thread);
 	offset = systrap_data_take(thread, size);
 	memcpy(thread->slot->data + offset, image, size);
 	command = systrap_command_defer(thread, COMMAND_FPU_SET, DEFERRED_LOSSY);
@@ -337,7 +317,47 @@ int systrap_fpu_reset(struct platform_thread *head)
 
 	if (err < 0)
 		return err;
-	fpu_changed(thread);
 	(void)systrap_command_defer(thread, COMMAND_FPU_RESET, DEFERRED_LOSSY);
 	return 0;
+}
+
+/* ---- signal frames ---- */
+
+int systrap_signal_frame(struct platform_thread *head, const struct platform_frame *frame)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	struct channel_command *command;
+	uint32_t offset;
+	int err;
+
+	sentry_assert(!thread->frame_pending);
+	/* Results that may still change lie in the frame already: they are settled first. */
+	err = systrap_deferred_matter(thread) || thread->late.pending ? systrap_flush(thread) : 0;
+	if (err == 0)
+		err = systrap_make_room(thread, 1, frame->size);
+	if (err < 0)
+		return err;
+	offset = systrap_data_take(thread, frame->size);
+	memcpy(thread->slot->data + offset, frame->data, frame->size);
+	thread->frame_index = thread->pending_commands;
+	command = systrap_command_defer(thread, COMMAND_SIGFRAME, DEFERRED_LOSSY);
+	command->args[0] = frame->addr.v;
+	command->args[1] = frame->size;
+	command->args[2] = offset;
+	command->args[3] = frame->fpu_addr.v;
+	command->args[4] = frame->fpu_features;
+	command->args[5] = frame->fpu_size;
+	thread->frame_pending = true;
+	return 0;
+}
+
+int systrap_signal_frame_flush(struct platform_thread *head)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	int err = thread->frame_pending ? systrap_flush(thread) : 0;
+
+	if (err == 0 && thread->frame_refused)
+		err = -EFAULT;
+	thread->frame_refused = false;
+	return err;
 }

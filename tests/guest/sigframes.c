@@ -561,3 +561,112 @@ CASE(altstack_and_children)
 	}
 	note_wait("child", pid);
 }
+
+/* ---- frames that cannot be written, and frames on frames ---- */
+
+static char small_stack[65536] __attribute__((aligned(64)));
+
+static void small_altstack(size_t size)
+{
+	stack_t stack = {.ss_sp = small_stack, .ss_size = size};
+
+	CALL(sigaltstack(&stack, NULL));
+}
+
+static void count_signal(int signo, siginfo_t *info, void *context)
+{
+	count++;
+}
+
+static void tell_of_wild_stack(int signo, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	unsigned long long mask;
+
+	memcpy(&mask, &uc->uc_sigmask, sizeof(mask));
+	NOTE("signal %d code %d rsp %llx rax %lld mask %llx handled %d", signo, info->si_code,
+		(unsigned long long)uc->uc_mcontext.gregs[REG_RSP],
+		(long long)uc->uc_mcontext.gregs[REG_RAX], mask, count);
+	_exit(7);
+}
+
+static void wild_stack_child(unsigned long long rsp)
+{
+	register long long size __asm__("r10") = 8;
+	static unsigned long long set = 1ull << (SIGUSR1 - 1);
+
+	install(SIGUSR1, 0, count_signal);
+	install(SIGSEGV, SA_ONSTACK, tell_of_wild_stack);
+	small_altstack(sizeof(small_stack));
+	SYS(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, 8);
+	raise(SIGUSR1);
+	__asm__ volatile(
+		"movq %%rsp, %%r12; movq %5, %%rsp; syscall; movq %%r12, %%rsp"
+		:
+		: "a"(SYS_rt_sigprocmask), "D"(SIG_UNBLOCK), "S"(&set), "d"(0), "r"(size), "r"(rsp)
+		: "rcx", "r11", "r12", "memory");
+	NOTE("handled %d", count);
+	_exit(1);
+}
+
+CASE(wild_stack_told_on_altstack)
+{
+	static const unsigned long long stacks[] = {
+		0x1000, 0, 8, 0x7fffffffffff, 0x8000000000000000};
+
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			wild_stack_child(stacks[i]);
+		note_wait("child", pid);
+	}
+}
+
+static void in_order(int signo, siginfo_t *info, void *context)
+{
+	unsigned long long mask;
+
+	memcpy(&mask, &((ucontext_t *)context)->uc_sigmask, sizeof(mask));
+	NOTE("signal %d mask %llx", signo, mask);
+}
+
+static void raise_three(void)
+{
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	raise(SIGTERM);
+	raise(SIGUSR2);
+	raise(SIGUSR1);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+}
+
+CASE(frames_on_frames)
+{
+	install(SIGUSR1, 0, in_order);
+	install(SIGUSR2, 0, in_order);
+	install(SIGTERM, 0, in_order);
+	raise_three();
+	NOTE("back");
+}
+
+CASE(frames_on_frames_until_full)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		small_altstack((size_t)sysconf(_SC_MINSIGSTKSZ) * 3 / 2);
+		install(SIGUSR1, SA_ONSTACK, in_order);
+		install(SIGUSR2, SA_ONSTACK, in_order);
+		install(SIGTERM, SA_ONSTACK, in_order);
+		raise_three();
+		NOTE("not reached");
+		_exit(0);
+	}
+	note_wait("child", pid);
+}

@@ -66,11 +66,10 @@ static void complete_regs(struct stub_thread *self)
 	regs->gs_base = 0;
 }
 
-/* Calls whose frame, or FPU state, the Sentry wants with the request. */
+/* Calls that are nothing without a frame. */
 static bool wants_frame(uint32_t nr)
 {
-	return nr == STUB_NR_RT_SIGRETURN || nr == STUB_NR_KILL || nr == STUB_NR_TKILL ||
-	       nr == STUB_NR_TGKILL;
+	return nr == STUB_NR_RT_SIGRETURN;
 }
 
 void stub_fast_call(struct stub_thread *self)

@@ -54,12 +54,13 @@
 #define STUB_STACKS_MAX 4096u
 
 /* Descriptors in a stub. */
-#define STUB_FD_KILL	  0  /* read end of the kill pipe */
-#define STUB_FD_TRANSFER  1  /* where ADDFD puts what is to be mapped; closed otherwise */
-#define STUB_FD_TRANSFERS 3u /* so many such slots, one behind the other: batches use the others   \
-			      */
-#define STUB_FD_CHANNEL 2    /* the zygote's start-up only */
-#define STUB_FD_SOCKET	3    /* the zygote's start-up only */
+#define STUB_FD_KILL	 0 /* read end of the kill pipe */
+#define STUB_FD_TRANSFER 1 /* where ADDFD puts what is to be mapped; closed otherwise */
+#define STUB_FD_TRANSFERS                                                                          \
+	3u		  /* so many such slots, one behind the other: batches use the others      \
+			   */
+#define STUB_FD_CHANNEL 2 /* the zygote's start-up only */
+#define STUB_FD_SOCKET	3 /* the zygote's start-up only */
 
 /* The doorbell is getppid: harmless, and no container profile refuses it. */
 #define STUB_DOORBELL_NR 110
@@ -92,7 +93,8 @@ enum channel_request_kind {
 	REQUEST_FAULT,
 	REQUEST_INTERRUPTED,
 	REQUEST_DONE,	 /* the commands of the last reply were executed: results */
-	REQUEST_REFUSED, /* a COMMAND_HOST_LATE had another result than it must have: results */
+	REQUEST_REFUSED, /* a COMMAND_HOST_LATE had another result than it must have, or a signal
+			    frame could not be written: results */
 };
 
 /*
@@ -184,6 +186,9 @@ enum channel_command_kind {
 	COMMAND_FPU_GET, /* args: capacity, offset. Result: size */
 	COMMAND_FPU_SET, /* args: size, offset. Result: 0 or -EINVAL */
 	COMMAND_FPU_RESET,
+	/* args: address, size and offset of a frame; address, features and size of the FPU image
+	 * behind it. Resets the FPU. Result: 0, or an error: what is behind it is not executed. */
+	COMMAND_SIGFRAME,
 	COMMAND_EXIT,	   /* the host thread ends */
 	COMMAND_HOST_LATE, /* as COMMAND_HOST, before going back to the guest: only with the result
 			      timespec[0] does it go there */

@@ -8,11 +8,9 @@
  * Copies the input buffers that the call's marshalling plan names into the data area. Best effort:
  * what cannot be read, or does not fit, is left to the Sentry, which asks for it and then meets the
  * fault itself. Returns how many. @mc: the call's frame, or none; only with it the frame of
- * rt_sigreturn and the FPU's state of those that signal travel along.
+ * rt_sigreturn travels along.
  */
 uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t args[6],
 	const struct stub_sigcontext *mc);
-/* The FPU image of the interrupted code. */
-uint32_t stub_prefetch_fpu(struct channel_slot *slot, const struct stub_sigcontext *mc);
 
 #endif

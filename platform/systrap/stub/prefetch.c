@@ -117,23 +117,6 @@ static uint32_t near_begin(const struct marshal_entry *entry, const struct marsh
 	return count * (uint32_t)sizeof(struct channel_prefetch);
 }
 
-/* The address tells the Sentry what it is: nothing of the guest's lies there. */
-static void add_fpu(struct room *room, const struct stub_sigcontext *mc)
-{
-	const struct stub_fp_sw *sw = (const void *)(mc->fpstate + STUB_FP_SW_OFFSET);
-
-	if (mc->fpstate && sw->magic1 == STUB_FP_XSTATE_MAGIC1)
-		add_bytes(room, mc->fpstate, sw->xstate_size);
-}
-
-uint32_t stub_prefetch_fpu(struct channel_slot *slot, const struct stub_sigcontext *mc)
-{
-	struct room room = {.slot = slot, .near = CHANNEL_REQUEST_NEAR};
-
-	add_fpu(&room, mc);
-	return room.count;
-}
-
 /* rt_sigreturn's frame: the ucontext at the stack pointer and the FPU image that it names. */
 static void add_sigframe(struct room *room, uint64_t addr)
 {
@@ -165,9 +148,6 @@ uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t ar
 		return 0;
 	if (nr == STUB_NR_RT_SIGRETURN && mc)
 		add_sigframe(&room, mc->rsp);
-	/* A signal to oneself comes before the return. */
-	if (mc && (nr == STUB_NR_KILL || nr == STUB_NR_TKILL || nr == STUB_NR_TGKILL))
-		add_fpu(&room, mc);
 	if (nr == STUB_NR_EXIT || nr == STUB_NR_EXIT_GROUP)
 		add_bytes(&room, slot->inguest.robust_list, ROBUST_LIST_SIZE);
 	entry = &marshal_entries[marshal_rows[nr].first];

@@ -158,14 +158,9 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 	stub_wait(self, head.seq, what->may_spin);
 }
 
-/* A request that a signal is likely to follow: the FPU's state, which its frame will hold, goes
- * along. */
-static void post_with_fpu(
-	struct stub_thread *self, enum channel_request_kind kind, const struct stub_ucontext *uc)
+static void post_event(struct stub_thread *self, enum channel_request_kind kind)
 {
-	stub_post(self, &(struct stub_post){.kind = kind,
-				.may_spin = true,
-				.prefetch_count = (uint8_t)stub_prefetch_fpu(self->slot, &uc->mc)});
+	stub_post(self, &(struct stub_post){.kind = (uint8_t)kind, .may_spin = true});
 }
 
 /* ---- commands ---- */
@@ -202,7 +197,7 @@ static int64_t short_read(const struct channel_command *command, int64_t copied)
 	return total;
 }
 
-static struct stub_fp_sw *fp_sw(const struct stub_ucontext *uc)
+struct stub_fp_sw *stub_fp_sw(const struct stub_ucontext *uc)
 {
 	struct stub_fp_sw *sw = (struct stub_fp_sw *)(uc->mc.fpstate + STUB_FP_SW_OFFSET);
 
@@ -215,7 +210,7 @@ static struct stub_fp_sw *fp_sw(const struct stub_ucontext *uc)
 static int64_t command_fpu_get(
 	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc)
 {
-	struct stub_fp_sw *sw = fp_sw(uc);
+	struct stub_fp_sw *sw = stub_fp_sw(uc);
 
 	if (!sw || sw->xstate_size > command->args[0])
 		return -22;
@@ -228,7 +223,7 @@ static int64_t command_fpu_set(
 	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc)
 {
 	const uint8_t *image = slot->data + command->args[1];
-	struct stub_fp_sw *sw = fp_sw(uc);
+	struct stub_fp_sw *sw = stub_fp_sw(uc);
 	uint8_t *state = (uint8_t *)uc->mc.fpstate;
 
 	if (!sw || command->args[0] < sw->xstate_size)
@@ -240,11 +235,11 @@ static int64_t command_fpu_set(
 
 /* An XSAVE header that names no component: XRSTOR puts each into its initial state. The control
  * words lie outside. */
-static int64_t command_fpu_reset(struct stub_ucontext *uc)
+int64_t stub_command_fpu_reset(struct stub_ucontext *uc)
 {
 	uint8_t *state = (uint8_t *)uc->mc.fpstate;
 
-	if (!fp_sw(uc))
+	if (!stub_fp_sw(uc))
 		return -22;
 	for (unsigned i = 0; i < STUB_FP_SW_OFFSET; i++)
 		state[i] = 0;
@@ -379,7 +374,9 @@ static int64_t execute(
 	case COMMAND_FPU_SET:
 		return command_fpu_set(slot, command, uc);
 	case COMMAND_FPU_RESET:
-		return command_fpu_reset(uc);
+		return stub_command_fpu_reset(uc);
+	case COMMAND_SIGFRAME:
+		return stub_command_sigframe(slot, command, uc);
 	case COMMAND_POKE:
 		return command_poke(self, command);
 	case COMMAND_EXIT:
@@ -408,7 +405,7 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 	struct channel_reply *reply = &slot->reply;
 	const union channel_reply_head head = {.word = reply->head.word};
 	int64_t results[CHANNEL_COMMANDS_MAX], rax = 0;
-	bool faulted = false, ended = false, refused = false;
+	bool faulted = false, ended = false, refused = false, unframed = false;
 
 	if (head.flags & REPLY_OUT)
 		faulted = !copy_out(slot, head.flags);
@@ -417,7 +414,11 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 	for (uint32_t i = 0; i < head.command_count; i++) {
 		struct channel_command *command = &reply->commands[i];
 
-		results[i] = execute(self, command, uc);
+		results[i] = unframed ? -125 /* ECANCELED */ : execute(self, command, uc);
+		if (command->kind == COMMAND_SIGFRAME && results[i] != 0) {
+			unframed = true;
+			refused = head.flags & REPLY_RESUME;
+		}
 		if (command->kind == COMMAND_COPY_OUT && !command->nr &&
 			results[i] != (int64_t)command->args[1])
 			faulted = true;
@@ -469,6 +470,7 @@ static bool needs_frame(const struct channel_reply *reply)
 		case COMMAND_FPU_GET:
 		case COMMAND_FPU_SET:
 		case COMMAND_FPU_RESET:
+		case COMMAND_SIGFRAME:
 			return true;
 		default:
 			break;
@@ -496,7 +498,7 @@ void stub_on_interrupted(struct stub_thread *self, struct stub_ucontext *uc)
 {
 	(void)stub_leave_trampoline(&uc->mc);
 	save_regs(&self->slot->request.regs, &uc->mc, ~0ull);
-	post_with_fpu(self, REQUEST_INTERRUPTED, uc);
+	post_event(self, REQUEST_INTERRUPTED);
 	stub_serve(self, uc);
 }
 
@@ -567,7 +569,7 @@ __attribute__((noreturn)) static void on_foreign_call(
 	request->fault.addr = 0;
 	request->fault.trapno = 13;
 	request->fault.error_code = 0x402; /* the gate of vector 0x80 */
-	post_with_fpu(self, REQUEST_FAULT, uc);
+	post_event(self, REQUEST_FAULT);
 	stub_serve(self, uc);
 }
 
@@ -579,6 +581,8 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	int64_t result = 0;
 	bool hot;
 
+	if (nr == STUB_NR_RT_SIGRETURN && stub_sigreturn(self, uc))
+		stub_resume(&self->slot->reply.interrupt, uc);
 	self->asked = 0; /* of an earlier call that nobody answered so that it lasts */
 	self->slot->counters.trapped++;
 	hot = stub_site_hit(self->sites, mc->rip, nr);
@@ -670,7 +674,7 @@ void stub_on_fault(int signo, struct stub_siginfo *info, struct stub_ucontext *u
 	request->fault.addr = info->addr;
 	request->fault.trapno = uc->mc.trapno;
 	request->fault.error_code = uc->mc.err;
-	post_with_fpu(self, REQUEST_FAULT, uc);
+	post_event(self, REQUEST_FAULT);
 	stub_serve(self, uc);
 }
 

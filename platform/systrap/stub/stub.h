@@ -206,6 +206,14 @@ enum stub_place {
  * Registers need no change: rcx, which a trampoline may have written, dies in the call.
  */
 enum stub_place stub_leave_trampoline(struct stub_sigcontext *mc);
+/* frames.c */
+int64_t stub_command_sigframe(
+	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc);
+/* rt_sigreturn from @uc into @uc. False: it is the Sentry's. */
+bool stub_sigreturn(struct stub_thread *self, struct stub_ucontext *uc);
+/* stub.c: the software bytes of the host frame's FPU image; 0: there are none. */
+struct stub_fp_sw *stub_fp_sw(const struct stub_ucontext *uc);
+int64_t stub_command_fpu_reset(struct stub_ucontext *uc);
 /*
  * answer.c: answers a call where the guest runs. False: it is the Sentry's; *ret is then
  * STUB_INTERRUPTED when the call was begun here and ended by a kick, else untouched.
