@@ -141,10 +141,24 @@ bool systrap_out_set(
 	thread->out.addr = dst;
 	thread->out.size = (uint32_t)size;
 	thread->out.lossy = lossy;
+	thread->out.from_window = false;
 	if (size <= CHANNEL_REPLY_NEAR)
 		memcpy(thread->out.near, src, size);
 	else
 		memcpy(thread->slot->data + systrap_data_take(thread, size), src, size);
+	return true;
+}
+
+bool systrap_out_set_window(struct systrap_thread *thread, uint64_t dst,
+	const struct channel_window_out *from, size_t size)
+{
+	if (thread->out.size > 0 || thread->pending_commands > 0)
+		return false;
+	thread->out.addr = dst;
+	thread->out.size = (uint32_t)size;
+	thread->out.lossy = false;
+	thread->out.from_window = true;
+	thread->out.window = *from;
 	return true;
 }
 
@@ -157,6 +171,14 @@ void systrap_out_to_command(struct systrap_thread *thread)
 	if (size == 0)
 		return;
 	thread->out.size = 0;
+	if (thread->out.from_window) {
+		command = systrap_command_defer(thread, COMMAND_COPY_WINDOW, size);
+		command->args[0] = thread->out.addr;
+		command->args[1] = size;
+		command->args[2] = thread->out.window.addr;
+		command->args[3] = thread->out.window.before;
+		return;
+	}
 	if (size <= CHANNEL_REPLY_NEAR)
 		memcpy(thread->slot->data + systrap_data_take(thread, size), thread->out.near,
 			size);
@@ -173,7 +195,9 @@ static void reply_out(struct systrap_thread *thread, struct channel_reply *reply
 {
 	reply->out_addr = thread->out.addr;
 	reply->out_size = thread->out.size;
-	if (thread->out.size <= CHANNEL_REPLY_NEAR)
+	if (thread->out.from_window)
+		reply->window = thread->out.window;
+	else if (thread->out.size <= CHANNEL_REPLY_NEAR)
 		memcpy(reply->near, thread->out.near, thread->out.size);
 }
 
@@ -192,7 +216,8 @@ void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_
 	thread->since_tick = systrap.tick;
 	systrap_spin_reply(thread);
 	if (thread->out.size > 0) {
-		head.flags |= REPLY_OUT | (thread->out.lossy ? REPLY_LOSSY : 0);
+		head.flags |= REPLY_OUT | (thread->out.lossy ? REPLY_LOSSY : 0) |
+			      (thread->out.from_window ? REPLY_WINDOW : 0);
 		reply_out(thread, reply);
 	}
 	reply->rax = rax;

@@ -104,7 +104,8 @@ struct systrap_thread {
 	struct {
 		uint64_t addr;
 		uint32_t size; /* 0: none; up to CHANNEL_REPLY_NEAR its bytes are in `near` */
-		bool lossy;
+		bool lossy, from_window;
+		struct channel_window_out window;
 		uint8_t near[CHANNEL_REPLY_NEAR];
 	} out;
 	unsigned pending_commands;
@@ -305,6 +306,9 @@ bool systrap_deferred_matter(const struct systrap_thread *thread);
 bool systrap_out_set(
 	struct systrap_thread *thread, uint64_t dst, const void *src, size_t size, bool lossy);
 /* Other commands are to join that: it becomes the first of them. */
+/* The same from a window. */
+bool systrap_out_set_window(struct systrap_thread *thread, uint64_t dst,
+	const struct channel_window_out *from, size_t size);
 void systrap_out_to_command(struct systrap_thread *thread);
 /* Takes @size bytes of the data area for a delayed command: their offset. */
 uint32_t systrap_data_take(struct systrap_thread *thread, size_t size);

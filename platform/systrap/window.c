@@ -184,6 +184,7 @@ ssize_t systrap_copy_content(struct platform_thread *head, gaddr_t dst,
 	struct systrap_thread *thread = systrap_thread(head);
 	const struct part part = {content->id, offset / STUB_WINDOW_SIZE};
 	struct systrap_windows *table = thread->as->windows;
+	struct channel_window_out from = {.before = before};
 	struct channel_command *command;
 	int err, slot;
 
@@ -206,18 +207,26 @@ ssize_t systrap_copy_content(struct platform_thread *head, gaddr_t dst,
 		if (err < 0)
 			return err == -ESRCH ? err : -EAGAIN;
 	}
-	err = systrap_make_room(thread, 1, 0);
-	if (err < 0)
-		return err;
-	slot = window_find(table, &part); /* after what may have slept */
+	/* After what may have slept. */
+	slot = window_find(table, &part);
 	if (slot < 0)
 		return -EAGAIN;
 	table->windows[slot].used_at = ++table->clock;
 	thread->windows_used |= 1u << slot;
-	command = systrap_command_defer(thread, COMMAND_COPY_WINDOW, (uint32_t)size);
+	from.addr = window_address((unsigned)slot) + offset % STUB_WINDOW_SIZE;
+	if (systrap_out_set_window(thread, dst.v, &from, size))
+		return (ssize_t)size;
+	err = systrap_make_room(thread, 1, 0);
+	if (err < 0)
+		return err;
+	/* That may have slept, and then the window may be another by now. */
+	if (window_find(table, &part) != slot)
+		return -EAGAIN;
+	thread->windows_used |= 1u << slot;
+	command = systrap_command_defer(thread, COMMAND_COPY_WINDOW, (int64_t)size);
 	command->args[0] = dst.v;
 	command->args[1] = size;
-	command->args[2] = window_address((unsigned)slot) + offset % STUB_WINDOW_SIZE;
+	command->args[2] = from.addr;
 	command->args[3] = before;
 	return (ssize_t)size;
 }

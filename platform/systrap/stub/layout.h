@@ -210,6 +210,7 @@ struct channel_command {
 #define REPLY_LASTS    8u  /* with RESUME: a name's answer that may be given again */
 #define REPLY_OUT      16u /* copy `out` to the guest: a fault makes the result -EFAULT... */
 #define REPLY_LOSSY    32u /* ... or does not matter */
+#define REPLY_WINDOW   64u /* `out` comes from a window, as with COMMAND_COPY_WINDOW */
 
 /* One word: it is stored, last and with release, and loaded as a whole. */
 union channel_reply_head {
@@ -225,6 +226,11 @@ union channel_reply_head {
 /* Output bytes that travel in the reply's own cache lines. */
 #define CHANNEL_REPLY_NEAR 1248u
 
+struct channel_window_out {
+	uint64_t addr;	 /* in a window */
+	uint64_t before; /* bytes of the same call before these */
+};
+
 /* Written by the Sentry, before it stores the head, except for the words that say otherwise. */
 struct channel_reply {
 	/* A cache line that is all that a call with a small output needs. */
@@ -237,6 +243,7 @@ struct channel_reply {
 	uint32_t unused;
 	union {
 		uint8_t near[CHANNEL_REPLY_NEAR];
+		struct channel_window_out window; /* REPLY_WINDOW */
 		struct channel_command commands[CHANNEL_COMMANDS_MAX];
 	};
 	struct channel_regs regs;

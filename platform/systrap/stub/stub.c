@@ -184,12 +184,14 @@ static int64_t command_copy_window(const struct channel_command *command)
 			 stub_copy((void *)command->args[0], (void *)command->args[2], size));
 }
 
-/* What a read returns whose copy from a window ended early: at the end of a file that became
- * shorter, or with a fault at the guest's address. */
-static int64_t short_read(const struct channel_command *command, int64_t copied)
+/*
+ * What a read returns whose copy from @window ended early, after @copied bytes and @before others:
+ * at the end of a file that became shorter, or with a fault at the guest's address.
+ */
+static int64_t short_read(uint64_t window, int64_t copied, uint64_t before)
 {
-	const char *rest = (const char *)command->args[2] + copied;
-	int64_t total = (int64_t)command->args[3] + copied;
+	const char *rest = (const char *)window + copied;
+	int64_t total = (int64_t)before + copied;
 	char byte;
 
 	if (total == 0 && stub_copy(&byte, rest, 1) == 0)
@@ -397,6 +399,19 @@ static bool copy_out(struct channel_slot *slot, uint8_t flags)
 	       (flags & REPLY_LOSSY);
 }
 
+/* The same from a window. False: it ended early, with *ret_rax as the call's result. */
+static bool copy_out_window(const struct channel_reply *reply, int64_t *ret_rax)
+{
+	const struct channel_window_out from = reply->window;
+	uint64_t size = reply->out_size;
+	uint64_t left = stub_copy((void *)reply->out_addr, (const void *)from.addr, size);
+
+	if (left == 0)
+		return true;
+	*ret_rax = short_read(from.addr, (int64_t)(size - left), from.before);
+	return false;
+}
+
 /* Executes what a reply says. True: back to the guest; *ret_rax is the result unless all registers
  * are to be loaded. */
 static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *ret_rax)
@@ -407,7 +422,9 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 	int64_t results[CHANNEL_COMMANDS_MAX], rax = 0;
 	bool faulted = false, ended = false, refused = false, unframed = false;
 
-	if (head.flags & REPLY_OUT)
+	if (head.flags & REPLY_WINDOW)
+		ended = !copy_out_window(reply, &rax);
+	else if (head.flags & REPLY_OUT)
 		faulted = !copy_out(slot, head.flags);
 	if (head.command_count > CHANNEL_COMMANDS_MAX)
 		stub_die();
@@ -424,7 +441,7 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 			faulted = true;
 		if (command->kind == COMMAND_COPY_WINDOW && !ended &&
 			results[i] != (int64_t)command->args[1]) {
-			rax = short_read(command, results[i]);
+			rax = short_read(command->args[2], results[i], command->args[3]);
 			ended = true;
 		}
 		if (command->kind == COMMAND_HOST_LATE && results[i] != command->timespec[0])
