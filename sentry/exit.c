@@ -8,6 +8,7 @@
 #include "abi/time.h"
 #include "abi/wait.h"
 #include "base/cleanup.h"
+#include "sentry/futex_pi.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
@@ -158,6 +159,7 @@ void task_release_memory(struct task *task)
 {
 	if (task->thread && task->mm) {
 		walk_robust_list(task);
+		futex_pi_exit(task);
 		if (!gaddr_is_null(task->clear_child_tid) && task->mm->refs.count > 1) {
 			const int32_t zero = 0;
 

@@ -5,6 +5,7 @@
 #include "abi/futex.h"
 #include "abi/time.h"
 #include "base/log.h"
+#include "sentry/futex_pi.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 
@@ -86,6 +87,36 @@ static bool bad_address(gaddr_t addr)
 	return addr.v >= platform->guest_end().v;
 }
 
+/* The time is absolute, on CLOCK_REALTIME unless FUTEX_LOCK_PI2 says otherwise. */
+static int64_t futex_pi(struct task *task, gaddr_t uaddr, unsigned op, gaddr_t timeout)
+{
+	unsigned command = op & (unsigned)LX_FUTEX_CMD_MASK;
+	bool monotonic = command == LX_FUTEX_LOCK_PI2 && !(op & LX_FUTEX_CLOCK_REALTIME);
+	struct futex_pi pi = {
+		.uaddr = uaddr,
+		.private = op & LX_FUTEX_PRIVATE_FLAG,
+		.try = command == LX_FUTEX_TRYLOCK_PI,
+		.deadline = WAIT_FOREVER,
+	};
+	struct platform_futex time = {0};
+	int r;
+
+	if (command == LX_FUTEX_UNLOCK_PI)
+		return futex_pi_unlock(task, &pi);
+	r = pi.try ? 0 : read_timeout(task, timeout, false, &time);
+	if (r < 0)
+		return r;
+	if (time.has_timeout && monotonic) {
+		pi.deadline = time.timeout_ns;
+	} else if (time.has_timeout) {
+		uint64_t now = loop_realtime_now();
+
+		pi.deadline =
+			time.timeout_ns > now ? loop_monotonic_now() + (time.timeout_ns - now) : 0;
+	}
+	return futex_pi_lock(task, &pi);
+}
+
 int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, gaddr_t timeout,
 	gaddr_t uaddr2, unsigned val3)
 {
@@ -131,10 +162,11 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	case LX_FUTEX_LOCK_PI:
 	case LX_FUTEX_UNLOCK_PI:
 	case LX_FUTEX_TRYLOCK_PI:
+	case LX_FUTEX_LOCK_PI2:
+		return futex_pi(task, uaddr, op, timeout);
 	case LX_FUTEX_WAIT_REQUEUE_PI:
 	case LX_FUTEX_CMP_REQUEUE_PI:
-	case LX_FUTEX_LOCK_PI2:
-		audit_event("unsupported", "call", "futex", "what", "priority inheritance", NULL);
+		audit_event("unsupported", "call", "futex", "what", "requeue to a PI futex", NULL);
 		return -ENOSYS;
 	default:
 		return -ENOSYS;

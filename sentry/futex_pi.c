@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Priority-inheritance futexes (kernel futex/pi.c).
+ *
+ * The word holds its owner's tid; programs take and release it themselves by compare-and-exchange
+ * 0 <-> tid, and come here when that fails. What the Sentry needs of the word is one atomic step:
+ * setting FUTEX_WAITERS, which the host's FUTEX_WAKE_OP does in the guest's memory. From then on
+ * the word is neither 0 nor a bare tid, so every program comes here, one at a time, and plain reads
+ * and writes do the rest. Waiters sleep here, by real-time priority and then in order of arrival.
+ *
+ * Nobody's priority is raised: the host's scheduler is not told of priorities at all.
+ */
+#include "sentry/futex_pi.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "abi/errno.h"
+#include "abi/futex.h"
+#include "abi/sched.h"
+#include "base/checked.h"
+#include "base/cleanup.h"
+#include "sentry/mm.h"
+
+#define CHAIN_MAX 1024 /* owners followed in search of a deadlock (kernel.max_lock_depth) */
+
+/* A word that somebody waits for. */
+struct pi_state {
+	struct hash_entry hash;
+	const void *object; /* mm or inode: a name, not used */
+	uint64_t offset;
+	struct task *owner; /* owned; NULL between an owner's death and the heir's turn */
+	struct list_head waiters;
+};
+
+struct pi_waiter {
+	struct list_head link;
+	struct task *task;
+	bool granted, owner_died;
+	struct wait_queue queue;
+};
+
+static struct hash_table states;
+/* One change at a time, since reading and writing the word sleeps. */
+static struct fiber_mutex pi_mutex;
+static bool pi_mutex_ready;
+
+static void lock_all(void)
+{
+	if (!pi_mutex_ready)
+		fiber_mutex_init(&pi_mutex);
+	pi_mutex_ready = true;
+	fiber_mutex_lock(&pi_mutex);
+}
+
+/* ---- the word -------------------------------------------------------------------------------- */
+
+static int read_word(struct task *task, gaddr_t uaddr, uint32_t *ret)
+{
+	return guest_read(task, ret, uaddr, sizeof(*ret));
+}
+
+static int write_word(struct task *task, gaddr_t uaddr, uint32_t value)
+{
+	return guest_write(task, uaddr, &value, sizeof(value));
+}
+
+/* Atomically, and reads what is there then. */
+static int set_waiters(struct task *task, const struct futex_pi *futex, uint32_t *ret)
+{
+	const struct platform_futex or_bit = {
+		.op = LX_FUTEX_WAKE_OP | (futex->private ? LX_FUTEX_PRIVATE_FLAG : 0),
+		.uaddr = futex->uaddr,
+		.uaddr2 = futex->uaddr,
+		/* *uaddr2 |= 1 << 31; nobody is woken, since nobody waits in the host. */
+		.val3 = (uint32_t)(LX_FUTEX_OP_OR | LX_FUTEX_OP_OPARG_SHIFT) << 28 | 31u << 12,
+	};
+	int64_t r;
+
+	do {
+		r = platform->futex(task->thread, &or_bit);
+	} while ((r == -ERESTARTSYS || r == -EINTR) && !task->killed);
+	if (r < 0)
+		return r == -ESRCH || r == -ERESTARTSYS ? -EINTR : (int)r;
+	return read_word(task, futex->uaddr, ret);
+}
+
+static uint32_t own_tid(const struct task *task)
+{
+	return (uint32_t)task->pid->nr;
+}
+
+/* ---- states ---------------------------------------------------------------------------------- */
+
+/* get_futex_key() */
+static void key_of(const struct task *task, const struct futex_pi *futex, const void **ret_object,
+	uint64_t *ret_offset)
+{
+	const struct vma *vma = futex->private ? NULL : mm_find(task->mm, futex->uaddr.v);
+
+	if (vma && vma->start <= futex->uaddr.v && vma->shared && vma->file) {
+		*ret_object = vma->file->inode;
+		*ret_offset = vma->offset + (futex->uaddr.v - vma->start);
+		return;
+	}
+	*ret_object = task->mm;
+	*ret_offset = futex->uaddr.v;
+}
+
+static struct pi_state *find_state(const struct task *task, const struct futex_pi *futex)
+{
+	struct pi_state *state;
+	const void *object;
+	uint64_t offset;
+
+	key_of(task, futex, &object, &offset);
+	hash_for_each_match(state, &states, hash_u64_pair((uintptr_t)object, offset),
+		hash) if (state->object == object && state->offset == offset) return state;
+	return NULL;
+}
+
+static int new_state(const struct task *task, const struct futex_pi *futex, struct task *owner,
+	struct pi_state **ret)
+{
+	struct pi_state *state = calloc(1, sizeof(*state));
+	int err;
+
+	if (!state)
+		return -ENOMEM;
+	key_of(task, futex, &state->object, &state->offset);
+	err = hash_insert(
+		&states, &state->hash, hash_u64_pair((uintptr_t)state->object, state->offset));
+	if (err < 0) {
+		free(state);
+		return err;
+	}
+	list_init(&state->waiters);
+	state->owner = task_ref(owner);
+	*ret = state;
+	return 0;
+}
+
+static void drop_if_unused(struct pi_state *state)
+{
+	if (!list_empty(&state->waiters))
+		return;
+	hash_remove(&states, &state->hash);
+	task_unref(state->owner);
+	free(state);
+}
+
+static int priority(const struct task *task)
+{
+	bool real_time = task->sched_policy == LX_SCHED_FIFO || task->sched_policy == LX_SCHED_RR;
+
+	return real_time ? task->sched_priority : 0;
+}
+
+static void enqueue(struct pi_state *state, struct pi_waiter *waiter)
+{
+	struct list_head *at = state->waiters.prev;
+
+	while (at != &state->waiters &&
+		priority(list_entry(at, struct pi_waiter, link)->task) < priority(waiter->task))
+		at = at->prev;
+	list_add(&waiter->link, at);
+}
+
+/* The next owner; the state may be gone after. */
+static void grant(struct pi_state *state, bool owner_died)
+{
+	struct pi_waiter *heir = list_first(&state->waiters, struct pi_waiter, link);
+
+	list_remove(&heir->link);
+	heir->granted = true;
+	heir->owner_died = owner_died;
+	heir->task->pi_waiting = NULL;
+	task_unref(state->owner);
+	state->owner = task_ref(heir->task);
+	wait_queue_wake_all(&heir->queue, ~0u);
+	drop_if_unused(state);
+}
+
+/* Does @owner wait, by way of others, for something of @task's? */
+static bool would_deadlock(const struct task *task, const struct task *owner)
+{
+	for (int i = 0; owner && i < CHAIN_MAX; i++) {
+		if (owner == task)
+			return true;
+		owner = owner->pi_waiting ? owner->pi_waiting->owner : NULL;
+	}
+	return false;
+}
+
+/* ---- lock ------------------------------------------------------------------------------------ */
+
+/* With the mutex, which is given up meanwhile. */
+static int64_t sleep_in(struct task *task, const struct futex_pi *futex, struct pi_state *state)
+{
+	struct pi_waiter waiter = {.task = task};
+	int err = 0;
+
+	wait_queue_init(&waiter.queue);
+	enqueue(state, &waiter);
+	task->pi_waiting = state;
+	fiber_mutex_unlock(&pi_mutex);
+	while (!waiter.granted && err == 0)
+		err = wait_sleep(&waiter.queue, ~0u, futex->deadline, true, false);
+	fiber_mutex_lock(&pi_mutex);
+	wait_queue_destroy(&waiter.queue);
+	if (waiter.granted) {
+		if (waiter.owner_died)
+			return write_word(task, futex->uaddr,
+				own_tid(task) | LX_FUTEX_WAITERS | LX_FUTEX_OWNER_DIED);
+		return 0;
+	}
+	list_remove(&waiter.link);
+	task->pi_waiting = NULL;
+	drop_if_unused(state);
+	return err == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTNOINTR;
+}
+
+/* Can the owner that @word names be waited for? Nobody: 0. */
+static int check_owner(const struct task *task, const struct futex_pi *futex, uint32_t word)
+{
+	const struct pi_state *state = find_state(task, futex);
+	const struct task *owner = pid_task((int)(word & LX_FUTEX_TID_MASK));
+
+	if (state)
+		return would_deadlock(task, state->owner) ? -EDEADLK : 0;
+	if ((word & LX_FUTEX_TID_MASK) == 0)
+		return 0;
+	if (!owner || owner->exited || !owner->mm)
+		return -ESRCH;
+	return would_deadlock(task, owner) ? -EDEADLK : 0;
+}
+
+/* Somebody has it. */
+static int64_t wait_for_owner(struct task *task, const struct futex_pi *futex, uint32_t word)
+{
+	struct pi_state *state = find_state(task, futex);
+	int err;
+
+	if (futex->try)
+		return -EAGAIN;
+	if (!state) {
+		err = new_state(task, futex, pid_task((int)(word & LX_FUTEX_TID_MASK)), &state);
+		if (err < 0)
+			return err;
+	}
+	return sleep_in(task, futex, state);
+}
+
+static int64_t lock_with_mutex(struct task *task, const struct futex_pi *futex)
+{
+	uint32_t word;
+	int err = read_word(task, futex->uaddr, &word);
+
+	if (err < 0)
+		return err;
+	if ((word & LX_FUTEX_TID_MASK) == own_tid(task))
+		return -EDEADLK;
+	err = set_waiters(task, futex, &word);
+	if (err < 0)
+		return err;
+	if ((word & LX_FUTEX_TID_MASK) == 0 && !find_state(task, futex))
+		return write_word(task, futex->uaddr, own_tid(task) | (word & LX_FUTEX_OWNER_DIED));
+	err = check_owner(task, futex, word);
+	return err < 0 ? err : wait_for_owner(task, futex, word);
+}
+
+int64_t futex_pi_lock(struct task *task, const struct futex_pi *futex)
+{
+	int64_t r;
+
+	lock_all();
+	r = lock_with_mutex(task, futex);
+	fiber_mutex_unlock(&pi_mutex);
+	return r;
+}
+
+/* ---- unlock ---------------------------------------------------------------------------------- */
+
+static int64_t unlock_with_mutex(struct task *task, const struct futex_pi *futex)
+{
+	struct pi_state *state;
+	uint32_t word, heir;
+	int err = read_word(task, futex->uaddr, &word);
+
+	if (err < 0)
+		return err;
+	if ((word & LX_FUTEX_TID_MASK) != own_tid(task))
+		return -EPERM;
+	state = find_state(task, futex);
+	if (!state)
+		return write_word(task, futex->uaddr, 0);
+	if (state->owner != task)
+		return -EINVAL;
+	heir = own_tid(list_first(&state->waiters, struct pi_waiter, link)->task);
+	err = write_word(task, futex->uaddr, heir | LX_FUTEX_WAITERS);
+	if (err == 0)
+		grant(state, false);
+	return err;
+}
+
+int64_t futex_pi_unlock(struct task *task, const struct futex_pi *futex)
+{
+	int64_t r;
+
+	lock_all();
+	r = unlock_with_mutex(task, futex);
+	fiber_mutex_unlock(&pi_mutex);
+	return r;
+}
+
+/* ---- the end of an owner --------------------------------------------------------------------- */
+
+static struct pi_state *find_owned(const struct task *task)
+{
+	struct pi_state *state;
+
+	hash_for_each_entry (state, &states, hash)
+		if (state->owner == task)
+			return state;
+	return NULL;
+}
+
+void futex_pi_exit(struct task *task)
+{
+	struct pi_state *state;
+
+	/* Most tasks: nobody waits for anything. */
+	if (!states.count)
+		return;
+	lock_all();
+	for (state = find_owned(task); state; state = find_owned(task))
+		grant(state, true);
+	fiber_mutex_unlock(&pi_mutex);
+}
