@@ -2,10 +2,11 @@
 /*
  * The main loop.
  *
- * One turn: ask every source, expire timers, run a round of fibers, look at host descriptors. While
- * turns find work the host descriptors are asked only every HOST_POLL_INTERVAL, since each question
- * is a host call and the hot path is shared memory. A turn that found nothing starts the spin
- * phase, as long as the largest budget among the sources; only then the loop sleeps.
+ * One turn: ask every source, run what it found, expire timers, run fibers, look at host
+ * descriptors. While turns find work the host descriptors are asked only every HOST_POLL_INTERVAL,
+ * since each question is a host call and the hot path is shared memory. A turn that found nothing
+ * starts the spin phase, as long as the largest budget among the sources; only then the loop
+ * sleeps.
  *
  * Sleeping races with sources that publish work in shared memory. prepare_sleep() announces the
  * sleep, then looks once more; the other side publishes its work, then looks whether the kernel
@@ -29,8 +30,9 @@
 
 #define NSEC_PER_SEC	   1000000000ull
 #define HOST_POLL_INTERVAL 20000u /* ns; bounds how late a busy loop hears of a host descriptor */
-#define ROUNDS_MAX	   4u /* of fibers in one turn: those that only yield must not keep the loop away \
-			       */
+#define ROUNDS_MAX                                                                                 \
+	4u /* of fibers in one turn: those that only yield must not keep the loop away             \
+	    */
 #define BATCH_MAX 64
 
 static struct {
@@ -204,6 +206,17 @@ static uint64_t spin_budget(void)
 	return budget;
 }
 
+static void spin_sources(void)
+{
+	struct loop_source *source;
+
+	__builtin_ia32_pause();
+	list_for_each_entry (source, &loop.sources, link) {
+		if (source->spin)
+			source->spin(source);
+	}
+}
+
 /* @timeout_ns UINT64_MAX = for ever. Returns the number of events in loop.batch. */
 static int host_wait(uint64_t timeout_ns)
 {
@@ -294,9 +307,11 @@ static unsigned turn(void)
 {
 	unsigned found;
 
-	/* Fibers come last: what a source found runs, and is answered, in the same turn. */
-	loop.now = loop_monotonic_now();
+	/* What a source found runs, and is answered, before anything else: somebody waits awake. */
 	found = poll_sources();
+	if (found > 0)
+		found += fiber_run_ready();
+	loop.now = loop_monotonic_now();
 	found += timers_expire(loop.now);
 	/* Who was woken by a fiber of this round is answered in this turn as well. */
 	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
@@ -326,7 +341,7 @@ int loop_run(void)
 		if (spin_end == 0)
 			spin_end = loop.now + spin_budget();
 		if (loop.now < spin_end) {
-			__builtin_ia32_pause();
+			spin_sources();
 			continue;
 		}
 		sleep_until_event();

@@ -41,6 +41,9 @@ struct loop_source {
 	/* How long spinning pays from now on, in ns; 0 = do not spin for this source. NULL = never
 	 * spin. */
 	uint64_t (*spin_budget)(struct loop_source *self);
+	/* Looks closely for new work, for about half a microsecond, and returns at once when there
+	 * is some: the loop does this between two turns while it spins. NULL = the turns do. */
+	void (*spin)(struct loop_source *self);
 };
 void loop_source_add(struct loop_source *source);
 void loop_source_remove(struct loop_source *source);
@@ -59,8 +62,8 @@ void loop_stop(int value);
 void loop_fini(void);
 
 /*
- * CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. loop_monotonic() is the time at which the
- * loop's turn began; the _now forms ask the host.
+ * CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. loop_monotonic() is that of
+ * the loop's present turn or of the one before; the _now forms ask the host.
  */
 uint64_t loop_monotonic(void);
 uint64_t loop_monotonic_now(void);

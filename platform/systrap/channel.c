@@ -210,11 +210,6 @@ void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_
 		.command_count = (uint8_t)thread->pending_commands,
 	};
 
-	thread->fresh = false;
-	thread->frame_resumed = thread->frame_pending;
-	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
-	thread->since_tick = systrap.tick;
-	systrap_spin_reply(thread);
 	if (thread->out.size > 0) {
 		head.flags |= REPLY_OUT | (thread->out.lossy ? REPLY_LOSSY : 0) |
 			      (thread->out.from_window ? REPLY_WINDOW : 0);
@@ -222,6 +217,12 @@ void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_
 	}
 	reply->rax = rax;
 	__atomic_store_n(&reply->head.word, head.word, __ATOMIC_RELEASE);
+	/* Everything else while it travels. */
+	thread->fresh = false;
+	thread->frame_resumed = thread->frame_pending;
+	systrap_set_state(thread, flags & REPLY_RESUME ? SYSTRAP_IN_GUEST : SYSTRAP_IN_COMMAND);
+	thread->since_tick = systrap.tick;
+	systrap_spin_reply(thread);
 	/*
 	 * No fence: whether the stub sleeps we know from its doorbell, which either was received
 	 * (then it is answered now) or will be received later (then it is answered at once, since

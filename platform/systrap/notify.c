@@ -68,7 +68,7 @@ static void doorbell(struct systrap_thread *thread, uint64_t id)
 		int ret = systrap_channel_poll(thread);
 
 		if (ret > 0)
-			systrap_spin_event(thread, true);
+			systrap_spin_event(thread, true, __builtin_ia32_rdtsc());
 		else if (ret == 0 && ++thread->idle_rings > IDLE_RINGS_MAX)
 			systrap_as_kill((struct platform_as *)thread->as);
 		else if (ret == 0)

@@ -413,10 +413,9 @@ static void end_watching(void)
 		set_all_free(&spin.apart_timer);
 }
 
-void systrap_spin_event(struct systrap_thread *thread, bool cold)
+void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 {
 	bool fast = thread->snapshot.request.head.flags & REQUEST_FLAG_FAST;
-	uint64_t now;
 
 	if (cold) {
 		systrap.stats.cold++;
@@ -427,7 +426,6 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold)
 	}
 	if (systrap.cpu_count < 2)
 		return;
-	now = read_tsc();
 	if (spin.watching) {
 		uint64_t gap = min_of(now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
 
@@ -541,12 +539,30 @@ static unsigned poll_hot(struct loop_source *source)
 		if (thread->state == SYSTRAP_STOPPED && thread->parked_at == 0)
 			tell_parked(thread);
 		if (systrap_channel_poll(thread) > 0) {
-			systrap_spin_event(thread, false);
+			systrap_spin_event(thread, false, now);
 			found++;
 		}
 	}
 	spin.looked_at = found == 0 ? now : 0;
 	return found;
+}
+
+#define LOOKS 32u /* of a close look: about 10 ns each */
+
+static void look_closely(struct loop_source *source)
+{
+	const struct systrap_thread *thread;
+
+	(void)source;
+	if (!spin.watching)
+		return;
+	for (unsigned look = 0; look < LOOKS; look += systrap.hot_count + 1) {
+		list_for_each_entry (thread, &systrap.hot, hot_link) {
+			if (is_away(thread) && systrap_channel_has_news(thread))
+				return;
+		}
+		__builtin_ia32_pause();
+	}
 }
 
 static uint64_t spin_budget(struct loop_source *source)
@@ -615,6 +631,7 @@ void systrap_spin_attach(void)
 		.poll = poll_hot,
 		.prepare_sleep = prepare_sleep,
 		.spin_budget = spin_budget,
+		.spin = look_closely,
 	};
 	loop_source_add(&systrap.source);
 }

@@ -257,6 +257,11 @@ static inline void systrap_take(void *dst, const void *shared, size_t size)
 /* The snapshot's bytes of a prefetched range. */
 uint8_t *systrap_prefetched(
 	struct systrap_snapshot *snapshot, const struct channel_prefetch *entry);
+/* Whether systrap_channel_poll() would find something. */
+static inline bool systrap_channel_has_news(const struct systrap_thread *thread)
+{
+	return __atomic_load_n(&thread->slot->request.head.seq, __ATOMIC_RELAXED) != thread->seq;
+}
 /* Publishes a reply with @flags, the result and the pending commands or output. */
 void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_t rax);
 /* Sleeps until the next request. 0, or -ESRCH. */
@@ -335,8 +340,8 @@ uint64_t systrap_vdso_symbol(const char *name);
 #define SYSTRAP_STUB_SPIN_US 50u /* how long a stub waits awake for a reply while it is watched */
 void systrap_spin_init(void);
 uint64_t systrap_spin_tsc(void); /* that time, in ticks of the time-stamp counter */
-/* A request was read; @cold: it came by doorbell. */
-void systrap_spin_event(struct systrap_thread *thread, bool cold);
+/* A request was read, at @now on the time-stamp counter; @cold: it came by doorbell. */
+void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now);
 /* A reply is about to be published. */
 void systrap_spin_reply(struct systrap_thread *thread);
 void systrap_spin_leave(struct systrap_thread *thread);

@@ -128,33 +128,3 @@ Test(fiber, many)
 	}
 }
 
-static void floating(void *arg)
-{
-	uint32_t mxcsr;
-	uint16_t cw;
-
-	/* Round towards zero, here only. */
-	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-	mxcsr |= 0x6000;
-	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
-	__asm__ volatile("fnstcw %0" : "=m"(cw));
-	cw |= 0x0c00;
-	__asm__ volatile("fldcw %0" : : "m"(cw));
-	fiber_yield();
-	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-	__asm__ volatile("fnstcw %0" : "=m"(cw));
-	*(int *)arg = (mxcsr & 0x6000) == 0x6000 && (cw & 0x0c00) == 0x0c00;
-}
-
-Test(fiber, keeps_its_floating_point_modes)
-{
-	uint32_t mxcsr;
-	int kept = 0;
-
-	cr_assert_eq(fiber_create(NULL, "float", floating, &kept), 0);
-	fiber_run_ready();
-	__asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
-	cr_assert_eq(mxcsr & 0x6000, 0);
-	run_all();
-	cr_assert(kept);
-}
