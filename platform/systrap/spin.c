@@ -64,8 +64,10 @@
 #define WATCHED_MAX  32u      /* threads at a time */
 
 #define CROWDED_US     300u    /* without the CPU for longer: others want it */
-#define AVOID_FIRST_US 20000u  /* then there is no watching for so long */
-#define AVOID_MAX_US   640000u /* or, when it happens over and over, up to this */
+#define CROWDED_HITS   32u     /* ... unless it was about moving */
+#define AVOID_FIRST_US 2000u   /* then there is no watching for so long */
+#define AVOID_MAX_US   128000u /* or, doubling each time, for so long */
+#define AVOID_AGAIN_US 50000u  /* when it happens again so soon */
 
 static struct {
 	bool watching;
@@ -76,7 +78,6 @@ static struct {
 	unsigned cpu;	       /* where we watch from; NOWHERE: on the way there */
 	unsigned caller_cpu;   /* of the last request */
 	unsigned threshold;
-	uint64_t began_at;
 	uint64_t hits;	      /* requests since it began */
 	uint64_t found_at;    /* the last of them */
 	uint64_t woke_at;     /* when a sleeping thread was answered last */
@@ -339,13 +340,16 @@ static bool cpu_to_spare(void)
 }
 
 /* More processes of the host want to run than there are CPUs: what we burn, they lack. */
-static void crowded(void)
+static void crowded(uint64_t now)
 {
-	if (spin.leaving)
+	if (spin.leaving || spin.hits < CROWDED_HITS)
 		return;
 	spin.leaving = true;
-	spin.avoid_until = read_tsc() + systrap.tsc_per_us * spin.avoid_us;
-	spin.avoid_us = min_of(spin.avoid_us * 2, (uint64_t)AVOID_MAX_US);
+	if (now > spin.avoid_until + systrap.tsc_per_us * AVOID_AGAIN_US)
+		spin.avoid_us = AVOID_FIRST_US;
+	else
+		spin.avoid_us = min_of(spin.avoid_us * 2, (uint64_t)AVOID_MAX_US);
+	spin.avoid_until = now + systrap.tsc_per_us * spin.avoid_us;
 }
 
 /* The stubs wait awake from now on; the Sentry takes its place when it has answered. */
@@ -360,7 +364,7 @@ static void begin_watching(void)
 	spin.hits = 0;
 	spin.usual_gap = 0;
 	spin.looked_at = 0;
-	spin.began_at = spin.found_at = spin.woke_at = read_tsc();
+	spin.found_at = spin.woke_at = read_tsc();
 	systrap.stats.promotions++;
 	(void)timer_cancel(&spin.apart_timer);
 	list_for_each_entry (as, &systrap.spaces, link) {
@@ -401,8 +405,6 @@ static void end_watching(void)
 		spin.threshold =
 			min_of(max_of(spin.threshold, THRESHOLD_FIRST / 2) * 2, THRESHOLD_MAX);
 	}
-	if (!spin.leaving && read_tsc() - spin.began_at > systrap.tsc_per_us * AVOID_FIRST_US)
-		spin.avoid_us = AVOID_FIRST_US;
 	set_sync_wake(true);
 	if (spin.cpu == NOWHERE)
 		return;
@@ -416,6 +418,7 @@ static void end_watching(void)
 void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 {
 	bool fast = thread->snapshot.request.head.flags & REQUEST_FLAG_FAST;
+	bool crowding;
 
 	if (cold) {
 		systrap.stats.cold++;
@@ -426,15 +429,16 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 	}
 	if (systrap.cpu_count < 2)
 		return;
+	crowding = thread->snapshot.request.crowded != thread->crowded;
+	thread->crowded = thread->snapshot.request.crowded;
 	if (spin.watching) {
 		uint64_t gap = min_of(now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
 
 		spin.usual_gap = (spin.usual_gap * 7 + gap) / 8;
 		spin.found_at = now;
 		spin.caller_cpu = thread->snapshot.request.cpu;
-		if (thread->snapshot.request.crowded != thread->crowded)
-			crowded();
-		thread->crowded = thread->snapshot.request.crowded;
+		if (crowding)
+			crowded(now);
 		if (thread->snapshot.request.cpu == spin.cpu)
 			set_apart(thread);
 		if (++spin.hits % RECHECK_HITS == 0)
@@ -534,7 +538,7 @@ static unsigned poll_hot(struct loop_source *source)
 		return 0;
 	now = read_tsc();
 	if (spin.looked_at != 0 && now - spin.looked_at > systrap.tsc_per_us * CROWDED_US)
-		crowded();
+		crowded(now);
 	list_for_each_entry_safe (thread, tmp, &systrap.hot, hot_link) {
 		if (thread->state == SYSTRAP_STOPPED && thread->parked_at == 0)
 			tell_parked(thread);
