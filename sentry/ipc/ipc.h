@@ -95,6 +95,13 @@ int sem_undo_share(struct task *task, struct task *child);
 /* The task leaves its list: undoes what is left when it was the last. May sleep. */
 void sem_undo_exit(struct task *task);
 
+/* ---- for /proc/sysvipc ---- */
+
+extern struct ipc_table shm_segments, sem_sets, msg_queues;
+void shm_fill(const struct ipc_object *object, struct lx_shmid_ds *ret);
+void sem_fill(const struct ipc_object *object, struct lx_semid_ds *ret);
+void msg_fill(const struct ipc_object *object, struct lx_msqid_ds *ret);
+
 /* ---- messages' memory, of both kinds of queues ---- */
 
 bool message_memory_charge(size_t size); /* false: beyond SENTRY_MAX_MESSAGE_MEMORY */

@@ -73,7 +73,7 @@ static void queue_destroy(struct ipc_object *object)
 	free(queue);
 }
 
-static struct ipc_table queues = {.limit = LX_MSGMNI, .destroy = queue_destroy};
+struct ipc_table msg_queues = {.limit = LX_MSGMNI, .destroy = queue_destroy};
 
 static struct msg_queue *queue_of(struct ipc_object *object)
 {
@@ -84,7 +84,7 @@ int64_t sys_msgget(struct task *t, int key, unsigned flags)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
 	struct msg_queue *queue;
-	int id, err = ipc_get(&queues, key, flags, &object);
+	int id, err = ipc_get(&msg_queues, key, flags, &object);
 
 	if (err < 0)
 		return err;
@@ -94,13 +94,13 @@ int64_t sys_msgget(struct task *t, int key, unsigned flags)
 	if (!queue)
 		return -ENOMEM;
 	queue->ipc.refs = REFCOUNT_ONE;
-	queue->ipc.table = &queues;
+	queue->ipc.table = &msg_queues;
 	list_init(&queue->messages);
 	wait_queue_init(&queue->senders);
 	wait_queue_init(&queue->receivers);
 	queue->limit = LX_MSGMNB;
 	queue->ctime = ktime_now().sec;
-	id = ipc_add(&queues, &queue->ipc, key, flags, t->cred);
+	id = ipc_add(&msg_queues, &queue->ipc, key, flags, t->cred);
 	ipc_unref(&queue->ipc);
 	return id;
 }
@@ -174,7 +174,7 @@ int64_t sys_msgsnd(struct task *t, int id, gaddr_t msgp, uint64_t size, unsigned
 	err = read_message(t, msgp, size, size <= LX_MSGMAX && id >= 0, &message);
 	if (err < 0)
 		return err;
-	object = ipc_find(&queues, id);
+	object = ipc_find(&msg_queues, id);
 	queue = object ? queue_of(object) : NULL;
 	err = object ? wait_for_room(t, queue, size, flags) : -EINVAL;
 	if (err == 0 && !message_memory_charge(sizeof(*message) + size))
@@ -279,7 +279,7 @@ int64_t sys_msgrcv(
 		return -EINVAL;
 	if ((flags & LX_MSG_COPY) && ((flags & LX_MSG_EXCEPT) || !(flags & LX_IPC_NOWAIT)))
 		return -EINVAL;
-	object = ipc_find(&queues, id);
+	object = ipc_find(&msg_queues, id);
 	if (!object)
 		return -EINVAL;
 	queue = queue_of(object);
@@ -314,34 +314,42 @@ static int64_t msg_info(struct task *t, int cmd, gaddr_t buf)
 	int err;
 
 	if (cmd == LX_MSG_INFO) {
-		info.msgpool = (int32_t)queues.count;
+		info.msgpool = (int32_t)msg_queues.count;
 		info.msgmap = (int32_t)total_count;
 		info.msgtql = (int32_t)total_bytes;
 	}
 	err = guest_write_value(t, buf, &info);
-	return err < 0 ? err : ipc_last_index(&queues);
+	return err < 0 ? err : ipc_last_index(&msg_queues);
+}
+
+void msg_fill(const struct ipc_object *object, struct lx_msqid_ds *ret)
+{
+	const struct msg_queue *queue = container_of(object, const struct msg_queue, ipc);
+
+	*ret = (struct lx_msqid_ds){
+		.msg_stime = queue->stime,
+		.msg_rtime = queue->rtime,
+		.msg_ctime = queue->ctime,
+		.msg_cbytes = queue->bytes,
+		.msg_qnum = queue->count,
+		.msg_qbytes = queue->limit,
+		.msg_lspid = queue->last_sender,
+		.msg_lrpid = queue->last_receiver,
+	};
+	ipc_fill_perm(object, &ret->msg_perm);
 }
 
 static int64_t msg_stat(struct task *t, int id, int cmd, gaddr_t buf)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	const struct msg_queue *queue;
-	struct lx_msqid_ds ds = {0};
+	struct lx_msqid_ds ds;
 	int err;
 
-	err = ipc_find_stat(&queues, t, id, cmd != LX_IPC_STAT, cmd == LX_MSG_STAT_ANY, &object);
+	err = ipc_find_stat(
+		&msg_queues, t, id, cmd != LX_IPC_STAT, cmd == LX_MSG_STAT_ANY, &object);
 	if (err < 0)
 		return err;
-	queue = queue_of(object);
-	ipc_fill_perm(object, &ds.msg_perm);
-	ds.msg_stime = queue->stime;
-	ds.msg_rtime = queue->rtime;
-	ds.msg_ctime = queue->ctime;
-	ds.msg_cbytes = queue->bytes;
-	ds.msg_qnum = queue->count;
-	ds.msg_qbytes = queue->limit;
-	ds.msg_lspid = queue->last_sender;
-	ds.msg_lrpid = queue->last_receiver;
+	msg_fill(object, &ds);
 	err = guest_write_value(t, buf, &ds);
 	if (err < 0)
 		return err;
@@ -358,7 +366,7 @@ static int64_t msg_set(struct task *t, int id, gaddr_t buf)
 	err = guest_read_value(t, &ds, buf);
 	if (err < 0)
 		return err;
-	err = ipc_find_owned(&queues, t, id, &object);
+	err = ipc_find_owned(&msg_queues, t, id, &object);
 	if (err < 0)
 		return err;
 	if (ds.msg_qbytes > LX_MSGMNB && !cred_capable(t->cred, LX_CAP_SYS_RESOURCE))
@@ -378,7 +386,7 @@ static int64_t msg_set(struct task *t, int id, gaddr_t buf)
 static int64_t msg_remove(struct task *t, int id)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	int err = ipc_find_owned(&queues, t, id, &object);
+	int err = ipc_find_owned(&msg_queues, t, id, &object);
 
 	if (err < 0)
 		return err;

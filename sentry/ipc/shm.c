@@ -49,7 +49,7 @@ static void shm_destroy(struct ipc_object *object)
 	free(segment);
 }
 
-static struct ipc_table segments = {.limit = LX_SHMMNI, .destroy = shm_destroy};
+struct ipc_table shm_segments = {.limit = LX_SHMMNI, .destroy = shm_destroy};
 
 static int own_pid(void)
 {
@@ -109,7 +109,7 @@ static int64_t new_segment(struct task *t, int key, uint64_t size, unsigned flag
 	/* The pool of huge pages is empty. */
 	if (flags & LX_SHM_HUGETLB)
 		return -ENOMEM;
-	if (segments.count >= segments.limit)
+	if (shm_segments.count >= shm_segments.limit)
 		return -ENOSPC;
 	segment = calloc(1, sizeof(*segment));
 	if (!segment)
@@ -120,12 +120,12 @@ static int64_t new_segment(struct task *t, int key, uint64_t size, unsigned flag
 		return err == -EFBIG || err == -ENOSPC ? -ENOMEM : err;
 	}
 	segment->ipc.refs = REFCOUNT_ONE;
-	segment->ipc.table = &segments;
+	segment->ipc.table = &shm_segments;
 	segment->size = size;
 	segment->ctime = ktime_now().sec;
 	segment->creator = t->group->pid->nr;
 	total_pages += pages_of(size);
-	id = ipc_add(&segments, &segment->ipc, key, flags, t->cred);
+	id = ipc_add(&shm_segments, &segment->ipc, key, flags, t->cred);
 	ipc_unref(&segment->ipc);
 	return id;
 }
@@ -133,7 +133,7 @@ static int64_t new_segment(struct task *t, int key, uint64_t size, unsigned flag
 int64_t sys_shmget(struct task *t, int key, uint64_t size, unsigned flags)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	int err = ipc_get(&segments, key, flags, &object);
+	int err = ipc_get(&shm_segments, key, flags, &object);
 
 	if (err < 0)
 		return err;
@@ -226,7 +226,7 @@ int64_t sys_shmat(struct task *t, int id, gaddr_t shmaddr, unsigned flags)
 		prot |= LX_PROT_EXEC;
 		wanted |= 0111;
 	}
-	object = ipc_find(&segments, id);
+	object = ipc_find(&shm_segments, id);
 	if (!object)
 		return -EINVAL;
 	if (!ipc_permitted(object, t->cred, wanted))
@@ -284,25 +284,33 @@ int64_t sys_shmdt(struct task *t, gaddr_t shmaddr)
 
 /* ---- shmctl ---------------------------------------------------------------------------------- */
 
+void shm_fill(const struct ipc_object *object, struct lx_shmid_ds *ret)
+{
+	const struct shm_segment *segment = container_of(object, const struct shm_segment, ipc);
+
+	*ret = (struct lx_shmid_ds){
+		.shm_segsz = segment->size,
+		.shm_atime = segment->atime,
+		.shm_dtime = segment->dtime,
+		.shm_ctime = segment->ctime,
+		.shm_cpid = segment->creator,
+		.shm_lpid = segment->last,
+		.shm_nattch = segment->attached,
+	};
+	ipc_fill_perm(object, &ret->shm_perm);
+}
+
 static int64_t shm_stat(struct task *t, int id, int cmd, gaddr_t buf)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	const struct shm_segment *segment;
-	struct lx_shmid_ds ds = {0};
+	struct lx_shmid_ds ds;
 	int err;
 
-	err = ipc_find_stat(&segments, t, id, cmd != LX_IPC_STAT, cmd == LX_SHM_STAT_ANY, &object);
+	err = ipc_find_stat(
+		&shm_segments, t, id, cmd != LX_IPC_STAT, cmd == LX_SHM_STAT_ANY, &object);
 	if (err < 0)
 		return err;
-	segment = container_of(object, struct shm_segment, ipc);
-	ipc_fill_perm(object, &ds.shm_perm);
-	ds.shm_segsz = segment->size;
-	ds.shm_atime = segment->atime;
-	ds.shm_dtime = segment->dtime;
-	ds.shm_ctime = segment->ctime;
-	ds.shm_cpid = segment->creator;
-	ds.shm_lpid = segment->last;
-	ds.shm_nattch = segment->attached;
+	shm_fill(object, &ds);
 	err = guest_write(t, buf, &ds, sizeof(ds));
 	if (err < 0)
 		return err;
@@ -320,14 +328,14 @@ static int64_t shm_info(struct task *t, int cmd, gaddr_t buf)
 	};
 	/* What is resident is the host's to know: everything counts as touched. */
 	const struct lx_shm_info usage = {
-		.used_ids = (int32_t)segments.count,
+		.used_ids = (int32_t)shm_segments.count,
 		.shm_tot = total_pages,
 		.shm_rss = total_pages,
 	};
 	int err = cmd == LX_IPC_INFO ? guest_write(t, buf, &limits, sizeof(limits))
 				     : guest_write(t, buf, &usage, sizeof(usage));
 
-	return err < 0 ? err : ipc_last_index(&segments);
+	return err < 0 ? err : ipc_last_index(&shm_segments);
 }
 
 static int64_t shm_set(struct task *t, int id, gaddr_t buf)
@@ -339,7 +347,7 @@ static int64_t shm_set(struct task *t, int id, gaddr_t buf)
 	err = guest_read_value(t, &ds, buf);
 	if (err < 0)
 		return err;
-	err = ipc_find_owned(&segments, t, id, &object);
+	err = ipc_find_owned(&shm_segments, t, id, &object);
 	if (err < 0)
 		return err;
 	err = ipc_set_perm(object, &ds.shm_perm);
@@ -351,7 +359,7 @@ static int64_t shm_set(struct task *t, int id, gaddr_t buf)
 static int64_t shm_remove(struct task *t, int id)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	int err = ipc_find_owned(&segments, t, id, &object);
+	int err = ipc_find_owned(&shm_segments, t, id, &object);
 
 	if (err < 0)
 		return err;
@@ -366,7 +374,7 @@ static int64_t shm_remove(struct task *t, int id)
 
 static int64_t shm_lock(struct task *t, int id, bool lock)
 {
-	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = ipc_find(&segments, id);
+	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = ipc_find(&shm_segments, id);
 
 	if (!object)
 		return -EINVAL;

@@ -36,6 +36,7 @@ extern const struct pseudo_entry proc_process_dir;
 extern const struct pseudo_dynamic proc_processes;
 extern const struct pseudo_dynamic proc_net_names;
 extern const struct pseudo_entry proc_sys_entries[4];
+extern const struct pseudo_entry proc_sysvipc_entries[3];
 
 /* Links of the root. */
 ssize_t proc_readlink_self(const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);

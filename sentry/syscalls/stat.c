@@ -7,7 +7,9 @@
 #include "abi/cap.h"
 #include "abi/fcntl.h"
 #include "abi/limits.h"
+#include "abi/mman.h"
 #include "abi/stat.h"
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
@@ -286,4 +288,86 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t buf,
 int64_t sys_readlink(struct task *t, gaddr_t pathname, gaddr_t buf, int bufsize)
 {
 	return sys_readlinkat(t, LX_AT_FDCWD, pathname, buf, bufsize);
+}
+
+/* ---- ustat(2), cachestat(2) ------------------------------------------------------------------ */
+
+static struct super_block *mounted_on(unsigned dev)
+{
+	/* new_decode_dev() */
+	unsigned major = (dev & 0xfff00) >> 8, minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+
+	for (struct mount *mount = mount_next(NULL); mount; mount = mount_next(mount))
+		if (lx_major(mount->sb->dev) == major && lx_minor(mount->sb->dev) == minor)
+			return super_block_ref(mount->sb);
+	return NULL;
+}
+
+int64_t sys_ustat(struct task *t, unsigned dev, gaddr_t ubuf)
+{
+	_cleanup_(cleanup_super_block_unref) struct super_block *sb = mounted_on(dev);
+	struct lx_statfs stat = {0};
+	struct lx_ustat result = {0};
+	int err;
+
+	if (!sb)
+		return -EINVAL;
+	err = sb->ops->statfs ? sb->ops->statfs(sb, &stat) : 0;
+	if (err < 0)
+		return err;
+	result.f_tfree = (int32_t)stat.f_bfree;
+	result.f_tinode = (uint64_t)stat.f_ffree;
+	return guest_write_value(t, ubuf, &result);
+}
+
+/* Pages with data in [start, end) bytes of a file in memory, by its holes. */
+static int64_t pages_with_data(struct file *file, int64_t start, int64_t end)
+{
+	int64_t saved, at = start, pages = 0;
+
+	fiber_mutex_lock(&file->pos_mutex);
+	saved = file->pos;
+	while (at < end) {
+		int64_t data = file->ops->seek(file, at, LX_SEEK_DATA), hole;
+
+		if (data < 0 || data >= end)
+			break;
+		hole = file->ops->seek(file, data, LX_SEEK_HOLE);
+		if (hole <= data)
+			break;
+		hole = min_of(hole, end);
+		pages += (hole + (int64_t)LX_PAGE_SIZE - 1) / (int64_t)LX_PAGE_SIZE -
+			 data / (int64_t)LX_PAGE_SIZE;
+		at = hole;
+	}
+	file->pos = saved;
+	fiber_mutex_unlock(&file->pos_mutex);
+	return pages;
+}
+
+/* Of files in memory all that has data is cached; what the host caches of its files is its own. */
+int64_t sys_cachestat(
+	struct task *t, int fd, gaddr_t range_addr, gaddr_t result_addr, unsigned flags)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get(t->files, fd);
+	struct lx_cachestat result = {0};
+	struct lx_cachestat_range range;
+	uint64_t end;
+	int err;
+
+	if (!file)
+		return -EBADF;
+	err = guest_read_value(t, &range, range_addr);
+	if (err < 0)
+		return err;
+	if (flags)
+		return -EINVAL;
+	if (strcmp(file->ops->name, "tmpfs file") != 0)
+		return -EOPNOTSUPP;
+	if (range.len == 0 || !add_checked(range.off, range.len, &end) || end > INT64_MAX)
+		end = INT64_MAX;
+	range.off = align_down(range.off, LX_PAGE_SIZE);
+	if (range.off < end)
+		result.nr_cache = (uint64_t)pages_with_data(file, (int64_t)range.off, (int64_t)end);
+	return guest_write_value(t, result_addr, &result);
 }

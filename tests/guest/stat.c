@@ -518,3 +518,62 @@ CASE(handles)
 	CALL(syscall(SYS_name_to_handle_at, AT_FDCWD, ".", &handle, &id, 0x80000));
 	CALL(syscall(SYS_name_to_handle_at, 99, "x", &handle, &id, 0));
 }
+
+struct cache_range {
+	uint64_t offset, length;
+};
+
+struct cache_state {
+	uint64_t cache, dirty, writeback, evicted, recently_evicted;
+};
+
+static void note_cache(int fd, uint64_t offset, uint64_t length)
+{
+	struct cache_range range = {offset, length};
+	struct cache_state state;
+	long r = SYS(451, fd, &range, &state, 0);
+
+	if (r < 0)
+		NOTE("cachestat: %s", errno_name(errno));
+	else
+		NOTE("cachestat %llu %llu: %llu", (unsigned long long)offset,
+			(unsigned long long)length, (unsigned long long)state.cache);
+}
+
+CASE(cachestat_of_memory)
+{
+	int fd = (int)SYS(SYS_memfd_create, "cache", 0);
+	static char block[4 * 4096];
+	struct cache_range range = {0, 0};
+	struct cache_state state;
+
+	if (SYS(451, fd, &range, &state, 0) < 0 && errno == ENOSYS)
+		SKIP("no cachestat");
+	note_cache(fd, 0, 0);
+	memset(block, 1, sizeof(block));
+	pwrite(fd, block, sizeof(block), 0);
+	pwrite(fd, block, 4096, 10 * 4096);
+	note_cache(fd, 0, 0);
+	note_cache(fd, 0, 4096);
+	note_cache(fd, 100, 4096);
+	note_cache(fd, 3 * 4096, 8 * 4096);
+	note_cache(fd, 4 * 4096, 6 * 4096);
+	note_cache(fd, 1000 * 4096, 0);
+	CALL(lseek(fd, 0, SEEK_CUR));
+	CALL(SYS(451, fd, &range, &state, 1));
+	CALL(SYS(451, -1, &range, &state, 0));
+	CALL(SYS(451, fd, BAD_ADDRESS, &state, 0));
+	CALL(SYS(451, fd, &range, BAD_ADDRESS, 0));
+}
+
+CASE(ustat_of_a_device)
+{
+	struct stat st;
+	char buffer[64];
+
+	if (stat(".", &st) < 0)
+		exit(1);
+	CALL(SYS(SYS_ustat, (unsigned)st.st_dev, buffer));
+	CALL(SYS(SYS_ustat, 0xfffffu, buffer));
+	CALL(SYS(SYS_ustat, (unsigned)st.st_dev, BAD_ADDRESS));
+}

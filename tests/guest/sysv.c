@@ -929,3 +929,41 @@ CASE(msg_copy)
 	get(id, 60, 0, 0);
 	msgctl(id, IPC_RMID, NULL);
 }
+
+/* ---- /proc/sysvipc ---- */
+
+static void note_lines(const char *path, int id)
+{
+	char line[512], wanted[32];
+	FILE *file = fopen(path, "r");
+	int found = 0;
+
+	if (!file) {
+		NOTE("%s: %s", path, errno_name(errno));
+		return;
+	}
+	if (fgets(line, sizeof(line), file))
+		NOTE("%s", line);
+	snprintf(wanted, sizeof(wanted), " %10d     0", id);
+	while (fgets(line, sizeof(line), file))
+		if (strstr(line, wanted))
+			found++, NOTE("length %zu", strlen(line));
+	fclose(file);
+	NOTE("%s: %d", path, found);
+}
+
+CASE(proc_sysvipc)
+{
+	int shm = new_shm(4096), sem = new_sem(2), msg = new_msg();
+
+	shmctl(shm, IPC_SET,
+		&(struct shmid_ds){.shm_perm.mode = 0, .shm_perm.uid = 1, .shm_perm.gid = 1});
+	semctl(sem, 0, IPC_SET, &(struct semid_ds){.sem_perm.uid = 1});
+	msgctl(msg, IPC_SET, &(struct msqid_ds){.msg_qbytes = 100});
+	note_lines("/proc/sysvipc/shm", shm);
+	note_lines("/proc/sysvipc/sem", sem);
+	note_lines("/proc/sysvipc/msg", msg);
+	shmctl(shm, IPC_RMID, NULL);
+	semctl(sem, 0, IPC_RMID);
+	msgctl(msg, IPC_RMID, NULL);
+}
