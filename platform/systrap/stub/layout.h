@@ -286,7 +286,7 @@ _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
 
 /* How often a site traps before it is patched, and the code that travels: before and behind the
  * address that follows the `syscall`. */
-#define STUB_SITE_THRESHOLD 32u
+#define STUB_SITE_THRESHOLD 16u
 #define STUB_SITE_BEFORE    160u
 #define STUB_SITE_BEHIND    130u
 
