@@ -299,6 +299,12 @@ struct platform_ops {
 	 */
 	size_t (*string_at_hand)(
 		struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
+	/*
+	 * The @size bytes at @src when all of them travelled with the request, in private memory
+	 * that stays until the thread's next exchange; else NULL. Missing: NULL. Asks nobody and
+	 * does not sleep.
+	 */
+	const void *(*bytes_at_hand)(struct platform_thread *thread, gaddr_t src, size_t size);
 	ssize_t (*copy_out)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 	/*

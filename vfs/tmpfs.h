@@ -51,6 +51,7 @@ struct tmpfs_file {
 	uint64_t content_id;  /* of the memfd, for uio_copy_content(); 0: none yet */
 	uint64_t read_size;   /* bytes that reads took from the heap */
 	uint64_t charged;     /* pages in tmpfs_sb.pages_used */
+	bool preallocated;    /* there may be pages behind the end */
 	bool mapped_writable; /* pages may appear without us: the whole size is charged */
 	unsigned seals;
 };

@@ -108,7 +108,7 @@ void tmpfs_file_destroy(struct inode *inode)
 	tmpfs_memory_uncharge(file->charged * LX_PAGE_SIZE);
 }
 
-uint64_t tmpfs_file_pages(const struct inode *inode)
+static uint64_t count_pages(const struct inode *inode)
 {
 	const struct tmpfs_file *file = file_of(inode);
 	struct statx stat;
@@ -125,17 +125,38 @@ uint64_t tmpfs_file_pages(const struct inode *inode)
 	return stat.stx_blocks / (LX_PAGE_SIZE / 512);
 }
 
-static void charge(struct inode *inode)
+/* No holes and nothing behind the end, as of the last charge(): a memfd whose pages need not be
+ * asked for. */
+static bool is_dense(const struct inode *inode)
+{
+	const struct tmpfs_file *file = file_of(inode);
+
+	return file->fd >= 0 && !file->preallocated && !file->mapped_writable &&
+	       file->charged == pages_of(inode->size);
+}
+
+uint64_t tmpfs_file_pages(const struct inode *inode)
+{
+	return is_dense(inode) ? file_of(inode)->charged : count_pages(inode);
+}
+
+static void charge_pages(struct inode *inode, uint64_t pages)
 {
 	struct tmpfs_file *file = file_of(inode);
 	struct tmpfs_sb *sb = tmpfs_sb(inode);
-	uint64_t pages = tmpfs_file_pages(inode);
 
-	if (file->mapped_writable)
-		pages = max_of(pages, pages_of(inode->size));
 	sb->pages_used = sb->pages_used - file->charged + pages;
 	tmpfs_memory_adjust(file->charged * LX_PAGE_SIZE, pages * LX_PAGE_SIZE);
 	file->charged = pages;
+}
+
+static void charge(struct inode *inode)
+{
+	uint64_t pages = count_pages(inode);
+
+	if (file_of(inode)->mapped_writable)
+		pages = max_of(pages, pages_of(inode->size));
+	charge_pages(inode, pages);
 }
 
 static uint64_t pages_left(const struct inode *inode)
@@ -298,7 +319,8 @@ static uint64_t read_content(struct inode *inode, struct uio *uio, int64_t *pos)
 	struct tmpfs_file *file = file_of(inode);
 	uint64_t total = 0;
 
-	if (file->fd < 0 || !uio->deferred || file->charged < pages_of(inode->size))
+	if (file->fd < 0 || !uio->deferred || file->preallocated ||
+		file->charged < pages_of(inode->size))
 		return 0;
 	if (!file->content_id)
 		file->content_id = uio_content_id();
@@ -454,13 +476,22 @@ static ssize_t write_pieces(struct inode *inode, struct uio *uio, int64_t *pos, 
 	uint64_t total = 0;
 
 	while (total < room) {
+		const uint8_t *data = uio_at_hand(uio, (size_t)(room - total));
 		size_t want = min_of(room - total, (uint64_t)capacity);
-		ssize_t got = uio_copy_from(uio, buffer, want);
+		ssize_t got;
 		int err;
 
+		if (data) {
+			want = (size_t)(room - total);
+			got = (ssize_t)want;
+			uio_skip(uio, want);
+		} else {
+			data = buffer;
+			got = uio_copy_from(uio, buffer, want);
+		}
 		if (got <= 0)
 			return total ? (ssize_t)total : (got < 0 ? got : -EFAULT);
-		err = content_write(inode, buffer, (size_t)got, (uint64_t)*pos);
+		err = content_write(inode, data, (size_t)got, (uint64_t)*pos);
 		if (err < 0) {
 			uio_revert(uio, (uint64_t)got);
 			return total ? (ssize_t)total : err;
@@ -482,6 +513,8 @@ static ssize_t write_locked(
 	struct tmpfs_file *content = file_of(inode);
 	uint8_t small[BOUNCE_SMALL], *buffer = small;
 	_cleanup_free_ uint8_t *large = NULL;
+	uint64_t old_pages;
+	bool dense;
 	ssize_t room, done;
 	int64_t at = *pos;
 
@@ -501,7 +534,9 @@ static ssize_t write_locked(
 	room = (ssize_t)limit_write(inode, (uint64_t)at, (uint64_t)room);
 	if (room == 0)
 		return -ENOSPC;
-	if ((size_t)room > sizeof(small)) {
+	old_pages = pages_of(inode->size);
+	dense = is_dense(inode) && (uint64_t)at <= old_pages * LX_PAGE_SIZE;
+	if ((size_t)room > sizeof(small) && !uio_at_hand(uio, (size_t)room)) {
 		large = malloc(BOUNCE_LARGE);
 		if (!large)
 			return -ENOMEM;
@@ -511,7 +546,10 @@ static ssize_t write_locked(
 		inode, uio, &at, (uint64_t)room, buffer, large ? BOUNCE_LARGE : sizeof(small));
 	if (done > 0) {
 		inode_touch_mtime(inode);
-		charge(inode);
+		if (dense && done == room)
+			charge_pages(inode, pages_of(inode->size));
+		else
+			charge(inode);
 		*pos = at;
 	}
 	return done;
@@ -627,6 +665,7 @@ static int tmpfs_fallocate(
 	err = materialize(inode);
 	if (err < 0)
 		return err;
+	content->preallocated |= end > inode->size;
 	err = host_allocate(content->fd, offset, size);
 	if (err < 0) {
 		charge(inode);

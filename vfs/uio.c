@@ -111,6 +111,26 @@ ssize_t uio_copy_from(struct uio *uio, void *data, size_t size)
 	return uio_copy(uio, data, size, false);
 }
 
+const void *uio_at_hand(struct uio *uio, size_t size)
+{
+	const struct uio_segment *segment;
+
+	if (!uio->thread || !platform->bytes_at_hand || size > uio->resid)
+		return NULL;
+	uio_skip_empty(uio);
+	if (uio->segment >= uio->segment_count)
+		return NULL;
+	segment = &uio->segments[uio->segment];
+	if (size > segment->size - uio->offset)
+		return NULL;
+	return platform->bytes_at_hand(uio->thread, gaddr_add(segment->guest, uio->offset), size);
+}
+
+void uio_skip(struct uio *uio, size_t size)
+{
+	uio_advance(uio, size);
+}
+
 uint64_t uio_content_id(void)
 {
 	static uint64_t last;

@@ -159,6 +159,12 @@ ssize_t uio_copy_content(struct uio *uio, const struct platform_content *content
 	uint64_t size, uint64_t before);
 /* A number for a platform_content. */
 uint64_t uio_content_id(void);
+/*
+ * write(2): the next @size bytes, when all of them travelled with the call, else NULL. Borrowed
+ * until the caller sleeps or copies from or to the guest; uio_skip() consumes them.
+ */
+const void *uio_at_hand(struct uio *uio, size_t size);
+void uio_skip(struct uio *uio, size_t size);
 ssize_t uio_zero_to(struct uio *uio, uint64_t size);
 void uio_revert(struct uio *uio, uint64_t size); /* un-consumes the last @size bytes */
 
@@ -556,14 +562,14 @@ struct file {
 	struct cred *cred;	      /* of the opener, owned */
 	struct list_head epoll_entries; /* epoll interest in this file */
 	struct {
-		int kind;  /* F_SETOWN_EX */
-		int pid;   /* guest id */
-		int signo; /* F_SETSIG */
+		int kind;	    /* F_SETOWN_EX */
+		int pid;	    /* guest id */
+		int signo;	    /* F_SETSIG */
 		uint32_t uid, euid; /* of who set it */
 	} owner;
 	struct wait_entry *async; /* O_ASYNC: owned, malloc'ed (sentry/sigio.c); NULL else */
-	bool deny_write;    /* holds inode->deny_write_count */
-	bool counted_write; /* holds inode->write_count */
+	bool deny_write;	  /* holds inode->deny_write_count */
+	bool counted_write;	  /* holds inode->write_count */
 	void *private;
 };
 

@@ -91,6 +91,20 @@ static ssize_t stub_copy(struct systrap_thread *thread, enum channel_command_kin
 	return result;
 }
 
+const void *systrap_bytes_at_hand(struct platform_thread *head, gaddr_t src, size_t size)
+{
+	struct systrap_snapshot *snapshot = &systrap_thread(head)->snapshot;
+
+	for (uint32_t i = 0; i < snapshot->prefetch_count; i++) {
+		const struct channel_prefetch *entry = &snapshot->request.prefetch[i];
+		uint64_t skip = src.v - entry->addr;
+
+		if (src.v >= entry->addr && skip <= entry->size && size <= entry->size - skip)
+			return systrap_prefetched(snapshot, entry) + skip;
+	}
+	return NULL;
+}
+
 size_t systrap_string_at_hand(struct platform_thread *head, char *dst, gaddr_t src, size_t size)
 {
 	size_t got = snapshot_read(systrap_thread(head), dst, src.v, size);

@@ -192,6 +192,7 @@ const struct platform_ops platform_systrap = {
 	.signal_frame_flush = systrap_signal_frame_flush,
 	.copy_in = systrap_copy_in,
 	.string_at_hand = systrap_string_at_hand,
+	.bytes_at_hand = systrap_bytes_at_hand,
 	.copy_out = systrap_copy_out,
 	.copy_out_deferred = systrap_copy_out_deferred,
 	.copy_out_lossy = systrap_copy_out_lossy,

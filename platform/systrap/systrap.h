@@ -377,6 +377,7 @@ bool systrap_patch_in_area(const struct systrap_as *as, uint64_t addr, uint64_t 
 bool systrap_patch_event(struct systrap_thread *thread, const struct platform_event *event);
 
 /* memory.c, thread.c: operations */
+const void *systrap_bytes_at_hand(struct platform_thread *thread, gaddr_t src, size_t size);
 size_t systrap_string_at_hand(struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
