@@ -316,11 +316,9 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	/* Its process ended after it rang: nobody would tell of this thread's death. */
 	if (as->reaped)
 		return -ESRCH;
-	/* calloc() does not know of the cache lines in it. */
-	thread = aligned_alloc(_Alignof(struct systrap_thread), sizeof(*thread));
+	thread = calloc(1, sizeof(*thread));
 	if (!thread)
 		return -ENOMEM;
-	memset(thread, 0, sizeof(*thread));
 	thread->head.as = (struct platform_as *)as;
 	thread->as = as;
 	thread->tid = tid;
