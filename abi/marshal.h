@@ -35,7 +35,9 @@ struct marshal_entry {
 /* For each number: marshal_entries[first] .. marshal_entries[first + count - 1] */
 struct marshal_row {
 	uint16_t first;
-	uint16_t count;
+	uint8_t count;
+	uint8_t inputs; /* of the entries: what is read */
+	uint8_t args;	/* that the call has; for numbers with entries */
 };
 
 #endif

@@ -271,7 +271,8 @@ def gen_marshal(calls, *_):
     for call in calls.values():
         plan = marshal_entries(call)
         if plan:
-            rows.append(f"\t[{call.nr}] = {{ {len(entries)}, {len(plan)} }}, /* {call.name} */")
+            inputs = sum("_OUT" not in entry for entry in plan)
+            rows.append(f"\t[{call.nr}] = {{ {len(entries)}, {len(plan)}, {inputs}, {len(call.args)} }}, /* {call.name} */")
             entries += plan
     out += ["", "static const struct marshal_row marshal_rows[LX_NR_COUNT] = {"] + rows + ["};", ""]
     out += ["static const struct marshal_entry marshal_entries[] = {"] + [f"\t{e}," for e in entries] + ["};", ""]

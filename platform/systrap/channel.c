@@ -82,6 +82,28 @@ static void take_prefetch(struct systrap_thread *thread, uint32_t count)
 	}
 }
 
+/* The first cache line has been taken. As a prefetched range with a place in the snapshot's copy.
+ */
+static void take_spare(struct systrap_snapshot *snapshot, uint8_t spare)
+{
+	struct channel_request *request = &snapshot->request;
+	const unsigned arg = (spare & 7u) - 1, size = (spare >> 3) + 1u;
+	const unsigned first = 6 - (size + 7) / 8;
+
+	snapshot->prefetch_count = 0;
+	if (arg >= first)
+		return;
+	request->prefetch[0] = (struct channel_prefetch){
+		.addr = request->args[arg],
+		.size = size,
+		.offset = CHANNEL_DATA_SIZE + sizeof(struct channel_prefetch),
+	};
+	memcpy(request->near + sizeof(struct channel_prefetch), &request->args[first], size);
+	for (unsigned i = first; i < 6; i++)
+		request->args[i] = 0;
+	snapshot->prefetch_count = 1;
+}
+
 static void take_results(struct systrap_thread *thread)
 {
 	const struct channel_request *shared = &thread->slot->request;
@@ -115,6 +137,8 @@ int systrap_channel_poll(struct systrap_thread *thread)
 		systrap_take(&request->fault, &shared->fault, sizeof(request->fault));
 	if (head.kind == REQUEST_DONE || head.kind == REQUEST_REFUSED)
 		take_results(thread);
+	else if (head.kind == REQUEST_SYSCALL && head.spare)
+		take_spare(&thread->snapshot, head.spare);
 	else
 		take_prefetch(thread, head.prefetch_count);
 	/* Only when it was set: the stub reads this cache line with each call. */

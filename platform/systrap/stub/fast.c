@@ -75,16 +75,21 @@ static bool wants_frame(uint32_t nr)
 void stub_fast_call(struct stub_thread *self)
 {
 	uint32_t nr = (uint32_t)self->rax;
+	uint64_t args[6];
 	struct stub_post what = {.kind = REQUEST_SYSCALL,
 		.flags = (uint8_t)(self->begun | REQUEST_FLAG_FAST),
 		.may_spin = true,
 		.nr = nr,
-		.args = self->args};
+		.args = args};
 
 	complete_regs(self);
 	if (wants_frame(nr))
 		stub_upgrade(self, UPGRADE_CALL);
-	what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, self->args, 0);
+	for (unsigned i = 0; i < 6; i++)
+		args[i] = self->args[i];
+	what.spare = stub_prefetch_spare(nr, args);
+	if (!what.spare)
+		what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, args, 0);
 	stub_post(self, &what);
 	self->rax = (uint64_t)stub_serve_fast(self);
 }

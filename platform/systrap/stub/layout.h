@@ -125,10 +125,16 @@ union channel_request_head {
 	struct {
 		uint32_t seq; /* one more than the request before */
 		uint8_t kind, flags;
-		uint8_t prefetch_count, result_count;
+		uint8_t prefetch_count;
+		/* SYSCALL without prefetch entries: the last words of `args` are (bits 3 to 7) + 1
+		 * bytes of the guest's, at the address in argument (bits 0 to 2) - 1. 0: they are
+		 * not. */
+		uint8_t spare;
 	};
 	uint64_t word;
 };
+
+#define CHANNEL_SPARE_WORDS 4u
 
 /* The results of a DONE that fit into its first cache line. */
 #define CHANNEL_RESULTS_NEAR 6u

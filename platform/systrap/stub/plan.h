@@ -13,4 +13,10 @@
 uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t args[6],
 	const struct stub_sigcontext *mc);
 
+/*
+ * The same for a call whose only input is so small that it fits into argument words that the call
+ * does not have: puts it there. Returns the head's `spare`; 0: there is no such input.
+ */
+uint8_t stub_prefetch_spare(uint32_t nr, uint64_t args[6]);
+
 #endif

@@ -106,15 +106,67 @@ static void add_iovec(struct room *room, uint64_t addr, uint64_t count)
 }
 
 /* Small inputs lie behind the entries that a call may have. */
-static uint32_t near_begin(const struct marshal_entry *entry, const struct marshal_entry *end)
+static uint32_t near_begin(const struct marshal_row *row)
 {
-	uint32_t count = 0;
+	uint32_t count = row->inputs;
 
-	for (; entry < end; entry++)
-		count += entry->kind == MARSHAL_IOVEC_IN ? CHANNEL_PREFETCH_MAX : 1;
-	if (count > CHANNEL_PREFETCH_MAX)
-		count = CHANNEL_PREFETCH_MAX;
+	for (unsigned i = 0; i < row->count; i++) {
+		if (marshal_entries[row->first + i].kind == MARSHAL_IOVEC_IN)
+			count = CHANNEL_PREFETCH_MAX;
+	}
 	return count * (uint32_t)sizeof(struct channel_prefetch);
+}
+
+/* Bytes of a buffer; 0 also for what is out of all bounds. */
+static uint64_t buffer_size(const struct marshal_entry *entry, const uint64_t args[6])
+{
+	uint64_t count = args[entry->len_arg];
+
+	if (entry->len_bits == 32)
+		count = (int32_t)count < 0 ? 0 : (uint32_t)count;
+	return count <= CHANNEL_DATA_SIZE ? count * entry->size : 0;
+}
+
+/* Copies an input to @dst if it has at most @max bytes. How many; 0: it does not, or a fault. */
+static uint64_t copy_small(
+	void *dst, const struct marshal_entry *entry, const uint64_t args[6], uint64_t max)
+{
+	uint64_t addr = args[entry->arg], size = entry->size;
+
+	if (entry->kind == MARSHAL_STRING) {
+		int64_t found = stub_copy_string(dst, (const char *)addr, max);
+
+		return found < 0 ? 0 : (uint64_t)found;
+	}
+	if (entry->kind == MARSHAL_BUFFER_IN)
+		size = buffer_size(entry, args);
+	return size <= max && stub_copy(dst, (const void *)addr, size) == 0 ? size : 0;
+}
+
+uint8_t stub_prefetch_spare(uint32_t nr, uint64_t args[6])
+{
+	uint64_t words[CHANNEL_SPARE_WORDS] = {0}, size, count;
+	const struct marshal_entry *entry;
+	const struct marshal_row *row;
+
+	if (nr >= LX_NR_COUNT || marshal_rows[nr].inputs != 1)
+		return 0;
+	row = &marshal_rows[nr];
+	entry = &marshal_entries[row->first];
+	while (entry->kind == MARSHAL_STRUCT_OUT || entry->kind == MARSHAL_BUFFER_OUT)
+		entry++;
+	count = 6u - row->args;
+	if (count > CHANNEL_SPARE_WORDS)
+		count = CHANNEL_SPARE_WORDS;
+	if (count == 0 || entry->kind == MARSHAL_IOVEC_IN || !args[entry->arg])
+		return 0;
+	size = copy_small(words, entry, args, count * sizeof(uint64_t));
+	if (size == 0)
+		return 0;
+	count = (size + 7) / 8;
+	for (uint64_t i = 0; i < count; i++)
+		args[6 - count + i] = words[i];
+	return (uint8_t)((size - 1) << 3 | (entry->arg + 1u));
 }
 
 /* rt_sigreturn's frame: the ucontext at the stack pointer and the FPU image that it names. */
@@ -154,12 +206,10 @@ uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t ar
 	end = entry + marshal_rows[nr].count;
 	/* Not for a trapped call, to which more entries may be added. */
 	if (!mc)
-		room.near = near_begin(entry, end);
+		room.near = near_begin(&marshal_rows[nr]);
 	for (; entry < end; entry++) {
-		uint64_t addr = args[entry->arg], count = args[entry->len_arg];
+		uint64_t addr = args[entry->arg];
 
-		if (entry->len_bits == 32)
-			count = (int32_t)count < 0 ? 0 : (uint32_t)count;
 		switch (entry->kind) {
 		case MARSHAL_STRING:
 			add_string(&room, addr);
@@ -168,11 +218,10 @@ uint32_t stub_prefetch(struct channel_slot *slot, uint32_t nr, const uint64_t ar
 			add_bytes(&room, addr, entry->size);
 			break;
 		case MARSHAL_BUFFER_IN:
-			if (count <= CHANNEL_DATA_SIZE)
-				add_bytes(&room, addr, count * entry->size);
+			add_bytes(&room, addr, buffer_size(entry, args));
 			break;
 		case MARSHAL_IOVEC_IN:
-			add_iovec(&room, addr, count);
+			add_iovec(&room, addr, args[entry->len_arg]);
 			break;
 		default:
 			break;

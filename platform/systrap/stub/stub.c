@@ -139,7 +139,7 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 		.kind = what->kind,
 		.flags = what->flags,
 		.prefetch_count = what->prefetch_count,
-		.result_count = what->result_count};
+		.spare = what->spare};
 
 	request->nr = what->nr;
 	request->cpu = self->cpu;

@@ -160,7 +160,7 @@ struct stub_post {
 	uint8_t kind; /* enum channel_request_kind */
 	uint8_t flags;
 	bool may_spin;
-	uint8_t prefetch_count, result_count;
+	uint8_t prefetch_count, spare, result_count;
 	uint32_t nr;
 	const uint64_t *args; /* six of a SYSCALL */
 	const int64_t *results;
