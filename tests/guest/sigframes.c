@@ -670,3 +670,102 @@ CASE(frames_on_frames_until_full)
 	}
 	note_wait("child", pid);
 }
+
+/* ---- a call site that signals often ---- */
+
+static int unclean, odd_frames;
+
+static void check_and_clobber(int signo, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	uint32_t mxcsr;
+	uint16_t cw;
+
+	__asm__ volatile("stmxcsr %0; fnstcw %1" : "=m"(mxcsr), "=m"(cw));
+	unclean += mxcsr != 0x1f80 || cw != 0x37f;
+	if (signo == SIGUSR1)
+		odd_frames += uc->uc_mcontext.gregs[REG_RBX] != 0x1b ||
+			      uc->uc_mcontext.gregs[REG_R15] != 0x1f ||
+			      uc->uc_mcontext.gregs[REG_RAX] != 0 ||
+			      uc->uc_mcontext.fpregs->_xmm[7].element[1] != 0x99aabbcc;
+	mxcsr = 0x3f80;
+	__asm__ volatile("pcmpeqb %%xmm7, %%xmm7; pcmpeqb %%xmm15, %%xmm15; ldmxcsr %0; fldz"
+			 :
+			 : "m"(mxcsr)
+			 : "xmm7", "xmm15");
+	count++;
+}
+
+/* All in one place: what the call site is, stays the same in every round. */
+static int signal_oneself(long pid)
+{
+	static const uint32_t in[4]
+		__attribute__((aligned(16))) = {0x11223344, 0x99aabbcc, 0x0f1e2d3c, 0x8796a5b4};
+	uint32_t out[8] __attribute__((aligned(16))) = {0}, mxcsr = 0x5f80, mxcsr_after = 0;
+	register uint64_t rbx __asm__("r8"), r15 __asm__("r9");
+	long result;
+
+	__asm__ volatile("ldmxcsr %[mxcsr]; movdqa %[in], %%xmm7; movdqa %%xmm7, %%xmm15\n\t"
+			 "pushq %%rbx; pushq %%r15; subq $128, %%rsp\n\t"
+			 "movl $0x1b, %%ebx; movl $0x1f, %%r15d\n\t"
+			 "movl $62, %%eax\n\tsyscall\n\t"
+			 "movq %%rbx, %%r8; movq %%r15, %%r9\n\t"
+			 "addq $128, %%rsp; popq %%r15; popq %%rbx\n\t"
+			 "movdqa %%xmm7, (%[out]); movdqa %%xmm15, 16(%[out]); stmxcsr (%[after])"
+			 : "=&a"(result), "=&r"(rbx), "=&r"(r15)
+			 : "D"(pid), "S"((long)SIGUSR1), [in] "m"(in), [out] "r"(out),
+			 [mxcsr] "m"(mxcsr), [after] "r"(&mxcsr_after)
+			 : "rcx", "r11", "xmm7", "xmm15", "memory");
+	return result != 0 || rbx != 0x1b || r15 != 0x1f || memcmp(out, in, 16) ||
+	       memcmp(out + 4, in, 16) || (mxcsr_after & 0xffc0) != 0x5f80;
+}
+
+CASE(hot_site_keeps_everything)
+{
+	struct itimerval every = {{0, 300}, {0, 300}}, never = {{0, 0}, {0, 0}};
+	long pid = getpid();
+	int wrong = 0, mine = 0;
+
+	install(SIGUSR1, 0, check_and_clobber);
+	install(SIGALRM, 0, check_and_clobber);
+	for (int i = 0; i < 500; i++)
+		wrong += signal_oneself(pid);
+	NOTE("quiet: handled %d wrong %d unclean %d odd %d", count, wrong, unclean, odd_frames);
+	setitimer(ITIMER_REAL, &every, NULL);
+	for (int i = 0; i < 5000; i++) {
+		wrong += signal_oneself(pid);
+		mine++;
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	NOTE("under alarms: all %d wrong %d unclean %d odd %d", count >= 500 + mine, wrong, unclean,
+		odd_frames);
+}
+
+/* From there to a stack that takes no frame. */
+static sigjmp_buf out_of_segv;
+
+static void leave_segv(int signo, siginfo_t *info, void *context)
+{
+	count++;
+	siglongjmp(out_of_segv, 1);
+}
+
+CASE(hot_site_on_a_wild_stack)
+{
+	long pid = getpid();
+	volatile int survived = 0;
+
+	small_altstack(sizeof(small_stack));
+	install(SIGSEGV, SA_ONSTACK, leave_segv);
+	install(SIGUSR1, 0, in_order);
+	for (int i = 0; i < 300; i++) {
+		if (sigsetjmp(out_of_segv, 1) == 0) {
+			__asm__ volatile("movq $64, %%rsp\n\tmovl $62, %%eax\n\tsyscall\n\tud2"
+					 :
+					 : "D"(pid), "S"((long)SIGUSR1)
+					 : "rax", "rcx", "r11", "memory");
+		}
+		survived++;
+	}
+	NOTE("survived %d, faults %d", survived, count);
+}

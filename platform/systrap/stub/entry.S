@@ -12,7 +12,8 @@
  *
  * Handlers are entered with the guest's AC flag (signal delivery clears only TF, DF and RF): it is
  * cleared before any C code runs, which is free to make unaligned accesses. No code here or in the
- * C files touches vector registers, fs or gs: they are the guest's.
+ * C files touches vector registers, fs or gs: they are the guest's. But stub_xrstor() resets them, when
+ * a handler is entered.
  */
 	.macro handler entry, target
 	.globl \entry
@@ -130,13 +131,15 @@ stub_string_fixup:
  *	int stub_store8(void *dst, uint64_t value)
  *	int stub_store16(void *dst, uint64_t first, uint64_t second)
  *	int stub_store4(void *dst, uint32_t value)
+ *	int stub_xsave(void *dst, uint64_t features)
  */
 	.globl stub_access_begin, stub_access_end, stub_access_fixup
-	.globl stub_load8, stub_store8, stub_store16, stub_store4
+	.globl stub_load8, stub_store8, stub_store16, stub_store4, stub_xsave
 	.type stub_load8, @function
 	.type stub_store8, @function
 	.type stub_store16, @function
 	.type stub_store4, @function
+	.type stub_xsave, @function
 stub_access_begin:
 stub_load8:
 	movq	(%rsi), %rax
@@ -160,10 +163,29 @@ stub_store4:
 	xorl	%eax, %eax
 	ret
 	.size stub_store4, . - stub_store4
+stub_xsave:
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	xsave64	(%rdi)
+	xorl	%eax, %eax
+	ret
+	.size stub_xsave, . - stub_xsave
 stub_access_end:
 stub_access_fixup:
 	movl	$1, %eax
 	ret
+
+/* void stub_xrstor(const void *src, uint64_t features): of our own memory */
+	.globl stub_xrstor
+	.type stub_xrstor, @function
+stub_xrstor:
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	xrstor64 (%rdi)
+	ret
+	.size stub_xrstor, . - stub_xrstor
 
 /*
  * int64_t stub_vdso_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t *rsp)

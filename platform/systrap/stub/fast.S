@@ -35,6 +35,7 @@
 	.section .text.fast, "ax", @progbits
 	.globl stub_fast_entry, stub_fast_refused, stub_fast_unusual
 	.globl stub_fast_leave_begin, stub_fast_leave_end
+	.globl stub_fast_load, stub_fast_load_begin, stub_fast_load_end, stub_fast_load_refuse
 	.type stub_fast_entry, @function
 stub_fast_entry:
 	/* Faults here when the guest's own GS base leads nowhere. Flags are the guest's until they are
@@ -110,5 +111,42 @@ stub_fast_unusual:
 	call	stub_on_fast_leave_refused
 	ud2
 	.size stub_fast_entry, . - stub_fast_entry
+
+	/* void stub_fast_load(void): to the registers in stub_thread.load, with nothing but GS. Again
+	 * nothing lives on a stack and all loads can be repeated, so the kick handler may rewind. While
+	 * rsp is in stub_thread, below the signal stack, a signal's frame goes to the top of that. */
+	.type stub_fast_load, @function
+stub_fast_load:
+stub_fast_load_begin:
+	movq	%gs:THREAD_SLOT, %rcx
+	cmpl	$0, SLOT_INTERRUPT(%rcx)
+	jne	stub_fast_load_refuse
+	rdgsbase %rsp
+	addq	$THREAD_LOAD, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rax
+	popq	%rcx
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	iretq
+stub_fast_load_end:
+	ud2
+	/* An interrupt is wanted, or iretq faults: the host's way back can do both. */
+stub_fast_load_refuse:
+	movq	%gs:THREAD_STACK, %rsp
+	load_self
+	call	stub_on_fast_load_refused
+	ud2
+	.size stub_fast_load, . - stub_fast_load
 
 	.section .note.GNU-stack, "", @progbits

@@ -24,6 +24,7 @@ _Static_assert(offsetof(struct stub_thread, rsp) == THREAD_RSP, "offsets.h");
 _Static_assert(offsetof(struct stub_thread, rip) == THREAD_RIP, "offsets.h");
 _Static_assert(offsetof(struct stub_thread, eflags) == THREAD_EFLAGS, "offsets.h");
 _Static_assert(offsetof(struct stub_thread, args) == THREAD_ARGS, "offsets.h");
+_Static_assert(offsetof(struct stub_thread, load) == THREAD_LOAD, "offsets.h");
 #define REGS(field) offsetof(struct channel_slot, request.regs.field)
 _Static_assert(REGS(r15) == SLOT_R15 && REGS(r14) == SLOT_R14, "offsets.h");
 _Static_assert(REGS(r13) == SLOT_R13 && REGS(r12) == SLOT_R12, "offsets.h");
@@ -97,6 +98,39 @@ void stub_fast_call(struct stub_thread *self)
 void stub_on_fast_leave_refused(struct stub_thread *self)
 {
 	complete_regs(self);
+	stub_upgrade(self, UPGRADE_INTERRUPTED);
+}
+
+#define LOADED	15u /* registers that struct channel_regs begins with */
+#define USER_CS 0x33
+#define USER_SS 0x2b
+
+void stub_load_reply(struct stub_thread *self)
+{
+	const struct channel_regs *regs = &self->slot->reply.regs;
+	const uint64_t *from = &regs->r15;
+
+	for (unsigned i = 0; i < LOADED; i++)
+		self->load[i] = from[i];
+	self->load[LOADED] = regs->rip;
+	self->load[LOADED + 1] = USER_CS;
+	self->load[LOADED + 2] = regs->eflags;
+	self->load[LOADED + 3] = regs->rsp;
+	self->load[LOADED + 4] = USER_SS;
+	stub_load_bases(self, regs);
+	stub_fast_load();
+}
+
+void stub_on_fast_load_refused(struct stub_thread *self)
+{
+	struct channel_regs *regs = &self->slot->request.regs;
+	uint64_t *to = &regs->r15;
+
+	for (unsigned i = 0; i < LOADED; i++)
+		to[i] = self->load[i];
+	regs->rip = self->load[LOADED];
+	regs->eflags = self->load[LOADED + 2];
+	regs->rsp = self->load[LOADED + 3];
 	stub_upgrade(self, UPGRADE_INTERRUPTED);
 }
 

@@ -50,13 +50,53 @@ static bool write_fpu(uint64_t dst, const uint8_t *image, uint64_t features, uin
 	       write_guest(dst + size, &magic2, sizeof(magic2));
 }
 
+/* Control words as after execve, and no component in use. PKRU is not the FPU's. */
+static const struct {
+	uint16_t control, unused[11];
+	uint32_t mxcsr, mxcsr_mask;
+	uint8_t registers[FXSAVE_SIZE - 32];
+	struct xsave_header header;
+} initial_fpu __attribute__((aligned(64))) = {.control = 0x37f, .mxcsr = 0x1f80};
+
+_Static_assert(sizeof(initial_fpu) == FXSAVE_SIZE + HEADER_SIZE, "an XSAVE area");
+
+#define XFEATURE_PKRU (1ull << 9)
+
+/*
+ * The same without a host frame: the registers themselves hold the guest's state, since nothing of
+ * ours uses them. XSAVE leaves some bytes of the header as they are.
+ */
+static int64_t sigframe_of_registers(
+	const struct channel_slot *slot, const struct channel_command *command)
+{
+	static const struct xsave_header empty;
+	uint64_t dst = command->args[3], features = command->args[4], size = command->args[5];
+	const struct stub_fp_sw sw = {.magic1 = STUB_FP_XSTATE_MAGIC1,
+		.extended_size = (uint32_t)size + 4,
+		.xfeatures = features,
+		.xstate_size = (uint32_t)size};
+
+	if (!write_guest(command->args[0], slot->data + command->args[2], command->args[1]) ||
+		!write_guest(dst + FXSAVE_SIZE, &empty, sizeof(empty)) ||
+		stub_xsave((void *)dst, features) ||
+		!write_guest(dst + STUB_FP_SW_OFFSET, &sw, sizeof(sw)) ||
+		stub_store4((void *)(dst + size), FP_MAGIC2))
+		return -14;
+	stub_xrstor(&initial_fpu, features & ~XFEATURE_PKRU);
+	return 0;
+}
+
 int64_t stub_command_sigframe(
 	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc)
 {
-	const uint8_t *image = (const uint8_t *)uc->mc.fpstate;
-	const struct stub_fp_sw *sw = stub_fp_sw(uc);
 	uint64_t size = command->args[1], fpu_size = command->args[5];
+	const struct stub_fp_sw *sw;
+	const uint8_t *image;
 
+	if (!uc)
+		return sigframe_of_registers(slot, command);
+	image = (const uint8_t *)uc->mc.fpstate;
+	sw = stub_fp_sw(uc);
 	if (!sw || fpu_size > sw->xstate_size || fpu_size < FXSAVE_SIZE + HEADER_SIZE)
 		return -22;
 	if (!write_guest(command->args[0], slot->data + command->args[2], size) ||

@@ -12,6 +12,7 @@
 #define THREAD_RIP    40
 #define THREAD_EFLAGS 48
 #define THREAD_ARGS   64
+#define THREAD_LOAD   112
 
 /* What the first word of a stub_thread holds: 31 bits. */
 #define THREAD_MAGIC 0x62757473

@@ -119,7 +119,7 @@ void stub_load_regs(struct stub_sigcontext *mc, const struct channel_regs *regs)
 	mc->rsp = regs->rsp;
 }
 
-static void load_bases(struct stub_thread *self, const struct channel_regs *regs)
+void stub_load_bases(struct stub_thread *self, const struct channel_regs *regs)
 {
 	uint64_t gs_base = regs->gs_base ? regs->gs_base : (uint64_t)self;
 
@@ -468,17 +468,20 @@ void stub_serve(struct stub_thread *self, struct stub_ucontext *uc)
 		;
 	if (self->slot->reply.head.flags & REPLY_REGS) {
 		stub_load_regs(&uc->mc, &self->slot->reply.regs);
-		load_bases(self, &self->slot->reply.regs);
+		stub_load_bases(self, &self->slot->reply.regs);
 	} else {
 		uc->mc.rax = rax;
 	}
 	stub_resume(&self->slot->reply.interrupt, uc);
 }
 
-/* Commands that read or write the signal frame. */
+#define EFLAGS_TRAP 0x100ull
+
+/* Commands that read or write the signal frame, and registers that only its way back can load. */
 static bool needs_frame(const struct channel_reply *reply)
 {
-	if (reply->head.flags & REPLY_REGS)
+	if ((reply->head.flags & REPLY_REGS) &&
+		(reply->regs.gs_base || (reply->regs.eflags & EFLAGS_TRAP)))
 		return true;
 	for (uint32_t i = 0; i < reply->head.command_count && i < CHANNEL_COMMANDS_MAX; i++) {
 		switch (reply->commands[i].kind) {
@@ -487,7 +490,6 @@ static bool needs_frame(const struct channel_reply *reply)
 		case COMMAND_FPU_GET:
 		case COMMAND_FPU_SET:
 		case COMMAND_FPU_RESET:
-		case COMMAND_SIGFRAME:
 			return true;
 		default:
 			break;
@@ -504,6 +506,8 @@ int64_t stub_serve_fast(struct stub_thread *self)
 		if (needs_frame(&self->slot->reply))
 			stub_upgrade(self, UPGRADE_SERVE);
 	} while (!obey(self, 0, &rax));
+	if (self->slot->reply.head.flags & REPLY_REGS)
+		stub_load_reply(self);
 	return (int64_t)rax;
 }
 
@@ -538,6 +542,8 @@ static void rewind(struct stub_sigcontext *mc)
 		mc->rip = (uint64_t)stub_futex_begin;
 	else if (in_range(mc->rip, stub_fast_leave_begin, stub_fast_leave_end))
 		mc->rip = (uint64_t)stub_fast_leave_begin;
+	else if (in_range(mc->rip, stub_fast_load_begin, stub_fast_load_end))
+		mc->rip = (uint64_t)stub_fast_load_begin;
 }
 
 /* A signal that a process of the host sent, not one that the kernel raised for what the guest did:
@@ -652,6 +658,8 @@ __attribute__((noreturn)) static void on_own_fault(
 		uc->mc.rip = (uint64_t)stub_string_fixup;
 	else if (in_range(rip, stub_access_begin, stub_access_end))
 		uc->mc.rip = (uint64_t)stub_access_fixup;
+	else if (in_range(rip, stub_fast_load_begin, stub_fast_load_end))
+		uc->mc.rip = (uint64_t)stub_fast_load_refuse;
 	else if (in_range(rip, stub_poke_begin, stub_poke_end))
 		uc->mc.rip = (uint64_t)stub_poke_fixup;
 	else

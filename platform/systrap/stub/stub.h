@@ -35,6 +35,8 @@ struct stub_thread {
 	enum stub_upgrade upgrade;
 	uint32_t begun; /* REQUEST_FLAG_INTERRUPTED or 0 */
 	uint64_t args[6];
+	/* All registers to be loaded: 15 as struct channel_regs begins, then what iretq takes. */
+	uint64_t load[20];
 	uint16_t cpu;		  /* where it ran lately */
 	uint16_t crowded;	  /* counts yields that gave the CPU away for long */
 	uint64_t token;		  /* what a new thread presents */
@@ -114,6 +116,8 @@ struct stub_fp_sw {
 /* fast.S */
 extern const char stub_fast_entry[], stub_fast_refused[], stub_fast_unusual[];
 extern const char stub_fast_leave_begin[], stub_fast_leave_end[];
+extern const char stub_fast_load_begin[], stub_fast_load_end[], stub_fast_load_refuse[];
+__attribute__((noreturn)) void stub_fast_load(void);
 
 /* entry.S */
 extern const char stub_copy_insn[], stub_copy_fixup[];
@@ -136,6 +140,8 @@ int stub_load8(uint64_t *dst, const void *src);
 int stub_store8(void *dst, uint64_t value);
 int stub_store16(void *dst, uint64_t first, uint64_t second);
 int stub_store4(void *dst, uint32_t value);
+int stub_xsave(void *dst, uint64_t features); /* the FPU's state as it is */
+void stub_xrstor(const void *src, uint64_t features);
 /* A function of the vDSO. STUB_INTERRUPTED: it faulted, or made a call. */
 int64_t stub_vdso_call(uint64_t fn, uint64_t a0, uint64_t a1, uint64_t *rsp);
 int64_t stub_poke(uint64_t *word, uint64_t mask, uint64_t expected, uint64_t value);
@@ -189,6 +195,7 @@ __attribute__((noreturn)) void stub_die(void);
 bool stub_fast_answer(struct stub_thread *self);
 void stub_fast_call(struct stub_thread *self);
 __attribute__((noreturn)) void stub_on_fast_leave_refused(struct stub_thread *self);
+__attribute__((noreturn)) void stub_on_fast_load_refused(struct stub_thread *self);
 /* The frame that a call asked for by stub_upgrade(). */
 __attribute__((noreturn)) void stub_on_upgrade(struct stub_thread *self, struct stub_ucontext *uc);
 __attribute__((noreturn)) void stub_upgrade(struct stub_thread *self, enum stub_upgrade why);
@@ -209,11 +216,14 @@ enum stub_place stub_leave_trampoline(struct stub_sigcontext *mc);
 /* frames.c */
 int64_t stub_command_sigframe(
 	struct channel_slot *slot, const struct channel_command *command, struct stub_ucontext *uc);
+/* To the registers of the reply, without a signal frame. */
+__attribute__((noreturn)) void stub_load_reply(struct stub_thread *self);
 /* rt_sigreturn from @uc into @uc. False: it is the Sentry's. */
 bool stub_sigreturn(struct stub_thread *self, struct stub_ucontext *uc);
 /* stub.c: the software bytes of the host frame's FPU image; 0: there are none. */
 struct stub_fp_sw *stub_fp_sw(const struct stub_ucontext *uc);
 int64_t stub_command_fpu_reset(struct stub_ucontext *uc);
+void stub_load_bases(struct stub_thread *self, const struct channel_regs *regs);
 /*
  * answer.c: answers a call where the guest runs. False: it is the Sentry's; *ret is then
  * STUB_INTERRUPTED when the call was begun here and ended by a kick, else untouched.
