@@ -83,3 +83,32 @@ def test_outputs_are_not_the_guests(box):
     """The files of --strace and --audit are no descriptors of the program."""
     options = ["--strace=" + box.path("trace"), "--audit", box.path("audit"), "--status-json", box.path("status")]
     box.sh("ls /proc/self/fd", options=options).expect(0, b"0\n1\n2\n3\n", b"")
+
+
+def stats_of(text):
+    return {line[:52].strip(): int(line[52:]) for line in text.splitlines() if line.startswith(("call", "request", "hot "))}
+
+
+HOT = "import os\nf = os.open('/dev/zero', os.O_RDONLY)\nfor i in range(3000): os.read(f, 1); os.getppid()\n"
+
+
+def test_stats(box):
+    """Hot sites are patched, libc's short one for read() among them, and nearly all calls come without a trap."""
+    box.run("/usr/bin/python3", "-c", HOT, options=["--platform=systrap", "--stats=" + box.path("stats")]).expect(0, b"", b"")
+    stats = stats_of(box.read("stats").decode())
+    check(stats["calls answered in the guest, by patched site"] > 2500, stats)
+    asked = stats["calls to the kernel, by patched site, hot"] + stats["calls to the kernel, by patched site, cold"]
+    check(asked + stats["calls answered in the guest, by patched site"] > 5500, stats)
+    check(stats["call sites patched"] >= 2 and stats["call sites refused: writing failed"] == 0, stats)
+
+
+def test_stats_without_patches(box):
+    result = box.run("/usr/bin/python3", "-c", HOT, options=["--platform=systrap", "--no-patch", "--stats"]).expect(0, b"")
+    stats = stats_of(result.err.decode())
+    check(stats["call sites patched"] == 0 and stats["calls answered in the guest, by patched site"] == 0, stats)
+    check(stats["calls answered in the guest, by trap"] + stats["calls to the kernel, by trap"] > 6000, stats)
+
+
+def test_stats_of_ptrace(box):
+    result = box.run("/bin/true", options=["--platform=ptrace", "--stats"]).expect(0, b"")
+    check(b"no statistics" in result.err, result.err)
