@@ -55,6 +55,7 @@
 #include <linux/fs.h>
 #include <linux/fiemap.h>
 #include <linux/futex.h>
+#include <linux/landlock.h>
 #include <linux/limits.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
@@ -81,6 +82,7 @@
 #include "abi/gaddr.h"
 #include "abi/inotify.h"
 #include "abi/ioctl.h"
+#include "abi/landlock.h"
 #include "abi/limits.h"
 #include "abi/mman.h"
 #include "abi/mount.h"
@@ -268,6 +270,7 @@ FIELD(lx_msqid_ds, msg_lrpid, struct msqid_ds, msg_lrpid);
 SIZE(lx_msginfo, struct msginfo);
 SIZE(lx_sembuf, struct sembuf);
 SIZE(lx_iocb, struct iocb);
+SIZE(lx_landlock_path_beneath_attr, struct landlock_path_beneath_attr);
 FIELD(lx_iocb, aio_lio_opcode, struct iocb, aio_lio_opcode);
 FIELD(lx_iocb, aio_resfd, struct iocb, aio_resfd);
 SIZE(lx_io_event, struct io_event);
@@ -1414,3 +1417,19 @@ CONST(BPF_TAX);
 CONST(BPF_TXA);
 CONST(BPF_MEMWORDS);
 CONST(BPF_MAXINSNS);
+/* landlock */
+CONST(LANDLOCK_CREATE_RULESET_VERSION);
+CONST(LANDLOCK_RULE_PATH_BENEATH);
+CONST(LANDLOCK_ACCESS_FS_EXECUTE);
+CONST(LANDLOCK_ACCESS_FS_WRITE_FILE);
+CONST(LANDLOCK_ACCESS_FS_READ_FILE);
+CONST(LANDLOCK_ACCESS_FS_READ_DIR);
+CONST(LANDLOCK_ACCESS_FS_REMOVE_DIR);
+CONST(LANDLOCK_ACCESS_FS_REMOVE_FILE);
+CONST(LANDLOCK_ACCESS_FS_MAKE_CHAR);
+CONST(LANDLOCK_ACCESS_FS_MAKE_DIR);
+CONST(LANDLOCK_ACCESS_FS_MAKE_REG);
+CONST(LANDLOCK_ACCESS_FS_MAKE_SOCK);
+CONST(LANDLOCK_ACCESS_FS_MAKE_FIFO);
+CONST(LANDLOCK_ACCESS_FS_MAKE_BLOCK);
+CONST(LANDLOCK_ACCESS_FS_MAKE_SYM);

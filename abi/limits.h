@@ -40,38 +40,40 @@
 #define LX_PID_MAX_LIMIT   4194304
 
 /* Our caps */
-#define SENTRY_MAX_ARGV_STRINGS	     131072 /* argv and envp entries of one execve */
-#define SENTRY_MAX_FDS		     65536 /* slots of a descriptor table, above any RLIMIT_NOFILE */
-#define SENTRY_MAX_FILES	     262144  /* open files of a sandbox (fs.file-max) */
-#define SENTRY_MAX_TASKS	     16384   /* tasks of a sandbox; --pids-limit is below */
-#define SENTRY_MAX_VMAS		     65530   /* vm.max_map_count */
-#define SENTRY_MAX_VMAS_TOTAL	     1048576 /* of a sandbox: what the lists take of our memory */
-#define SENTRY_MAX_DIRENT_BUFFER     (64 * 1024)   /* of one getdents64 answer */
-#define SENTRY_MAX_COPY_TURN	     (128 * 1024)  /* bytes copied before a handler yields */
-#define SENTRY_MAX_PIPE_SIZE	     (1024 * 1024) /* fs.pipe-max-size */
-#define LX_PIPE_SIZE_DEFAULT	     65536
-#define SENTRY_MAX_POLL_FDS	     65536	       /* entries of one poll */
-#define SENTRY_MAX_EPOLL_EVENTS	     4096	       /* of one epoll_wait */
-#define LX_EPOLL_NEST_MAX	     5		       /* ELOOP beyond (epoll_ctl(2)) */
-#define SENTRY_MAX_SOCKET_CONTROL    20480	       /* net.core.optmem_max */
-#define SENTRY_MAX_SOCKET_BUFFER     (4 * 1024 * 1024) /* SO_SNDBUF, SO_RCVBUF */
-#define SENTRY_MAX_UNIX_INFLIGHT_FDS 16384 /* descriptors within messages of a sandbox */
-#define SENTRY_MAX_SIGQUEUE	     4096 /* pending real-time signals, above any RLIMIT_SIGPENDING */
-#define SENTRY_MAX_POSIX_TIMERS	     1024  /* of one process */
-#define SENTRY_MAX_INOTIFY_QUEUE     16384 /* fs.inotify.max_queued_events */
-#define SENTRY_MAX_INOTIFY_WATCHES   65536
-#define SENTRY_MAX_FILE_LOCKS	     16384 /* of a sandbox */
-#define SENTRY_MAX_MOUNTS	     1024
-#define SENTRY_MAX_ROBUST_LIST	     2048 /* entries walked of a robust list */
-#define SENTRY_MAX_STRUCT_SIZE	     4096 /* extensible structs: E2BIG beyond a page */
-#define SENTRY_MAX_CPUSET_SIZE	     128  /* bytes of a CPU mask that we keep */
-#define SENTRY_MAX_CLONE_SET_TID     32	  /* MAX_PID_NS_LEVEL */
-#define SENTRY_MAX_MEMPOLICY_NODES   1024
-#define SENTRY_MAX_SEMAPHORES	     (1024 * 1024) /* System V, of a sandbox: ENOSPC beyond */
-#define SENTRY_MAX_SEM_UNDOS	     (1024 * 1024) /* values kept for SEM_UNDO: ENOMEM beyond */
-#define SENTRY_MAX_MESSAGE_MEMORY    (64 * 1024 * 1024) /* messages in queues: ENOMEM beyond */
-#define SENTRY_MAX_AIO_EVENTS	     65536		/* fs.aio-max-nr, of a sandbox: EAGAIN */
-#define SENTRY_MAX_SECCOMP_INSNS     (4 * 1024 * 1024)	/* of all filters of guests: ENOMEM */
-#define SENTRY_MAX_MQUEUES	     4096 /* POSIX message queues of a sandbox, whoever asks: ENOSPC */
+#define SENTRY_MAX_ARGV_STRINGS		131072 /* argv and envp entries of one execve */
+#define SENTRY_MAX_FDS			65536 /* slots of a descriptor table, above any RLIMIT_NOFILE */
+#define SENTRY_MAX_FILES		262144	/* open files of a sandbox (fs.file-max) */
+#define SENTRY_MAX_TASKS		16384	/* tasks of a sandbox; --pids-limit is below */
+#define SENTRY_MAX_VMAS			65530	/* vm.max_map_count */
+#define SENTRY_MAX_VMAS_TOTAL		1048576 /* of a sandbox: what the lists take of our memory */
+#define SENTRY_MAX_DIRENT_BUFFER	(64 * 1024)   /* of one getdents64 answer */
+#define SENTRY_MAX_COPY_TURN		(128 * 1024)  /* bytes copied before a handler yields */
+#define SENTRY_MAX_PIPE_SIZE		(1024 * 1024) /* fs.pipe-max-size */
+#define LX_PIPE_SIZE_DEFAULT		65536
+#define SENTRY_MAX_POLL_FDS		65536		  /* entries of one poll */
+#define SENTRY_MAX_EPOLL_EVENTS		4096		  /* of one epoll_wait */
+#define LX_EPOLL_NEST_MAX		5		  /* ELOOP beyond (epoll_ctl(2)) */
+#define SENTRY_MAX_SOCKET_CONTROL	20480		  /* net.core.optmem_max */
+#define SENTRY_MAX_SOCKET_BUFFER	(4 * 1024 * 1024) /* SO_SNDBUF, SO_RCVBUF */
+#define SENTRY_MAX_UNIX_INFLIGHT_FDS	16384 /* descriptors within messages of a sandbox */
+#define SENTRY_MAX_SIGQUEUE		4096 /* pending real-time signals, above any RLIMIT_SIGPENDING */
+#define SENTRY_MAX_POSIX_TIMERS		1024  /* of one process */
+#define SENTRY_MAX_INOTIFY_QUEUE	16384 /* fs.inotify.max_queued_events */
+#define SENTRY_MAX_INOTIFY_WATCHES	65536
+#define SENTRY_MAX_FILE_LOCKS		16384 /* of a sandbox */
+#define SENTRY_MAX_MOUNTS		1024
+#define SENTRY_MAX_ROBUST_LIST		2048 /* entries walked of a robust list */
+#define SENTRY_MAX_STRUCT_SIZE		4096 /* extensible structs: E2BIG beyond a page */
+#define SENTRY_MAX_CPUSET_SIZE		128  /* bytes of a CPU mask that we keep */
+#define SENTRY_MAX_CLONE_SET_TID	32   /* MAX_PID_NS_LEVEL */
+#define SENTRY_MAX_MEMPOLICY_NODES	1024
+#define SENTRY_MAX_SEMAPHORES		(1024 * 1024) /* System V, of a sandbox: ENOSPC beyond */
+#define SENTRY_MAX_SEM_UNDOS		(1024 * 1024) /* values kept for SEM_UNDO: ENOMEM beyond */
+#define SENTRY_MAX_MESSAGE_MEMORY	(64 * 1024 * 1024) /* messages in queues: ENOMEM beyond */
+#define SENTRY_MAX_LANDLOCK_RULES	4096		   /* of a ruleset: E2BIG */
+#define SENTRY_MAX_LANDLOCK_RULES_TOTAL 262144		   /* of a sandbox: E2BIG */
+#define SENTRY_MAX_AIO_EVENTS		65536		   /* fs.aio-max-nr, of a sandbox: EAGAIN */
+#define SENTRY_MAX_SECCOMP_INSNS	(4 * 1024 * 1024)  /* of all filters of guests: ENOMEM */
+#define SENTRY_MAX_MQUEUES		4096 /* POSIX message queues of a sandbox, whoever asks: ENOSPC */
 
 #endif

@@ -301,7 +301,7 @@ int64_t sys_io_submit(struct task *t, uint64_t ctx_id, int64_t nr, gaddr_t iocbp
 		err = guest_read_value(t, &address, gaddr_add(iocbpp, (uint64_t)done * 8));
 		if (err == 0)
 			err = submit_one(t, context, GADDR(address));
-		if (err < 0)
+		if (err < 0 || t->killed)
 			break;
 		fiber_yield();
 	}

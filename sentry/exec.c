@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "sentry/exec_private.h"
 #include "sentry/task.h"
+#include "vfs/landlock.h"
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -58,6 +59,8 @@ static int open_executable(const struct vfs_ctx *ctx, const struct path *path, s
 	if (!LX_S_ISREG(inode->mode) || (path->mount && path->mount->no_exec))
 		return -EACCES;
 	err = inode_permission(inode, VFS_MAY_EXEC, ctx);
+	if (err >= 0)
+		err = landlock_check(ctx, path, LX_LANDLOCK_ACCESS_FS_EXECUTE);
 	if (err < 0)
 		return err;
 	if (inode_permission(inode, VFS_MAY_READ, ctx) < 0)

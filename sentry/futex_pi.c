@@ -45,12 +45,12 @@ static struct hash_table states;
 static struct fiber_mutex pi_mutex;
 static bool pi_mutex_ready;
 
-static void lock_all(void)
+static struct fiber_mutex *the_mutex(void)
 {
 	if (!pi_mutex_ready)
 		fiber_mutex_init(&pi_mutex);
 	pi_mutex_ready = true;
-	fiber_mutex_lock(&pi_mutex);
+	return &pi_mutex;
 }
 
 /* ---- the word -------------------------------------------------------------------------------- */
@@ -273,7 +273,9 @@ int64_t futex_pi_lock(struct task *task, const struct futex_pi *futex)
 {
 	int64_t r;
 
-	lock_all();
+	/* Another process' memory may keep its holder: a kill gets through. */
+	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+		return -ERESTARTNOINTR;
 	r = lock_with_mutex(task, futex);
 	fiber_mutex_unlock(&pi_mutex);
 	return r;
@@ -307,7 +309,9 @@ int64_t futex_pi_unlock(struct task *task, const struct futex_pi *futex)
 {
 	int64_t r;
 
-	lock_all();
+	/* Another process' memory may keep its holder: a kill gets through. */
+	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+		return -ERESTARTNOINTR;
 	r = unlock_with_mutex(task, futex);
 	fiber_mutex_unlock(&pi_mutex);
 	return r;
@@ -332,7 +336,7 @@ void futex_pi_exit(struct task *task)
 	/* Most tasks: nobody waits for anything. */
 	if (!states.count)
 		return;
-	lock_all();
+	fiber_mutex_lock(the_mutex());
 	for (state = find_owned(task); state; state = find_owned(task))
 		grant(state, true);
 	fiber_mutex_unlock(&pi_mutex);

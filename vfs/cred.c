@@ -9,7 +9,7 @@
 
 #include "abi/cap.h"
 #include "abi/limits.h"
-#include "vfs/vfs.h"
+#include "vfs/landlock.h"
 
 static struct cred kernel_cred = {
 	.refs = REFCOUNT_ONE,
@@ -31,8 +31,10 @@ struct cred *cred_ref(struct cred *cred)
 
 void cred_unref(struct cred *cred)
 {
-	if (refcount_put(&cred->refs))
-		free(cred);
+	if (!refcount_put(&cred->refs))
+		return;
+	landlock_domain_unref(cred->landlock);
+	free(cred);
 }
 
 int cred_copy(const struct cred *from, uint32_t group_count, struct cred **ret)
@@ -48,6 +50,7 @@ int cred_copy(const struct cred *from, uint32_t group_count, struct cred **ret)
 	memcpy(cred, from, offsetof(struct cred, groups));
 	memcpy(cred->groups, from->groups, kept * sizeof(cred->groups[0]));
 	cred->refs = REFCOUNT_ONE;
+	(void)landlock_domain_ref(cred->landlock);
 	cred->group_count = group_count;
 	*ret = cred;
 	return 0;

@@ -15,6 +15,7 @@
 #include "abi/cap.h"
 #include "abi/inotify.h"
 #include "vfs/internal.h"
+#include "vfs/landlock.h"
 
 static struct fiber_mutex *rename_mutex(void)
 {
@@ -103,6 +104,8 @@ int vfs_mkdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
 	int err = create_begin(&creation, ctx, base, name, true);
 
 	if (err >= 0)
+		err = landlock_check(ctx, &creation.parent, LX_LANDLOCK_ACCESS_FS_MAKE_DIR);
+	if (err >= 0)
 		err = may_create(&creation.parent, ctx);
 	if (err < 0)
 		return err;
@@ -124,6 +127,8 @@ int vfs_mknod_path(const struct vfs_ctx *ctx, const struct path *base, const cha
 	int err;
 
 	err = create_begin(&creation, ctx, base, name, false);
+	if (err >= 0)
+		err = landlock_check(ctx, &creation.parent, landlock_make_right(mode));
 	if (err >= 0)
 		err = may_create(&creation.parent, ctx);
 	if (err < 0)
@@ -169,6 +174,8 @@ int vfs_symlink(
 		return -ENOENT;
 	err = create_begin(&creation, ctx, base, name, false);
 	if (err >= 0)
+		err = landlock_check(ctx, &creation.parent, LX_LANDLOCK_ACCESS_FS_MAKE_SYM);
+	if (err >= 0)
 		err = may_create(&creation.parent, ctx);
 	if (err < 0)
 		return err;
@@ -186,6 +193,7 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *old, const struct pat
 {
 	_cleanup_(create_end) struct creation creation;
 	struct inode *inode = old->dentry->inode, *dir;
+	struct path old_parent; /* borrowed */
 	int err = create_begin(&creation, ctx, new_base, new_name, false);
 
 	if (err < 0)
@@ -193,7 +201,11 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *old, const struct pat
 	dir = creation.dir;
 	if (old->mount != creation.parent.mount)
 		return -EXDEV;
-	err = may_create(&creation.parent, ctx);
+	old_parent = (struct path){.mount = old->mount, .dentry = old->dentry->parent};
+	err = landlock_check_refer(
+		ctx, &old_parent, 0, &creation.parent, landlock_make_right(inode->mode));
+	if (err >= 0)
+		err = may_create(&creation.parent, ctx);
 	if (err < 0)
 		return err;
 	if (inode->sb != dir->sb)
@@ -273,7 +285,9 @@ int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *n
 		return -ENOENT;
 	if (last.trailing_slash)
 		return LX_S_ISDIR(dentry->inode->mode) ? -EISDIR : -ENOTDIR;
-	err = may_delete(&removal.parent, dentry, false, ctx);
+	err = landlock_check(ctx, &removal.parent, LX_LANDLOCK_ACCESS_FS_REMOVE_FILE);
+	if (err >= 0)
+		err = may_delete(&removal.parent, dentry, false, ctx);
 	if (err < 0)
 		return err;
 	if (!removal.dir->ops->unlink)
@@ -310,7 +324,11 @@ int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
 	err = dentry_lookup_locked(removal.parent.dentry, last.name, last.size, &removal.dentry);
 	if (err < 0)
 		return err;
-	err = may_delete(&removal.parent, removal.dentry, true, ctx);
+	if (!removal.dentry->inode)
+		return -ENOENT;
+	err = landlock_check(ctx, &removal.parent, LX_LANDLOCK_ACCESS_FS_REMOVE_DIR);
+	if (err >= 0)
+		err = may_delete(&removal.parent, removal.dentry, true, ctx);
 	if (err < 0)
 		return err;
 	if (!removal.dir->ops->rmdir)
@@ -417,8 +435,13 @@ static int rename_permission(const struct renaming *r)
 {
 	struct inode *source = r->old->inode, *target = r->new->inode;
 	bool is_dir = LX_S_ISDIR(source->mode), exchange = r->flags & LX_RENAME_EXCHANGE;
-	int err = may_delete(&r->old_parent, r->old, is_dir, r->ctx);
+	uint64_t leaves =
+		landlock_remove_right(source) | (exchange ? landlock_make_right(target->mode) : 0);
+	uint64_t arrives = landlock_make_right(source->mode) | landlock_remove_right(target);
+	int err = landlock_check_refer(r->ctx, &r->old_parent, leaves, &r->new_parent, arrives);
 
+	if (err >= 0)
+		err = may_delete(&r->old_parent, r->old, is_dir, r->ctx);
 	if (err < 0)
 		return err;
 	if (!target)

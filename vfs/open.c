@@ -12,6 +12,7 @@
 #include "abi/cap.h"
 #include "abi/inotify.h"
 #include "vfs/internal.h"
+#include "vfs/landlock.h"
 
 /* What F_GETFL does not show. */
 #define O_CREATION_FLAGS (LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_CLOEXEC)
@@ -153,6 +154,11 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 		if (err < 0)
 			return err;
 	}
+	if (!(flags & LX_O_PATH)) {
+		err = landlock_check_open(ctx, path, flags);
+		if (err < 0)
+			return err;
+	}
 	/* O_NOCTTY is for the terminal that is opened; it is no status flag. */
 	err = file_new(path, NULL, (flags & ~O_CREATION_FLAGS) | (flags & LX_O_NOCTTY),
 		(struct cred *)(uintptr_t)ctx->cred, &file);
@@ -201,6 +207,8 @@ static int create_last(struct walk *walk, const struct last_component *last, int
 	if (err < 0 || dentry->inode)
 		goto out;
 	err = path_check_write(&walk->path);
+	if (err >= 0)
+		err = landlock_check(walk->ctx, &walk->path, LX_LANDLOCK_ACCESS_FS_MAKE_REG);
 	if (err >= 0)
 		err = may_create(&walk->path, walk->ctx);
 	if (err < 0)

@@ -44,6 +44,7 @@ struct cred {
 		cap_ambient; /* bit n = capability n */
 	uint32_t securebits;
 	bool no_new_privs;
+	struct landlock_domain *landlock; /* owned: vfs/landlock.h; NULL: unrestricted */
 	uint32_t group_count;
 	uint32_t groups[]; /* sorted */
 };

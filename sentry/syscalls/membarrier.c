@@ -59,7 +59,7 @@ static void wait_passed(const struct seen *seen)
 {
 	uint64_t pause = FIRST_LOOK_NS;
 
-	while (!passed(seen) && seen->task->thread) {
+	while (!passed(seen) && seen->task->thread && !task_current()->killed) {
 		platform->interrupt(seen->task->thread);
 		(void)wait_sleep(NULL, ~0u, loop_monotonic_now() + pause, false, false);
 		if (pause < LAST_LOOK_NS)

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file part of landlock(7), first version of its ABI (kernel security/landlock/fs.c): the
+ * check walks from the object up to the root, through mount points, and each layer of the domain
+ * collects what the rules on the way allow. Files that no path leads to (pipes, memfds) are not
+ * restricted, and what is open already stays usable.
+ */
+#include "vfs/landlock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "abi/stat.h"
+#include "base/checked.h"
+#include "base/cleanup.h"
+
+#define LAYERS_MAX 16 /* LANDLOCK_MAX_NUM_LAYERS */
+
+struct rule {
+	struct path path; /* owned: keeps the inode the one that look-ups find */
+	uint64_t allowed;
+};
+
+struct landlock_ruleset {
+	uint64_t handled;
+	struct rule *rules;
+	size_t count, capacity;
+};
+
+struct landlock_domain {
+	struct refcount refs;
+	struct landlock_domain *below; /* owned */
+	unsigned depth;
+	struct landlock_ruleset layer; /* a copy */
+};
+
+static size_t rule_count; /* of the sandbox */
+
+static void ruleset_fini(struct landlock_ruleset *ruleset)
+{
+	for (size_t i = 0; i < ruleset->count; i++)
+		path_unref(&ruleset->rules[i].path);
+	rule_count -= ruleset->count;
+	free(ruleset->rules);
+}
+
+int landlock_ruleset_new(uint64_t handled, struct landlock_ruleset **ret)
+{
+	struct landlock_ruleset *ruleset = calloc(1, sizeof(*ruleset));
+
+	if (!ruleset)
+		return -ENOMEM;
+	ruleset->handled = handled;
+	*ret = ruleset;
+	return 0;
+}
+
+void landlock_ruleset_free(struct landlock_ruleset *ruleset)
+{
+	ruleset_fini(ruleset);
+	free(ruleset);
+}
+
+uint64_t landlock_ruleset_handled(const struct landlock_ruleset *ruleset)
+{
+	return ruleset->handled;
+}
+
+int landlock_ruleset_add(
+	struct landlock_ruleset *ruleset, const struct path *path, uint64_t allowed)
+{
+	for (size_t i = 0; i < ruleset->count; i++) {
+		if (ruleset->rules[i].path.dentry->inode == path->dentry->inode) {
+			ruleset->rules[i].allowed |= allowed;
+			return 0;
+		}
+	}
+	/* Both checks and additions look at each rule. */
+	if (ruleset->count >= SENTRY_MAX_LANDLOCK_RULES ||
+		rule_count >= SENTRY_MAX_LANDLOCK_RULES_TOTAL)
+		return -E2BIG;
+	if (ruleset->count == ruleset->capacity) {
+		size_t capacity = max_of(ruleset->capacity * 2, (size_t)8);
+		struct rule *rules = reallocarray(ruleset->rules, capacity, sizeof(*rules));
+
+		if (!rules)
+			return -ENOMEM;
+		ruleset->rules = rules;
+		ruleset->capacity = capacity;
+	}
+	path_ref(path);
+	ruleset->rules[ruleset->count++] = (struct rule){.path = *path, .allowed = allowed};
+	rule_count++;
+	return 0;
+}
+
+struct landlock_domain *landlock_domain_ref(struct landlock_domain *domain)
+{
+	if (domain)
+		refcount_get(&domain->refs);
+	return domain;
+}
+
+void landlock_domain_unref(struct landlock_domain *domain)
+{
+	while (domain && refcount_put(&domain->refs)) {
+		struct landlock_domain *below = domain->below;
+
+		ruleset_fini(&domain->layer);
+		free(domain);
+		domain = below;
+	}
+}
+DEFINE_CLEANUP(landlock_domain_unref, struct landlock_domain *)
+
+int landlock_domain_new(struct landlock_domain *below, const struct landlock_ruleset *ruleset,
+	struct landlock_domain **ret)
+{
+	_cleanup_(cleanup_landlock_domain_unref) struct landlock_domain *domain = NULL;
+	int err;
+
+	if (below && below->depth >= LAYERS_MAX)
+		return -E2BIG;
+	domain = calloc(1, sizeof(*domain));
+	if (!domain)
+		return -ENOMEM;
+	domain->refs = REFCOUNT_ONE;
+	domain->depth = below ? below->depth + 1 : 1;
+	domain->layer.handled = ruleset->handled;
+	for (size_t i = 0; i < ruleset->count; i++) {
+		err = landlock_ruleset_add(
+			&domain->layer, &ruleset->rules[i].path, ruleset->rules[i].allowed);
+		if (err < 0)
+			return err;
+	}
+	domain->below = landlock_domain_ref(below);
+	*ret = TAKE(domain);
+	return 0;
+}
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+static uint64_t allowed_on(const struct landlock_ruleset *layer, const struct inode *inode)
+{
+	for (size_t i = 0; i < layer->count; i++)
+		if (layer->rules[i].path.dentry->inode == inode)
+			return layer->rules[i].allowed;
+	return 0;
+}
+
+/* One step up, out of mounts where need be (what a mount covers does not count); false at the top.
+ */
+static bool step_up(struct mount **mount, struct dentry **dentry)
+{
+	while (*dentry == (*mount)->root) {
+		if (!(*mount)->parent)
+			return false;
+		*dentry = (*mount)->mountpoint;
+		*mount = (*mount)->parent;
+	}
+	if ((*dentry)->parent == *dentry)
+		return false;
+	*dentry = (*dentry)->parent;
+	return true;
+}
+
+static bool layer_allows(
+	const struct landlock_ruleset *layer, const struct path *path, uint64_t wanted)
+{
+	struct mount *mount = path->mount;
+	struct dentry *dentry = path->dentry;
+	uint64_t missing = wanted & layer->handled;
+
+	while (missing) {
+		missing &= ~allowed_on(layer, dentry->inode);
+		if (!missing || !step_up(&mount, &dentry))
+			break;
+	}
+	return !missing;
+}
+
+int landlock_check(const struct vfs_ctx *ctx, const struct path *path, uint64_t wanted)
+{
+	if (!ctx->cred->landlock || !path->mount)
+		return 0;
+	for (const struct landlock_domain *domain = ctx->cred->landlock; domain;
+		domain = domain->below)
+		if (!layer_allows(&domain->layer, path, wanted))
+			return -EACCES;
+	return 0;
+}
+
+int landlock_check_open(const struct vfs_ctx *ctx, const struct path *path, int flags)
+{
+	int mode = flags & LX_O_ACCMODE;
+	uint64_t wanted = 0;
+
+	if (!ctx->cred->landlock)
+		return 0;
+	if (mode == LX_O_RDONLY || mode == LX_O_RDWR)
+		wanted |= LX_S_ISDIR(path->dentry->inode->mode) ? LX_LANDLOCK_ACCESS_FS_READ_DIR
+								: LX_LANDLOCK_ACCESS_FS_READ_FILE;
+	if (mode == LX_O_WRONLY || mode == LX_O_RDWR)
+		wanted |= LX_LANDLOCK_ACCESS_FS_WRITE_FILE;
+	return landlock_check(ctx, path, wanted);
+}
+
+uint64_t landlock_make_right(uint32_t mode)
+{
+	switch (mode & LX_S_IFMT) {
+	case LX_S_IFLNK:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_SYM;
+	case LX_S_IFDIR:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_DIR;
+	case LX_S_IFCHR:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_CHAR;
+	case LX_S_IFBLK:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_BLOCK;
+	case LX_S_IFIFO:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_FIFO;
+	case LX_S_IFSOCK:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_SOCK;
+	default:
+		return LX_LANDLOCK_ACCESS_FS_MAKE_REG;
+	}
+}
+
+uint64_t landlock_remove_right(const struct inode *inode)
+{
+	if (!inode)
+		return 0;
+	return LX_S_ISDIR(inode->mode) ? LX_LANDLOCK_ACCESS_FS_REMOVE_DIR
+				       : LX_LANDLOCK_ACCESS_FS_REMOVE_FILE;
+}
+
+int landlock_check_refer(const struct vfs_ctx *ctx, const struct path *old_parent,
+	uint64_t old_right, const struct path *new_parent, uint64_t new_right)
+{
+	int err;
+
+	if (!ctx->cred->landlock)
+		return 0;
+	err = landlock_check(ctx, old_parent, old_right);
+	if (err == 0)
+		err = landlock_check(ctx, new_parent, new_right);
+	if (err < 0)
+		return err;
+	/* A ruleset of the first version never allows a file to change its place. */
+	return old_parent->dentry == new_parent->dentry ? 0 : -EXDEV;
+}

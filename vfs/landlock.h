@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_VFS_LANDLOCK_H
+#define SENTRY_VFS_LANDLOCK_H
+
+#include "abi/landlock.h"
+#include "vfs/vfs.h"
+
+/*
+ * landlock(7): rights that processes gave up, by file hierarchy (LX_LANDLOCK_ACCESS_FS_*). A domain
+ * is a stack of layers, each a copy of a ruleset; what a layer handles is allowed only beneath its
+ * rules. Credentials carry the domain.
+ */
+
+struct landlock_ruleset; /* under construction: behind a descriptor */
+int landlock_ruleset_new(uint64_t handled, struct landlock_ruleset **ret);
+void landlock_ruleset_free(struct landlock_ruleset *ruleset);
+uint64_t landlock_ruleset_handled(const struct landlock_ruleset *ruleset);
+/* -ENOMEM; -E2BIG at the cap on rules. */
+int landlock_ruleset_add(
+	struct landlock_ruleset *ruleset, const struct path *path, uint64_t allowed);
+
+struct landlock_domain *landlock_domain_ref(struct landlock_domain *domain);
+void landlock_domain_unref(struct landlock_domain *domain);
+/* One more layer on @below (borrowed, or NULL). -E2BIG, -ENOMEM. */
+int landlock_domain_new(struct landlock_domain *below, const struct landlock_ruleset *ruleset,
+	struct landlock_domain **ret);
+
+/* May the caller do @wanted to @path, or, for making and removing, in it? 0 or -EACCES. */
+int landlock_check(const struct vfs_ctx *ctx, const struct path *path, uint64_t wanted);
+/* Opening with @flags. */
+int landlock_check_open(const struct vfs_ctx *ctx, const struct path *path, int flags);
+uint64_t landlock_make_right(uint32_t mode);
+uint64_t landlock_remove_right(const struct inode *inode); /* 0 for NULL */
+/*
+ * rename(2) and link(2): @old_right in the old directory, @new_right in the new one. Between
+ * different directories it is -EXDEV when nothing else forbids it.
+ */
+int landlock_check_refer(const struct vfs_ctx *ctx, const struct path *old_parent,
+	uint64_t old_right, const struct path *new_parent, uint64_t new_right);
+
+#endif
