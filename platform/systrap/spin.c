@@ -59,9 +59,11 @@
 #define PARK_PATIENCE_US 50u  /* how long then */
 #define PARK_CLIP_US	 200u /* of the average */
 
-#define COMPUTING_US 50u      /* in guest for longer: wants its CPU for itself */
-#define APART_NS     2000000u /* after the watching */
-#define WATCHED_MAX  32u      /* threads at a time */
+#define COMPUTING_US	  50u	   /* in guest for longer: wants its CPU for itself */
+#define COMPUTING_SURE_US 5000u	   /* whatever it usually does */
+#define BUSY_US		  3u	   /* between two requests: we could not do with less than a CPU */
+#define APART_NS	  2000000u /* after the watching */
+#define WATCHED_MAX	  32u	   /* threads at a time */
 
 #define CROWDED_US     300u    /* without the CPU for longer: others want it */
 #define CROWDED_HITS   32u     /* ... unless it was about moving */
@@ -258,6 +260,33 @@ static void take_cpu(void)
 	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
+/* Threads that could use a CPU now. What sits in a futex in the stub says so itself (a hint). */
+static bool is_awake(const struct systrap_thread *thread)
+{
+	return thread->state == SYSTRAP_IN_GUEST &&
+	       !__atomic_load_n(&thread->slot->request.sleeping, __ATOMIC_RELAXED);
+}
+
+static bool are_awake(unsigned count)
+{
+	const struct systrap_thread *thread;
+	const struct systrap_as *as;
+	unsigned awake = 0;
+
+	if (systrap.running_count < count)
+		return false;
+	list_for_each_entry (as, &systrap.spaces, link) {
+		list_for_each_entry (thread, &as->threads, as_link)
+			awake += is_awake(thread);
+	}
+	return awake >= count;
+}
+
+static bool all_cpus_wanted(void)
+{
+	return are_awake(systrap.cpu_count);
+}
+
 /*
  * Sleeping, we want to be where the next doorbell will ring: the host wakes a sleeper where it
  * slept last if that CPU is idle, which would be a wake-up across CPUs. So we go there now, while
@@ -267,8 +296,8 @@ static void leave_cpu(void)
 {
 	cpu_set_t there;
 
-	if (systrap.running_count > 0 && systrap.running_count < systrap.cpu_count &&
-		spin.caller_cpu != spin.cpu && CPU_ISSET(spin.caller_cpu, &systrap.cpus)) {
+	if (systrap.running_count > 0 && !all_cpus_wanted() && spin.caller_cpu != spin.cpu &&
+		CPU_ISSET(spin.caller_cpu, &systrap.cpus)) {
 		CPU_ZERO(&there);
 		CPU_SET(spin.caller_cpu, &there);
 		(void)sched_setaffinity(0, sizeof(there), &there);
@@ -316,22 +345,29 @@ static bool is_away(const struct systrap_thread *thread)
 	return thread->state == SYSTRAP_IN_GUEST || thread->state == SYSTRAP_IN_COMMAND;
 }
 
-/* Whether the guest threads that compute leave a CPU for us. What sits in a futex in the stub says
- * so itself (a hint). */
-static bool cpu_to_spare(void)
+/* Away for long, now and usually: not one that calls often and had to wait for its CPU. */
+static bool is_computing(const struct systrap_thread *thread, uint64_t now)
 {
-	uint64_t now = read_tsc(), limit = systrap.tsc_per_us * COMPUTING_US;
+	uint64_t away = (now - thread->replied_at) / systrap.tsc_per_us;
+
+	return away > COMPUTING_SURE_US ||
+	       (away > COMPUTING_US && thread->usual_away > systrap.tsc_per_us * COMPUTING_US);
+}
+
+/* Whether the guest threads that compute leave a CPU for us; or we are busy enough to deserve one
+ * of theirs. */
+static bool cpu_to_spare(uint64_t now)
+{
 	const struct systrap_thread *thread;
 	const struct systrap_as *as;
 	unsigned computing = 1;
 
-	if (systrap.running_count < systrap.cpu_count)
+	if (systrap.running_count < systrap.cpu_count ||
+		spin.usual_gap < systrap.tsc_per_us * BUSY_US)
 		return true;
 	list_for_each_entry (as, &systrap.spaces, link) {
 		list_for_each_entry (thread, &as->threads, as_link) {
-			if (thread->state == SYSTRAP_IN_GUEST && now - thread->replied_at > limit &&
-				!__atomic_load_n(&thread->slot->request.sleeping, __ATOMIC_RELAXED))
-				computing++;
+			computing += is_awake(thread) && is_computing(thread, now);
 			if (computing >= systrap.cpu_count)
 				return false;
 		}
@@ -362,7 +398,6 @@ static void begin_watching(void)
 	spin.watching = true;
 	spin.cpu = NOWHERE;
 	spin.hits = 0;
-	spin.usual_gap = 0;
 	spin.looked_at = 0;
 	spin.found_at = spin.woke_at = read_tsc();
 	systrap.stats.promotions++;
@@ -409,16 +444,23 @@ static void end_watching(void)
 	if (spin.cpu == NOWHERE)
 		return;
 	leave_cpu();
-	if (systrap.running_count >= systrap.cpu_count)
+	if (all_cpus_wanted())
 		set_all_free(&spin.apart_timer);
 	else if (any_apart() && timer_arm(&spin.apart_timer, loop_monotonic_now() + APART_NS) < 0)
 		set_all_free(&spin.apart_timer);
+}
+
+/* The mean of what was seen, the latest counting an eighth. */
+static void average(uint64_t *mean, uint64_t value, uint64_t limit)
+{
+	*mean = (*mean * 7 + min_of(value, limit)) / 8;
 }
 
 void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 {
 	bool fast = thread->snapshot.request.head.flags & REQUEST_FLAG_FAST;
 	bool crowding;
+	uint64_t away;
 
 	if (cold) {
 		systrap.stats.cold++;
@@ -431,24 +473,25 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 		return;
 	crowding = thread->snapshot.request.crowded != thread->crowded;
 	thread->crowded = thread->snapshot.request.crowded;
+	average(&spin.usual_gap, now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
+	spin.found_at = now;
+	away = now - thread->replied_at;
+	average(&thread->usual_away, away, systrap.tsc_per_us * 2 * COMPUTING_US);
 	if (spin.watching) {
-		uint64_t gap = min_of(now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
-
-		spin.usual_gap = (spin.usual_gap * 7 + gap) / 8;
-		spin.found_at = now;
 		spin.caller_cpu = thread->snapshot.request.cpu;
-		if (crowding)
+		/* Unless it may have been for another thread of ours. */
+		if (crowding && !are_awake(systrap.cpu_count - 1))
 			crowded(now);
 		if (thread->snapshot.request.cpu == spin.cpu)
 			set_apart(thread);
 		if (++spin.hits % RECHECK_HITS == 0)
-			spin.leaving |= !cpu_to_spare();
+			spin.leaving |= !cpu_to_spare(now);
 		return;
 	}
-	if (thread->replied_at == 0 || now - thread->replied_at > systrap.tsc_per_us * QUICK_US)
+	if (thread->replied_at == 0 || away > systrap.tsc_per_us * QUICK_US)
 		thread->quick_calls = 0;
 	else if (++thread->quick_calls >= spin.threshold && now >= spin.avoid_until &&
-		 cpu_to_spare())
+		 cpu_to_spare(now))
 		begin_watching();
 }
 
@@ -586,7 +629,7 @@ static uint64_t spin_budget(struct loop_source *source)
 		away |= is_away(thread);
 	if (!away)
 		budget = BUDGET_PARKED_US;
-	else if (systrap.running_count >= systrap.cpu_count)
+	else if (all_cpus_wanted())
 		budget = BUDGET_CONTENDED_US;
 	woken = (read_tsc() - spin.woke_at) / systrap.tsc_per_us;
 	if (woken < BUDGET_WAKE_US)

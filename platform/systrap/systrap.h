@@ -133,6 +133,7 @@ struct systrap_thread {
 	unsigned quick_calls;	   /* in a row */
 	uint16_t crowded;	   /* of the last request */
 	uint64_t replied_at;	   /* 0: never */
+	uint64_t usual_away;	   /* average time from an answer to the next request, clipped */
 	uint64_t parked_at;	   /* when the answer turned out to need time; 0: it did not */
 	uint64_t usual_park;	   /* average time from there to the answer, clipped */
 
