@@ -61,7 +61,7 @@
 
 #define COMPUTING_US	  50u	   /* in guest for longer: wants its CPU for itself */
 #define COMPUTING_SURE_US 5000u	   /* whatever it usually does */
-#define BUSY_US		  3u	   /* between two requests: we could not do with less than a CPU */
+#define BUSY_US		  5u	   /* between two requests: we could not do with less than a CPU */
 #define APART_NS	  2000000u /* after the watching */
 #define WATCHED_MAX	  32u	   /* threads at a time */
 
@@ -79,6 +79,7 @@ static struct {
 	uint64_t seated_until; /* ... this loop time */
 	unsigned cpu;	       /* where we watch from; NOWHERE: on the way there */
 	unsigned caller_cpu;   /* of the last request */
+	unsigned busy_calls;   /* in a row, of any threads, hardly any time apart */
 	unsigned threshold;
 	uint64_t hits;	      /* requests since it began */
 	uint64_t found_at;    /* the last of them */
@@ -395,6 +396,7 @@ static void begin_watching(void)
 	struct systrap_as *as;
 
 	spin.leaving = false;
+	spin.busy_calls = 0;
 	spin.watching = true;
 	spin.cpu = NOWHERE;
 	spin.hits = 0;
@@ -473,6 +475,10 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 		return;
 	crowding = thread->snapshot.request.crowded != thread->crowded;
 	thread->crowded = thread->snapshot.request.crowded;
+	if (now - spin.found_at > systrap.tsc_per_us * BUSY_US)
+		spin.busy_calls = 0;
+	else
+		spin.busy_calls++;
 	average(&spin.usual_gap, now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
 	spin.found_at = now;
 	away = now - thread->replied_at;
@@ -490,8 +496,10 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 	}
 	if (thread->replied_at == 0 || away > systrap.tsc_per_us * QUICK_US)
 		thread->quick_calls = 0;
-	else if (++thread->quick_calls >= spin.threshold && now >= spin.avoid_until &&
-		 cpu_to_spare(now))
+	else
+		thread->quick_calls++;
+	if (max_of(thread->quick_calls, spin.busy_calls) >= spin.threshold &&
+		now >= spin.avoid_until && cpu_to_spare(now))
 		begin_watching();
 }
 
