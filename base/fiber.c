@@ -7,8 +7,8 @@
  * ends can be freed by somebody who stands on another stack.
  *
  * The switch saves what the System V ABI calls callee-saved: rbx, rbp, r12-r15. Everything else is
- * dead across a function call, apart from the control bits of mxcsr and the x87 control word: nobody
- * here changes those, and saving them would double the price of a switch. It returns by
+ * dead across a function call, apart from the control bits of mxcsr and the x87 control word:
+ * nobody here changes those, and saving them would double the price of a switch. It returns by
  * `ret` to an address that no `call` on this stack pushed, which a shadow stack would refuse: host
  * code is built with -fcf-protection=branch at most.
  *

@@ -143,8 +143,7 @@ static int advise_one(
 	int err;
 
 	/* Pages that nobody could write again are as good as lost (can_madvise_modify()). */
-	if (vma->sealed && advice_discards(advice) && !vma->shared &&
-		!(vma->prot & LX_PROT_WRITE))
+	if (vma->sealed && advice_discards(advice) && !vma->shared && !(vma->prot & LX_PROT_WRITE))
 		return -EPERM;
 	if (advice == LX_MADV_REMOVE)
 		return remove_pages(work, vma, start, end);

@@ -194,7 +194,7 @@ struct task {
 	gaddr_t rseq;
 	uint32_t rseq_size, rseq_sig;
 	struct pi_state *pi_waiting; /* the futex that it sleeps for: sentry/futex_pi.c */
-	gaddr_t set_child_tid; /* CLONE_CHILD_SETTID: written before the first instruction */
+	gaddr_t set_child_tid;	     /* CLONE_CHILD_SETTID: written before the first instruction */
 	bool vfork; /* the parent sleeps on vfork_queue until vfork_done: we exec or exit */
 	bool vfork_done;
 	struct wait_queue vfork_queue;

@@ -187,8 +187,8 @@ int proc_show_status(const struct pseudo_node *node, struct seq *seq)
 		(unsigned long long)cred->cap_inheritable, (unsigned long long)cred->cap_permitted,
 		(unsigned long long)cred->cap_effective, (unsigned long long)cred->cap_bounding,
 		(unsigned long long)cred->cap_ambient);
-	seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n",
-		cred->no_new_privs, leader->seccomp_mode, seccomp_filter_count(leader));
+	seq_printf(seq, "NoNewPrivs:\t%d\nSeccomp:\t%d\nSeccomp_filters:\t%u\n", cred->no_new_privs,
+		leader->seccomp_mode, seccomp_filter_count(leader));
 	seq_puts(seq, "Speculation_Store_Bypass:\tvulnerable\n"
 		      "SpeculationIndirectBranch:\talways enabled\n");
 	show_processors(seq, leader);

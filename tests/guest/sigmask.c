@@ -546,6 +546,8 @@ CASE(chosen_but_blocked)
 /* Blocked, then told so by memory: what is sent from then on must wait. */
 static volatile int turn, unblocked;
 static int too_early;
+/* The two hand over to each other by watching a word: on a busy machine a turn takes a time slice.
+ */
 
 static void count_early(int signo, siginfo_t *info, void *context)
 {
@@ -554,18 +556,20 @@ static void count_early(int signo, siginfo_t *info, void *context)
 	count++;
 }
 
+#define TURNS 500
+
 static void *block_in_turns(void *arg)
 {
 	sigset_t set;
 
 	set_of(&set, SIGUSR2);
 	other_tid = (pid_t)SYS(SYS_gettid);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < TURNS; i++) {
 		pthread_sigmask(SIG_BLOCK, &set, NULL);
 		unblocked = 0;
 		turn = 2 * i + 1;
 		while (turn != 2 * i + 2)
-			;
+			sched_yield();
 		unblocked = 1;
 		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 		if (count != i + 1) {
@@ -583,9 +587,9 @@ CASE(told_by_memory)
 	unblocked = 1;
 	handle(SIGUSR2, count_early, 0);
 	pthread_create(&thread, NULL, block_in_turns, NULL);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < TURNS; i++) {
 		while (turn != 2 * i + 1)
-			;
+			sched_yield();
 		SYS(SYS_tgkill, getpid(), other_tid, SIGUSR2);
 		turn = 2 * i + 2;
 	}

@@ -114,7 +114,8 @@ static inline long call_site(const uint8_t *map, size_t offset, long a, long b, 
 }
 
 /* Calls it until it is hot; how many results were not @expected. */
-__attribute__((noinline, unused)) static unsigned heat(const uint8_t *map, size_t offset, long expected)
+__attribute__((noinline, unused)) static unsigned heat(
+	const uint8_t *map, size_t offset, long expected)
 {
 	unsigned wrong = 0;
 

@@ -127,4 +127,3 @@ Test(fiber, many)
 		}
 	}
 }
-

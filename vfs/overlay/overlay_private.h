@@ -39,7 +39,7 @@ struct ovl_node {
 	struct inode *upper;	 /* owned: changed or new data of a regular file */
 	struct hash_entry hash;	 /* in ovl_super.by_lower while lower */
 	struct list_head pinned; /* in ovl_super.pinned, which then owns a reference */
-	struct inode *xattrs;	 /* owned: a memory file that keeps the extended attributes; or NULL */
+	struct inode *xattrs; /* owned: a memory file that keeps the extended attributes; or NULL */
 	bool changed_data, changed_attr;
 
 	/* One of its names: where look-up found it or where it was put. For reporting changes. */

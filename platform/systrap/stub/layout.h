@@ -166,8 +166,8 @@ struct channel_request {
 		uint64_t addr, trapno, error_code;
 	} fault;
 	int64_t more_results[CHANNEL_COMMANDS_MAX - CHANNEL_RESULTS_NEAR];
-	/* Any time: in a futex wait that the stub began itself, a hint. Away from the lines above, by
-	 * padding: the Sentry's copies of this struct lie anywhere. */
+	/* Any time: in a futex wait that the stub began itself, a hint. Away from the lines above,
+	 * by padding: the Sentry's copies of this struct lie anywhere. */
 	uint32_t pad[16];
 	uint32_t sleeping;
 };
