@@ -95,6 +95,8 @@ int64_t worker_call(worker_fn *fn, void *arg);
 int workers_init(unsigned max_threads); /* threads start on demand */
 /* Starts @count of them now, before a seccomp filter forbids it. -EAGAIN, -ENOMEM. */
 int workers_start(unsigned count);
+/* Waits until what libc does at the beginning of a thread is behind those that were started. */
+void workers_wait_begun(void);
 void workers_fini(void);
 
 #endif

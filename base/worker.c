@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -38,6 +39,8 @@ static struct {
 	unsigned idle;		      /* under lock: threads that wait for work */
 	unsigned begun;		      /* under lock: threads that libc has finished setting up */
 	pthread_cond_t begin;
+	bool seated;	 /* threads begin on their maker's CPU and then may go to ... */
+	cpu_set_t cpus;	 /* ... these */
 	unsigned queued; /* under lock */
 	bool ending;	 /* under lock */
 	_Atomic unsigned done_count;
@@ -65,6 +68,8 @@ static void ring(void)
 static void *worker_main(void *unused)
 {
 	(void)unused;
+	if (workers.seated)
+		(void)sched_setaffinity(0, sizeof(workers.cpus), &workers.cpus);
 	pthread_mutex_lock(&workers.lock);
 	workers.begun++;
 	pthread_cond_signal(&workers.begin);
@@ -193,7 +198,25 @@ int64_t worker_call(worker_fn *fn, void *arg)
 	return job.result;
 }
 
-int workers_start(unsigned count)
+/*
+ * New threads begin on the CPU of the one who makes them and waits for them: elsewhere they would
+ * wait for their turn behind whatever else the machine does.
+ */
+static void seat(bool begin)
+{
+	cpu_set_t here;
+
+	if (begin) {
+		CPU_ZERO(&here);
+		CPU_SET((unsigned)sched_getcpu(), &here);
+		workers.seated = sched_getaffinity(0, sizeof(workers.cpus), &workers.cpus) == 0 &&
+				 sched_setaffinity(0, sizeof(here), &here) == 0;
+	} else if (workers.seated) {
+		(void)sched_setaffinity(0, sizeof(workers.cpus), &workers.cpus);
+	}
+}
+
+static int start_threads(unsigned count)
 {
 	while (workers.thread_count < count && workers.thread_count < workers.thread_max) {
 		int err = start_thread();
@@ -201,12 +224,25 @@ int workers_start(unsigned count)
 		if (err < 0)
 			return err;
 	}
-	/* What libc does at the beginning of a thread is behind them then. */
+	return 0;
+}
+
+int workers_start(unsigned count)
+{
+	int err;
+
+	seat(true);
+	err = start_threads(count);
+	seat(false);
+	return err;
+}
+
+void workers_wait_begun(void)
+{
 	pthread_mutex_lock(&workers.lock);
 	while (workers.begun < workers.thread_count)
 		pthread_cond_wait(&workers.begin, &workers.lock);
 	pthread_mutex_unlock(&workers.lock);
-	return 0;
 }
 
 int workers_init(unsigned max_threads)

@@ -227,7 +227,13 @@ struct platform_ops {
 	 */
 	int (*start)(const struct platform_config *config, const struct platform_upcalls *upcalls,
 		const char **ret_why);
-	/* Kills every stub and waits for them. */
+	/*
+	 * The rest of the start, for a platform whose first process comes up while the kernel does
+	 * other things. Like start() outside of fibers, before the Sentry is confined. On failure
+	 * nothing is left. Missing: start() has done it all.
+	 */
+	int (*start_finish)(const char **ret_why);
+	/* Kills every stub and waits for them. Also ends a start that was not finished. */
 	void (*stop)(void);
 
 	/* A fresh address space with nothing but the stub in it, and its first thread, stopped. May

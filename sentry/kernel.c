@@ -31,8 +31,9 @@
  * The Sentry's life: take what is needed of the host, give up the rest, boot, loop, report.
  *
  * The order is the design's (start-up order): limits and descriptors; host files opened; privileges
- * dropped; Landlock; the platform's zygote; helper threads; then the first fiber mounts the view,
- * installs the seccomp filter and starts the program as pid 2.
+ * dropped; Landlock; the platform's zygote, which comes up by itself meanwhile; helper threads;
+ * then a fiber mounts the view; the platform's start is finished, the seccomp filter installed; and
+ * another fiber starts the program as pid 2.
  */
 
 struct kernel kernel;
@@ -42,6 +43,9 @@ static struct boot {
 	struct kernel_result *result;
 	struct view *view;
 	struct loop_fd control;
+	size_t platform_index;
+	struct path root; /* of the guest, until the program has it */
+	bool mounted;
 	bool writable; /* some of the host's files may be written */
 } boot;
 
@@ -100,33 +104,65 @@ static const struct platform_upcalls upcalls = {
 	.fatal = platform_fatal,
 };
 
-static int start_platform(void)
+static const struct platform_ops *const platforms[] = {&platform_systrap, &platform_ptrace};
+
+/* Platform @index failed; the next one takes its place when the user named none. */
+static bool try_next_platform(size_t index, int error, const char *why)
 {
-	static const struct platform_ops *const all[] = {&platform_systrap, &platform_ptrace};
+	const struct platform_ops *failed = platforms[index];
+
+	if (!boot.config->platform_name && index + 1 < array_size(platforms)) {
+		log_warning("platform %s cannot run here (%s: %s); using %s, which is slower",
+			failed->name, why, strerror(-error), platforms[index + 1]->name);
+		return true;
+	}
+	kernel_fail(
+		125, "platform %s cannot run here: %s: %s", failed->name, why, strerror(-error));
+	return false;
+}
+
+/* The first one from @first on that starts. */
+static int start_platform(size_t first)
+{
 	const struct kernel_config *config = boot.config;
 	const struct platform_config platform_config = {
 		.max_threads = (unsigned)config->pids_limit + 8,
-		.patch_sites = !config->no_patch,
 	};
-	const char *why = "unknown platform";
-	int r = -EINVAL;
 
-	for (size_t i = 0; i < array_size(all); i++) {
-		if (config->platform_name && strcmp(all[i]->name, config->platform_name) != 0)
+	for (size_t i = first; i < array_size(platforms); i++) {
+		const char *why = "";
+		int r;
+
+		if (config->platform_name && strcmp(platforms[i]->name, config->platform_name) != 0)
 			continue;
-		r = all[i]->start(&platform_config, &upcalls, &why);
+		r = platforms[i]->start(&platform_config, &upcalls, &why);
 		if (r == 0) {
-			platform = all[i];
+			platform = platforms[i];
+			boot.platform_index = i;
 			return 0;
 		}
-		if (config->platform_name || i + 1 == array_size(all))
-			break;
-		log_warning("platform %s cannot run here (%s: %s); using %s, which is slower",
-			all[i]->name, why, strerror(-r), all[i + 1]->name);
+		if (!try_next_platform(i, r, why))
+			return r;
 	}
-	kernel_fail(125, "platform %s cannot run here: %s: %s",
-		config->platform_name ? config->platform_name : "ptrace", why, strerror(-r));
-	return r;
+	kernel_fail(125, "there is no platform %s", config->platform_name);
+	return -EINVAL;
+}
+
+static int finish_platform(void)
+{
+	while (platform->start_finish) {
+		const char *why = "";
+		int r = platform->start_finish(&why);
+
+		if (r == 0)
+			break;
+		if (!try_next_platform(boot.platform_index, r, why))
+			return r;
+		r = start_platform(boot.platform_index + 1);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 /* What everything else stands on, named before something far away fails for the lack of it. */
@@ -176,7 +212,7 @@ static int set_up_host(void)
 		return r;
 	}
 	boot.writable = confine_any_writable(boot.view); /* mounting takes the roots away */
-	r = start_platform();
+	r = start_platform(0);
 	if (r < 0)
 		return r;
 	/* Behind what is a thread's own (Landlock, capabilities), before the filter knows no clone.
@@ -264,33 +300,62 @@ static void program_gone(int wait_status)
 		loop_stop(0);
 }
 
-static void boot_fiber(void *arg)
+/* Mounting sleeps; what comes between it and the program must not be on a fiber (platforms park the
+ * one that they are called on). */
+static void mount_fiber(void *arg)
 {
-	struct path root = {0};
 	char message[sizeof(boot.result->message)] = "";
-	int r = view_mount(boot.view, &root, message, sizeof(message));
+	int r = view_mount(boot.view, &boot.root, message, sizeof(message));
 
-	if (r < 0) {
+	if (r < 0)
 		kernel_fail(125, "%s", message[0] ? message : strerror(-r));
-		loop_stop(0);
-		return;
-	}
-	/* Everything of the host is open: from here on it is asked for little, and no guest has
-	 * run. */
-	r = confine_host_calls();
-	if (r < 0) {
-		path_unref(&root);
-		loop_stop(0);
-		return;
-	}
-	r = kernel_start_program(boot.config, &root, program_gone);
-	path_unref(&root);
+	boot.mounted = r == 0;
+	loop_stop(0);
+}
+
+static void program_fiber(void *arg)
+{
+	int r = kernel_start_program(boot.config, &boot.root, program_gone);
+
+	path_unref(&boot.root);
 	if (r < 0) {
 		kernel_fail(125, "cannot start the first task: %s", strerror(-r));
 		loop_stop(0);
 		return;
 	}
 	kernel_limits_start(boot.config, boot.result);
+}
+
+/* Runs the loop until @fn, on a fiber, or something later stops it. */
+static int run_fiber(const char *name, fiber_fn *fn)
+{
+	struct fiber *fiber;
+	int r = fiber_create(&fiber, name, fn, NULL);
+
+	if (r < 0)
+		kernel_fail(125, "cannot boot: %s", strerror(-r));
+	else
+		loop_run();
+	return r;
+}
+
+static void boot_and_run(void)
+{
+	int r = watch_launcher();
+
+	if (r < 0)
+		kernel_fail(125, "cannot boot: %s", strerror(-r));
+	if (r < 0 || run_fiber("mount", mount_fiber) < 0 || !boot.mounted)
+		return;
+	/* Everything of the host is open: from here on it is asked for little, and no guest has
+	 * run. */
+	r = finish_platform();
+	workers_wait_begun();
+	r = r < 0 ? r : confine_host_calls();
+	if (r < 0)
+		path_unref(&boot.root);
+	else
+		(void)run_fiber("program", program_fiber);
 }
 
 /* A line for each call; losing some to a full disk must not stop the guest. */
@@ -335,8 +400,6 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 {
 	static struct strace_sink strace = {.write = write_strace};
 	uint64_t start;
-	struct fiber *fiber;
-	int r;
 
 	*ret_result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
 	boot = (struct boot){.config = config, .result = ret_result};
@@ -350,12 +413,7 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	if (set_up_host() < 0)
 		return;
 	start = kernel.boot_time_mono = loop_monotonic_now();
-	r = watch_launcher();
-	r = r < 0 ? r : fiber_create(&fiber, "boot", boot_fiber, NULL);
-	if (r < 0)
-		kernel_fail(125, "cannot boot: %s", strerror(-r));
-	else
-		loop_run();
+	boot_and_run();
 	console_drain();
 	ret_result->wall_ns = loop_monotonic_now() - start;
 	platform->stop();

@@ -44,15 +44,19 @@ struct systrap systrap = {
 static int start(const struct platform_config *config, const struct platform_upcalls *upcalls,
 	const char **ret_why)
 {
-	int err;
-
 	sentry_assert(!systrap.started);
 	systrap.config = *config;
 	systrap.upcalls = upcalls;
 	systrap.stopping = false;
 	timer_init(&systrap.check_timer, systrap_check_expired, NULL);
 	systrap_spin_init();
-	err = systrap_zygote_start(ret_why);
+	return systrap_zygote_begin(ret_why);
+}
+
+static int start_finish(const char **ret_why)
+{
+	int err = systrap_zygote_finish(ret_why);
+
 	if (err < 0)
 		return err;
 	err = loop_fd_add(&systrap.listener);
@@ -69,6 +73,7 @@ static void stop(void)
 {
 	struct systrap_as *as, *tmp;
 
+	systrap_zygote_abandon();
 	if (!systrap.started)
 		return;
 	log_debug("systrap: %" PRIu64 " requests by doorbell, %" PRIu64 " by watching; %" PRIu64
@@ -177,6 +182,7 @@ const struct platform_ops platform_systrap = {
 	.name = "systrap",
 	.probe = systrap_probe,
 	.start = start,
+	.start_finish = start_finish,
 	.stop = stop,
 	.as_create = systrap_as_create,
 	.as_kill = systrap_as_kill,

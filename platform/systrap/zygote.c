@@ -3,10 +3,10 @@
  * Bringing up the zygote.
  *
  * The Sentry forks; the child arranges what the stub cannot do for itself (limits, privileges,
- * process group, kill pipe, descriptors) and executes the embedded stub from a memfd. Over a socket
- * pair the stub then says where it stands, the Sentry reads the process's map and answers with what
- * to unmap, where to move the vDSO and which filter to install, and the stub's helper thread sends
- * the filter's listener. From then on there is only the channel.
+ * process group, kill pipe, descriptors) and executes the embedded stub from a memfd. What the stub
+ * must know lies in its channel before: the filter to install, and where the vDSO's parts are. It
+ * comes up on its own while the Sentry does other things; then its helper thread sends the filter's
+ * listener over a socket pair. From then on there is only the channel.
  */
 #include "platform/systrap/zygote.h"
 
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -231,66 +232,76 @@ static bool wait_readable(int fd)
 }
 
 /*
- * What to do with each mapping of the fresh process: the vDSO and its data pages move to
- * STUB_VDSO_BASE as one block (the code finds the data relative to itself); everything that is not
- * the stub's goes.
+ * The vDSO and its data pages, relative to the vDSO: the host's kernel has one layout for all, so
+ * ours is that of the process to come.
  */
-static int plan_moves(pid_t pid, struct stub_boot *boot, uint64_t vdso)
+static int describe_vdso(struct stub_boot *boot)
 {
-	char path[64], line[512];
-	uint64_t vdso_block = 0;
-	unsigned count = 0;
+	uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
+	char line[512];
 	FILE *maps;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
+	if (!vdso)
+		return 0;
+	maps = fopen("/proc/self/maps", "re");
 	if (!maps)
 		return -errno;
-	while (fgets(line, sizeof(line), maps)) {
+	while (fgets(line, sizeof(line), maps) && boot->part_count < STUB_BOOT_PARTS_MAX) {
 		uint64_t start, end;
-		bool is_vdso;
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) != 2 || start >= STUB_END)
+		if ((!strstr(line, "[vvar") && !strstr(line, "[vdso]")) ||
+			sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) != 2)
 			continue;
-		is_vdso = vdso && (strstr(line, "[vvar") || strstr(line, "[vdso]"));
-		if (start >= STUB_BASE &&
-			end <= STUB_STACK_BASE + STUB_STACK_SIZE * STUB_STACKS_MAX && !is_vdso)
-			continue;
-		if (count >= STUB_BOOT_MOVES_MAX)
-			break;
-		if (is_vdso && !vdso_block)
-			vdso_block = start;
-		boot->moves[count].kind = is_vdso ? STUB_MOVE_REMAP : STUB_MOVE_UNMAP;
-		boot->moves[count].from = start;
-		boot->moves[count].size = end - start;
-		boot->moves[count].to = is_vdso ? STUB_VDSO_BASE + (start - vdso_block) : 0;
-		count++;
+		boot->parts[boot->part_count].offset = (int64_t)(start - vdso);
+		boot->parts[boot->part_count].size = end - start;
+		boot->part_count++;
 	}
 	fclose(maps);
-	boot->move_count = count;
 	return 0;
 }
 
 /* Where the vDSO came to lie; none when it could not be moved and lies in the guest's part. */
-static void find_vdso(pid_t pid)
+static void find_vdso(const struct stub_boot *boot)
 {
-	char path[64], line[512];
-	FILE *maps;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
-	if (!maps)
+	if (!boot->vdso_moved)
 		return;
-	while (fgets(line, sizeof(line), maps)) {
-		uint64_t start, end;
-
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 &&
-			strstr(line, "[vdso]") && start >= STUB_BASE) {
-			systrap.vdso_addr = start;
-			systrap.vdso_size = end - start;
-		}
+	for (uint32_t i = 0; i < boot->part_count; i++) {
+		if (boot->parts[i].offset != 0)
+			continue;
+		systrap.vdso_addr = STUB_VDSO_BASE - (uint64_t)boot->parts[0].offset;
+		systrap.vdso_size = boot->parts[i].size;
 	}
-	fclose(maps);
+}
+
+/* Everything that the stub needs to know, before it exists. */
+static int prepare_boot(struct stub_boot *boot, const char **ret_why)
+{
+	struct sock_filter filter[STUB_BOOT_FILTER_MAX];
+	int count;
+
+	if (!(getauxval(AT_HWCAP2) & 2 /* HWCAP2_FSGSBASE */)) {
+		*ret_why = "the CPU or kernel lacks the FSGSBASE instructions";
+		return -EOPNOTSUPP;
+	}
+	/* Three nested frames must fit: a call's, a kick's, a copy fault's. */
+	if (getauxval(AT_MINSIGSTKSZ) * 3 > STUB_STACK_SIZE - STUB_STACK_RESERVED - 8192) {
+		*ret_why = "the CPU's register state is larger than the stub's signal stack allows "
+			   "for";
+		return -EOPNOTSUPP;
+	}
+	if (describe_vdso(boot) < 0) {
+		*ret_why = "/proc/self/maps cannot be read";
+		return -EACCES;
+	}
+	count = systrap_filter_build(filter, array_size(filter));
+	if (count < 0) {
+		*ret_why = "the stub's filter is too large";
+		return count;
+	}
+	_Static_assert(sizeof(filter[0]) == sizeof(boot->filter[0]), "same size");
+	memcpy(boot->filter, filter, (size_t)count * sizeof(filter[0]));
+	boot->filter_count = (uint32_t)count;
+	return 0;
 }
 
 static int receive_fd(int socket)
@@ -327,45 +338,16 @@ static const char *describe_failure(const struct stub_boot *boot)
 	return "the stub could not set itself up";
 }
 
-static int shake_hands(pid_t pid, int socket, struct channel_slot *slot, const char **ret_why)
+static int take_listener(int socket, const struct stub_boot *boot, const char **ret_why)
 {
-	struct stub_boot *boot = (struct stub_boot *)slot->data;
-	struct sock_filter filter[STUB_BOOT_FILTER_MAX];
-	int count, listener;
-	char byte;
+	int listener = receive_fd(socket);
 
-	if (!wait_readable(socket) || recv(socket, &byte, 1, 0) != 1 ||
-		boot->version != STUB_LAYOUT_VERSION) {
+	if (boot->version != STUB_LAYOUT_VERSION) {
 		*ret_why = "the stub did not start";
+		if (listener >= 0)
+			close(listener);
 		return -EPIPE;
 	}
-	if (!(boot->hwcap2 & 2 /* HWCAP2_FSGSBASE */)) {
-		*ret_why = "the CPU or kernel lacks the FSGSBASE instructions";
-		return -EOPNOTSUPP;
-	}
-	/* Three nested frames must fit: a call's, a kick's, a copy fault's. */
-	if (boot->minsigstksz * 3 > STUB_STACK_SIZE - STUB_STACK_RESERVED - 8192) {
-		*ret_why = "the CPU's register state is larger than the stub's signal stack allows "
-			   "for";
-		return -EOPNOTSUPP;
-	}
-	if (plan_moves(pid, boot, boot->vdso) < 0) {
-		*ret_why = "/proc/PID/maps of the stub cannot be read";
-		return -EACCES;
-	}
-	count = systrap_filter_build(filter, array_size(filter));
-	if (count < 0) {
-		*ret_why = "the stub's filter is too large";
-		return count;
-	}
-	_Static_assert(sizeof(filter[0]) == sizeof(boot->filter[0]), "same size");
-	memcpy(boot->filter, filter, (size_t)count * sizeof(filter[0]));
-	boot->filter_count = (uint32_t)count;
-	if (send(socket, "G", 1, MSG_NOSIGNAL) != 1) {
-		*ret_why = "the stub ended while it started";
-		return -EPIPE;
-	}
-	listener = receive_fd(socket);
 	if (listener < 0) {
 		*ret_why = describe_failure(boot);
 		return boot->error < 0 ? boot->error : -EPIPE;
@@ -388,7 +370,6 @@ static int first_request(const char **ret_why)
 		}
 	}
 	systrap.zygote->event_ready = false;
-	memset(systrap.zygote->slot->data, 0, sizeof(struct stub_boot));
 	return 0;
 }
 
@@ -440,14 +421,35 @@ static int spawn(struct child_setup *setup, pid_t *ret_pid, const char **ret_why
 	return 0;
 }
 
-int systrap_zygote_start(const char **ret_why)
+/* Between the two halves of the start. */
+static struct {
+	struct systrap_as *as; /* NULL: no start is under way */
+	pid_t pid;
+	int socket, kill_write;
+} starting;
+
+static int begin(struct child_setup *setup, const char **ret_why)
+{
+	struct systrap_as *as = starting.as;
+	unsigned slot;
+	int err;
+
+	err = systrap_slot_alloc(as, &slot);
+	if (err < 0) {
+		*ret_why = "making the zygote's channel (memfd_create, mmap)";
+		return err;
+	}
+	as->stacks_used[0] = 1;
+	setup->channel = systrap_segment_fd(as, 0);
+	err = prepare_boot((struct stub_boot *)as->segments[0].slots->data, ret_why);
+	return err < 0 ? err : spawn(setup, &starting.pid, ret_why);
+}
+
+int systrap_zygote_begin(const char **ret_why)
 {
 	_cleanup_close_ int kill_read = -1, kill_write = -1, socket = -1, peer = -1;
 	struct child_setup setup = {.data_limit = systrap.config.data_limit};
-	struct systrap_as *as = NULL;
-	int sockets[2], pipes[2], listener, err;
-	unsigned slot;
-	pid_t pid = 0;
+	int sockets[2], pipes[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0 ||
 		pipe2(pipes, O_CLOEXEC) < 0) {
@@ -458,39 +460,57 @@ int systrap_zygote_start(const char **ret_why)
 	peer = sockets[1];
 	kill_read = pipes[0];
 	kill_write = pipes[1];
-	err = systrap_as_new(&as);
-	if (err == 0)
-		err = systrap_slot_alloc(as, &slot);
-	if (err < 0) {
-		*ret_why = "making the zygote's channel (memfd_create, mmap)";
-		if (as)
-			systrap_as_free(as);
-		return err;
-	}
-	as->stacks_used[0] = 1;
-	setup.channel = systrap_segment_fd(as, 0);
 	setup.socket = peer;
 	setup.kill_read = kill_read;
-	err = spawn(&setup, &pid, ret_why);
+	*ret_why = "out of memory";
+	err = systrap_as_new(&starting.as);
+	if (err < 0)
+		return err;
+	err = begin(&setup, ret_why);
 	if (err < 0) {
-		systrap_as_free(as);
+		systrap_as_free(TAKE(starting.as));
 		return err;
 	}
-	systrap.group = pid;
-	close(peer);
-	peer = -1;
-	listener = shake_hands(pid, socket, as->segments[0].slots, ret_why);
-	err = listener < 0 ? listener : adopt(as, pid, listener, ret_why);
-	if (err < 0) {
-		(void)kill(pid, SIGKILL);
-		(void)waitpid(pid, NULL, 0);
-		systrap_zygote_discard(as, listener);
-		return err;
-	}
-	find_vdso(pid);
-	systrap.vdso_clock_gettime = systrap_vdso_symbol("__vdso_clock_gettime");
-	systrap.kill_pipe = take_fd(&kill_write);
+	systrap.group = starting.pid;
+	starting.socket = take_fd(&socket);
+	starting.kill_write = take_fd(&kill_write);
 	return 0;
+}
+
+/* After a failed start: nothing of it stays. */
+static void discard(struct systrap_as *as, int listener)
+{
+	(void)kill(starting.pid, SIGKILL);
+	(void)waitpid(starting.pid, NULL, 0);
+	close(starting.kill_write);
+	systrap_zygote_discard(as, listener);
+}
+
+int systrap_zygote_finish(const char **ret_why)
+{
+	struct systrap_as *as = TAKE(starting.as);
+	const struct stub_boot *boot = (const struct stub_boot *)as->segments[0].slots->data;
+	int listener = take_listener(starting.socket, boot, ret_why), err;
+
+	close(starting.socket);
+	err = listener < 0 ? listener : adopt(as, starting.pid, listener, ret_why);
+	if (err < 0) {
+		discard(as, listener);
+		return err;
+	}
+	find_vdso(boot);
+	systrap.vdso_clock_gettime = systrap_vdso_symbol("__vdso_clock_gettime");
+	memset(systrap.zygote->slot->data, 0, sizeof(*boot));
+	systrap.kill_pipe = starting.kill_write;
+	return 0;
+}
+
+void systrap_zygote_abandon(void)
+{
+	if (!starting.as)
+		return;
+	close(starting.socket);
+	discard(TAKE(starting.as), -1);
 }
 
 /* After a failed start: nothing of it stays. */

@@ -451,7 +451,8 @@ int main(int argc, char **argv)
 	}
 	wanted = argv + 1;
 	wanted_count = argc - 1;
-	if (loop_init() < 0 || platform->start(&config, &upcalls, &why) < 0) {
+	if (loop_init() < 0 || platform->start(&config, &upcalls, &why) < 0 ||
+		(platform->start_finish && platform->start_finish(&why) < 0)) {
 		fprintf(stderr, "start: %s\n", why);
 		return 1;
 	}

@@ -183,7 +183,8 @@ int main(int argc, char **argv)
 	}
 	wanted = argv + 2;
 	wanted_count = argc - 2;
-	if (loop_init() < 0 || platform->start(&config, &upcalls, &why) < 0) {
+	if (loop_init() < 0 || platform->start(&config, &upcalls, &why) < 0 ||
+		(platform->start_finish && platform->start_finish(&why) < 0)) {
 		fprintf(stderr, "start: %s (%s)\n", why, strerror(errno));
 		return 1;
 	}

@@ -253,7 +253,8 @@ int main(int argc, char **argv)
 	}
 	stress.wanted = argc > 2 ? strtoull(argv[2], NULL, 10) : 200000;
 	timer_init(&stress.timer, storm, NULL);
-	if (loop_init() < 0 || platform->start(&config, &upcalls, &why) < 0) {
+	if (loop_init() < 0 || platform->start(&config, &upcalls, &why) < 0 ||
+		(platform->start_finish && platform->start_finish(&why) < 0)) {
 		fprintf(stderr, "start: %s\n", why);
 		return 1;
 	}

@@ -16,7 +16,7 @@
  * once, into private memory, and checked there. The stub trusts what the Sentry writes; that a
  * guest may scribble over it harms the guest alone.
  */
-#define STUB_LAYOUT_VERSION 1
+#define STUB_LAYOUT_VERSION 2
 
 /*
  * Addresses. The region begins 20 GiB below the end of the 47-bit space: exec puts a program's
@@ -52,6 +52,8 @@
  * signals that interrupt it nest below. */
 #define STUB_FAST_STACK (STUB_STACK_SIZE - 64)
 #define STUB_STACKS_MAX 4096u
+/* Nothing of ours lies at or above it. */
+#define STUB_REGION_END (STUB_STACK_BASE + STUB_STACK_SIZE * STUB_STACKS_MAX)
 
 /* Descriptors in a stub. */
 #define STUB_FD_KILL	 0 /* read end of the kill pipe */
@@ -338,26 +340,25 @@ _Static_assert(sizeof(struct trampoline_page) == TRAMPOLINE_PAGE_SIZE, "one page
 
 /* ---- the zygote's start-up, in the data area of slot 0 ---- */
 
-#define STUB_BOOT_MOVES_MAX  32u
+#define STUB_BOOT_PARTS_MAX  8u
 #define STUB_BOOT_FILTER_MAX 512u
-
-enum { STUB_MOVE_UNMAP = 1, STUB_MOVE_REMAP };
 
 struct stub_boot {
 	/* the stub writes */
 	uint32_t version;
 	int32_t error; /* of the step that failed */
 	uint32_t error_step;
-	int32_t listener; /* the filter's listener; -1 until there is one */
-	uint32_t sent;	  /* the helper has sent it and closed everything */
-	uint32_t pad;
-	uint64_t vdso, minsigstksz, hwcap2;
-	/* the Sentry writes */
-	uint32_t move_count;
+	int32_t listener;    /* the filter's listener; -1 until there is one */
+	uint32_t sent;	     /* the helper has sent it and closed everything */
+	uint32_t vdso_moved; /* it lies at STUB_VDSO_BASE */
+	/* The Sentry writes, before the stub exists. */
+	uint32_t part_count;
 	uint32_t filter_count;
+	/* The vDSO and its data pages, in ascending order, relative to the vDSO. */
 	struct {
-		uint64_t kind, from, size, to;
-	} moves[STUB_BOOT_MOVES_MAX];
+		int64_t offset;
+		uint64_t size;
+	} parts[STUB_BOOT_PARTS_MAX];
 	uint64_t filter[STUB_BOOT_FILTER_MAX]; /* struct sock_filter */
 };
 

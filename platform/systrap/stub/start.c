@@ -52,9 +52,7 @@ struct kernel_cmsg_fd {
 
 enum {
 	AT_NULL = 0,
-	AT_HWCAP2 = 26,
 	AT_SYSINFO_EHDR = 33,
-	AT_MINSIGSTKSZ = 51,
 };
 
 static struct channel_slot *const first_slot = (struct channel_slot *)STUB_CHANNEL_BASE;
@@ -94,20 +92,64 @@ static void handle(int signo, void (*entry)(int))
 		fail(3, ret);
 }
 
-static void arrange_memory(void)
+static void unmap(uint64_t from, uint64_t to)
+{
+	if (from < to)
+		stub_call3(STUB_NR_MUNMAP, from, to - from, 0);
+}
+
+/* [from, to) without [start, end), which may lie anywhere. */
+static void unmap_around(uint64_t from, uint64_t to, uint64_t start, uint64_t end)
+{
+	if (end <= from || start >= to) {
+		unmap(from, to);
+		return;
+	}
+	unmap(from, start);
+	unmap(end, to);
+}
+
+/*
+ * The vDSO and its data pages move to STUB_VDSO_BASE as one block (the code finds the data relative
+ * to itself), one mapping after the other; everything that is not the stub's goes. A sealed vDSO
+ * stays where it is.
+ */
+static void arrange_memory(uint64_t vdso)
 {
 	struct stub_boot *config = boot();
+	uint32_t count = vdso ? config->part_count : 0;
+	uint64_t start = STUB_END, end = STUB_END, done = 0;
 
-	for (uint32_t i = 0; i < config->move_count && i < STUB_BOOT_MOVES_MAX; i++) {
-		if (config->moves[i].kind == STUB_MOVE_UNMAP) {
-			stub_call3(STUB_NR_MUNMAP, config->moves[i].from, config->moves[i].size, 0);
-			continue;
-		}
-		/* MREMAP_MAYMOVE | MREMAP_FIXED. A sealed vDSO stays where it is: the Sentry looks
-		 * afterwards. */
-		stub_call6(STUB_NR_MREMAP, config->moves[i].from, config->moves[i].size,
-			config->moves[i].size, 3, config->moves[i].to, 0);
+	for (uint32_t i = 0; i < count && i < STUB_BOOT_PARTS_MAX; i++) {
+		uint64_t from = vdso + (uint64_t)config->parts[i].offset;
+		uint64_t to;
+
+		if (i == 0)
+			start = from;
+		end = from + config->parts[i].size;
+		to = STUB_VDSO_BASE + (from - start);
+		/* MREMAP_MAYMOVE | MREMAP_FIXED */
+		if (stub_call6(STUB_NR_MREMAP, from, config->parts[i].size, config->parts[i].size,
+			    3, to, 0) == (int64_t)to)
+			done++;
 	}
+	config->vdso_moved = count && done == count;
+	unmap_around(0, STUB_BASE, start, end);
+	unmap_around(STUB_REGION_END, STUB_END, start, end);
+}
+
+/* Until *@word, which may lie in shared memory, is not @value any more. Asleep, so that whoever
+ * changes it finds a CPU. */
+static void wait_word(const void *word, uint32_t value)
+{
+	while (__atomic_load_n((const uint32_t *)word, __ATOMIC_ACQUIRE) == value)
+		stub_call3(STUB_NR_FUTEX, word, 0 /* FUTEX_WAIT */, value);
+}
+
+static void set_word(void *word, uint32_t value)
+{
+	__atomic_store_n((uint32_t *)word, value, __ATOMIC_RELEASE);
+	stub_call3(STUB_NR_FUTEX, word, 1 /* FUTEX_WAKE */, 1);
 }
 
 /* The unfiltered helper thread. */
@@ -123,14 +165,14 @@ static void helper(struct stub_thread *self)
 	int64_t ret;
 
 	(void)self;
-	while ((cmsg.fd = __atomic_load_n(&config->listener, __ATOMIC_ACQUIRE)) < 0)
-		stub_call3(STUB_NR_SCHED_YIELD, 0, 0, 0);
+	wait_word(&config->listener, ~0u);
+	cmsg.fd = config->listener;
 	ret = stub_call3(STUB_NR_SENDMSG, STUB_FD_SOCKET, &message, 0x4000 /* MSG_NOSIGNAL */);
 	if (ret != 1)
 		fail(6, ret);
 	stub_call3(STUB_NR_CLOSE, cmsg.fd, 0, 0);
 	stub_call3(STUB_NR_CLOSE, STUB_FD_SOCKET, 0, 0);
-	__atomic_store_n(&config->sent, 1, __ATOMIC_RELEASE);
+	set_word(&config->sent, 1);
 	for (;;)
 		stub_call3(STUB_NR_EXIT, 0, 0, 0);
 }
@@ -151,9 +193,8 @@ static void install_filter(void)
 	ret = stub_call3(STUB_NR_SECCOMP, 1 /* SET_MODE_FILTER */, FILTER_FLAGS, &program);
 	if (ret < 0)
 		fail(5, ret);
-	__atomic_store_n(&config->listener, (int32_t)ret, __ATOMIC_RELEASE);
-	while (!__atomic_load_n(&config->sent, __ATOMIC_ACQUIRE))
-		stub_call3(STUB_NR_SCHED_YIELD, 0, 0, 0);
+	set_word(&config->listener, (uint32_t)ret);
+	wait_word(&config->sent, 0);
 }
 
 /* On the stub stack: exec's own may go. */
@@ -168,20 +209,13 @@ __attribute__((noreturn)) static void on_stub_stack(void)
 		STUB_STACK_BASE + STUB_STACK_RESERVED, 0, 0, STUB_STACK_SIZE - STUB_STACK_RESERVED};
 	static const uint8_t faults[] = {
 		4 /* ILL */, 5 /* TRAP */, 7 /* BUS */, 8 /* FPE */, 11 /* SEGV */};
-	char byte = 'H';
 	int64_t ret;
 
 	self->magic = THREAD_MAGIC;
 	self->fast_stack = (uint64_t)self + STUB_FAST_STACK;
 	self->slot = first_slot;
 	self->seq = 0;
-	ret = stub_call6(STUB_NR_SENDTO, STUB_FD_SOCKET, (uint64_t)&byte, 1, 0x4000, 0, 0);
-	if (ret != 1)
-		fail(2, ret);
-	ret = stub_call6(STUB_NR_RECVFROM, STUB_FD_SOCKET, (uint64_t)&byte, 1, 0, 0, 0);
-	if (ret != 1)
-		fail(2, ret);
-	arrange_memory();
+	arrange_memory(self->token);
 	for (unsigned i = 0; i < sizeof(faults); i++)
 		handle(faults[i], stub_enter_fault);
 	/* We stand on it already: the first frame then lands below us, where it stays. */
@@ -196,19 +230,15 @@ __attribute__((noreturn)) static void on_stub_stack(void)
 
 void stub_main(uint64_t *stack)
 {
-	struct stub_boot hello = {.version = STUB_LAYOUT_VERSION};
-	uint64_t *word = stack + 1 + stack[0] + 1;
+	struct stub_thread *self = (struct stub_thread *)STUB_STACK_BASE;
+	uint64_t *word = stack + 1 + stack[0] + 1, vdso = 0;
 	int64_t ret;
 
 	while (*word)
 		word++;
 	for (word++; word[0] != AT_NULL; word += 2) {
 		if (word[0] == AT_SYSINFO_EHDR)
-			hello.vdso = word[1];
-		else if (word[0] == AT_MINSIGSTKSZ)
-			hello.minsigstksz = word[1];
-		else if (word[0] == AT_HWCAP2)
-			hello.hwcap2 = word[1];
+			vdso = word[1];
 	}
 	ret = stub_call6(
 		STUB_NR_MMAP, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 3, 0x11, STUB_FD_CHANNEL, 0);
@@ -216,10 +246,8 @@ void stub_main(uint64_t *stack)
 		stub_call3(STUB_NR_EXIT_GROUP, 2, 0, 0);
 	stub_call3(STUB_NR_MADVISE, STUB_CHANNEL_BASE, CHANNEL_SEGMENT_SIZE, 10 /* DONTFORK */);
 	stub_call3(STUB_NR_CLOSE, STUB_FD_CHANNEL, 0, 0);
-	boot()->version = hello.version;
-	boot()->vdso = hello.vdso;
-	boot()->minsigstksz = hello.minsigstksz;
-	boot()->hwcap2 = hello.hwcap2;
+	boot()->version = STUB_LAYOUT_VERSION;
 	map_anonymous(STUB_STACK_BASE, STUB_STACK_SIZE, 1);
+	self->token = vdso; /* nobody's yet: carries it over */
 	stub_switch_stack((void *)(STUB_STACK_BASE + STUB_STACK_SIZE - 64), on_stub_stack);
 }
