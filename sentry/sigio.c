@@ -86,24 +86,25 @@ static void send_to_owner(const struct file *file, const struct lx_siginfo *info
 	}
 }
 
-static void send(const struct sigio *sigio, int reason)
+static void send(const struct file *file, int fd, int reason)
 {
 	static const uint32_t bands[] = {
 		[LX_POLL_IN] = LX_POLLIN | LX_POLLRDNORM,
 		[LX_POLL_OUT] = LX_POLLOUT | LX_POLLWRNORM | LX_POLLWRBAND,
+		[LX_POLL_MSG] = LX_POLLIN | LX_POLLRDNORM | LX_POLLMSG,
 		[LX_POLL_PRI] = LX_POLLPRI | LX_POLLRDBAND,
 		[LX_POLL_HUP] = LX_POLLHUP | LX_POLLERR,
 	};
 	struct lx_siginfo info = {.signo = LX_SIGIO, .code = LX_SI_KERNEL};
 
 	/* What happened is told only with a signal of the program's choice. */
-	if (sigio->file->owner.signo)
+	if (file->owner.signo)
 		info = (struct lx_siginfo){
-			.signo = sigio->file->owner.signo,
+			.signo = file->owner.signo,
 			.code = reason,
-			.poll = {.band = bands[reason], .fd = sigio->fd},
+			.poll = {.band = bands[reason], .fd = fd},
 		};
-	send_to_owner(sigio->file, &info);
+	send_to_owner(file, &info);
 }
 
 /* Something happened to the file: what, of that which the opener can use? */
@@ -117,9 +118,9 @@ static bool happened(struct wait_entry *entry, uint32_t events)
 		return false;
 	state = file_poll(file) & (events | LX_POLLHUP);
 	if ((state & (LX_POLLIN | LX_POLLHUP)) && file->readable)
-		send(sigio, LX_POLL_IN);
+		send(file, sigio->fd, LX_POLL_IN);
 	else if ((state & LX_POLLOUT) && file->writable && file_is_pipe(file))
-		send(sigio, LX_POLL_OUT);
+		send(file, sigio->fd, LX_POLL_OUT);
 	return false; /* it takes nothing from those who wait */
 }
 
@@ -158,4 +159,22 @@ int sigio_set_async(struct task *task, struct file *file, int fd, bool on)
 	default_owner(task, file);
 	wait_entry_add(file->ops->poll_queue(file), &sigio->entry);
 	return 0;
+}
+
+/* ---- F_NOTIFY -------------------------------------------------------------------------------- */
+
+static void directory_changed(const struct file *file, int fd)
+{
+	send(file, fd, LX_POLL_MSG);
+}
+
+int sigio_notify(struct task *task, struct file *file, int fd, unsigned flags)
+{
+	int err;
+
+	dnotify_register(directory_changed);
+	err = dnotify_set(file, fd, flags, task->files);
+	if (err == 0 && file->dnotify)
+		sigio_set_owner(task, file, LX_F_OWNER_PID, task->group->pid->nr);
+	return err;
 }

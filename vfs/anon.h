@@ -107,6 +107,20 @@ int inotify_new(int flags, struct file **ret); /* -EMFILE: too many instances */
 int inotify_add(struct file *file, struct inode *inode, uint32_t mask);
 int inotify_remove(struct file *file, int wd);
 
+/* ---- dnotify.c: fcntl(2), F_NOTIFY
+ * ---------------------------------------------------------------- */
+
+/*
+ * @flags are LX_DN_*, none: no more. The owner of @file gets a signal that names @fd; @owner is the
+ * descriptor table, which ends it with its next close of @file. -ENOTDIR, -ENOMEM.
+ */
+int dnotify_set(struct file *file, int fd, unsigned flags, const void *owner);
+void dnotify_end(struct file *file);
+void dnotify_end_of(struct file *file, const void *owner);
+/* How the signal is sent. */
+typedef void dnotify_send_fn(const struct file *file, int fd);
+void dnotify_register(dnotify_send_fn *send);
+
 /* ---- memfd.c: memfd_create(2)
  * ---------------------------------------------------------------------- */
 

@@ -100,6 +100,7 @@ void file_unref(struct file *file)
 	if (!list_empty(&file->epoll_entries))
 		epoll_forget_file(file);
 	locks_release_file(file);
+	dnotify_end(file);
 	if (file->async) {
 		wait_entry_remove(file->async);
 		free(file->async);
@@ -137,6 +138,7 @@ int file_flush(struct file *file, const void *lock_owner)
 
 	if (file->flags & LX_O_PATH)
 		return 0;
+	dnotify_end_of(file, lock_owner);
 	if (file->ops->flush)
 		err = file->ops->flush(file);
 	locks_release_owner(file->inode, lock_owner);

@@ -2,20 +2,16 @@
 #include "vfs/internal.h"
 #include "abi/inotify.h"
 
-static vfs_notify_fn *notify_fn;
-
-void vfs_notify_register(vfs_notify_fn *fn)
-{
-	notify_fn = fn;
-}
-
 void vfs_notify(struct inode *inode, uint32_t mask, const char *name, uint32_t cookie)
 {
-	if (list_empty(&inode->marks) || !notify_fn)
+	struct vfs_mark *mark, *next;
+
+	if (list_empty(&inode->marks))
 		return;
 	if (LX_S_ISDIR(inode->mode) && !name && !(mask & (LX_IN_DELETE_SELF | LX_IN_MOVE_SELF)))
 		mask |= LX_IN_ISDIR;
-	notify_fn(inode, mask, name, cookie);
+	list_for_each_entry_safe (mark, next, &inode->marks, on_inode)
+		mark->event(mark, mask, name, cookie);
 }
 
 void vfs_notify_path(const struct path *path, uint32_t mask)

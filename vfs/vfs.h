@@ -477,11 +477,13 @@ ssize_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *path, char *
 int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *path, const char *name);
 
 /*
- * inotify(7): the core calls vfs_notify() after each change or access; @name may be NULL. It does
- * nothing while the inode has no marks; else it calls what inotify registered.
+ * inotify(7), dnotify: the core calls vfs_notify() after each change or access, and that calls the
+ * inode's marks; @name may be NULL. A mark may take itself off the list.
  */
-typedef void vfs_notify_fn(struct inode *inode, uint32_t mask, const char *name, uint32_t cookie);
-void vfs_notify_register(vfs_notify_fn *fn);
+struct vfs_mark {
+	struct list_head on_inode; /* inode->marks */
+	void (*event)(struct vfs_mark *mark, uint32_t mask, const char *name, uint32_t cookie);
+};
 void vfs_notify(struct inode *inode, uint32_t mask, const char *name, uint32_t cookie);
 /* For the object itself and, with its name, for the directory it is in (fsnotify_parent). */
 void vfs_notify_path(const struct path *path, uint32_t mask);
@@ -568,6 +570,7 @@ struct file {
 		int signo;	    /* F_SETSIG */
 		uint32_t uid, euid; /* of who set it */
 	} owner;
+	struct dnotify *dnotify;  /* F_NOTIFY: owned (vfs/anon/dnotify.c); NULL else */
 	struct wait_entry *async; /* O_ASYNC: owned, malloc'ed (sentry/sigio.c); NULL else */
 	bool deny_write;	  /* holds inode->deny_write_count */
 	bool counted_write;	  /* holds inode->write_count */

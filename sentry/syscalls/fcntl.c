@@ -301,6 +301,8 @@ static int64_t fcntl_value(struct task *t, int fd, struct file *file, int cmd, u
 		return file->owner.signo;
 	case LX_F_DUPFD_QUERY:
 		return same_file(t, file, (int)arg);
+	case LX_F_NOTIFY:
+		return sigio_notify(t, file, fd, (unsigned)arg);
 	case LX_F_GETLEASE:
 		return LX_F_UNLCK;
 	case LX_F_SETPIPE_SZ:

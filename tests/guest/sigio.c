@@ -193,3 +193,69 @@ CASE(process_group)
 	CALL(write(p[1], "a", 1));
 	NOTE("signalled again %d", count >= 1);
 }
+
+CASE(directory_changes)
+{
+	int fd;
+
+	listen_to(SIGRTMIN + 4);
+	mkdir("d", 0700);
+	write_file("d/old", "x");
+	fd = open("d", O_RDONLY | O_DIRECTORY);
+	CALL(fcntl(fd, F_SETSIG, SIGRTMIN + 4));
+	CALL(fcntl(fd, F_NOTIFY, DN_CREATE | DN_DELETE));
+	write_file("d/new", "x");
+	NOTE("signals %d code %d fd %d band %x", count, last_code, last_fd == fd,
+		(unsigned)last_band);
+	CALL(unlink("d/new"));
+	NOTE("signals %d: once only", count);
+	CALL(fcntl(fd, F_NOTIFY, DN_CREATE | DN_DELETE | DN_MULTISHOT));
+	write_file("d/new", "x");
+	CALL(unlink("d/new"));
+	CALL(rmdir("d"));
+	NOTE("signals %d", count);
+	CALL(chmod("d/old", 0600));
+	NOTE("signals %d: attributes do not count", count);
+	CALL(fcntl(fd, F_NOTIFY, DN_ATTRIB | DN_MULTISHOT));
+	CALL(chmod("d/old", 0644));
+	NOTE("signals %d", count);
+	CALL(fcntl(fd, F_NOTIFY, 0));
+	CALL(unlink("d/old"));
+	NOTE("signals %d", count);
+	TRUTH(fcntl(fd, F_GETOWN) == getpid());
+}
+
+CASE(directory_errors)
+{
+	int fd = open("f", O_CREAT | O_RDWR, 0600), dir = open(".", O_RDONLY), same;
+
+	CALL(fcntl(fd, F_NOTIFY, DN_CREATE));
+	CALL(fcntl(fd, F_NOTIFY, 0));
+	CALL(fcntl(-1, F_NOTIFY, DN_CREATE));
+	CALL(fcntl(dir, F_NOTIFY, DN_MULTISHOT));
+	listen_to(SIGIO);
+	CALL(fcntl(dir, F_NOTIFY, DN_CREATE | DN_MULTISHOT));
+	close(open("g", O_CREAT | O_RDWR, 0600));
+	NOTE("signals %d", count);
+	same = dup(dir);
+	close(same);
+	close(open("h", O_CREAT | O_RDWR, 0600));
+	NOTE("signals %d: closing a copy ends it", count);
+}
+
+CASE(directory_of_parent)
+{
+	int dir = open(".", O_RDONLY);
+	pid_t pid;
+
+	listen_to(SIGIO);
+	CALL(fcntl(dir, F_NOTIFY, DN_CREATE | DN_MULTISHOT));
+	pid = fork();
+	if (pid == 0) {
+		close(dir);
+		close(open("g", O_CREAT | O_RDWR, 0600));
+		_exit(count);
+	}
+	note_wait("child", pid);
+	NOTE("signals %d", count);
+}

@@ -34,7 +34,7 @@ struct inotify {
 
 struct inotify_watch {
 	struct hash_entry hash;
-	struct list_head on_inode; /* inode->marks */
+	struct vfs_mark mark;
 	struct inotify *inotify;
 	struct inode *inode; /* owned */
 	int wd;
@@ -119,7 +119,7 @@ static void event_free(struct inotify *inotify, struct inotify_event *event)
 
 static void watch_free(struct inotify_watch *watch)
 {
-	list_remove(&watch->on_inode);
+	list_remove(&watch->mark.on_inode);
 	hash_remove(&watch->inotify->watches, &watch->hash);
 	inode_unref(watch->inode);
 	free(watch);
@@ -139,21 +139,32 @@ static struct inotify_watch *watch_find(struct inotify *inotify, int wd)
 }
 
 /* The core's hook. The caller holds the inode, so the list outlives what is taken off it. */
-static void inotify_notify(struct inode *inode, uint32_t mask, const char *name, uint32_t cookie)
+static void inotify_happened(
+	struct vfs_mark *mark, uint32_t mask, const char *name, uint32_t cookie)
 {
-	struct inotify_watch *watch, *next;
+	struct inotify_watch *watch = container_of(mark, struct inotify_watch, mark);
+	uint32_t wanted = watch->mask & mask & LX_IN_ALL_EVENTS;
+	bool ends = (mask & (LX_IN_DELETE_SELF | LX_IN_UNMOUNT)) != 0;
 
-	list_for_each_entry_safe (watch, next, &inode->marks, on_inode) {
-		uint32_t wanted = watch->mask & mask & LX_IN_ALL_EVENTS;
-		bool ends = (mask & (LX_IN_DELETE_SELF | LX_IN_UNMOUNT)) != 0;
-
-		if (wanted || (mask & LX_IN_UNMOUNT))
-			queue_event(watch->inotify, watch->wd, mask, name, cookie);
-		if (ends || (wanted && (watch->mask & LX_IN_ONESHOT))) {
-			queue_event(watch->inotify, watch->wd, LX_IN_IGNORED, NULL, 0);
-			watch_free(watch);
-		}
+	if (wanted || (mask & LX_IN_UNMOUNT))
+		queue_event(watch->inotify, watch->wd, mask, name, cookie);
+	if (ends || (wanted && (watch->mask & LX_IN_ONESHOT))) {
+		queue_event(watch->inotify, watch->wd, LX_IN_IGNORED, NULL, 0);
+		watch_free(watch);
 	}
+}
+
+static struct inotify_watch *watch_on(const struct inotify *inotify, const struct inode *inode)
+{
+	struct vfs_mark *mark;
+
+	list_for_each_entry (mark, &inode->marks, on_inode) {
+		struct inotify_watch *watch = container_of(mark, struct inotify_watch, mark);
+
+		if (mark->event == inotify_happened && watch->inotify == inotify)
+			return watch;
+	}
+	return NULL;
 }
 
 static int watch_update(struct inotify_watch *watch, uint32_t mask)
@@ -184,10 +195,9 @@ int inotify_add(struct file *file, struct inode *inode, uint32_t mask)
 
 	if (file->ops != &inotify_ops)
 		return -EINVAL;
-	list_for_each_entry (watch, &inode->marks, on_inode) {
-		if (watch->inotify == inotify)
-			return watch_update(watch, mask);
-	}
+	watch = watch_on(inotify, inode);
+	if (watch)
+		return watch_update(watch, mask);
 	if (watch_count >= SENTRY_MAX_INOTIFY_WATCHES)
 		return -ENOSPC;
 	watch = calloc(1, sizeof(*watch));
@@ -202,7 +212,8 @@ int inotify_add(struct file *file, struct inode *inode, uint32_t mask)
 		return err;
 	}
 	watch->inode = inode_ref(inode);
-	list_add_tail(&watch->on_inode, &inode->marks);
+	watch->mark.event = inotify_happened;
+	list_add_tail(&watch->mark.on_inode, &inode->marks);
 	watch_count++;
 	return watch->wd;
 }
@@ -366,5 +377,4 @@ int inotify_new(int flags, struct file **ret)
 
 void inotify_init_hook(void)
 {
-	vfs_notify_register(inotify_notify);
 }
