@@ -45,4 +45,49 @@
 #define LX_MOUNT_ATTR_NODEV	   0x4
 #define LX_MOUNT_ATTR_NOEXEC	   0x8
 
+/* statmount(2), listmount(2) */
+#define LX_MNT_UNIQUE_ID_OFFSET	    (1ull << 31) /* ids are above */
+#define LX_MNT_ID_REQ_SIZE_VER0	    24
+#define LX_STATMOUNT_SB_BASIC	    0x1
+#define LX_STATMOUNT_MNT_BASIC	    0x2
+#define LX_STATMOUNT_PROPAGATE_FROM 0x4
+#define LX_STATMOUNT_MNT_ROOT	    0x8
+#define LX_STATMOUNT_MNT_POINT	    0x10
+#define LX_STATMOUNT_FS_TYPE	    0x20
+#define LX_LISTMOUNT_REVERSE	    0x1
+
+struct lx_mnt_id_req {
+	uint32_t size;
+	uint32_t spare;
+	uint64_t mnt_id;
+	uint64_t param;
+	uint64_t mnt_ns_id;
+};
+
+struct lx_statmount {
+	uint32_t size;
+	uint32_t mnt_opts;
+	uint64_t mask;
+	uint32_t sb_dev_major;
+	uint32_t sb_dev_minor;
+	uint64_t sb_magic;
+	uint32_t sb_flags;
+	uint32_t fs_type;
+	uint64_t mnt_id;
+	uint64_t mnt_parent_id;
+	uint32_t mnt_id_old;
+	uint32_t mnt_parent_id_old;
+	uint64_t mnt_attr;
+	uint64_t mnt_propagation;
+	uint64_t mnt_peer_group;
+	uint64_t mnt_master;
+	uint64_t propagate_from;
+	uint32_t mnt_root;
+	uint32_t mnt_point;
+	uint64_t mnt_ns_id;
+	uint64_t spare[49];
+	/* strings follow */
+};
+_Static_assert(sizeof(struct lx_statmount) == 512, "struct statmount");
+
 #endif

@@ -8,6 +8,7 @@
 #include "abi/fcntl.h"
 #include "abi/limits.h"
 #include "abi/mman.h"
+#include "abi/mount.h"
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -103,7 +104,7 @@ int64_t sys_fstat(struct task *t, int fd, gaddr_t statbuf)
 	return file ? write_stat(t, &file->path, statbuf) : -EBADF;
 }
 
-static int64_t write_statx(struct task *t, const struct path *path, gaddr_t buf)
+static int64_t write_statx(struct task *t, const struct path *path, unsigned mask, gaddr_t buf)
 {
 	struct kstat stat;
 	struct lx_statx out;
@@ -133,6 +134,10 @@ static int64_t write_statx(struct task *t, const struct path *path, gaddr_t buf)
 		.stx_dev_minor = lx_minor(stat.dev),
 		.stx_mnt_id = stat.mount_id,
 	};
+	if ((mask & LX_STATX_MNT_ID_UNIQUE) && (stat.result_mask & LX_STATX_MNT_ID)) {
+		out.stx_mask ^= LX_STATX_MNT_ID | LX_STATX_MNT_ID_UNIQUE;
+		out.stx_mnt_id = LX_MNT_UNIQUE_ID_OFFSET + stat.mount_id;
+	}
 	if (!(stat.result_mask & LX_STATX_BTIME))
 		out.stx_btime = (struct lx_statx_timestamp){0};
 	return guest_write_value(t, buf, &out);
@@ -153,7 +158,7 @@ int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, u
 				LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
-	return err < 0 ? err : write_statx(t, &path, statxbuf);
+	return err < 0 ? err : write_statx(t, &path, mask, statxbuf);
 }
 
 static int64_t write_statfs(struct task *t, const struct path *path, gaddr_t buf)
