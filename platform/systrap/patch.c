@@ -34,209 +34,17 @@
 #include "abi/signal.h"
 #include "base/checked.h"
 #include "base/log.h"
-#include "platform/systrap/insn.h"
-#include "platform/systrap/site.h"
+#include "platform/systrap/patch.h"
 
-#define SITES_MAX	4096u
-#define AREAS_MAX	16u
 #define POKES_MAX	8u
 #define STALE_NS	1000000000ull
-#define RECENT_TICKS	2u /* how long a thread may need to meet what stood there before */
-#define INT3		0xccu
+#define RECENT_TICKS	2u   /* how long a thread may need to meet what stood there before */
+#define HOLE_NEAR	160u /* a hole is no farther from its site */
 #define TRAP_BREAKPOINT 3u
 
 #define PAGE_SIZE ((uint64_t)TRAMPOLINE_PAGE_SIZE)
 
 _Static_assert(STUB_SITE_BEFORE == SITE_BEFORE && STUB_SITE_BEHIND == SITE_BEHIND, "what travels");
-
-enum site_state {
-	SITE_CHANGING, /* an exchange is under way */
-	SITE_PATCHED,
-	SITE_RESTORED, /* its bytes are the guest's again; the trampoline is kept for the next time
-			*/
-};
-
-struct patch_site {
-	struct site_form form;
-	enum site_state state;
-	bool mapped;		      /* RESTORED: the code is still there */
-	uint64_t changed_tick;	      /* of the last change */
-	uint64_t patched_at;	      /* loop time, ns */
-	uint8_t bytes[INSN_SIZE_MAX]; /* the instruction */
-	uint8_t hole_bytes[SITE_JUMP_SIZE];
-	uint8_t area;
-	uint16_t slot;
-};
-
-struct patch_area {
-	uint64_t addr, size; /* size 0: free entry */
-	unsigned used;	     /* slots: they are never given back, somebody may still be in one */
-};
-
-struct systrap_patches {
-	struct patch_site *sites; /* sorted by address */
-	unsigned count, capacity;
-	struct patch_area areas[AREAS_MAX];
-	/* Of the attempt that wanted an area: making it forgets what travelled. */
-	struct site_window window;
-	uint64_t window_next;
-};
-
-/* ---- tables ---- */
-
-void systrap_patches_free(struct systrap_patches *patches)
-{
-	if (!patches)
-		return;
-	free(patches->sites);
-	free(patches);
-}
-
-int systrap_patches_copy(
-	const struct systrap_patches *patches, struct systrap_patches **ret_patches)
-{
-	struct systrap_patches *copy = NULL;
-
-	if (patches) {
-		copy = malloc(sizeof(*copy));
-		if (!copy)
-			return -ENOMEM;
-		*copy = *patches;
-		copy->capacity = copy->count;
-		copy->sites = malloc(max_of(copy->count, 1u) * sizeof(copy->sites[0]));
-		if (!copy->sites) {
-			free(copy);
-			return -ENOMEM;
-		}
-		if (copy->count)
-			memcpy(copy->sites, patches->sites, copy->count * sizeof(copy->sites[0]));
-	}
-	*ret_patches = copy;
-	return 0;
-}
-
-/* Of the first site at or above @addr. */
-static unsigned site_index(const struct systrap_patches *patches, uint64_t addr)
-{
-	unsigned low = 0, high = patches->count;
-
-	while (low < high) {
-		unsigned middle = low + (high - low) / 2;
-
-		if (patches->sites[middle].form.site >= addr)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
-static struct patch_site *site_at(struct systrap_patches *patches, uint64_t addr)
-{
-	unsigned i = site_index(patches, addr);
-
-	return i < patches->count && patches->sites[i].form.site == addr ? &patches->sites[i]
-									 : NULL;
-}
-
-/* Room for one more at @addr; its contents are the caller's. NULL: too many, or out of memory. */
-static struct patch_site *site_insert(struct systrap_patches *patches, uint64_t addr)
-{
-	unsigned i = site_index(patches, addr);
-
-	if (patches->count >= SITES_MAX)
-		return NULL;
-	if (patches->count == patches->capacity) {
-		unsigned capacity = max_of(patches->capacity * 2, 32u);
-		struct patch_site *sites = reallocarray(patches->sites, capacity, sizeof(sites[0]));
-
-		if (!sites)
-			return NULL;
-		patches->sites = sites;
-		patches->capacity = capacity;
-	}
-	memmove(&patches->sites[i + 1], &patches->sites[i],
-		(patches->count - i) * sizeof(patches->sites[0]));
-	patches->count++;
-	return &patches->sites[i];
-}
-
-static uint64_t slot_address(const struct patch_area *area, unsigned slot)
-{
-	return area->addr + slot / TRAMPOLINE_PAGE_SLOTS * PAGE_SIZE +
-	       offsetof(struct trampoline_page, slots) +
-	       slot % TRAMPOLINE_PAGE_SLOTS * sizeof(struct trampoline_slot);
-}
-
-static unsigned area_slots(const struct patch_area *area)
-{
-	return (unsigned)(area->size / PAGE_SIZE) * TRAMPOLINE_PAGE_SLOTS;
-}
-
-/* ---- bytes ---- */
-
-static bool in_reach(uint64_t from, uint64_t to)
-{
-	int64_t distance = (int64_t)(to - from);
-
-	return distance > INT32_MIN + 256 && distance < INT32_MAX - 256;
-}
-
-static void put_relative(uint8_t *bytes, uint64_t next, uint64_t target)
-{
-	uint32_t distance = (uint32_t)(target - next);
-
-	memcpy(bytes, &distance, sizeof(distance));
-}
-
-/* What stands at the site, or in its hole, once it is patched. */
-static void jump_bytes(uint8_t bytes[SITE_JUMP_SIZE], uint64_t from, uint64_t target)
-{
-	bytes[0] = 0xe9;
-	put_relative(bytes + 1, from + SITE_JUMP_SIZE, target);
-}
-
-static unsigned site_jump(const struct systrap_patches *patches, const struct patch_site *site,
-	uint8_t bytes[SITE_JUMP_SIZE])
-{
-	if (site->form.hole) {
-		bytes[0] = 0xeb;
-		bytes[1] = (uint8_t)(site->form.hole - (site->form.site + SITE_SHORT_SIZE));
-		return SITE_SHORT_SIZE;
-	}
-	jump_bytes(bytes, site->form.site, slot_address(&patches->areas[site->area], site->slot));
-	return SITE_JUMP_SIZE;
-}
-
-static void hole_jump(const struct systrap_patches *patches, const struct patch_site *site,
-	uint8_t bytes[SITE_JUMP_SIZE])
-{
-	jump_bytes(bytes, site->form.hole, slot_address(&patches->areas[site->area], site->slot));
-}
-
-/* The instruction; lea next(%rip), %rcx; jmp *entry(%rip). */
-static void build_slot(const struct systrap_patches *patches, const struct patch_site *site,
-	struct trampoline_slot *slot)
-{
-	const struct site_form *form = &site->form;
-	uint64_t addr = slot_address(&patches->areas[site->area], site->slot);
-	uint64_t entry = (addr & ~(PAGE_SIZE - 1)) + offsetof(struct trampoline_page, entry);
-	uint8_t *code = slot->code;
-
-	memset(slot, 0, sizeof(*slot));
-	memset(code, INT3, sizeof(slot->code));
-	memcpy(code, site->bytes, form->size);
-	code += form->size;
-	addr += form->size;
-	memcpy(code, "\x48\x8d\x0d", 3);
-	put_relative(code + 3, addr + 7, form->site + form->size + 2);
-	memcpy(code + 7, "\xff\x25", 2);
-	put_relative(code + 9, addr + 13, entry);
-	slot->site = form->site;
-	slot->hole = form->hole;
-	slot->size = form->size;
-	slot->code_size = form->size;
-}
 
 /* ---- one exchange ---- */
 
@@ -281,7 +89,7 @@ static void poke_bytes(
 static void poke_insn(struct poke_list *list, uint64_t addr, const uint8_t *old, const uint8_t *new,
 	size_t size, bool alone)
 {
-	const uint8_t trap = INT3;
+	const uint8_t trap = PATCH_INT3;
 
 	if (alone || addr / 8 == (addr + size - 1) / 8) {
 		poke_bytes(list, addr, old, new, size);
@@ -405,7 +213,7 @@ static void undo_window(const struct systrap_patches *patches, struct site_windo
 	uint64_t from = window->addr - INT8_MAX - 16,
 		 to = window->addr + window->size + INT8_MAX + 16;
 
-	for (unsigned i = site_index(patches, from); i < patches->count; i++) {
+	for (unsigned i = patch_site_index(patches, from); i < patches->count; i++) {
 		const struct patch_site *site = &patches->sites[i];
 		uint8_t jump[SITE_JUMP_SIZE];
 		unsigned size;
@@ -414,47 +222,13 @@ static void undo_window(const struct systrap_patches *patches, struct site_windo
 			break;
 		if (site->state == SITE_RESTORED)
 			continue;
-		size = site_jump(patches, site, jump);
+		size = patch_site_jump(patches, site, jump);
 		(void)undo_bytes(window, site->form.site, jump, site->bytes, size);
 		if (!site->form.hole)
 			continue;
-		hole_jump(patches, site, jump);
+		patch_hole_jump(patches, site, jump);
 		(void)undo_bytes(window, site->form.hole, jump, site->hole_bytes, SITE_JUMP_SIZE);
 	}
-}
-
-/* A slot that everything about the mapping can reach. -ENOSPC. */
-static int take_slot(struct systrap_patches *patches, const struct platform_patch *patch,
-	uint8_t *ret_area, uint16_t *ret_slot)
-{
-	uint64_t text_end = patch->text.v + patch->text_size;
-	unsigned empty = AREAS_MAX;
-
-	for (unsigned i = 0; i < AREAS_MAX; i++) {
-		struct patch_area *area = &patches->areas[i];
-
-		if (area->size == 0 && empty == AREAS_MAX)
-			empty = i;
-		if (area->size == 0 || area->used == area_slots(area) ||
-			!in_reach(patch->text.v, area->addr + area->size) ||
-			!in_reach(text_end, area->addr))
-			continue;
-		*ret_area = (uint8_t)i;
-		*ret_slot = (uint16_t)area->used++;
-		return 0;
-	}
-	if (empty == AREAS_MAX)
-		return -ENOMEM;
-	if (patch->area_size == 0)
-		return -ENOSPC;
-	if (!in_reach(patch->text.v, patch->area.v + patch->area_size) ||
-		!in_reach(text_end, patch->area.v) || patch->area_size < PAGE_SIZE)
-		return -EINVAL;
-	patches->areas[empty] =
-		(struct patch_area){.addr = patch->area.v, .size = patch->area_size, .used = 1};
-	*ret_area = (uint8_t)empty;
-	*ret_slot = 0;
-	return 0;
 }
 
 /* The trampoline, with the page's header when it is the first there. */
@@ -466,7 +240,7 @@ static void add_trampoline(struct systrap_thread *thread, const struct patch_sit
 		struct trampoline_slot slot;
 	} image;
 	const uint64_t magic[3] = {TRAMPOLINE_MAGIC0, TRAMPOLINE_MAGIC1, STUB_FAST_ENTRY};
-	uint64_t addr = slot_address(&patches->areas[site->area], site->slot);
+	uint64_t addr = patch_slot_address(&patches->areas[site->area], site->slot);
 	bool first = site->slot % TRAMPOLINE_PAGE_SLOTS == 0;
 	size_t size = first ? sizeof(image) : sizeof(image.slot);
 	struct channel_command *command;
@@ -474,7 +248,7 @@ static void add_trampoline(struct systrap_thread *thread, const struct patch_sit
 
 	memset(image.header, 0, sizeof(image.header));
 	memcpy(image.header, magic, sizeof(magic));
-	build_slot(patches, site, &image.slot);
+	patch_build_slot(patches, site, &image.slot);
 	add_protect(thread, addr, addr, PROT_OPENED);
 	offset = systrap_data_take(thread, size);
 	memcpy(thread->slot->data + offset, first ? (void *)&image : (void *)&image.slot, size);
@@ -492,7 +266,7 @@ static void add_trampoline(struct systrap_thread *thread, const struct patch_sit
 static void undo_trap(struct systrap_thread *thread, const struct patch_site *site)
 {
 	struct poke_list list = poke_list_empty();
-	const uint8_t trap = INT3;
+	const uint8_t trap = PATCH_INT3;
 
 	poke_bytes(&list, site->form.site, &trap, site->bytes, 1);
 	(void)run_pokes(thread, &list);
@@ -512,10 +286,10 @@ static int write_patch(struct systrap_thread *thread, struct patch_site site)
 		return err;
 	add_trampoline(thread, &site);
 	if (site.form.hole) {
-		hole_jump(patches, &site, jump);
+		patch_hole_jump(patches, &site, jump);
 		poke_bytes(&list, site.form.hole, site.hole_bytes, jump, SITE_JUMP_SIZE);
 	}
-	size = site_jump(patches, &site, jump);
+	size = patch_site_jump(patches, &site, jump);
 	poke_insn(&list, site.form.site, site.bytes, jump, size, alone);
 	err = run_pokes(thread, &list);
 	if (err == -EAGAIN && !alone)
@@ -527,7 +301,7 @@ static struct patch_site *prepare_site(struct systrap_patches *patches,
 	const struct platform_patch *patch, const struct site_window *window,
 	const struct site_form *form, int *ret_error)
 {
-	struct patch_site *site = site_at(patches, form->site);
+	struct patch_site *site = patch_site_at(patches, form->site);
 	struct patch_site fresh = {.form = *form, .state = SITE_RESTORED};
 	int err;
 
@@ -538,18 +312,20 @@ static struct patch_site *prepare_site(struct systrap_patches *patches,
 	/* As it was before: its trampoline is still there. */
 	if (site && site->form.size == form->size && site->form.hole == form->hole &&
 		memcmp(site->bytes, fresh.bytes, form->size) == 0 &&
-		patches->areas[site->area].size > 0) {
+		patches->areas[site->area].size > 0 &&
+		patches->areas[site->area].id == site->area_id) {
 		memcpy(site->hole_bytes, fresh.hole_bytes, sizeof(site->hole_bytes));
 		return site;
 	}
-	err = take_slot(patches, patch, &fresh.area, &fresh.slot);
+	err = patch_take_slot(patches, patch, &fresh.area, &fresh.slot);
 	if (err == 0 && !site) {
-		site = site_insert(patches, form->site);
+		site = patch_site_insert(patches, form->site);
 		err = site ? 0 : -ENOMEM;
 	}
 	*ret_error = err;
 	if (err < 0)
 		return NULL;
+	fresh.area_id = patches->areas[fresh.area].id;
 	*site = fresh;
 	return site;
 }
@@ -590,7 +366,7 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 		return verdict == SITE_PATCHED_BEFORE ? 0 : -EINVAL;
 	/* Another thread's request may be as old as the time before the patch. Later than that, the
 	 * code has changed behind our back, and the patch is made again. */
-	site = site_at(patches, form.site);
+	site = patch_site_at(patches, form.site);
 	if (site && site->state == SITE_PATCHED &&
 		loop_monotonic_now() - site->patched_at < STALE_NS)
 		return 0;
@@ -604,13 +380,13 @@ int systrap_patch(struct platform_thread *head, const struct platform_patch *pat
 	before = site->state;
 	site->state = SITE_CHANGING;
 	site->mapped = true;
-	site->changed_tick = systrap.tick;
+	site->changed_tick = patches->changed_tick = systrap.tick;
 	err = write_patch(thread, *site);
 	/* The table may have moved, and our site have been forgotten, only under the kernel's lock.
 	 */
-	site = site_at(patches, form.site);
+	site = patch_site_at(patches, form.site);
 	sentry_assert(site);
-	site->changed_tick = systrap.tick;
+	site->changed_tick = patches->changed_tick = systrap.tick;
 	site->state = err == 0 ? SITE_PATCHED : before;
 	site->patched_at = loop_monotonic_now();
 	if (err == 0)
@@ -644,32 +420,27 @@ static int restore_site(struct systrap_thread *thread, struct patch_site *entry)
 	int err;
 
 	entry->state = SITE_CHANGING;
-	entry->changed_tick = systrap.tick;
+	entry->changed_tick = patches->changed_tick = systrap.tick;
 	systrap.sites.restored++;
 	err = systrap_flush(thread);
 	if (err < 0)
 		return err;
-	size = site_jump(patches, &site, jump);
+	size = patch_site_jump(patches, &site, jump);
 	poke_insn(&list, site.form.site, jump, site.bytes, size, alone);
 	err = run_pokes(thread, &list);
-	entry = site_at(patches, site.form.site);
+	entry = patch_site_at(patches, site.form.site);
 	sentry_assert(entry);
 	entry->state = SITE_RESTORED;
-	entry->changed_tick = systrap.tick;
+	entry->changed_tick = patches->changed_tick = systrap.tick;
 	if (err == 0 && site.form.hole) {
 		if (!alone)
 			interrupt_others(thread);
 		list = poke_list_empty();
-		hole_jump(patches, &site, jump);
+		patch_hole_jump(patches, &site, jump);
 		poke_bytes(&list, site.form.hole, jump, site.hole_bytes, SITE_JUMP_SIZE);
 		err = run_pokes(thread, &list);
 	}
 	return err == -ESRCH ? err : 0;
-}
-
-static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
-{
-	return a < b + b_size && b < a + a_size;
 }
 
 static bool covers(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
@@ -682,8 +453,8 @@ static int leave_site(struct systrap_thread *thread, struct patch_site *site, ui
 {
 	const struct site_form *form = &site->form;
 	const struct patch_area *area = &thread->as->patches->areas[site->area];
-	bool touched = overlaps(addr, size, form->site, form->size) ||
-		       (form->hole && overlaps(addr, size, form->hole, SITE_JUMP_SIZE));
+	bool touched = patch_overlaps(addr, size, form->site, form->size) ||
+		       (form->hole && patch_overlaps(addr, size, form->hole, SITE_JUMP_SIZE));
 
 	if (gone && covers(addr, size, form->site, form->size) &&
 		(!form->hole || covers(addr, size, form->hole, SITE_JUMP_SIZE))) {
@@ -691,41 +462,48 @@ static int leave_site(struct systrap_thread *thread, struct patch_site *site, ui
 		site->mapped = false;
 		return 0;
 	}
-	if (!touched && !overlaps(addr, size, area->addr, area->size))
+	if (!touched && !patch_overlaps(addr, size, area->addr, area->size))
 		return 0;
 	return site->state == SITE_PATCHED ? restore_site(thread, site) : 0;
+}
+
+/* Of the sites from @first up to @end, those that are touched. They stay where they are in the
+ * table. */
+static int leave_sites(struct systrap_thread *thread, unsigned first, uint64_t end, uint64_t addr,
+	uint64_t size, bool gone)
+{
+	struct systrap_patches *patches = thread->as->patches;
+	int err = 0;
+
+	for (unsigned i = first;
+		i < patches->count && patches->sites[i].form.site < end && err == 0; i++)
+		err = leave_site(thread, &patches->sites[i], addr, size, gone);
+	return err;
 }
 
 int systrap_patch_leave(struct systrap_thread *thread, uint64_t addr, uint64_t size, bool gone)
 {
 	struct systrap_patches *patches = thread->as->patches;
+	int err;
 
 	if (!patches || patches->count == 0)
 		return 0;
-	for (unsigned i = 0; i < patches->count; i++) {
-		int err = leave_site(thread, &patches->sites[i], addr, size, gone);
-
+	if (systrap_patch_in_area(thread->as, addr, size)) {
+		err = leave_sites(thread, 0, UINT64_MAX, addr, size, gone);
 		if (err < 0)
 			return err;
-	}
-	for (unsigned i = 0; i < AREAS_MAX; i++) {
-		struct patch_area *area = &patches->areas[i];
+		for (unsigned i = 0; i < PATCH_AREAS_MAX; i++) {
+			struct patch_area *area = &patches->areas[i];
 
-		if (area->size && overlaps(addr, size, area->addr, area->size))
-			area->size = 0;
+			if (area->size && patch_overlaps(addr, size, area->addr, area->size))
+				area->size = 0;
+		}
+		return 0;
 	}
-	return 0;
-}
-
-bool systrap_patch_in_area(const struct systrap_as *as, uint64_t addr, uint64_t size)
-{
-	for (unsigned i = 0; as->patches && i < AREAS_MAX; i++) {
-		const struct patch_area *area = &as->patches->areas[i];
-
-		if (area->size && overlaps(addr, size, area->addr, area->size))
-			return true;
-	}
-	return false;
+	/* A site's hole may lie within, and the site a little before or behind. */
+	return leave_sites(thread,
+		patch_site_index(patches, addr - min_of(addr, (uint64_t)HOLE_NEAR)),
+		addr + size + HOLE_NEAR, addr, size, gone);
 }
 
 /* ---- events in code that changes ---- */
@@ -742,10 +520,11 @@ bool systrap_patch_event(struct systrap_thread *thread, const struct platform_ev
 	struct guest_regs *regs = &thread->head.regs;
 	struct patch_site *site;
 
-	if (!patches || (event->kind != PLATFORM_FAULT && event->kind != PLATFORM_INTERRUPTED))
+	if (!patches || systrap.tick - patches->changed_tick > RECENT_TICKS ||
+		(event->kind != PLATFORM_FAULT && event->kind != PLATFORM_INTERRUPTED))
 		return false;
 	/* The int3 of a change in three steps. */
-	site = site_at(patches, regs->rip - 1);
+	site = patch_site_at(patches, regs->rip - 1);
 	if (site && event->kind == PLATFORM_FAULT && event->fault.signo == LX_SIGTRAP &&
 		event->fault.trapno == TRAP_BREAKPOINT && is_recent(site)) {
 		regs->rip = site->form.site;
