@@ -60,11 +60,11 @@ def floor_section(results):
 
 
 def targets_section(results, rows, system):
-    lines = ["", "## Targets", "", "%d of %d met on %s." % (targets.met(rows), len(rows), system), "",
-             "| | | value | at most | |", "|---|---|---|---|---|"]
-    for what, name, value, limit, floor in rows:
-        verdict = "yes" if value <= limit else "**no**" + (" (floor: %s)" % floor if floor else "")
-        lines.append("| %s | %s | %.2f | %g | %s |" % (what, name, value, limit, verdict))
+    lines = ["", "## Targets", "", "%d of %d met on %s. `best` is the same figure of the best samples." % (targets.met(rows), len(rows), system), "",
+             "| | | value | best | at most | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        verdict = "yes" if row.value <= row.limit else "**no**" + (" (floor: %s)" % row.floor if row.floor else "")
+        lines.append("| %s | %s | %.2f | %.2f | %g | %s |" % (row.what, row.name, row.value, row.best, row.limit, verdict))
     return lines
 
 

@@ -102,16 +102,22 @@ class Targets(unittest.TestCase):
 
     def test_each_figure_is_a_row(self):
         rows = self.check(measure="ratio", at_most=3, figures=["a", "b", "not measured"])
-        self.assertEqual([(row[1], row[2]) for row in rows], [("a", 2), ("b", 8)])
+        self.assertEqual([(row.name, row.value) for row in rows], [("a", 2), ("b", 8)])
         self.assertEqual(targets.met(rows), 1)
 
     def test_a_mean_is_one_row(self):
         rows = self.check(measure="geomean", at_most=4, group="micro")
-        self.assertAlmostEqual(rows[0][2], 4)
+        self.assertAlmostEqual(rows[0].value, 4)
         self.assertEqual(self.check(measure="geomean", at_most=4, group="none such"), [])
 
     def test_a_median_needs_no_native_run(self):
-        self.assertEqual(self.check(measure="median", at_most=25, figures=["a"])[0][2], 20)
+        self.assertEqual(self.check(measure="median", at_most=25, figures=["a"])[0].value, 20)
+
+    def test_the_best_samples_stand_beside(self):
+        self.results.figures["a"].samples["systrap"] = [40, 20, 30]
+        self.results.figures["a"].samples["native"] = [10, 10, 10]
+        row = self.check(measure="ratio", at_most=1, figures=["a"])[0]
+        self.assertEqual((row.value, row.best), (3, 2))
 
     def test_the_floor_stands_beside(self):
         out = io.StringIO()
@@ -167,7 +173,7 @@ class Files(unittest.TestCase):
         self.assertEqual(scale.x(0), scale.x(scale.low))
 
     def test_the_page_has_the_figures(self):
-        page = document.write(self.results, [("t", "a<b", 2.0, 1.0, "spin 300 ns")], "systrap")
+        page = document.write(self.results, [targets.Row("t", "a<b", 2.0, 1.9, 1.0, "spin 300 ns")], "systrap")
         self.assertIn("**2.", page)
         self.assertIn("0 of 1 met", page)
         self.assertIn("spin-pingpong", page)
