@@ -41,7 +41,7 @@ struct loop_source {
 	/* How long spinning pays from now on, in ns; 0 = do not spin for this source. NULL = never
 	 * spin. */
 	uint64_t (*spin_budget)(struct loop_source *self);
-	/* Looks closely for new work, for about half a microsecond, and returns at once when there
+	/* Looks closely for new work, for about a microsecond, and returns at once when there
 	 * is some: the loop does this between two turns while it spins. NULL = the turns do. */
 	void (*spin)(struct loop_source *self);
 };

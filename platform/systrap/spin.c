@@ -602,7 +602,7 @@ static unsigned poll_hot(struct loop_source *source)
 	return found;
 }
 
-#define LOOKS 32u /* of a close look: about 10 ns each */
+#define LOOKS 160u /* of a close look: about 10 ns each */
 
 static void look_closely(struct loop_source *source)
 {
