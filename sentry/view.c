@@ -119,6 +119,11 @@ static int add_fd(
 	return 0;
 }
 
+int view_add_file(struct view *view, const char *target, int fd)
+{
+	return add_fd(view, VIEW_FILE, NULL, target, fd);
+}
+
 int view_add_tree_if(struct view *view, const char *source, const char *target)
 {
 	int fd = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -21,6 +21,9 @@
 #include "sentry/view_private.h"
 
 #define COPY_SIZE_MAX (4ul << 20)
+/* Larger files are shown instead: few programs look at them, and each start would copy them. The
+ * cache of ld.so is one that programs of the guest may want to replace. */
+#define COPY_WORTH (16ul << 10)
 
 static const char *const copied_files[] = {
 	"ld.so.cache",
@@ -232,6 +235,8 @@ static int add_copy(struct view *view, const char *name)
 	if (fd < 0 || fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) ||
 		(uint64_t)stat.st_size > COPY_SIZE_MAX)
 		return 0;
+	if ((uint64_t)stat.st_size > COPY_WORTH && strcmp(name, "ld.so.cache") != 0)
+		return view_add_file(view, path, take_fd(&fd));
 	content = malloc((size_t)stat.st_size + 1);
 	if (!content)
 		return -ENOMEM;

@@ -51,6 +51,8 @@ struct view_step *view_add(struct view *view, enum view_kind kind, const char *t
 int view_add_symlink(struct view *view, const char *target, const char *to);
 /* Takes a copy of @content. */
 int view_add_content(struct view *view, const char *target, const char *content, size_t size);
+/* The host file that is open as @fd, read-only. Takes @fd over. */
+int view_add_file(struct view *view, const char *target, int fd);
 /* The host's @source at @target if it is there and may be read: a directory as a read-only tree. 0
  * also when it is not there. */
 int view_add_tree_if(struct view *view, const char *source, const char *target);

@@ -182,7 +182,8 @@ void systrap_as_free(struct systrap_as *as)
 	sentry_assert(list_empty(&as->threads));
 	for (unsigned i = 0; i < CHANNEL_SEGMENTS_MAX; i++) {
 		segment_close_fd(as, i);
-		if (as->segments[i].slots)
+		/* At the end of us all at once, which is cheaper. */
+		if (as->segments[i].slots && !systrap.stopping)
 			munmap(as->segments[i].slots, CHANNEL_SEGMENT_SIZE);
 	}
 	list_remove(&as->link);
