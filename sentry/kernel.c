@@ -127,6 +127,7 @@ static int start_platform(size_t first)
 	const struct kernel_config *config = boot.config;
 	const struct platform_config platform_config = {
 		.max_threads = (unsigned)config->pids_limit + 8,
+		.patch_sites = !config->no_patch,
 	};
 
 	for (size_t i = first; i < array_size(platforms); i++) {
