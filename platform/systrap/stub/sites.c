@@ -63,7 +63,8 @@ bool stub_site_hit(struct stub_site sites[STUB_SITE_COUNT], uint64_t next, uint3
 	uint32_t tag = (uint32_t)(next ^ next >> 32);
 	struct stub_site *site;
 
-	if (never_hot(nr))
+	/* Nor do the gate's: the zygote's data area is in use. */
+	if (never_hot(nr) || next >= STUB_BASE)
 		return false;
 	site = find_site(&sites[(tag * 0x9e3779b1u >> 16) % (STUB_SITE_COUNT / WAYS) * WAYS], tag);
 	if (site->hits >= SITE_HITS_MAX)
