@@ -121,7 +121,7 @@ static bool check_limit(struct thread_group *group, uint64_t now, uint64_t *left
 	}
 	if (limit->rlim_cur <= CPU_LIMIT_MAX && now >= limit->rlim_cur * SECOND_NS) {
 		send_kernel(group, LX_SIGXCPU);
-		limit->rlim_cur = now / SECOND_NS + 1;
+		limit->rlim_cur++; /* however late we look */
 	}
 	soft = limit->rlim_cur < limit->rlim_max ? limit->rlim_cur : limit->rlim_max;
 	if (soft * SECOND_NS > now && soft * SECOND_NS - now < *left)

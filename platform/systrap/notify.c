@@ -23,18 +23,19 @@
  * its reply would go on for ever. */
 #define IDLE_RINGS_MAX 1000u
 
-static void respond(uint64_t id, int64_t value, int error, uint32_t flags)
+/* False when nobody waits for it any more. */
+static bool respond(uint64_t id, int64_t value, int error, uint32_t flags)
 {
 	struct seccomp_notif_resp response = {
 		.id = id, .val = value, .error = error, .flags = flags};
 
 	/* ENOENT: the thread is gone, or a signal took it out of the call before we received it. */
-	(void)ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
+	return ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0;
 }
 
 void systrap_notification_answer(uint64_t id, int64_t value)
 {
-	respond(id, value, 0, 0);
+	(void)respond(id, value, 0, 0);
 }
 
 void systrap_doorbell_answer(struct systrap_thread *thread)
@@ -42,7 +43,7 @@ void systrap_doorbell_answer(struct systrap_thread *thread)
 	uint64_t id = thread->notification;
 
 	thread->notification = 0;
-	respond(id, 0, 0, 0);
+	(void)respond(id, 0, 0, 0);
 }
 
 int systrap_notification_addfd(uint64_t id, int fd, unsigned slot)
@@ -127,11 +128,12 @@ static bool approve_clone(struct systrap_thread *thread, const struct seccomp_no
 		if (clone->parent != thread || clone->flags != notif->data.args[0])
 			continue;
 		/* A signal makes the kernel restart clone, which asks again: a few times is normal.
-		 */
+		 * One that came before our answer let nothing through, however slow we are: it does
+		 * not count. */
 		if (clone->approvals_left == 0)
 			return false;
-		clone->approvals_left--;
-		respond(notif->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		if (respond(notif->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE))
+			clone->approvals_left--;
 		return true;
 	}
 	return false;
