@@ -720,7 +720,9 @@ CASE(only_the_foreground_gets_it)
 		tcsetpgrp(p.slave, getpgrp());
 		_exit(0);
 	}
-	sleep_ms(100);
+	/* Until the inner one is in the foreground. */
+	while (tcgetpgrp(p.master) <= 0 || tcgetpgrp(p.master) == pid)
+		sleep_ms(1);
 	type(p.master, "\003");
 	note_wait("leader", pid);
 }

@@ -283,9 +283,10 @@ CASE(children_usage)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		long long until = now_ms() + 30;
-		while (now_ms() < until)
-			;
+		struct timespec used;
+		do
+			clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+		while (used.tv_sec == 0 && used.tv_nsec < 30000000);
 		_exit(0);
 	}
 	wait4(pid, NULL, 0, &usage);
@@ -585,18 +586,41 @@ static void *exit_thread(void *arg)
 	return NULL;
 }
 
+static volatile int leader_lives = 1;
+
+/* Tells when the leader is gone, and goes when it is told. */
+static void *outlive_leader(void *arg)
+{
+	int(*fds)[2] = arg;
+	char byte;
+
+	while (leader_lives)
+		sleep_ms(1);
+	write(fds[0][1], "g", 1);
+	read(fds[1][0], &byte, 1);
+	SYS(SYS_exit, 33);
+	return NULL;
+}
+
 CASE(leader_exits_first)
 {
-	pid_t pid = fork();
+	static int fds[2][2];
+	char byte;
+	pid_t pid;
 
+	CALL(pipe(fds[0]));
+	CALL(pipe(fds[1]));
+	pid = fork();
 	if (pid == 0) {
 		pthread_t thread;
-		pthread_create(&thread, NULL, exit_thread, NULL);
+		pthread_create(&thread, NULL, outlive_leader, fds);
+		SYS(SYS_set_tid_address, &leader_lives); /* zeroed when it exits */
 		SYS(SYS_exit, 44);
 	}
-	sleep_ms(20);
+	read(fds[0][0], &byte, 1);
 	CALL(waitpid(pid, NULL, WNOHANG));
 	CALL(kill(pid, 0));
+	write(fds[1][1], "g", 1);
 	note_wait("child", pid);
 }
 

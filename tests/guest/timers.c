@@ -376,8 +376,9 @@ CASE(cpu_limit)
 
 	catch_info(SIGXCPU);
 	CALL(SYS(SYS_prlimit64, 0, 0, &limit, NULL));
-	long long until = now_ms() + 10000;
-	while (!count && now_ms() < until)
+	/* Two seconds of CPU may be a long time; the limit itself ends us when no signal comes. */
+	alarm(100);
+	while (!count)
 		;
 	NOTE("count %d code %d", count, last_info.si_code);
 	CALL(SYS(SYS_prlimit64, 0, 0, NULL, &now));
