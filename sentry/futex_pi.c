@@ -27,7 +27,8 @@
 /* A word that somebody waits for. */
 struct pi_state {
 	struct hash_entry hash;
-	const void *object; /* mm or inode: a name, not used */
+	const void *object;  /* mm or inode: a name, not used */
+	struct inode *inode; /* owned: no other one gets that name; NULL: the waiters keep the mm */
 	uint64_t offset;
 	struct task *owner; /* owned; NULL between an owner's death and the heir's turn */
 	struct list_head waiters;
@@ -92,19 +93,20 @@ static uint32_t own_tid(const struct task *task)
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
-/* get_futex_key() */
-static void key_of(const struct task *task, const struct futex_pi *futex, const void **ret_object,
-	uint64_t *ret_offset)
+/* get_futex_key(). The inode that it names, borrowed, or NULL. */
+static struct inode *key_of(const struct task *task, const struct futex_pi *futex,
+	const void **ret_object, uint64_t *ret_offset)
 {
 	const struct vma *vma = futex->private ? NULL : mm_find(task->mm, futex->uaddr.v);
 
 	if (vma && vma->start <= futex->uaddr.v && vma->shared && vma->file) {
 		*ret_object = vma->file->inode;
 		*ret_offset = vma->offset + (futex->uaddr.v - vma->start);
-		return;
+		return vma->file->inode;
 	}
 	*ret_object = task->mm;
 	*ret_offset = futex->uaddr.v;
+	return NULL;
 }
 
 static struct pi_state *find_state(const struct task *task, const struct futex_pi *futex)
@@ -113,7 +115,7 @@ static struct pi_state *find_state(const struct task *task, const struct futex_p
 	const void *object;
 	uint64_t offset;
 
-	key_of(task, futex, &object, &offset);
+	(void)key_of(task, futex, &object, &offset);
 	hash_for_each_match(state, &states, hash_u64_pair((uintptr_t)object, offset),
 		hash) if (state->object == object && state->offset == offset) return state;
 	return NULL;
@@ -123,11 +125,12 @@ static int new_state(const struct task *task, const struct futex_pi *futex, stru
 	struct pi_state **ret)
 {
 	struct pi_state *state = calloc(1, sizeof(*state));
+	struct inode *inode;
 	int err;
 
 	if (!state)
 		return -ENOMEM;
-	key_of(task, futex, &state->object, &state->offset);
+	inode = key_of(task, futex, &state->object, &state->offset);
 	err = hash_insert(
 		&states, &state->hash, hash_u64_pair((uintptr_t)state->object, state->offset));
 	if (err < 0) {
@@ -136,6 +139,7 @@ static int new_state(const struct task *task, const struct futex_pi *futex, stru
 	}
 	list_init(&state->waiters);
 	state->owner = task_ref(owner);
+	state->inode = inode ? inode_ref(inode) : NULL;
 	*ret = state;
 	return 0;
 }
@@ -146,6 +150,8 @@ static void drop_if_unused(struct pi_state *state)
 		return;
 	hash_remove(&states, &state->hash);
 	task_unref(state->owner);
+	if (state->inode)
+		inode_unref(state->inode);
 	free(state);
 }
 

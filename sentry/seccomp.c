@@ -217,15 +217,16 @@ static int read_program(struct task *t, gaddr_t addr, struct seccomp_filter **re
 	if (!filter)
 		return -ENOMEM;
 	*filter = (struct seccomp_filter){.refs = REFCOUNT_ONE, .count = fprog.len};
+	/* Before reading, which sleeps: others count meanwhile. */
+	insn_count += filter->count;
 	err = guest_read(
 		t, filter->program, GADDR(fprog.filter), fprog.len * sizeof(filter->program[0]));
 	if (err == 0)
 		err = bpf_check(filter->program, filter->count);
 	if (err < 0) {
-		free(filter);
+		filter_unref(filter);
 		return err;
 	}
-	insn_count += filter->count;
 	*ret = filter;
 	return 0;
 }

@@ -57,6 +57,13 @@ static struct hash_table names;
 static struct list_head queues = LIST_HEAD_INIT(queues);
 static unsigned queue_count;
 
+static void message_free(struct mq_message *message)
+{
+	message_memory_uncharge(sizeof(*message) + message->size);
+	free(message);
+}
+DEFINE_CLEANUP(message_free, struct mq_message *)
+
 static struct mqueue *inode_queue(const struct inode *inode)
 {
 	return inode->private;
@@ -81,8 +88,7 @@ static void mqueue_destroy(struct inode *inode)
 		struct mq_message *message = list_first(&queue->messages, struct mq_message, link);
 
 		list_remove(&message->link);
-		message_memory_uncharge(sizeof(*message) + message->size);
-		free(message);
+		message_free(message);
 	}
 	forget_notify(queue);
 	list_remove(&queue->all);
@@ -411,6 +417,26 @@ static int read_deadline(struct task *t, gaddr_t addr, uint64_t *ret)
 	return 0;
 }
 
+/* A message that waits for room counts as one that has it: so do many senders' large ones. */
+static int read_message(struct task *t, gaddr_t text, uint64_t size, struct mq_message **ret)
+{
+	_cleanup_(cleanup_message_free) struct mq_message *message = NULL;
+	int err;
+
+	if (!message_memory_charge(sizeof(*message) + size))
+		return -ENOMEM;
+	message = malloc(sizeof(*message) + size);
+	if (!message) {
+		message_memory_uncharge(sizeof(*message) + size);
+		return -ENOMEM;
+	}
+	message->size = size;
+	err = guest_read(t, message->text, text, size);
+	if (err == 0)
+		*ret = TAKE(message);
+	return err;
+}
+
 /* Behind those that are as urgent. */
 static void insert_message(struct mqueue *queue, struct mq_message *message)
 {
@@ -457,25 +483,19 @@ static int wait_for_room(struct mqueue *queue, bool nonblock, uint64_t deadline)
 static int send_message(struct task *t, struct file *file, struct mqueue *queue, gaddr_t text,
 	uint64_t size, unsigned priority, uint64_t deadline)
 {
-	_cleanup_free_ struct mq_message *message = NULL;
+	_cleanup_(cleanup_message_free) struct mq_message *message = NULL;
 	int err;
 
 	if (!file->writable)
 		return -EBADF;
 	if (size > queue->max_size)
 		return -EMSGSIZE;
-	message = malloc(sizeof(*message) + size);
-	if (!message)
-		return -ENOMEM;
-	err = guest_read(t, message->text, text, size);
+	err = read_message(t, text, size, &message);
 	if (err == 0)
 		err = wait_for_room(queue, file->flags & LX_O_NONBLOCK, deadline);
 	if (err < 0)
 		return err;
-	if (!message_memory_charge(sizeof(*message) + size))
-		return -ENOMEM;
 	message->priority = priority;
-	message->size = size;
 	insert_message(queue, TAKE(message));
 	notify_arrival(queue, t);
 	inode_touch_mtime(queue->inode);
@@ -520,7 +540,7 @@ int64_t sys_mq_timedreceive(struct task *t, int fd, gaddr_t text, uint64_t size,
 	gaddr_t priority_addr, gaddr_t abs_timeout)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
-	_cleanup_free_ struct mq_message *message = NULL;
+	_cleanup_(cleanup_message_free) struct mq_message *message = NULL;
 	struct mqueue *queue;
 	uint64_t deadline;
 	uint32_t priority;
@@ -542,7 +562,6 @@ int64_t sys_mq_timedreceive(struct task *t, int fd, gaddr_t text, uint64_t size,
 	list_remove(&message->link);
 	queue->count--;
 	queue->bytes -= message->size;
-	message_memory_uncharge(sizeof(*message) + message->size);
 	inode_touch_atime(queue->inode);
 	wait_queue_wake(&queue->queue, LX_POLLOUT | LX_POLLWRNORM);
 	priority = message->priority;

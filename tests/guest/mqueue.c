@@ -38,6 +38,25 @@ static void note_attr(mqd_t q)
 			attr.mq_msgsize, attr.mq_curmsgs);
 }
 
+/* What was not sent takes no room: more of it than there is. */
+CASE(unsent_messages_are_forgotten)
+{
+	mqd_t q = queue_of(1, 1, 8192, O_NONBLOCK);
+	static char text[8192];
+	int full = 0, faults = 0;
+
+	mq_unlink(queue_name);
+	CALL(mq_send(q, text, sizeof(text), 0));
+	for (int i = 0; i < 4500; i++) {
+		full += mq_send(q, text, sizeof(text), 0) < 0 && errno == EAGAIN;
+		faults += SYS(SYS_mq_timedsend, q, BAD_ADDRESS, sizeof(text), 0, NULL) < 0 &&
+			  errno == EFAULT;
+	}
+	NOTE("full %d faults %d", full, faults);
+	CALL(mq_receive(q, text, sizeof(text), NULL));
+	CALL(mq_send(q, text, sizeof(text), 0));
+}
+
 CASE(mq_open_errors)
 {
 	struct mq_attr bad = {.mq_maxmsg = 0, .mq_msgsize = 10},

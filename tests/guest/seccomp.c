@@ -37,6 +37,22 @@ static int forbid(int nr, unsigned action)
 	return install(program, COUNT(program));
 }
 
+/* Programs that are refused count no longer: more of them than there is room for. */
+CASE(refused_programs_are_forgotten)
+{
+	enum { INSNS = 4096 };
+	struct sock_filter *program = calloc(INSNS, sizeof(*program));
+	int refused = 0;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	for (int i = 0; i < 1100; i++)
+		refused += install_flags(program, INSNS, 0) < 0 && errno == EINVAL;
+	NOTE("refused %d", refused);
+	CALL(install_flags(BAD_ADDRESS, INSNS, 0));
+	CALL(forbid(SYS_getppid, SECCOMP_RET_ERRNO | EPERM));
+	free(program);
+}
+
 CASE(errno_action)
 {
 	CALL(forbid(SYS_getppid, SECCOMP_RET_ERRNO | EPERM));
