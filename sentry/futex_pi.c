@@ -335,6 +335,11 @@ static struct pi_state *find_owned(const struct task *task)
 	return NULL;
 }
 
+/*
+ * Without the mutex, which another process' memory may keep its holder for long: nobody's end may
+ * depend on that. Who sleeps with the mutex held keeps no state but one of his own, in
+ * unlock_with_mutex(), and then he is not ending here.
+ */
 void futex_pi_exit(struct task *task)
 {
 	struct pi_state *state;
@@ -342,8 +347,6 @@ void futex_pi_exit(struct task *task)
 	/* Most tasks: nobody waits for anything. */
 	if (!states.count)
 		return;
-	fiber_mutex_lock(the_mutex());
 	for (state = find_owned(task); state; state = find_owned(task))
 		grant(state, true);
-	fiber_mutex_unlock(&pi_mutex);
 }

@@ -384,6 +384,9 @@ void mm_set_prot(struct mm *mm, uint64_t start, uint64_t end, int prot)
 {
 	for (size_t i = mm_index(mm, start); i < mm->vma_count && mm->vmas[i]->start < end; i++) {
 		mm_account(mm, mm->vmas[i], -1);
+		/* The platform forgets what the guest has changed: it is the guest's. */
+		if (prot != mm->vmas[i]->prot)
+			mm->vmas[i]->ours = false;
 		mm->vmas[i]->prot = prot;
 		mm_account(mm, mm->vmas[i], 1);
 	}

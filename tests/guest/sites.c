@@ -405,6 +405,40 @@ CASE(vfork_and_exec)
 	NOTE("%u wrong results, %u bad children", wrong, bad);
 }
 
+static unsigned long address_space_kib(void)
+{
+	FILE *status = fopen("/proc/self/status", "r");
+	unsigned long kib = 0;
+	char line[256];
+
+	while (fgets(line, sizeof(line), status))
+		(void)sscanf(line, "VmSize: %lu", &kib);
+	fclose(status);
+	return kib;
+}
+
+/* What the kernel put beside the program counts for it as soon as the program can use it. */
+CASE(writable_places_count)
+{
+	struct one one = make_one("code", SYS_getppid, NULL);
+	unsigned long start, end, before;
+	char line[512];
+	FILE *maps;
+
+	heat(one.map, one.fn, getppid());
+	maps = fopen("/proc/self/maps", "r");
+	while (fgets(line, sizeof(line), maps)) {
+		if (!strstr(line, "[trampolines]") || sscanf(line, "%lx-%lx", &start, &end) != 2)
+			continue;
+		before = address_space_kib();
+		mprotect((void *)start, end - start, PROT_READ | PROT_WRITE);
+		if (address_space_kib() < before + (end - start) / 1024)
+			NOTE("not counted");
+	}
+	fclose(maps);
+	NOTE("%u wrong", heat(one.map, one.fn, getppid()));
+}
+
 /* Everything that is not the program's own and may be unmapped, is. */
 CASE(unmap_what_is_not_mine)
 {
