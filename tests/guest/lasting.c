@@ -217,6 +217,8 @@ CASE(name_made_by_another_thread)
 	pthread_t thread;
 	struct stat st;
 
+	/* Each turn may take two time slices of everybody else. */
+	alarm(150);
 	turn = &word;
 	pthread_create(&thread, NULL, flip, name);
 	while ((seen = __atomic_load_n(turn, __ATOMIC_SEQ_CST)) != 1 << 30) {

@@ -169,7 +169,7 @@ CASE(stop_continue_seen_by_wait)
 	CALL(waitpid(pid, &status, WCONTINUED | WNOHANG));
 	kill(pid, SIGTSTP);
 	CALL(waitid(P_PID, pid, &info, WSTOPPED | WNOWAIT | WEXITED | WNOHANG) == 0);
-	sleep_ms(50);
+	waitid(P_PID, pid, &info, WSTOPPED | WNOWAIT);
 	info.si_pid = 0;
 	CALL(waitid(P_PID, pid, &info, WSTOPPED | WNOHANG));
 	NOTE("stopped by tstp %d", info.si_pid == pid);
@@ -182,10 +182,11 @@ CASE(stop_continue_seen_by_wait)
 
 CASE(stopped_is_not_seen_without_flag)
 {
+	siginfo_t info;
 	pid_t pid = child_waits();
 
 	kill(pid, SIGSTOP);
-	sleep_ms(30);
+	waitid(P_PID, pid, &info, WSTOPPED | WNOWAIT);
 	CALL(waitpid(pid, NULL, WNOHANG));
 	kill(pid, SIGKILL);
 	note_wait("child", pid);
@@ -486,24 +487,32 @@ CASE(vfork_and_exec)
 	note_wait("child", pid);
 }
 
+/* Once it is told, and after the pause in which a parent that was woken would run. */
 static int slow_exit(void *arg)
 {
-	sleep_ms(100);
+	char byte;
+
+	read(*(int *)arg, &byte, 1);
+	sleep_ms(50);
 	shared_value = 1;
 	return 0;
 }
 
 CASE(vfork_parent_sleeps_through_signals)
 {
+	int fds[2];
+
+	pipe(fds);
 	signal(SIGUSR1, on_signal);
 	pid_t parent = getpid();
 	pid_t killer = fork();
 	if (killer == 0) {
 		sleep_ms(30);
 		kill(parent, SIGUSR1);
+		write(fds[1], "k", 1);
 		_exit(0);
 	}
-	pid_t pid = clone(slow_exit, STACK_TOP, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+	pid_t pid = clone(slow_exit, STACK_TOP, CLONE_VM | CLONE_VFORK | SIGCHLD, fds);
 	NOTE("value %d count %d", shared_value, count);
 	note_wait("child", pid);
 	note_wait("killer", killer);

@@ -637,8 +637,8 @@ CASE(big_writes_block)
 		same &= memcmp(part, text + total, (size_t)n) == 0;
 		total += (size_t)n;
 	}
+	note_wait("writer", pid); /* who has noted its call by then */
 	NOTE("%zu bytes, %s", total, same ? "the same" : "others");
-	note_wait("writer", pid);
 }
 
 CASE(big_input_blocks)
@@ -667,8 +667,8 @@ CASE(big_input_blocks)
 		same &= memcmp(part, text + total, (size_t)n) == 0;
 		total += (size_t)n;
 	}
+	note_wait("writer", pid); /* who has noted its call by then */
 	NOTE("%zu bytes, %s", total, same ? "the same" : "others");
-	note_wait("writer", pid);
 }
 
 /* ---- changes of mode with bytes waiting ---- */

@@ -128,6 +128,8 @@ void test_leader_leaves(void)
 	guest_end(other);
 }
 
+#define AWAIT_NS 20000000000ull
+
 struct futex_waiter {
 	struct platform_thread *thread;
 	struct platform_futex futex;
@@ -141,6 +143,27 @@ static void futex_fiber(void *arg)
 
 	waiter->result = platform->futex(waiter->thread, &waiter->futex);
 	waiter->done = true;
+}
+
+/* However slow the machine is. */
+static void await_done(const struct futex_waiter *waiter)
+{
+	uint64_t end = loop_monotonic_now() + AWAIT_NS;
+
+	while (!waiter->done && loop_monotonic_now() < end)
+		sleep_ns(1000000);
+	CHECK(waiter->done);
+}
+
+/* Until one was woken: it may not have got to its wait yet. */
+static int64_t wake_one(struct platform_thread *t, const struct platform_futex *wake)
+{
+	uint64_t end = loop_monotonic_now() + AWAIT_NS;
+	int64_t woken;
+
+	while ((woken = platform->futex(t, wake)) == 0 && loop_monotonic_now() < end)
+		sleep_ns(1000000);
+	return woken;
 }
 
 void test_futex(void)
@@ -166,17 +189,15 @@ void test_futex(void)
 	CHECK_EQ(fiber_create(&fiber, "futex", futex_fiber, &waiter), 0);
 	sleep_ns(2000000);
 	CHECK(!waiter.done);
-	CHECK_EQ(platform->futex(t, &wake), 1);
-	sleep_ns(2000000);
-	CHECK(waiter.done);
+	CHECK_EQ(wake_one(t, &wake), 1);
+	await_done(&waiter);
 	CHECK_EQ(waiter.result, 0);
 	/* Interrupted. */
 	waiter.done = false;
 	CHECK_EQ(fiber_create(&fiber, "futex", futex_fiber, &waiter), 0);
 	sleep_ns(2000000);
 	platform->interrupt(other);
-	sleep_ns(2000000);
-	CHECK(waiter.done);
+	await_done(&waiter);
 	CHECK_EQ(waiter.result, -ERESTARTSYS);
 	CHECK_EQ(platform->futex(t, &wake), 0);
 	run(other, &event);
