@@ -325,10 +325,13 @@ int64_t sys_ustat(struct task *t, unsigned dev, gaddr_t ubuf)
 	return guest_write_value(t, ubuf, &result);
 }
 
+#define PIECES_TURN 256 /* looked for before others get a turn */
+
 /* Pages with data in [start, end) bytes of a file in memory, by its holes. */
 static int64_t pages_with_data(struct file *file, int64_t start, int64_t end)
 {
 	int64_t saved, at = start, pages = 0;
+	unsigned pieces = 0;
 
 	fiber_mutex_lock(&file->pos_mutex);
 	saved = file->pos;
@@ -341,9 +344,14 @@ static int64_t pages_with_data(struct file *file, int64_t start, int64_t end)
 		if (hole <= data)
 			break;
 		hole = min_of(hole, end);
-		pages += (hole + (int64_t)LX_PAGE_SIZE - 1) / (int64_t)LX_PAGE_SIZE -
+		pages += (int64_t)(((uint64_t)hole + LX_PAGE_SIZE - 1) / LX_PAGE_SIZE) -
 			 data / (int64_t)LX_PAGE_SIZE;
 		at = hole;
+		if (++pieces % PIECES_TURN == 0) {
+			file->pos = saved;
+			fiber_yield();
+			saved = file->pos;
+		}
 	}
 	file->pos = saved;
 	fiber_mutex_unlock(&file->pos_mutex);

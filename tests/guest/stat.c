@@ -566,6 +566,18 @@ CASE(cachestat_of_memory)
 	CALL(SYS(451, fd, &range, BAD_ADDRESS, 0));
 }
 
+CASE(cachestat_of_many_pieces)
+{
+	int fd = (int)SYS(SYS_memfd_create, "cache", 0);
+
+	for (int i = 0; i < 1000; i++)
+		pwrite(fd, "x", 1, i * 8192l);
+	CALL(lseek(fd, 77, SEEK_SET));
+	note_cache(fd, 0, 0);
+	note_cache(fd, 8192, 600 * 8192);
+	CALL(lseek(fd, 0, SEEK_CUR));
+}
+
 CASE(ustat_of_a_device)
 {
 	struct stat st;
