@@ -82,11 +82,16 @@ static void stop(void)
 		systrap.stats.wasted);
 	systrap.stopping = true;
 	timer_cancel(&systrap.check_timer);
+	/*
+	 * First the pipe, which kills them. Without a listener each doorbell would fail at once
+	 * (ENOSYS, seccomp_do_user_notification()), and those who wait in it ring again and again,
+	 * on our CPU, until their time slices end.
+	 */
+	close(systrap.kill_pipe);
+	systrap.kill_pipe = -1;
 	loop_fd_remove(&systrap.listener);
 	close(systrap.listener.fd);
 	systrap.listener.fd = -1;
-	close(systrap.kill_pipe);
-	systrap.kill_pipe = -1;
 	/* They lie on stacks of fibers that run no more, and name threads that are freed below. */
 	while (!list_empty(&systrap.clones))
 		list_remove(systrap.clones.next);
