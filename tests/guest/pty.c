@@ -366,14 +366,31 @@ static void catch (int signo)
 /* A child that leads a session with @p as its terminal. */
 static pid_t fork_session(struct pair *p)
 {
-	pid_t pid = fork();
+	int ready[2];
+	char byte;
+	pid_t pid;
 
-	if (pid != 0)
-		return pid;
-	setsid();
-	if (ioctl(p->slave, TIOCSCTTY, 0) < 0)
-		NOTE("TIOCSCTTY: %s", errno_name(errno));
-	return 0;
+	if (pipe(ready) < 0)
+		abort();
+	pid = fork();
+	if (pid == 0) {
+		setsid();
+		if (ioctl(p->slave, TIOCSCTTY, 0) < 0)
+			NOTE("TIOCSCTTY: %s", errno_name(errno));
+	}
+	/* The parent goes on when the session stands. */
+	close(ready[1]);
+	if (pid > 0 && read(ready[0], &byte, 1) != 0)
+		abort();
+	close(ready[0]);
+	return pid;
+}
+
+/* Until another group than its leader's, @pid's, is in the foreground. */
+static void await_job(const struct pair *p, pid_t pid)
+{
+	while (tcgetpgrp(p->master) == pid)
+		sleep_ms(1);
 }
 
 CASE(window_size)
@@ -672,13 +689,15 @@ CASE(no_signals_without_isig)
 {
 	struct pair p = open_pair();
 	pid_t pid = fork_session(&p);
+	struct termios now;
 
 	if (pid == 0) {
 		set_modes(p.slave, USUAL_INPUT, OPOST, ICANON);
 		read_once("read", p.slave, 100);
 		_exit(0);
 	}
-	sleep_ms(100);
+	while (tcgetattr(p.master, &now) == 0 && (now.c_lflag & ISIG))
+		sleep_ms(1);
 	type(p.master, "\003\032\034\n");
 	note_wait("child", pid);
 }
@@ -720,9 +739,7 @@ CASE(only_the_foreground_gets_it)
 		tcsetpgrp(p.slave, getpgrp());
 		_exit(0);
 	}
-	/* Until the inner one is in the foreground. */
-	while (tcgetpgrp(p.master) <= 0 || tcgetpgrp(p.master) == pid)
-		sleep_ms(1);
+	await_job(&p, pid);
 	type(p.master, "\003");
 	note_wait("leader", pid);
 }
@@ -730,8 +747,13 @@ CASE(only_the_foreground_gets_it)
 CASE(stop_and_continue)
 {
 	struct pair p = open_pair();
-	pid_t pid = fork_session(&p);
+	int reads[2];
+	char byte;
+	pid_t pid;
 
+	if (pipe(reads) < 0)
+		abort();
+	pid = fork_session(&p);
 	if (pid == 0) {
 		signal(SIGTTOU, SIG_IGN);
 		pid_t inner = fork();
@@ -742,6 +764,7 @@ CASE(stop_and_continue)
 			setpgid(0, 0);
 			while (tcgetpgrp(p.slave) != getpid())
 				sleep_ms(5);
+			write(reads[1], "r", 1);
 			read_once("job", p.slave, 100);
 			_exit(0);
 		}
@@ -760,7 +783,7 @@ CASE(stop_and_continue)
 		note_status("job", status);
 		_exit(0);
 	}
-	sleep_ms(100);
+	read(reads[0], &byte, 1);
 	type(p.master, "\032");
 	sleep_ms(200);
 	type(p.master, "input\n");
