@@ -291,7 +291,10 @@ static int64_t command_fork(
 	int64_t pid;
 
 	self->token = command->args[0];
-	pid = stub_call3(STUB_NR_CLONE, STUB_CLONE_FORK, 0, 0);
+	/* EINTR: a signal came before the Sentry saw that we ask; nothing was made. */
+	do
+		pid = stub_call3(STUB_NR_CLONE, STUB_CLONE_FORK, 0, 0);
+	while (pid == -4);
 	if (pid != 0)
 		return pid;
 	forked_child(self);
@@ -318,6 +321,7 @@ static int64_t command_thread(
 	uint64_t frame = (uint64_t)uc - 8, end = (uint64_t)self + STUB_STACK_SIZE;
 	struct stub_thread *child = (struct stub_thread *)base;
 	struct stub_ucontext *child_uc = (struct stub_ucontext *)((uint64_t)uc + delta);
+	int64_t tid;
 
 	stub_copy((void *)(frame + delta), (void *)frame, end - frame);
 	child_uc->mc.fpstate += delta;
@@ -332,8 +336,12 @@ static int64_t command_thread(
 	child->token = command->args[0];
 	child->names_owner = (uint32_t)command->args[0];
 	child->uc = child_uc;
-	return stub_clone_thread(STUB_CLONE_THREAD, (void *)((frame + delta) & ~63ull),
-		(void (*)(struct stub_thread *))thread_entry);
+	/* EINTR: as in command_fork(). */
+	do
+		tid = stub_clone_thread(STUB_CLONE_THREAD, (void *)((frame + delta) & ~63ull),
+			(void (*)(struct stub_thread *))thread_entry);
+	while (tid == -4);
+	return tid;
 }
 
 /* What comes behind a poke that failed would be wrong. */
