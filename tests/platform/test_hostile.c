@@ -52,14 +52,16 @@ static noreturn void pester(pid_t parent, const volatile bool *enough)
 {
 	static const int signals[] = {SIGSTOP, SIGCONT, SIGTRAP, SIGSEGV, SIGUSR1, SIGSYS, SIGCHLD,
 		SIGSTOP, SIGTERM, SIGCONT, SIGILL, 40, SIGTSTP, SIGINT};
-	unsigned n = 0, count;
+	unsigned round = 0, count;
 	pid_t pids[64];
 
 	while (!*enough && getppid() == parent) {
 		count = children_of(parent, getpid(), pids, array_size(pids));
+		/* Each gets all of them: SIGSTOP must not be one's share and SIGCONT another's. */
 		for (unsigned i = 0; i < count; i++)
-			kill(pids[i], signals[n++ % array_size(signals)]);
+			kill(pids[i], signals[(round + i) % array_size(signals)]);
 		usleep(1000);
+		round++;
 	}
 	count = children_of(parent, getpid(), pids, array_size(pids));
 	for (unsigned i = 0; i < count; i++)
