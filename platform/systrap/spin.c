@@ -40,8 +40,8 @@
 #endif
 #define SYNC_WAKE_UP 1ul /* SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6 */
 
-#define QUICK_US	12u /* from an answer to the next call, both by doorbell */
-#define THRESHOLD_FIRST 32u /* quick calls in a row before watching begins */
+#define QUICK_US	40u /* from an answer to the next call, both by doorbell */
+#define THRESHOLD_FIRST 16u /* quick calls in a row before watching begins */
 #define THRESHOLD_GOOD	8u  /* the same after a period that was worth it */
 #define THRESHOLD_MAX	4096u
 #define WORTHWHILE_HITS 64u
@@ -50,8 +50,8 @@
 
 /* How long to look without finding anything. */
 #define BUDGET_WAKE_US	    150ul /* for a thread that has to wake up on another CPU first */
-#define BUDGET_MIN_US	    40u
-#define BUDGET_MAX_US	    60u
+#define BUDGET_MIN_US	    60u
+#define BUDGET_MAX_US	    120u
 #define BUDGET_CONTENDED_US 15u /* the guest has a use for this CPU */
 #define BUDGET_PARKED_US    4u	/* everybody waits for something */
 
