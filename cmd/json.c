@@ -1,13 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cmd/json.h"
 
-static void quote(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+#include <stdint.h>
 
-		if (c == '"' || c == '\\')
+/* Bytes of the character that @text begins with, or 0: it is no UTF-8 (RFC 3629, section 4). */
+static unsigned utf8_size(const unsigned char *text)
+{
+	static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
+	unsigned size = text[0] < 0x80		 ? 1
+			: (text[0] >> 5) == 0x06 ? 2
+			: (text[0] >> 4) == 0x0e ? 3
+			: (text[0] >> 3) == 0x1e ? 4
+						 : 0;
+	uint32_t value = size > 1 ? text[0] & (0x7fu >> size) : text[0];
+
+	for (unsigned i = 1; i < size; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (text[i] & 0x3f);
+	}
+	if (size > 1 &&
+		(value < lowest[size] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)))
+		return 0;
+	return size;
+}
+
+/* What is not UTF-8, a file's name say, is shown by replacement characters: the result is JSON. */
+static void quote(FILE *out, const char *string)
+{
+	const unsigned char *text = (const unsigned char *)string;
+	unsigned size;
+
+	fputc('"', out);
+	for (; *text; text += size) {
+		unsigned char c = *text;
+
+		size = utf8_size(text);
+		if (size > 1)
+			fwrite(text, size, 1, out);
+		else if (size == 0)
+			size = 1, fputs("\\ufffd", out);
+		else if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", c);
 		else if (c == '\n')
 			fputs("\\n", out);

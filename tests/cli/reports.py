@@ -67,6 +67,9 @@ def test_status_json(box):
     check(told["reason"] == "cpu-time", told)
     told = status(box, "no-such-program", code=127)
     check(told["reason"] == "not-started" and told["exit_code"] == 127 and "no-such-program" in told["message"], told)
+    # Names are bytes, JSON is UTF-8: what is none becomes U+FFFD, what is some stays (a bad byte, e acute, an overlong slash, a surrogate).
+    told = status(box, b'./\xff\xc3\xa9\xc0\xaf\xed\xa0\x80"', code=127)
+    check('./\ufffd\u00e9' + 5 * '\ufffd' + '"' in told["message"], told)
     told = status(box, "/bin/sh", "-c", "echo x > a; echo y > b", code=0)
     check(told["changed_files"] == 2, told)
 
