@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static const char usage_text[] =
 	"\n"
 	"Limits\n"
 	"  -m, --memory SIZE              resident memory, as 512m or 2g (default: 1g)\n"
+	"      --cpus N                   processors (default: all that sentry may use)\n"
 	"      --pids-limit N             tasks (default: 128)\n"
 	"      --ulimit nofile=N          open files of a process (default: 1024)\n"
 	"      --timeout TIME             end everything after TIME, as 30 or 1.5 or 500ms or 2m; "
@@ -237,6 +239,7 @@ enum {
 	OPT_COMMIT,
 	OPT_HOSTNAME,
 	OPT_NETWORK,
+	OPT_CPUS,
 	OPT_PIDS,
 	OPT_ULIMIT,
 	OPT_TIMEOUT,
@@ -263,6 +266,7 @@ static const struct option long_options[] = {
 	{"tty", no_argument, NULL, 't'},
 	{"network", required_argument, NULL, OPT_NETWORK},
 	{"memory", required_argument, NULL, 'm'},
+	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"pids-limit", required_argument, NULL, OPT_PIDS},
 	{"ulimit", required_argument, NULL, OPT_ULIMIT},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -290,6 +294,8 @@ static int parse_limit(int option, const char *text, struct run_options *options
 				"--memory: %s is less than the least that works, 16m", text);
 		options->memory_limit = value;
 		return 0;
+	case OPT_CPUS:
+		return parse_count("--cpus", text, 1, CPU_SETSIZE, &options->cpus);
 	case OPT_PIDS:
 		return parse_count("--pids-limit", text, 1, 4096, &options->pids_limit);
 	case OPT_ULIMIT:

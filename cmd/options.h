@@ -22,7 +22,7 @@ struct run_options {
 	const char *workdir, *hostname, *rootfs;
 	bool has_user;
 	uint32_t uid, gid;
-	uint64_t memory_limit, pids_limit, nofile_limit;
+	uint64_t memory_limit, cpus, pids_limit, nofile_limit; /* cpus: 0: all */
 	uint64_t timeout_ns, cpu_time_ns;
 	const char *platform; /* NULL: systrap, else ptrace where systrap cannot run */
 	bool no_stdin, terminal, commit;

@@ -218,6 +218,7 @@ static int configure(struct run *run)
 		.uid = options->has_user ? options->uid : getuid(),
 		.gid = options->has_user ? options->gid : getgid(),
 		.memory_limit = options->memory_limit,
+		.cpus = options->cpus,
 		.pids_limit = options->pids_limit,
 		.nofile_limit = options->nofile_limit,
 		.nice = getpriority(PRIO_PROCESS, 0),

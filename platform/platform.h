@@ -388,8 +388,9 @@ struct platform_ops {
 
 	/* Host CPU time used by the thread, ns, split user/system. 0 or -ESRCH. Does not sleep. */
 	int (*cpu_time)(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
-	/* Bytes resident in the address space. 0 or -ESRCH. Does not sleep. */
-	int (*resident_size)(struct platform_as *as, uint64_t *ret_size);
+	/* Bytes resident in the address space, and how many of them are of files and shared memory
+	 * (@ret_shared may be NULL). 0 or -ESRCH. Does not sleep. */
+	int (*resident_size)(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
 
 	/*
 	 * Hands @put one number after the other with a name for people: how calls came, what was

@@ -402,7 +402,7 @@ static void release_resources(struct task *task)
 	if (task->thread) {
 		/* The last thread tells for all. */
 		if (group->live_count == 0 &&
-			platform->resident_size(task->thread->as, &resident) == 0 &&
+			platform->resident_size(task->thread->as, &resident, NULL) == 0 &&
 			group->dead_threads.max_rss < resident)
 			group->dead_threads.max_rss = resident;
 		task_keep_cpu_time(task);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,8 +24,9 @@
 #include "sentry/control.h"
 #include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
+#include "sentry/procfs/procfs.h"
 #include "sentry/strace.h"
-#include "sentry/task.h"
+#include "sentry/task_private.h"
 #include "sentry/tty/tty.h"
 
 /*
@@ -180,11 +182,35 @@ static int check_host(void)
 	return 0;
 }
 
+/*
+ * --cpus: the sandbox as a whole, the kernel process included, runs on the first so many of the
+ * processors that it may use: their numbers are then those that the guest is told, which programs
+ * take getcpu(2) for an index below. Fewer than asked for are all that there are.
+ */
+static int limit_processors(uint64_t count)
+{
+	cpu_set_t usable, some;
+
+	if (!count || sched_getaffinity(0, sizeof(usable), &usable) < 0)
+		return 0;
+	CPU_ZERO(&some);
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && (uint64_t)CPU_COUNT(&some) < count; cpu++)
+		if (CPU_ISSET(cpu, &usable))
+			CPU_SET(cpu, &some);
+	if (sched_setaffinity(0, sizeof(some), &some) < 0) {
+		kernel_fail(125, "cannot choose processors (--cpus): %s", strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
 static int set_up_host(void)
 {
 	char message[sizeof(boot.result->message)] = "";
 	const char *why;
 	int r = check_host();
+
+	r = r < 0 ? r : limit_processors(boot.config->cpus);
 
 	r = r < 0 ? r : set_up_descriptors();
 	if (r < 0)
@@ -206,6 +232,7 @@ static int set_up_host(void)
 		kernel_fail(125, "%s", message[0] ? message : strerror(-r));
 		return r;
 	}
+	sched_init(procfs_cpu_count());
 	r = confine_privileges(&why);
 	r = r < 0 ? r : confine_files(boot.view, &why);
 	if (r < 0) {

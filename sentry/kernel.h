@@ -18,6 +18,7 @@ struct kernel_config {
 	uint32_t uid, gid; /* of the guest */
 	int nice;	   /* the one that sentry itself was started with: stubs run with it */
 	uint64_t memory_limit, pids_limit, nofile_limit; /* bytes, tasks, descriptors */
+	uint64_t cpus; /* processors to run on, the first ones; 0: as started */
 	int stdio[3];  /* host descriptors, taken over; -1 closed */
 	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to
 			  the launcher) */
@@ -63,6 +64,7 @@ struct kernel {
 	struct thread_group *init;   /* the program; NULL once it ended */
 	struct thread_group *reaper; /* pid 1: what it waited for is the usage of all that ended */
 	unsigned task_count;
+	unsigned memory_kills;	   /* processes that --memory ended */
 	struct super_block *tmpfs; /* for memfds and shared anonymous memory */
 };
 extern struct kernel kernel;

@@ -102,7 +102,7 @@ static uint64_t total_resident(struct thread_group **ret_largest)
 			continue;
 		if (count < array_size(seen))
 			seen[count++] = leader->mm;
-		if (platform->resident_size(leader->thread->as, &size) < 0)
+		if (platform->resident_size(leader->thread->as, &size, NULL) < 0)
 			continue;
 		total += size;
 		if (size > largest) {
@@ -127,6 +127,7 @@ static void check_memory(void)
 	log_warning("memory limit of %llu MiB reached: killed process %s (--memory raises it)",
 		(unsigned long long)(limits.config->memory_limit >> 20), pid);
 	limits.result->memory_hit = true;
+	kernel.memory_kills++;
 	(void)signal_send_group(largest, &info);
 }
 

@@ -38,6 +38,9 @@ void dispatch_syscall(struct task *task);
 
 bool task_strace_enabled(void);
 
+/* sched.c: how many processors the guest sees. Before confinement, and before the Sentry moves to a
+ * core of its own. */
+void sched_init(unsigned cpu_count);
 /* sched.c: no CPU is left out of its affinity. */
 bool task_runs_anywhere(const struct task *task);
 

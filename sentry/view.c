@@ -210,6 +210,9 @@ static int add_default_tree(struct view *view)
 		status = view_add_etc(view);
 	if (status == 0)
 		status = add_tmpfs(view, "/run", ROOT_SIZE_MAX, 0755);
+	/* systemd's container interface: this is no machine to boot or to manage. */
+	if (status == 0)
+		status = view_add_content(view, "/run/host/container-manager", "sentry\n", 7);
 	for (size_t i = 0; i < array_size(plain_directories) && status == 0; i++)
 		status = add_directory(view, plain_directories[i].path, plain_directories[i].mode);
 	if (status == 0)
@@ -372,6 +375,7 @@ static int add_rootfs(struct view *view)
 static int add_pseudo(struct view *view)
 {
 	if (!view_add(view, VIEW_PROC, "/proc") || !view_add(view, VIEW_SYS, "/sys") ||
+		!view_add(view, VIEW_CGROUP, "/sys/fs/cgroup") ||
 		!view_add(view, VIEW_DEV, "/dev") || !view_add(view, VIEW_PTS, "/dev/pts"))
 		return -ENOMEM;
 	return add_tmpfs(view, "/dev/shm", TMPFS_SIZE_MAX, 01777);
@@ -495,6 +499,8 @@ static int mount_super(struct builder *builder, struct super_block *sb, const st
 		mount->no_suid = mount->no_dev = true;
 	if (step->kind == VIEW_TREE || step->kind == VIEW_FILE)
 		mount->read_only = !step->writable;
+	if (step->kind == VIEW_CGROUP)
+		mount->no_suid = mount->no_dev = mount->no_exec = mount->read_only = true;
 	if (!at) {
 		builder->root =
 			(struct path){.mount = mount_ref(mount), .dentry = dentry_ref(mount->root)};
@@ -559,6 +565,8 @@ static int step_super(struct view *view, struct view_step *step, struct super_bl
 		return procfs_new(ret);
 	case VIEW_SYS:
 		return sysfs_new(ret);
+	case VIEW_CGROUP:
+		return cgroupfs_new(ret);
 	case VIEW_FILE:
 		status = hostfs_new_file(step->fd, !step->writable, ret);
 		break;

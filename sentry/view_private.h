@@ -19,6 +19,7 @@ enum view_kind {
 	VIEW_PTS,
 	VIEW_PROC,
 	VIEW_SYS,
+	VIEW_CGROUP,
 };
 
 struct view_step {

@@ -52,6 +52,11 @@ void tmpfs_set_memory_limit(uint64_t size)
 	memory_limit = size;
 }
 
+uint64_t tmpfs_memory_used(void)
+{
+	return memory_used;
+}
+
 uint64_t tmpfs_memory_left(void)
 {
 	return memory_limit > memory_used ? memory_limit - memory_used : 0;

@@ -702,6 +702,8 @@ int tmpfs_new(
 	uint64_t size_limit, uint64_t inode_limit, uint32_t root_mode, struct super_block **ret);
 /* Bytes that all of them, memfds and overlays' upper layers included, may take of the host. */
 void tmpfs_set_memory_limit(uint64_t size);
+/* Bytes charged to that limit now. */
+uint64_t tmpfs_memory_used(void);
 /* An unlinked tmpfs file for memfd_create(2) and shared anonymous memory. */
 int tmpfs_new_file(
 	struct super_block *sb, uint32_t mode, const struct cred *cred, struct inode **ret);

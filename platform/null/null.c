@@ -396,11 +396,13 @@ static int null_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uin
 	return 0;
 }
 
-static int null_resident_size(struct platform_as *as, uint64_t *ret_size)
+static int null_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared)
 {
 	if (as->dead)
 		return -ESRCH;
 	*ret_size = as->page_count * LX_PAGE_SIZE;
+	if (ret_shared)
+		*ret_shared = 0;
 	return 0;
 }
 

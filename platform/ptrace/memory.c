@@ -266,9 +266,9 @@ int ptrace_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t
 	return 0;
 }
 
-int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size)
+int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared)
 {
-	unsigned long long pages;
+	unsigned long long pages, shared;
 	char buffer[128];
 	struct tracee *t;
 
@@ -277,9 +277,11 @@ int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size)
 		if (t->reaped || t->released)
 			continue;
 		if (read_proc(t->tid, "statm", buffer, sizeof(buffer)) < 0 ||
-			sscanf(buffer, "%*u %llu", &pages) != 1)
+			sscanf(buffer, "%*u %llu %llu", &pages, &shared) != 2)
 			continue;
 		*ret_size = pages * LX_PAGE_SIZE;
+		if (ret_shared)
+			*ret_shared = shared * LX_PAGE_SIZE;
 		return 0;
 	}
 	return -ESRCH;

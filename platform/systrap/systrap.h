@@ -420,6 +420,6 @@ void systrap_usage_fini(void);
 /* Kills processes of our group that no address space stands for. */
 void systrap_kill_strays(void);
 int systrap_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
-int systrap_resident_size(struct platform_as *as, uint64_t *ret_size);
+int systrap_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
 
 #endif

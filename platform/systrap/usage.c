@@ -171,15 +171,17 @@ int systrap_cpu_time(struct platform_thread *head, uint64_t *ret_user, uint64_t 
 	return 0;
 }
 
-int systrap_resident_size(struct platform_as *as, uint64_t *ret_size)
+int systrap_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared)
 {
 	char path[32], buffer[128];
-	uint64_t pages;
+	uint64_t pages, shared;
 
 	(void)snprintf(path, sizeof(path), "%d/statm", (int)((struct systrap_as *)as)->pid);
 	if (read_proc(path, buffer, sizeof(buffer)) < 0 ||
-		sscanf(buffer, "%*u %" SCNu64, &pages) != 1)
+		sscanf(buffer, "%*u %" SCNu64 " %" SCNu64, &pages, &shared) != 2)
 		return -ESRCH;
 	*ret_size = pages * 4096;
+	if (ret_shared)
+		*ret_shared = shared * 4096;
 	return 0;
 }

@@ -3,6 +3,7 @@
  * What the guest is told of the host's hardware, read once before confinement: the processors this
  * process may use, numbered from 0, and how much memory there is.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -102,6 +103,78 @@ static int capture_processors(void)
 	return 0;
 }
 
+/* One word or line of a small file; "" when it is not there. */
+static void read_line(char *to, size_t size, const char *format, unsigned index)
+{
+	char path[128], form[16];
+	FILE *file;
+
+	to[0] = '\0';
+	/* NOLINTNEXTLINE: the formats are those below */
+	(void)snprintf(path, sizeof(path), format, index);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	(void)snprintf(form, sizeof(form), "%%%zu[^\n]", size - 1);
+	if (fscanf(file, form, to) != 1)
+		to[0] = '\0';
+	(void)fclose(file);
+}
+
+#define CACHE_FILES "/sys/devices/system/cpu/cpu0/cache/index%u/"
+
+/* The first processor's caches stand for everybody's. */
+static void capture_caches(void)
+{
+	for (unsigned i = 0; i < PROCFS_CACHES_MAX; i++) {
+		struct procfs_cache *cache = &procfs_host.caches[i];
+
+		read_line(cache->level, sizeof(cache->level), CACHE_FILES "level", i);
+		if (!cache->level[0])
+			return;
+		read_line(cache->type, sizeof(cache->type), CACHE_FILES "type", i);
+		read_line(cache->size, sizeof(cache->size), CACHE_FILES "size", i);
+		read_line(cache->line_size, sizeof(cache->line_size),
+			CACHE_FILES "coherency_line_size", i);
+		read_line(cache->sets, sizeof(cache->sets), CACHE_FILES "number_of_sets", i);
+		read_line(cache->ways, sizeof(cache->ways), CACHE_FILES "ways_of_associativity", i);
+		procfs_host.cache_count = i + 1;
+	}
+}
+
+static int compare_vulnerabilities(const void *a, const void *b)
+{
+	return strcmp(((const struct procfs_vulnerability *)a)->name,
+		((const struct procfs_vulnerability *)b)->name);
+}
+
+static void capture_vulnerabilities(void)
+{
+	static const char directory[] = "/sys/devices/system/cpu/vulnerabilities";
+	DIR *dir = opendir(directory);
+	const struct dirent *entry;
+	unsigned count = 0;
+
+	while (dir && count < PROCFS_VULNERABILITIES_MAX && (entry = readdir(dir)) != NULL) {
+		struct procfs_vulnerability *v = &procfs_host.vulnerabilities[count];
+		char path[128];
+
+		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= sizeof(v->name))
+			continue;
+		strcpy(v->name, entry->d_name);
+		(void)snprintf(path, sizeof(path), "%s/%s", directory, v->name);
+		if (strchr(path, '%'))
+			continue;
+		read_line(v->text, sizeof(v->text), path, 0);
+		count += v->text[0] != '\0';
+	}
+	if (dir)
+		(void)closedir(dir);
+	qsort(procfs_host.vulnerabilities, count, sizeof(procfs_host.vulnerabilities[0]),
+		compare_vulnerabilities);
+	procfs_host.vulnerability_count = count;
+}
+
 int procfs_capture_host(void)
 {
 	unsigned long long kib = 0;
@@ -112,5 +185,7 @@ int procfs_capture_host(void)
 			procfs_host.memory_size = kib * 1024;
 		(void)fclose(file);
 	}
+	capture_caches();
+	capture_vulnerabilities();
 	return capture_processors();
 }

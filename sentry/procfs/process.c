@@ -51,12 +51,14 @@ static const char *state_name(char state)
 	}
 }
 
-uint64_t proc_resident_size(const struct task *task)
+uint64_t proc_resident_size(const struct task *task, uint64_t *ret_shared)
 {
-	uint64_t size;
+	uint64_t size = 0, shared = 0;
 
-	if (!task || !task->thread || platform->resident_size(task->thread->as, &size) < 0)
-		return 0;
+	if (task && task->thread && platform->resident_size(task->thread->as, &size, &shared) < 0)
+		size = shared = 0;
+	if (ret_shared)
+		*ret_shared = min_of(shared, size);
 	return size;
 }
 
@@ -77,18 +79,19 @@ static void handler_masks(
 
 static void show_memory(struct seq *seq, const struct task *task, const struct mm *mm)
 {
-	uint64_t resident = proc_resident_size(task) / 1024;
+	uint64_t shared, resident = proc_resident_size(task, &shared) / 1024;
 	uint64_t text = (mm->end_code - mm->start_code) / 1024;
 
 	seq_printf(seq,
 		"VmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t%8llu kB\nVmPin:\t%8u kB\n"
-		"VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8u kB\n"
+		"VmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nRssAnon:\t%8llu kB\nRssFile:\t%8llu kB\n"
 		"RssShmem:\t%8u kB\nVmData:\t%8llu kB\nVmStk:\t%8llu kB\nVmExe:\t%8llu kB\n"
 		"VmLib:\t%8u kB\nVmPTE:\t%8u kB\nVmSwap:\t%8u kB\nHugetlbPages:\t%8u kB\n",
 		(unsigned long long)(mm->total_pages * PAGE_KIB),
 		(unsigned long long)(mm->total_pages * PAGE_KIB),
 		(unsigned long long)(mm->locked_pages * PAGE_KIB), 0u, (unsigned long long)resident,
-		(unsigned long long)resident, (unsigned long long)resident, 0u, 0u,
+		(unsigned long long)resident, (unsigned long long)(resident - shared / 1024),
+		(unsigned long long)(shared / 1024), 0u,
 		(unsigned long long)(mm->data_pages * PAGE_KIB),
 		(unsigned long long)(mm->stack_pages * PAGE_KIB), (unsigned long long)text, 0u, 0u,
 		0u, 0u);
@@ -231,7 +234,7 @@ int proc_show_stat(const struct pseudo_node *node, struct seq *seq)
 		max_of(group->live_count, 1u),
 		(unsigned long long)((leader->start_time - kernel.boot_time_mono) / NS_PER_TICK),
 		(unsigned long long)(mm->total_pages * LX_PAGE_SIZE),
-		(unsigned long long)(proc_resident_size(task) / LX_PAGE_SIZE),
+		(unsigned long long)(proc_resident_size(task, NULL) / LX_PAGE_SIZE),
 		(unsigned long long)group->rlimits[LX_RLIMIT_RSS].rlim_cur);
 	seq_printf(seq, "%llu %llu %llu 0 0 ", (unsigned long long)mm->start_code,
 		(unsigned long long)mm->end_code, (unsigned long long)mm->start_stack);
@@ -252,13 +255,16 @@ int proc_show_statm(const struct pseudo_node *node, struct seq *seq)
 {
 	const struct task *task = pseudo_task(node);
 	const struct mm *mm = task ? task->mm : NULL;
+	uint64_t resident, shared;
 
 	if (!mm) {
 		seq_puts(seq, "0 0 0 0 0 0 0\n");
 		return 0;
 	}
-	seq_printf(seq, "%llu %llu 0 %llu 0 %llu 0\n", (unsigned long long)mm->total_pages,
-		(unsigned long long)(proc_resident_size(task) / LX_PAGE_SIZE),
+	resident = proc_resident_size(task, &shared);
+	seq_printf(seq, "%llu %llu %llu %llu 0 %llu 0\n", (unsigned long long)mm->total_pages,
+		(unsigned long long)(resident / LX_PAGE_SIZE),
+		(unsigned long long)(shared / LX_PAGE_SIZE),
 		(unsigned long long)((mm->end_code - mm->start_code + LX_PAGE_SIZE - 1) /
 				     LX_PAGE_SIZE),
 		(unsigned long long)(mm->data_pages + mm->stack_pages));

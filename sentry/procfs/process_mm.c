@@ -112,22 +112,91 @@ static void show_vma_flags(struct seq *seq, const struct vma *vma)
 	seq_puts(seq, " \n");
 }
 
-/* The lines that are known: which pages are resident is the host's. */
+/*
+ * How much of a process is resident is known (statm of the host), anonymous pages and those of
+ * files apart, but not where. Each mapping gets of its kind's pages what its size has of all the
+ * sizes: sums are right, single lines an estimate.
+ */
+struct residency {
+	uint64_t anon, files;		   /* bytes that are resident */
+	uint64_t anon_mapped, file_mapped; /* bytes of mappings of each kind */
+};
+
+static bool vma_is_anon(const struct vma *vma)
+{
+	return !vma->shared && (!vma->file || vma->prot & LX_PROT_WRITE);
+}
+
+static void residency_of(const struct task *task, const struct mm *mm, struct residency *ret)
+{
+	struct residency r = {0};
+
+	r.anon = proc_resident_size(task, &r.files);
+	r.anon -= r.files;
+	for (size_t i = 0; i < mm->vma_count; i++) {
+		const struct vma *vma = mm->vmas[i];
+
+		*(vma_is_anon(vma) ? &r.anon_mapped : &r.file_mapped) += vma->end - vma->start;
+	}
+	*ret = r;
+}
+
+static uint64_t vma_resident(const struct residency *r, const struct vma *vma)
+{
+	uint64_t size = vma->end - vma->start;
+	uint64_t resident = vma_is_anon(vma) ? r->anon : r->files;
+	uint64_t mapped = vma_is_anon(vma) ? r->anon_mapped : r->file_mapped;
+
+	if (vma->prot == LX_PROT_NONE || !mapped)
+		return 0;
+	return min_of(size, (uint64_t)((double)size * (double)resident / (double)mapped)) &
+	       LX_PAGE_MASK;
+}
+
+/* __show_smap() in kernel fs/proc/task_mmu.c; sizes in KiB. */
+static void show_residency(struct seq *seq, uint64_t anon, uint64_t files, bool rollup)
+{
+	unsigned long long a = anon / 1024, f = files / 1024;
+
+	seq_printf(seq, "Rss:            %8llu kB\nPss:            %8llu kB\n", a + f, a + f);
+	seq_printf(seq, "Pss_Dirty:      %8llu kB\n", a);
+	if (rollup)
+		seq_printf(seq,
+			"Pss_Anon:       %8llu kB\nPss_File:       %8llu kB\n"
+			"Pss_Shmem:      %8u kB\n",
+			a, f, 0u);
+	seq_printf(seq,
+		"Shared_Clean:   %8u kB\nShared_Dirty:   %8u kB\nPrivate_Clean:  %8llu kB\n"
+		"Private_Dirty:  %8llu kB\nReferenced:     %8llu kB\nAnonymous:      %8llu kB\n",
+		0u, 0u, f, a, a + f, a);
+	static const char *const none[] = {
+		"KSM:", "LazyFree:", "AnonHugePages:", "ShmemPmdMapped:", "FilePmdMapped:",
+		"Shared_Hugetlb:", "Private_Hugetlb:", "Swap:", "SwapPss:", "Locked:"};
+	for (size_t i = 0; i < array_size(none); i++)
+		seq_printf(seq, "%-15s %8u kB\n", none[i], 0u);
+}
+
 int proc_show_smaps(const struct pseudo_node *node, struct seq *seq)
 {
 	struct mm *mm = node_mm(node);
+	struct residency residency;
 
 	if (!mm)
 		return 0;
 	mm_ref(mm);
+	residency_of(pseudo_task(node), mm, &residency);
 	for (size_t i = 0; i < mm->vma_count && !seq->failed; i++) {
 		const struct vma *vma = mm->vmas[i];
+		uint64_t resident = vma_resident(&residency, vma);
 
 		show_vma(seq, vma);
 		seq_printf(seq,
 			"Size:           %8llu kB\nKernelPageSize: %8u kB\nMMUPageSize:    %8u "
 			"kB\n",
 			(unsigned long long)((vma->end - vma->start) / 1024), 4u, 4u);
+		show_residency(seq, vma_is_anon(vma) ? resident : 0,
+			vma_is_anon(vma) ? 0 : resident, false);
+		seq_printf(seq, "THPeligible:    %8u\n", 0u);
 		show_vma_flags(seq, vma);
 		vma_turn(i);
 	}
@@ -138,17 +207,18 @@ int proc_show_smaps(const struct pseudo_node *node, struct seq *seq)
 int proc_show_smaps_rollup(const struct pseudo_node *node, struct seq *seq)
 {
 	const struct mm *mm = node_mm(node);
-	unsigned long long resident = proc_resident_size(pseudo_task(node)) / 1024;
+	uint64_t resident, files;
 	size_t line = seq->size;
 
 	if (!mm)
 		return -ESRCH;
+	resident = proc_resident_size(pseudo_task(node), &files);
 	seq_printf(seq, "%08llx-%08llx ---p 00000000 00:00 0 ",
 		mm->vma_count ? (unsigned long long)mm->vmas[0]->start : 0,
 		mm->vma_count ? (unsigned long long)mm->vmas[mm->vma_count - 1]->end : 0);
 	seq_pad(seq, line, NAME_COLUMN);
-	seq_printf(seq, "[rollup]\nRss:            %8llu kB\nPss:            %8llu kB\n", resident,
-		resident);
+	seq_puts(seq, "[rollup]\n");
+	show_residency(seq, resident - files, files, true);
 	return 0;
 }
 

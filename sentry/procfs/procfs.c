@@ -12,20 +12,14 @@
 #include "sentry/procfs/procfs_private.h"
 #include "sentry/uts.h"
 
-struct totals {
-	uint64_t resident, user_ns, system_ns, switches;
-	unsigned running, tasks;
-	int last_pid;
-};
-
 /* Over all processes; threads of one process share their memory. */
-static struct totals count_all(void)
+void proc_count_all(struct proc_totals *ret)
 {
-	struct totals totals = {0};
+	struct proc_totals totals = {0};
 
 	for (struct pid *pid = pid_next(1); pid; pid = pid_next(pid->nr + 1)) {
 		struct thread_group *group = pid->group;
-		uint64_t user, system;
+		uint64_t user, system, shared;
 
 		totals.last_pid = pid->nr;
 		if (pid->task && !pid->task->exited && pid->task->mm) {
@@ -39,82 +33,22 @@ static struct totals count_all(void)
 		group_cpu_time(group, &user, &system);
 		totals.user_ns += user + group->dead_children.user_ns;
 		totals.system_ns += system + group->dead_children.system_ns;
-		if (group->leader && !group->leader->exited)
-			totals.resident += proc_resident_size(group->leader);
+		totals.minor_faults +=
+			group->dead_threads.minor_faults + group->dead_children.minor_faults;
+		totals.major_faults +=
+			group->dead_threads.major_faults + group->dead_children.major_faults;
+		if (group->leader && !group->leader->exited) {
+			totals.resident += proc_resident_size(group->leader, &shared);
+			totals.resident_files += shared;
+		}
 	}
-	return totals;
-}
-
-static uint64_t memory_size(void)
-{
-	uint64_t limit = kernel.config ? kernel.config->memory_limit : 0;
-
-	if (!procfs_host.memory_size)
-		return limit ? limit : 1ull << 30;
-	return limit ? min_of(limit, procfs_host.memory_size) : procfs_host.memory_size;
+	*ret = totals;
 }
 
 static int show_cpuinfo(const struct pseudo_node *node, struct seq *seq)
 {
 	if (procfs_host.cpuinfo)
 		seq_puts(seq, procfs_host.cpuinfo);
-	return 0;
-}
-
-/* The sandbox's limit is its memory. Page cache is the host's and not counted. */
-static int show_meminfo(const struct pseudo_node *node, struct seq *seq)
-{
-	struct totals totals = count_all();
-	unsigned long long total = memory_size() / 1024;
-	unsigned long long used = min_of((unsigned long long)totals.resident / 1024, total);
-	const struct {
-		const char *name;
-		unsigned long long kib;
-	} lines[] = {
-		{"MemTotal:", total},
-		{"MemFree:", total - used},
-		{"MemAvailable:", total - used},
-		{"Buffers:", 0},
-		{"Cached:", 0},
-		{"SwapCached:", 0},
-		{"Active:", used},
-		{"Inactive:", 0},
-		{"Active(anon):", used},
-		{"Inactive(anon):", 0},
-		{"Active(file):", 0},
-		{"Inactive(file):", 0},
-		{"Unevictable:", 0},
-		{"Mlocked:", 0},
-		{"SwapTotal:", 0},
-		{"SwapFree:", 0},
-		{"Dirty:", 0},
-		{"Writeback:", 0},
-		{"AnonPages:", used},
-		{"Mapped:", 0},
-		{"Shmem:", 0},
-		{"KReclaimable:", 0},
-		{"Slab:", 0},
-		{"SReclaimable:", 0},
-		{"SUnreclaim:", 0},
-		{"KernelStack:", 0},
-		{"PageTables:", 0},
-		{"NFS_Unstable:", 0},
-		{"Bounce:", 0},
-		{"WritebackTmp:", 0},
-		{"CommitLimit:", total},
-		{"Committed_AS:", used},
-		{"VmallocTotal:", 34359738367ull},
-		{"VmallocUsed:", 0},
-		{"VmallocChunk:", 0},
-		{"AnonHugePages:", 0},
-	};
-
-	for (size_t i = 0; i < array_size(lines); i++)
-		seq_printf(seq, "%-15s %8llu kB\n", lines[i].name, lines[i].kib);
-	seq_puts(seq,
-		"HugePages_Total:       0\nHugePages_Free:        0\nHugePages_Rsvd:        0\n"
-		"HugePages_Surp:        0\nHugepagesize:       2048 kB\n"
-		"Hugetlb:               0 kB\n");
 	return 0;
 }
 
@@ -131,11 +65,12 @@ static void show_cpu_line(
 
 static int show_stat(const struct pseudo_node *node, struct seq *seq)
 {
-	struct totals totals = count_all();
 	unsigned count = procfs_host.cpu_count;
 	uint64_t uptime = loop_monotonic_now() - kernel.boot_time_mono;
+	struct proc_totals totals;
 	char name[24];
 
+	proc_count_all(&totals);
 	show_cpu_line(seq, "cpu ", totals.user_ns, totals.system_ns, uptime * count);
 	for (unsigned i = 0; i < count; i++) {
 		(void)snprintf(name, sizeof(name), "cpu%u", i);
@@ -152,11 +87,13 @@ static int show_stat(const struct pseudo_node *node, struct seq *seq)
 
 static int show_uptime(const struct pseudo_node *node, struct seq *seq)
 {
-	struct totals totals = count_all();
 	uint64_t uptime = loop_monotonic_now() - kernel.boot_time_mono;
-	uint64_t busy = totals.user_ns + totals.system_ns, all = uptime * procfs_host.cpu_count;
-	uint64_t idle = all > busy ? all - busy : 0;
+	uint64_t busy, all = uptime * procfs_host.cpu_count, idle;
+	struct proc_totals totals;
 
+	proc_count_all(&totals);
+	busy = totals.user_ns + totals.system_ns;
+	idle = all > busy ? all - busy : 0;
 	seq_printf(seq, "%llu.%02llu %llu.%02llu\n", (unsigned long long)(uptime / 1000000000),
 		(unsigned long long)(uptime / 10000000 % 100),
 		(unsigned long long)(idle / 1000000000),
@@ -164,11 +101,22 @@ static int show_uptime(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
+/* show_tty_range() in kernel fs/proc/proc_tty.c */
+static int show_tty_drivers(const struct pseudo_node *node, struct seq *seq)
+{
+	seq_puts(seq, "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+		      "/dev/ptmx            /dev/ptmx       5       2 system\n"
+		      "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+		      "pty_master           /dev/ptm      128 0-1048575 pty:master\n");
+	return 0;
+}
+
 /* No averages are kept: the present number of runnable threads stands for none of them. */
 static int show_loadavg(const struct pseudo_node *node, struct seq *seq)
 {
-	struct totals totals = count_all();
+	struct proc_totals totals;
 
+	proc_count_all(&totals);
 	seq_printf(seq, "0.00 0.00 0.00 %u/%u %d\n", max_of(totals.running, 1u),
 		max_of(totals.tasks, 1u), totals.last_pid);
 	return 0;
@@ -187,9 +135,28 @@ static int show_cmdline(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
+/* The group of cgroup.c; hierarchy 0 is version 2 (cgroups(7)). */
+static int show_cgroups(const struct pseudo_node *node, struct seq *seq)
+{
+	seq_puts(seq, "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t0\t1\t1\n"
+		      "cpu\t0\t1\t1\ncpuacct\t0\t1\t1\nmemory\t0\t1\t1\npids\t0\t1\t1\n");
+	return 0;
+}
+
+/* No device interrupts anybody: the table has a head only. */
+static int show_interrupts(const struct pseudo_node *node, struct seq *seq)
+{
+	seq_puts(seq, "           ");
+	for (unsigned i = 0; i < procfs_host.cpu_count; i++)
+		seq_printf(seq, "CPU%-8u", i);
+	seq_puts(seq, "\n");
+	return 0;
+}
+
 static int show_filesystems(const struct pseudo_node *node, struct seq *seq)
 {
-	seq_puts(seq, "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnodev\toverlay\n"
+	seq_puts(seq, "nodev\tsysfs\nnodev\tcgroup2\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevpts\nnode"
+		      "v\toverlay\n"
 		      "nodev\thostfs\nnodev\tpipefs\nnodev\tsockfs\n");
 	return 0;
 }
@@ -262,15 +229,21 @@ static ssize_t readlink_net(const struct pseudo_node *node, const struct vfs_ctx
 		.name = (name_), .mode = LX_S_IFLNK | 0777, .readlink = (readlink_)                \
 	}
 
+static const struct pseudo_entry tty_entries[] = {
+	PSEUDO_FILE("drivers", 0444, show_tty_drivers),
+};
+
 static const struct pseudo_entry root_entries[] = {
+	PSEUDO_FILE("cgroups", 0444, show_cgroups),
 	PSEUDO_FILE("cmdline", 0444, show_cmdline),
 	PSEUDO_FILE("cpuinfo", 0444, show_cpuinfo),
 	PSEUDO_FILE("devices", 0444, show_devices),
 	PSEUDO_FILE("diskstats", 0444, show_nothing),
 	PSEUDO_FILE("filesystems", 0444, show_filesystems),
+	PSEUDO_FILE("interrupts", 0444, show_interrupts),
 	PSEUDO_FILE("loadavg", 0444, show_loadavg),
 	PSEUDO_FILE("locks", 0444, show_locks),
-	PSEUDO_FILE("meminfo", 0444, show_meminfo),
+	PSEUDO_FILE("meminfo", 0444, proc_show_meminfo),
 	PSEUDO_FILE("modules", 0444, show_nothing),
 	TEXT_LINK("mounts", readlink_mounts),
 	TEXT_LINK("net", readlink_net),
@@ -287,8 +260,10 @@ static const struct pseudo_entry root_entries[] = {
 		.children = proc_sysvipc_entries,
 		.child_count = array_size(proc_sysvipc_entries)},
 	TEXT_LINK("thread-self", proc_readlink_thread_self),
+	PSEUDO_DIR("tty", tty_entries),
 	PSEUDO_FILE("uptime", 0444, show_uptime),
 	PSEUDO_FILE("version", 0444, show_version),
+	PSEUDO_FILE("vmstat", 0444, proc_show_vmstat),
 };
 
 static const struct pseudo_entry root_dir = {

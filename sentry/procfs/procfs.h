@@ -11,6 +11,13 @@ int procfs_capture_host(void);
 int procfs_new(struct super_block **ret);
 /* /sys: the few files of sysfs(5) that programs read. */
 int sysfs_new(struct super_block **ret);
+/* /sys/fs/cgroup: one version 2 group with the sandbox's limits, for reading. */
+int cgroupfs_new(struct super_block **ret);
+/* Memory as the guest is told of it, in bytes; the parts add up to the whole. */
+struct procfs_memory {
+	uint64_t total, anon, files, shmem, free; /* files: pages of files that are mapped */
+};
+void procfs_memory(struct procfs_memory *ret);
 /* How many processors the guest sees; they are numbered from 0. After procfs_capture_host(). */
 unsigned procfs_cpu_count(void);
 

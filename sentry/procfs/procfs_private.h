@@ -5,6 +5,9 @@
 #include "sentry/procfs/procfs.h"
 #include "sentry/procfs/pseudo.h"
 
+#define PROCFS_CACHES_MAX	   8
+#define PROCFS_VULNERABILITIES_MAX 32
+
 #define NS_PER_TICK 10000000ull /* USER_HZ is 100 */
 
 /* host.c: as captured before confinement. */
@@ -12,7 +15,24 @@ extern struct procfs_host {
 	char *cpuinfo;	      /* of the visible processors, renumbered */
 	uint64_t memory_size; /* bytes */
 	unsigned cpu_count;
+	struct procfs_cache {
+		char level[4], type[16], size[16], line_size[8], sets[12], ways[8];
+	} caches[PROCFS_CACHES_MAX];
+	unsigned cache_count;
+	struct procfs_vulnerability {
+		char name[32], text[96];
+	} vulnerabilities[PROCFS_VULNERABILITIES_MAX]; /* sorted */
+	unsigned vulnerability_count;
 } procfs_host;
+
+/* procfs.c: sums over all processes; what is resident counts as often as it is mapped. */
+struct proc_totals {
+	uint64_t resident, resident_files; /* bytes; files are a part of the first */
+	uint64_t user_ns, system_ns, switches, minor_faults, major_faults;
+	unsigned running, tasks;
+	int last_pid;
+};
+void proc_count_all(struct proc_totals *ret);
 
 /* process*.c: one function a file. */
 int proc_show_status(const struct pseudo_node *node, struct seq *seq);
@@ -28,14 +48,19 @@ int proc_show_auxv(const struct pseudo_node *node, struct seq *seq);
 /* mounts.c */
 int proc_show_mounts(const struct pseudo_node *node, struct seq *seq);
 int proc_show_mountinfo(const struct pseudo_node *node, struct seq *seq);
-/* Resident bytes of a process; 0 when unknown. */
-uint64_t proc_resident_size(const struct task *task);
+/* memory.c */
+int proc_show_meminfo(const struct pseudo_node *node, struct seq *seq);
+int proc_show_node_meminfo(const struct pseudo_node *node, struct seq *seq);
+int proc_show_vmstat(const struct pseudo_node *node, struct seq *seq);
+/* Resident bytes of a process, and the part of them that is of files and shared memory (may be
+ * NULL); 0 when unknown. */
+uint64_t proc_resident_size(const struct task *task, uint64_t *ret_shared);
 
 /* The directories: process_dir.c, net.c, sysctl.c. */
 extern const struct pseudo_entry proc_process_dir;
 extern const struct pseudo_dynamic proc_processes;
 extern const struct pseudo_dynamic proc_net_names;
-extern const struct pseudo_entry proc_sys_entries[4];
+extern const struct pseudo_entry proc_sys_entries[5];
 extern const struct pseudo_entry proc_sysvipc_entries[3];
 
 /* Links of the root. */

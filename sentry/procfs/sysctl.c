@@ -67,6 +67,7 @@ VALUE(mqueue_msg_max, "10")
 VALUE(mqueue_size_max, "8192")
 VALUE(mqueue_queues_max, "256")
 VALUE(aio_max, "65536")
+VALUE(lease_break, "45")
 VALUE(somaxconn, "4096")
 VALUE(socket_buffer, "%d", SENTRY_MAX_SOCKET_BUFFER)
 VALUE(socket_buffer_default, "212992")
@@ -191,8 +192,11 @@ static const struct pseudo_entry fs_entries[] = {
 	READ("overflowuid", overflow_id),
 	READ("pipe-max-size", pipe_max_size),
 	READ("pipe-user-pages-soft", pipe_user_soft),
-	READ("protected_hardlinks", one),
-	READ("protected_symlinks", one),
+	READ("lease-break-time", lease_break),
+	READ("protected_fifos", zero),
+	READ("protected_hardlinks", zero),
+	READ("protected_regular", zero),
+	READ("protected_symlinks", zero),
 	READ("suid_dumpable", zero),
 };
 
@@ -219,7 +223,15 @@ static const struct pseudo_entry net_entries[] = {
 	PSEUDO_DIR("unix", net_unix_entries),
 };
 
-const struct pseudo_entry proc_sys_entries[4] = {
+static const struct pseudo_entry tty_entries[] = {
+	READ("ldisc_autoload", zero),
+	READ("legacy_tiocsti", zero),
+};
+
+static const struct pseudo_entry dev_entries[] = {PSEUDO_DIR("tty", tty_entries)};
+
+const struct pseudo_entry proc_sys_entries[5] = {
+	PSEUDO_DIR("dev", dev_entries),
 	PSEUDO_DIR("fs", fs_entries),
 	PSEUDO_DIR("kernel", kernel_entries),
 	PSEUDO_DIR("net", net_entries),

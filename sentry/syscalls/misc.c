@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
+#include "sentry/procfs/procfs.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 #include "sentry/uts.h"
@@ -70,23 +71,19 @@ int64_t sys_setdomainname(struct task *t, gaddr_t name, int len)
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
-#define MEMORY_DEFAULT (1ull << 30) /* without a limit */
-
 int64_t sys_sysinfo(struct task *t, gaddr_t info)
 {
-	uint64_t total = kernel.config && kernel.config->memory_limit ? kernel.config->memory_limit
-								      : MEMORY_DEFAULT;
-	uint64_t resident = 0;
+	struct procfs_memory memory;
 	struct lx_sysinfo si = {
 		.uptime = (int64_t)((loop_monotonic_now() - kernel.boot_time_mono) / 1000000000),
-		.totalram = total,
 		.procs = (uint16_t)min_of(kernel.task_count, 65535u),
 		.mem_unit = 1,
 	};
 
-	if (platform->resident_size(t->thread->as, &resident) < 0)
-		resident = 0;
-	si.freeram = total > resident ? total - resident : 0;
+	procfs_memory(&memory);
+	si.totalram = memory.total;
+	si.freeram = memory.free;
+	si.sharedram = memory.shmem;
 	return guest_write_value(t, info, &si);
 }
 

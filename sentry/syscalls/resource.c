@@ -104,7 +104,7 @@ static uint64_t max_resident(const struct task *t)
 {
 	uint64_t resident = 0;
 
-	if (platform->resident_size(t->thread->as, &resident) < 0)
+	if (platform->resident_size(t->thread->as, &resident, NULL) < 0)
 		resident = 0;
 	return max_of(resident, t->group->dead_threads.max_rss);
 }

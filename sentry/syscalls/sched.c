@@ -23,21 +23,22 @@
 
 #define MASK_WORDS (SENTRY_MAX_CPUSET_SIZE / 8)
 
-/* The CPUs of the machine as guests see it; taken before the Sentry is confined or moves to a core
- * of its own. */
+/* The CPUs of the machine as guests see it, in /proc and /sys too: numbered from 0, whichever they
+ * are on the host. */
 static uint64_t visible[MASK_WORDS] = {1};
 static unsigned visible_size =
 	8; /* bytes of the host kernel's own masks: what the raw call answers */
 
-__attribute__((constructor)) static void find_cpus(void)
+void sched_init(unsigned cpu_count)
 {
 	uint64_t mask[MASK_WORDS] = {0};
 	long size = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
 
-	if (size < 8 || (size_t)size > sizeof(mask))
-		return;
-	memcpy(visible, mask, sizeof(visible));
-	visible_size = (unsigned)size;
+	if (size >= 8 && (size_t)size <= sizeof(mask))
+		visible_size = (unsigned)size;
+	memset(visible, 0, sizeof(visible));
+	for (unsigned cpu = 0; cpu < min_of(cpu_count, MASK_WORDS * 64u); cpu++)
+		visible[cpu / 64] |= 1ull << (cpu % 64);
 }
 
 /* ---- sets of tasks --------------------------------------------------------------------------- */

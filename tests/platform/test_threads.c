@@ -92,7 +92,7 @@ void test_threads(void)
 	CHECK_EQ(value, (THREADS + 1ull) * ROUNDS);
 	CHECK_EQ(platform->cpu_time(t, &user, &system), 0);
 	CHECK(user + system > 0 && user + system < 10000000000ull);
-	CHECK_EQ(platform->resident_size(t->as, &size), 0);
+	CHECK_EQ(platform->resident_size(t->as, &size, NULL), 0);
 	CHECK(size >= 4096 && size < (64 << 20));
 	guest_end(t);
 	wait_queue_destroy(&done);
@@ -114,7 +114,7 @@ void test_leader_leaves(void)
 	sleep_ns(2000000);
 	run(other, &event);
 	CHECK_EQ(event.kind, PLATFORM_SYSCALL);
-	CHECK_EQ(platform->resident_size(other->as, &size), 0);
+	CHECK_EQ(platform->resident_size(other->as, &size, NULL), 0);
 	CHECK_EQ(platform->thread_clone(other, &clone, &third), 0);
 	run(third, &event);
 	CHECK_EQ(event.kind, PLATFORM_SYSCALL);
