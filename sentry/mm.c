@@ -204,7 +204,7 @@ bool mm_may_lock(const struct mm_work *work, uint64_t size)
 
 /* ---- mmap ------------------------------------------------------------------------------------ */
 
-int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_prot)
+int mm_host_map(const struct mm_work *work, struct vma *vma, int *ret_max_prot)
 {
 	struct platform_map map = {
 		.addr = GADDR(vma->start),
@@ -238,6 +238,7 @@ int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_
 		 * for shared ones only. */
 		if (vma->shared)
 			*ret_max_prot = file_map.max_prot;
+		vma->write_later = file_map.write_later;
 	}
 	mm_delay_begin(
 		work, &(struct mm_late){.kind = MM_LATE_MAP, .start = vma->start, .end = vma->end});
@@ -602,6 +603,31 @@ static int protect_extent(
 	return err;
 }
 
+/*
+ * Whole mappings of files that were made without the host's right to write get it now: made anew,
+ * with @prot, in the same place. What they show is the same before and after.
+ */
+static int allow_writing(const struct mm_work *work, uint64_t start, uint64_t end, int prot)
+{
+	struct mm *mm = work->mm;
+
+	for (size_t i = mm_index(mm, start); i < mm->vma_count && mm->vmas[i]->start < end; i++) {
+		struct vma *vma = mm->vmas[i];
+		int err, max_prot, old_prot = vma->prot;
+		struct mm_work now = *work;
+
+		if (!vma->write_later)
+			continue;
+		now.may_delay = false;
+		vma->prot = prot;
+		err = mm_host_map(&now, vma, &max_prot);
+		vma->prot = old_prot;
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
 static int protect_range(const struct mm_work *work, uint64_t start, uint64_t end, int prot)
 {
 	struct mm *mm = work->mm;
@@ -610,6 +636,12 @@ static int protect_range(const struct mm_work *work, uint64_t start, uint64_t en
 
 	if (err < 0)
 		return err;
+	if (prot & LX_PROT_WRITE)
+		err = allow_writing(work, start, end, prot);
+	if (err < 0) {
+		mm_merge(mm, start, end);
+		return err;
+	}
 	vma = mm_lookup(mm, start);
 	/* Undone is a change of one mapping. */
 	if (vma && vma->end == end)

@@ -24,6 +24,7 @@ struct vma {
 	bool shared, grows_down, stack, heap, locked, no_reserve, dont_fork, wipe_on_fork,
 		dont_dump;
 	bool sealed;		 /* mseal(2): neither place nor rights change any more */
+	bool write_later;	 /* made with a host descriptor that cannot be written (file_map) */
 	bool ours;		 /* made by the kernel for itself: it counts for no limit */
 	struct file *file;	 /* owned; NULL anonymous */
 	uint64_t offset;	 /* of start in file */

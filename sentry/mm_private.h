@@ -104,7 +104,7 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 void mm_populate(const struct mm_work *work, uint64_t start, uint64_t end);
 /* Asks @file for the host descriptor behind a range and maps it. @vma describes range, prot,
  * sharing, file and offset. */
-int mm_host_map(const struct mm_work *work, const struct vma *vma, int *ret_max_prot);
+int mm_host_map(const struct mm_work *work, struct vma *vma, int *ret_max_prot);
 
 struct mm_work mm_work_of(struct task *task);
 /* The same for a change that is its call's last act: with may_delay. */

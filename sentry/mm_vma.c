@@ -158,8 +158,9 @@ static bool vma_mergeable(const struct vma *a, const struct vma *b)
 	/* Attached pieces stay apart: each counts (is_mergeable_vma() and vm_ops->close). */
 	return a->end == b->start && !a->shm && !b->shm && a->file == b->file &&
 	       a->prot == b->prot && a->max_prot == b->max_prot && a->shared == b->shared &&
-	       a->sealed == b->sealed && a->grows_down == b->grows_down && a->stack == b->stack &&
-	       a->heap == b->heap && a->locked == b->locked && a->no_reserve == b->no_reserve &&
+	       a->sealed == b->sealed && a->write_later == b->write_later &&
+	       a->grows_down == b->grows_down && a->stack == b->stack && a->heap == b->heap &&
+	       a->locked == b->locked && a->no_reserve == b->no_reserve &&
 	       a->dont_fork == b->dont_fork && a->wipe_on_fork == b->wipe_on_fork &&
 	       a->dont_dump == b->dont_dump && a->ours == b->ours && a->label == b->label &&
 	       vma_same_name(a, b) && (!a->file || a->offset + (a->end - a->start) == b->offset);

@@ -720,11 +720,20 @@ static int64_t tmpfs_seek(struct file *file, int64_t offset, int whence)
 
 /* ---- mapping and seals ---- */
 
+/* A writable mapping is charged with the whole size: is there room for what is not charged yet? */
+static bool lacks_pages(struct inode *inode)
+{
+	uint64_t pages = pages_of(inode->size), charged = file_of(inode)->charged;
+
+	return pages > charged && pages - charged > pages_left(inode);
+}
+
 static int tmpfs_map(struct file *file, struct file_map *map)
 {
 	struct inode *inode = file->inode;
 	struct tmpfs_file *content = file_of(inode);
 	bool sealed = content->seals & (LX_F_SEAL_WRITE | LX_F_SEAL_FUTURE_WRITE);
+	bool may_write;
 	int err;
 
 	if (map->shared && sealed && (map->prot & LX_PROT_WRITE))
@@ -733,13 +742,16 @@ static int tmpfs_map(struct file *file, struct file_map *map)
 	err = materialize(inode);
 	if (err < 0)
 		goto out;
-	if (map->shared && file->writable && !sealed) {
-		if (!content->mapped_writable &&
-			pages_of(inode->size) - min_of(content->charged, pages_of(inode->size)) >
-				pages_left(inode)) {
+	may_write = map->shared && file->writable && !sealed;
+	if (may_write && !content->mapped_writable && lacks_pages(inode)) {
+		/* A sparse file beyond the limit: reading it costs nobody anything yet. */
+		if (map->prot & LX_PROT_WRITE) {
 			err = -ENOMEM;
 			goto out;
 		}
+		map->write_later = true;
+	}
+	if (may_write && !map->write_later) {
 		content->mapped_writable = true;
 		charge(inode);
 		map->host_fd = content->fd;
@@ -748,7 +760,7 @@ static int tmpfs_map(struct file *file, struct file_map *map)
 		if (err < 0)
 			goto out;
 		map->host_fd = content->read_fd;
-		if (map->shared)
+		if (map->shared && !map->write_later)
 			map->max_prot &= ~LX_PROT_WRITE;
 	}
 	map->host_offset = map->offset;

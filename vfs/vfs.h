@@ -499,6 +499,8 @@ struct file_map {
 			exactly the one granted */
 	uint64_t host_offset; /* out */
 	int max_prot;	      /* out: what mprotect may later add */
+	bool write_later;     /* out: host_fd cannot be written though max_prot has LX_PROT_WRITE:
+				 before the mapping becomes writable, it is asked for and made anew */
 };
 
 /* One directory entry; returns false when the buffer is full (the entry is not consumed). */

@@ -1,29 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the cases of one module of CPython's test package and tells how each of them ended.
 
-usage: python3.11 cases.py MODULE [--slice I/N] [--skip ID,ID...] [--only ID,ID...]
+usage: python3.11 cases.py MODULE [--slice I/N] [--skip ID,ID...] [--only ID,ID...] [--no-inet 1]
 
 One JSON object a line on standard output, everything else on standard error: {"begin": ID} before a case,
 {"end": ID, "outcome": pass|fail|skip, "inet": bool, "seconds": S, "why": TEXT} behind it, {"done": COUNT} at the end.
-"inet" says that the case, or the set-up of its class, made an Internet socket. The same file runs natively and in the
-sandbox, so it needs nothing but the interpreter.
+"inet" says that the case, the set-up of its class or a child that they forked made an Internet socket. With --no-inet
+the kernel has none (EAFNOSUPPORT). The same file runs natively and in the sandbox, so it needs nothing but the interpreter.
 """
+import ctypes
 import json
+import mmap
 import os
 import socket
+import struct
 import sys
 import time
 import unittest
 
 RESOURCES = ["cpu", "subprocess", "walltime", "largefile", "decimal", "curses"]
 INET = (socket.AF_INET, socket.AF_INET6)
-inet_seen = False
+inet_seen = mmap.mmap(-1, 1)  # forked children have it too
 
 
 def watch(event, args):
-    global inet_seen
     if event == "socket.__new__" and args[1] in INET or event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        inet_seen = True
+        inet_seen[0] = 1
+
+
+def forbid_inet():
+    """A seccomp filter: socket(2) with one of these families is EAFNOSUPPORT."""
+    load, jump_if, give = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
+    code = [(load, 0, 0, 0), (jump_if, 0, 4, 41),  # the number: __NR_socket
+            (load, 0, 0, 16), (jump_if, 1, 0, INET[0]), (jump_if, 0, 1, INET[1]),  # its first argument
+            (give, 0, 0, 0x00050000 | 97), (give, 0, 0, 0x7fff0000)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *c) for c in code))
+    header = struct.pack("@HxxxxxxQ", len(code), ctypes.addressof(program))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.c_char_p(header), 0, 0):
+        raise OSError(ctypes.get_errno(), "cannot set a seccomp filter")
 
 
 class Reporter(unittest.TestResult):
@@ -41,23 +56,21 @@ class Reporter(unittest.TestResult):
         self.out.flush()
 
     def startTest(self, test):
-        global inet_seen
         super().startTest(test)
         # What was seen since the last case ended belongs to the set-up of this one's class.
-        if inet_seen:
+        if inet_seen[0]:
             self.class_inet[type(test)] = True
-        inet_seen = False
+        inet_seen[0] = 0
         self.outcome = "pass"
         self.text = ""
         self.began = time.monotonic()
         self.tell(begin=test.id())
 
     def stopTest(self, test):
-        global inet_seen
         self.count += 1
         self.tell(end=test.id(), outcome=self.outcome, seconds=round(time.monotonic() - self.began, 2),
-                  inet=inet_seen or type(test) in self.class_inet, why=self.text)
-        inet_seen = False
+                  inet=bool(inet_seen[0]) or type(test) in self.class_inet, why=self.text)
+        inet_seen[0] = 0
         super().stopTest(test)
 
     def worse(self, outcome, text):
@@ -111,6 +124,8 @@ def main():
             part = tuple(int(n) for n in value.split("/"))
         elif option == "--only":
             only = set(value.split(","))
+        elif option == "--no-inet":
+            forbid_inet()
     # Results go where no case finds them, what cases print goes to stderr.
     os.set_inheritable(os.dup2(1, 100), False)
     os.dup2(2, 1)
@@ -131,6 +146,7 @@ def main():
         tests = [t for t in tests if (type(t).__module__, type(t).__qualname__) in mine and t.id() not in skip and
                  (only is None or t.id() in only)]
         reporter = Reporter(out)
+        inet_seen[0] = 0  # importing is not testing
         unittest.TestSuite(tests).run(reporter)
         reporter.tell(done=reporter.count)
         out.flush()
