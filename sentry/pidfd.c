@@ -6,6 +6,7 @@
 #include "abi/cap.h"
 #include "abi/fcntl.h"
 #include "abi/poll.h"
+#include "sentry/procfs/procfs.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 
@@ -95,8 +96,9 @@ int64_t sys_pidfd_open(struct task *task, int nr, unsigned flags)
 	return r;
 }
 
-/* An owned reference to the process behind @fd. */
-static int get_pid(struct task *task, int fd, struct pid **ret)
+/* An owned reference to the process behind @fd: a pidfd or, with @directories, what was opened as
+ * /proc/PID. */
+static int get_pid(struct task *task, int fd, bool directories, struct pid **ret)
 {
 	struct file *file = fd_get(task->files, fd);
 	struct pid *pid = NULL;
@@ -105,6 +107,10 @@ static int get_pid(struct task *task, int fd, struct pid **ret)
 	if (!file)
 		return -EBADF;
 	r = pidfd_file_pid(file, &pid);
+	if (r < 0 && directories) {
+		pid = procfs_process_of(file);
+		r = pid ? 0 : r;
+	}
 	if (r == 0)
 		*ret = pid_ref(pid);
 	file_unref(file);
@@ -140,7 +146,7 @@ int64_t sys_pidfd_send_signal(struct task *task, int fd, int signo, gaddr_t addr
 
 	if (flags)
 		return -EINVAL;
-	r = get_pid(task, fd, &pid);
+	r = get_pid(task, fd, true, &pid);
 	if (r < 0)
 		return r;
 	/* The guest's memory first: it sleeps, and the process may end meanwhile. */
@@ -192,7 +198,7 @@ int64_t sys_pidfd_getfd(struct task *task, int pidfd, int target_fd, unsigned fl
 
 	if (flags)
 		return -EINVAL;
-	r = get_pid(task, pidfd, &pid);
+	r = get_pid(task, pidfd, false, &pid);
 	if (r < 0)
 		return r;
 	r = take_file(task, pid, target_fd, &file);

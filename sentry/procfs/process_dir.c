@@ -550,6 +550,16 @@ static bool next_process(
 	return false;
 }
 
+/* tgid_pidfd_to_pid() */
+struct pid *procfs_process_of(const struct file *file)
+{
+	const struct pseudo_node *node = pseudo_dir_node(file);
+
+	if (!node || node->entry != &proc_process_dir)
+		return NULL;
+	return node->thread && node->pid->task ? node->pid->task->group->pid : node->pid;
+}
+
 const struct pseudo_dynamic proc_processes = {.lookup = lookup_process, .next = next_process};
 
 ssize_t proc_readlink_self(const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer)

@@ -21,6 +21,10 @@ void procfs_memory(struct procfs_memory *ret);
 /* How many processors the guest sees; they are numbered from 0. After procfs_capture_host(). */
 unsigned procfs_cpu_count(void);
 
+/* The process whose directory @file is, borrowed: it stands for the process as a pidfd does in
+ * pidfd_send_signal(2). NULL: it is something else. */
+struct pid *procfs_process_of(const struct file *file);
+
 /*
  * Lets the network code show its tables: @name is a file of /proc/PID/net ("tcp", "udp", "dev",
  * "unix"...), @show writes all of it with the functions of pseudo.h. -ENOENT for other names.

@@ -84,9 +84,16 @@ void seq_pad(struct seq *seq, size_t line_start, size_t width)
 
 /* ---- nodes ----------------------------------------------------------------------------------- */
 
+static const struct file_ops pseudo_dir_file_ops, pseudo_file_ops;
+
 const struct pseudo_node *pseudo_node(const struct inode *inode)
 {
 	return inode->private;
+}
+
+const struct pseudo_node *pseudo_dir_node(const struct file *file)
+{
+	return file->ops == &pseudo_dir_file_ops ? pseudo_node(file->inode) : NULL;
 }
 
 struct thread_group *pseudo_group(const struct pseudo_node *node)
@@ -161,7 +168,6 @@ static void node_refresh(struct inode *inode)
 
 static const struct inode_ops pseudo_dir_ops, pseudo_file_inode_ops, pseudo_link_ops,
 	pseudo_magic_link_ops;
-static const struct file_ops pseudo_dir_file_ops, pseudo_file_ops;
 
 static const struct inode_ops *ops_for(const struct pseudo_entry *entry)
 {

@@ -92,6 +92,8 @@ int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root
 	struct super_block **ret);
 /* The node behind an inode of such a file system, borrowed. */
 const struct pseudo_node *pseudo_node(const struct inode *inode);
+/* The same behind an open directory of one; NULL when @file is something else. */
+const struct pseudo_node *pseudo_dir_node(const struct file *file);
 
 /* A live thread to ask about the node's process or thread, borrowed; NULL when there is none (a
  * zombie). */

@@ -652,6 +652,37 @@ CASE(file_outlives_its_name_and_descriptor)
 	CALL(access("f", F_OK));
 }
 
+/* A file may be larger than memory; what is mapped of it is what counts. */
+CASE(huge_sparse_file_is_read)
+{
+	const off_t size = 6l << 30;
+	int fd = open("f", O_CREAT | O_RDWR, 0600);
+
+	CALL(ftruncate(fd, size));
+	CALL(pwrite(fd, "end", 3, size - 3));
+	char *all = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	TRUTH(all != MAP_FAILED);
+	if (all == MAP_FAILED)
+		return;
+	NOTE("%d %.3s", all[0], all + size - 3);
+	CALL(pwrite(fd, "begin", 5, 0));
+	NOTE("%.5s", all);
+	/* One that fits now may be written as well, through the mapping from before. */
+	CALL(ftruncate(fd, 2 * P));
+	CALL(mprotect(all, P, PROT_READ | PROT_WRITE));
+	all[0] = 'B';
+	char text[6] = {0};
+	CALL(pread(fd, text, 5, 0));
+	NOTE("%s", text);
+	CALL(mprotect(all, P, PROT_READ));
+	probe("read-only again", all);
+	CALL(mprotect(all, 2 * P, PROT_READ | PROT_WRITE));
+	probe("both pages", all + P);
+	probe("the first", all);
+	CALL(munmap(all, size));
+	close(fd);
+}
+
 CASE(threads_map_at_once)
 {
 	char *seen[64];

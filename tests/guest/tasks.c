@@ -893,6 +893,36 @@ CASE(pidfd_send_signal_rules)
 	CALL(SYS(SYS_pidfd_send_signal, -1, SIGUSR1, NULL, 0));
 }
 
+CASE(pidfd_send_signal_to_a_directory_of_proc)
+{
+	char name[64];
+	pid_t pid = child_waits();
+
+	signal(SIGUSR1, on_signal);
+	int fd = (int)OK(open("/proc/self", O_RDONLY | O_DIRECTORY));
+	CALL(SYS(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0));
+	NOTE("count %d", count);
+	CALL(SYS(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 8));
+	CALL(SYS(SYS_pidfd_getfd, fd, 0, 0));
+	close(fd);
+	/* Nothing else there will do, nor a name without an open file. */
+	fd = (int)OK(open("/proc/self/task", O_RDONLY | O_DIRECTORY));
+	CALL(SYS(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0));
+	fd = (int)OK(open("/proc/self/status", O_RDONLY));
+	CALL(SYS(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0));
+	fd = (int)OK(open("/proc/self", O_PATH));
+	CALL(SYS(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0));
+	snprintf(name, sizeof(name), "/proc/self/task/%d", getpid());
+	fd = (int)OK(open(name, O_RDONLY));
+	CALL(SYS(SYS_pidfd_send_signal, fd, SIGUSR1, NULL, 0));
+	/* The process is over, and its number may be another's. */
+	snprintf(name, sizeof(name), "/proc/%d", pid);
+	fd = (int)OK(open(name, O_RDONLY));
+	CALL(SYS(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+	end(pid);
+	CALL(SYS(SYS_pidfd_send_signal, fd, 0, NULL, 0));
+}
+
 CASE(pidfd_getfd_copies)
 {
 	int fds[2];
