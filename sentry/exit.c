@@ -121,17 +121,22 @@ static int mark_owner_dead(struct task *task, uint64_t entry, int64_t offset, bo
 	return 0;
 }
 
-/* exit_robust_list(). Every word is the guest's: the walk is bounded and stops at the first fault.
+/*
+ * exit_robust_list(). Every word is the guest's: the walk is bounded and stops at the first fault.
+ * A ring that does not lead back to the head is left when it repeats (Brent's method: the mark
+ * moves on after 1, 2, 4... entries), since nothing is done to a futex twice, and a step costs a
+ * round trip to the guest.
  */
 static void walk_robust_list(struct task *task)
 {
 	gaddr_t head_addr = task->robust_list;
 	struct lx_robust_list_head head;
-	uint64_t entry;
+	uint64_t entry, mark;
+	int mark_at = 1;
 
 	if (gaddr_is_null(head_addr) || guest_read_value(task, &head, head_addr) < 0)
 		return;
-	entry = head.list.next;
+	mark = entry = head.list.next;
 	for (int i = 0; i < SENTRY_MAX_ROBUST_LIST && (entry & ~1ull) != head_addr.v; i++) {
 		struct lx_robust_list node;
 		int r = guest_read_value(task, &node, GADDR(entry & ~1ull));
@@ -142,6 +147,12 @@ static void walk_robust_list(struct task *task)
 		if (r < 0)
 			return;
 		entry = node.next;
+		if (entry == mark)
+			break;
+		if (i + 1 == mark_at) {
+			mark = entry;
+			mark_at *= 2;
+		}
 	}
 	if (head.list_op_pending)
 		(void)mark_owner_dead(task, head.list_op_pending, head.futex_offset, true);

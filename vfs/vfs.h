@@ -539,7 +539,7 @@ struct file_ops {
 	/* Missing: success (nothing to write back) for regular files, -EINVAL for others. May
 	 * sleep. */
 	int (*sync)(struct file *file, bool data_only);
-	/* Missing: -EOPNOTSUPP. May sleep. */
+	/* Called with the inode's mutex held. Missing: -EOPNOTSUPP. May sleep. */
 	int (*fallocate)(struct file *file, int mode, uint64_t offset, uint64_t size,
 		const struct vfs_ctx *ctx);
 	/* Each close of a descriptor (posix locks are the core's). Missing: nothing. */

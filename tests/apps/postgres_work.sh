@@ -17,7 +17,7 @@ shared_buffers = 32MB
 max_connections = 30
 C
 pg_ctl start -s -w -l server.log; echo "start $?"
-psql -qAt <<'Q'
+psql -qAt <<'Q' | sed 's/PID [0-9]*/PID/'
 create table t (id serial primary key, name text unique, n int);
 insert into t (name, n) select 'name ' || i, i % 17 from generate_series(1, 20000) i;
 create index on t (n);
@@ -41,7 +41,7 @@ psql -qAt -c "select pg_sleep(0.01) is null" -c "set statement_timeout = 50" -c 
 pgbench -q -i -s 1 2> /dev/null; echo "pgbench -i $?"
 pgbench -n -c 8 -j 4 -t 50 2> pgbench.err | grep -E 'actually processed|failed'
 psql -qAt -c 'select count(*), sum(delta) = (select sum(abalance) from pgbench_accounts) from pgbench_history'
-pg_dump -t t | sha256sum | cut -c 1-3 > /dev/null; pg_dump t > /dev/null 2>&1; echo "dump $?"
+pg_dump -t t --data-only | grep -c name; echo "dump $?"
 pg_ctl restart -s -w -l server.log -m fast; echo "restart $?"
 psql -qAt -c 'select count(*) from t'
 kill -9 "$(head -1 data/postmaster.pid)"; sleep 0.5; rm -f data/postmaster.pid .s.PGSQL*

@@ -72,6 +72,17 @@ def held(name):
         return same, hashlib.md5(f.read()).hexdigest()
 
 
+def allocate(name):
+    """Allocated, and a hole punched."""
+    fd = os.open(name, os.O_RDWR)
+    try:
+        os.posix_fallocate(fd, rng.choice([0, 4096, 9000]), rng.choice([1, 5000, 20000]))
+        r = libc.fallocate(fd, 3, ctypes.c_long(rng.choice([0, 100, 4096])), ctypes.c_long(rng.choice([1, 4096, 6000])))
+        return r, os.fstat(fd).st_size, hashlib.md5(os.pread(fd, 100000, 0)).hexdigest()
+    finally:
+        os.close(fd)
+
+
 OPERATIONS = [
     (8, "write", write), (6, "read", read), (6, "look", look), (4, "list", lambda n: sorted(os.listdir(n))),
     (4, "unlink", os.unlink), (4, "mkdir", lambda n: os.mkdir(n, 0o755)), (3, "rmdir", os.rmdir),
@@ -79,7 +90,7 @@ OPERATIONS = [
     (3, "exchange", lambda n: rename2(n, path(), 2)), (4, "link", lambda n: os.link(n, path(), follow_symlinks=False)),
     (2, "symlink", lambda n: os.symlink(path(), n)), (2, "chmod", lambda n: os.chmod(n, rng.choice([0o600, 0o755, 0o444 | 0o200]))),
     (2, "utime", times), (2, "truncate", lambda n: os.truncate(n, rng.choice([0, 5, 5000]))), (2, "held", held),
-    (2, "readlink", os.readlink), (1, "access", lambda n: os.access(n, os.W_OK)),
+    (2, "readlink", os.readlink), (2, "allocate", allocate), (1, "access", lambda n: os.access(n, os.W_OK)),
 ]
 WEIGHTS = [w for w, _, _ in OPERATIONS]
 

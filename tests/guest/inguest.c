@@ -5,6 +5,7 @@
  */
 #include "case.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 
@@ -548,6 +549,56 @@ CASE(robust_lists)
 	CALL(SYS(SYS_get_robust_list, getpid(), &now, &size));
 	TRUTH(now == BAD_ADDRESS);
 	CALL(SYS(SYS_set_robust_list, was, 24));
+}
+
+struct robust_entry {
+	struct robust_entry *next;
+	unsigned word;
+};
+
+static struct robust_entry robust_entries[100];
+
+/* A list that never leads back to its head: every futex of it is marked all the same. */
+static void *leave_a_ring(void *arg)
+{
+	static struct {
+		struct robust_entry *first;
+		long offset;
+		void *pending;
+	} head;
+	long begin = (long)arg;
+
+	for (int i = 0; i < 100; i++) {
+		robust_entries[i].next = &robust_entries[i < 99 ? i + 1 : begin];
+		robust_entries[i].word = SYS(SYS_gettid) | (i % 3 ? 0 : FUTEX_WAITERS);
+	}
+	head.first = robust_entries;
+	head.offset = offsetof(struct robust_entry, word);
+	SYS(SYS_set_robust_list, &head, sizeof(head));
+	return NULL;
+}
+
+static void ring_of(long begin)
+{
+	int owners = 0, died = 0;
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, leave_a_ring, (void *)begin);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 100; i++) {
+		owners += (robust_entries[i].word & FUTEX_TID_MASK) != 0;
+		died += robust_entries[i].word ==
+			(i % 3 ? FUTEX_OWNER_DIED : FUTEX_OWNER_DIED | FUTEX_WAITERS);
+	}
+	NOTE("ring back to %ld: %d owned, %d died", begin, owners, died);
+}
+
+CASE(robust_ring)
+{
+	ring_of(0);
+	ring_of(1);
+	ring_of(60);
+	ring_of(99);
 }
 
 static int clear_word = 5;

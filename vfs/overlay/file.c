@@ -109,24 +109,26 @@ static int ovl_map(struct file *file, struct file_map *map)
 	return backing->ops->map ? backing->ops->map(backing, map) : -ENODEV;
 }
 
+/* The caller holds the inode's mutex, and the file below wants its own held. */
 static int ovl_fallocate(
 	struct file *file, int mode, uint64_t offset, uint64_t size, const struct vfs_ctx *ctx)
 {
-	struct inode *inode = file->inode;
+	struct inode *inode = file->inode, *upper;
 	struct file *backing;
-	int status;
+	int status = ovl_copy_up(inode, inode->size);
 
-	fiber_mutex_lock(&inode->mutex);
-	status = ovl_copy_up(inode, inode->size);
 	if (status == 0)
 		status = backing_file(inode, true, &backing);
-	if (status == 0)
-		status = backing->ops->fallocate
-				 ? backing->ops->fallocate(backing, mode, offset, size, ctx)
-				 : -EOPNOTSUPP;
+	if (status < 0)
+		return status;
+	if (!backing->ops->fallocate)
+		return -EOPNOTSUPP;
+	upper = ovl_node(inode)->upper;
+	fiber_mutex_lock(&upper->mutex);
+	status = backing->ops->fallocate(backing, mode, offset, size, ctx);
+	fiber_mutex_unlock(&upper->mutex);
 	if (status == 0)
 		ovl_node_sync(inode);
-	fiber_mutex_unlock(&inode->mutex);
 	return status;
 }
 
