@@ -28,6 +28,23 @@
 
 #define PLATFORM_INGUEST_SIGRETURN 128u /* from frames of the usual kind */
 
+/*
+ * The file that the thread's last successful open made, as long as nobody but this thread can touch
+ * the open file: the thread is alone in its process and with its descriptors. What is said here of
+ * it holds until the thread makes a call that may change it (stub/opened.c), or the epoch moves on.
+ */
+#define PLATFORM_OPENED_PLAIN 1u /* no terminal */
+#define PLATFORM_OPENED_START 2u /* a regular file: the position is 0 */
+#define PLATFORM_OPENED_STAT  4u /* `stat` is what fstat(2) says */
+
+struct platform_opened {
+	uint32_t flags; /* 0: nothing is known of the last open, or it failed */
+	int32_t fd;
+	uint32_t epoch; /* names_epoch of then */
+	uint32_t unused;
+	uint64_t stat[18]; /* struct stat */
+};
+
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
 	PLATFORM_ID_TID,
@@ -63,6 +80,8 @@ struct platform_inguest {
 	uint64_t robust_list, clear_child_tid;
 	/* The alternate signal stack, as in a frame; the kernel's, current while in guest. */
 	uint64_t altstack[3];
+	/* Written by the kernel while the thread is stopped. */
+	struct platform_opened opened __attribute__((aligned(64)));
 };
 
 #endif

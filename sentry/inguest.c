@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "abi/stat.h"
 #include "sentry/task_private.h"
 
 /*
@@ -16,6 +17,10 @@
  * Names: an answer that the VFS says will last is kept by the thread (stub/names.c) and given again
  * until the epoch moves on. Whoever makes it void (creates the name, say) gets his own answer after
  * the new epoch was stored for everybody. A change of identity or root counts as one.
+ *
+ * The file that was opened last: only for a thread that is alone with its descriptors, since it
+ * judges by its own calls how long the words are true (stub/opened.c). Whoever gets hold of the
+ * open file from outside (pidfd_getfd) moves the epoch on.
  *
  * The signal mask: while a thread is in guest, it changes the word `blocked` alone, and whoever
  * wants to know its mask reads that word (task_blocked()). While it is stopped, task->blocked is
@@ -237,5 +242,36 @@ void names_changed(void)
 void task_answer_lasts(struct task *task)
 {
 	task->thread->answer_lasts = true;
+	names_promised = true;
+}
+
+/* ---- the file that was opened last ----------------------------------------------------------- */
+
+_Static_assert(sizeof(struct lx_stat) == sizeof(((struct platform_opened *)0)->stat), "as in it");
+
+void task_forget_opened(struct task *task)
+{
+	if (task->opened_told)
+		store(&task->thread->inguest->opened.flags, 0);
+	task->opened_told = false;
+}
+
+bool task_may_know_opened(const struct task *task)
+{
+	return task->thread && task->thread->inguest && !task_strace_enabled() &&
+	       !task->seccomp_mode && task->group->tasks.next == task->group->tasks.prev &&
+	       !fd_table_shared(task->files);
+}
+
+void task_tell_opened(struct task *task, int fd, uint32_t flags, const struct lx_stat *stat)
+{
+	struct platform_opened *opened = &task->thread->inguest->opened;
+
+	opened->fd = fd;
+	opened->epoch = names_epoch;
+	if (flags & PLATFORM_OPENED_STAT)
+		memcpy(opened->stat, stat, sizeof(opened->stat));
+	store(&opened->flags, flags);
+	task->opened_told = true;
 	names_promised = true;
 }

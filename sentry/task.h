@@ -156,6 +156,7 @@ struct task {
 
 	/* Signals. */
 	uint64_t blocked;	/* the mask while mask_shared is false: others use task_blocked() */
+	bool opened_told;	/* thread->inguest->opened says something */
 	bool mask_shared;	/* in guest: the mask is thread->inguest->blocked; inguest.c */
 	uint64_t real_blocked;	/* sigtimedwait: the mask without the signals that it waits for; 0
 				   else */
@@ -340,6 +341,15 @@ void task_keep_cpu_time(struct task *task);
 void task_publish(struct task *task);
 /* The answer to @task's present call, about a name, may be given again until names_changed(). */
 void task_answer_lasts(struct task *task);
+struct lx_stat;
+/*
+ * Around an open(2) of @task: nothing is known of an earlier one any more; the new descriptor, what
+ * can be said of it (PLATFORM_OPENED_*), and its struct stat with PLATFORM_OPENED_STAT. Not for a
+ * task that shares its descriptors or process.
+ */
+void task_forget_opened(struct task *task);
+bool task_may_know_opened(const struct task *task);
+void task_tell_opened(struct task *task, int fd, uint32_t flags, const struct lx_stat *stat);
 /* For vfs_lasting_register(), and when somebody's identity or root changes. Does not sleep. */
 void names_changed(void);
 

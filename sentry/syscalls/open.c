@@ -6,6 +6,7 @@
 #include "abi/fcntl.h"
 #include "abi/limits.h"
 #include "abi/resource.h"
+#include "abi/stat.h"
 #include "base/cleanup.h"
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls/path.h"
@@ -21,6 +22,35 @@
 	(LX_RESOLVE_NO_XDEV | LX_RESOLVE_NO_MAGICLINKS | LX_RESOLVE_NO_SYMLINKS |                  \
 		LX_RESOLVE_BENEATH | LX_RESOLVE_IN_ROOT | LX_RESOLVE_CACHED)
 
+/* What the opener is going to ask about @file, to be said with the descriptor. */
+static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
+{
+	struct vfs_lasting lasting = vfs_lasting_begin();
+	const struct inode *inode = file->inode;
+	uint32_t flags = PLATFORM_OPENED_PLAIN;
+
+	if (!inode->sb->stable || (file->flags & LX_O_PATH) ||
+		!(LX_S_ISREG(inode->mode) || LX_S_ISDIR(inode->mode)))
+		return 0;
+	if (LX_S_ISREG(inode->mode))
+		flags |= PLATFORM_OPENED_START;
+	if (inode->write_count == 0 && stat_of_path(&file->path, ret) == 0 &&
+		vfs_lasting_promise(&lasting, &file->path))
+		flags |= PLATFORM_OPENED_STAT;
+	return flags;
+}
+
+static int64_t install_and_tell(struct task *t, struct file *file, bool cloexec)
+{
+	struct lx_stat stat;
+	uint32_t known = task_may_know_opened(t) ? describe_opened(file, &stat) : 0;
+	int64_t fd = install_new_file(t, file, cloexec);
+
+	if (fd >= 0 && known)
+		task_tell_opened(t, (int)fd, known, &stat);
+	return fd;
+}
+
 /* do_sys_openat2(): flags, then the name, then a free descriptor, and only then the file. */
 static int64_t do_open(
 	struct task *t, int dirfd, gaddr_t name, int flags, unsigned mode, unsigned walk_flags)
@@ -31,6 +61,7 @@ static int64_t do_open(
 	struct file *file;
 	int err = vfs_open_flags(&flags);
 
+	task_forget_opened(t);
 	if (err < 0)
 		return err;
 	err = at_name_read(t, dirfd, name, walk_flags, &at);
@@ -41,7 +72,7 @@ static int64_t do_open(
 	err = vfs_open(&ctx, at_base(&at), at.name, flags, mode, walk_flags, &file);
 	if (err < 0)
 		return err;
-	return install_new_file(t, file, flags & LX_O_CLOEXEC);
+	return install_and_tell(t, file, flags & LX_O_CLOEXEC);
 }
 
 /* build_open_how(): the old calls ignore what they do not know. */

@@ -38,6 +38,10 @@ static inline unsigned at_walk_flags(unsigned at_flags)
 	       (at_flags & LX_AT_EMPTY_PATH ? WALK_EMPTY : 0);
 }
 
+/* What stat(2) says of @path. sentry/syscalls/stat.c */
+struct lx_stat;
+int stat_of_path(const struct path *path, struct lx_stat *ret);
+
 /* Sends SIGPIPE or SIGXFSZ as a failed write does; @result is the call's. */
 void signal_failed_write(struct task *t, int64_t result, bool fsize_hit);
 

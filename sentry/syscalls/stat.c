@@ -15,15 +15,14 @@
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 
-static int64_t write_stat(struct task *t, const struct path *path, gaddr_t buf)
+int stat_of_path(const struct path *path, struct lx_stat *ret)
 {
 	struct kstat stat;
-	struct lx_stat out;
 	int err = vfs_getattr(path, &stat);
 
 	if (err < 0)
 		return err;
-	out = (struct lx_stat){
+	*ret = (struct lx_stat){
 		.st_dev = stat.dev,
 		.st_ino = stat.ino,
 		.st_nlink = stat.nlink,
@@ -38,7 +37,15 @@ static int64_t write_stat(struct task *t, const struct path *path, gaddr_t buf)
 		.st_mtim = {stat.mtime.sec, stat.mtime.nsec},
 		.st_ctim = {stat.ctime.sec, stat.ctime.nsec},
 	};
-	return guest_write_value(t, buf, &out);
+	return 0;
+}
+
+static int64_t write_stat(struct task *t, const struct path *path, gaddr_t buf)
+{
+	struct lx_stat out;
+	int err = stat_of_path(path, &out);
+
+	return err < 0 ? err : guest_write_value(t, buf, &out);
 }
 
 /* Tells the thread's platform when it need not ask again. */

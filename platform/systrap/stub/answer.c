@@ -16,6 +16,8 @@ enum answer_kind {
 	ANSWER_NONE,
 	ANSWER_FUTEX,
 	ANSWER_NAME,
+	ANSWER_NAME_OR_OPENED,
+	ANSWER_OPENED,
 	ANSWER_SIGPROCMASK,
 	ANSWER_CLOCK_GETTIME,
 	ANSWER_CLOCK_GETRES,
@@ -48,7 +50,10 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_futex] = ANSWER_FUTEX,
 	[LX_NR_stat] = ANSWER_NAME,
 	[LX_NR_lstat] = ANSWER_NAME,
-	[LX_NR_newfstatat] = ANSWER_NAME,
+	[LX_NR_newfstatat] = ANSWER_NAME_OR_OPENED,
+	[LX_NR_fstat] = ANSWER_OPENED,
+	[LX_NR_lseek] = ANSWER_OPENED,
+	[LX_NR_ioctl] = ANSWER_OPENED,
 	[LX_NR_access] = ANSWER_NAME,
 	[LX_NR_faccessat] = ANSWER_NAME,
 	[LX_NR_rt_sigprocmask] = ANSWER_SIGPROCMASK,
@@ -325,8 +330,13 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 	if (kind >= ANSWER_ID)
 		return answer_id(self, kind - ANSWER_ID, ret);
 	switch (kind) {
+	case ANSWER_NAME_OR_OPENED:
+		return stub_opened_answer(self, nr, args, ret) ||
+		       stub_name_answer(self, nr, args, ret);
 	case ANSWER_NAME:
 		return stub_name_answer(self, nr, args, ret);
+	case ANSWER_OPENED:
+		return stub_opened_answer(self, nr, args, ret);
 	case ANSWER_FUTEX:
 		return answer_futex(self, args, ret);
 	case ANSWER_SIGPROCMASK:

@@ -335,6 +335,7 @@ static int64_t command_thread(
 	child->poke_failed = 0;
 	child->token = command->args[0];
 	child->names_owner = (uint32_t)command->args[0];
+	child->opened = OPENED_NOTHING;
 	child->uc = child_uc;
 	/* EINTR: as in command_fork(). */
 	do
@@ -625,6 +626,7 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	}
 	if (result == STUB_INTERRUPTED)
 		what.flags = REQUEST_FLAG_INTERRUPTED;
+	stub_opened_note(self, nr);
 	save_regs(&self->slot->request.regs, mc, nr);
 	what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, args, mc);
 	if (hot) {

@@ -49,6 +49,7 @@ struct stub_thread {
 	struct stub_name *asked;
 	uint32_t asked_epoch;
 	uint32_t names_owner; /* of the entries that are ours; a stack has more than one life */
+	uint32_t opened;      /* enum stub_opened: what inguest.opened is worth */
 };
 
 _Static_assert(sizeof(struct stub_thread) <= STUB_NAMES_OFFSET, "below the table of names");
@@ -201,6 +202,17 @@ __attribute__((noreturn)) void stub_on_upgrade(struct stub_thread *self, struct 
 __attribute__((noreturn)) void stub_upgrade(struct stub_thread *self, enum stub_upgrade why);
 /* Whether @uc is where the fast entry refuses a call; makes it look like a trapped one then. */
 bool stub_fast_fallback(struct stub_thread *self, struct stub_ucontext *uc);
+
+/* opened.c */
+enum stub_opened {
+	OPENED_NOTHING,
+	OPENED_NEW,   /* as the open left it */
+	OPENED_MOVED, /* the position may be another */
+};
+/* A call is about to be posted. */
+void stub_opened_note(struct stub_thread *self, uint32_t nr);
+bool stub_opened_answer(
+	struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 
 /* trampoline.c */
 enum stub_place {

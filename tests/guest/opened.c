@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What programs ask about a file that they have just opened. A platform may have been told the
+ * answers with the open, so others meanwhile change what they are: its own later calls, children
+ * that share the open file, processes that change the file by its name and say so in memory alone.
+ */
+#include "case.h"
+
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <termios.h>
+
+#define OPENS 3
+
+struct answers {
+	int fstat, fstat_error, at, at_error, tty, tty_error;
+	long position;
+	struct stat st, at_st;
+};
+
+/* Nothing else is called in between. */
+static struct answers ask(int fd)
+{
+	struct termios termios;
+	struct answers a = {0};
+
+	errno = 0;
+	a.fstat = (int)SYS(SYS_fstat, fd, &a.st);
+	a.fstat_error = errno;
+	errno = 0;
+	a.tty = (int)SYS(SYS_ioctl, fd, TCGETS, &termios);
+	a.tty_error = errno;
+	a.position = SYS(SYS_lseek, fd, 0, SEEK_CUR);
+	errno = 0;
+	a.at = (int)SYS(SYS_newfstatat, fd, "", &a.at_st, AT_EMPTY_PATH);
+	a.at_error = errno;
+	return a;
+}
+
+static void tell(const char *what, const struct answers *a)
+{
+	bool same =
+		a->at == a->fstat && (a->fstat || memcmp(&a->st, &a->at_st, sizeof(a->st)) == 0);
+
+	NOTE("%s: fstat %d %d, the same at %d; tty %d %d; position %ld; mode %o size %ld links "
+	     "%ld",
+		what, a->fstat, a->fstat_error, same, a->tty, a->tty_error, a->position,
+		a->fstat ? 0 : a->st.st_mode,
+		a->fstat || S_ISDIR(a->st.st_mode) ? 0l : (long)a->st.st_size,
+		a->fstat || S_ISDIR(a->st.st_mode) ? 0l : (long)a->st.st_nlink);
+}
+
+static void ask_and_tell(const char *what, int fd)
+{
+	struct answers a = ask(fd);
+
+	tell(what, &a);
+}
+
+static void make(const char *name, const char *text)
+{
+	int fd = open(name, O_CREAT | O_WRONLY | O_TRUNC, 0640);
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		NOTE("cannot make %s", name);
+	close(fd);
+}
+
+CASE(opened_kinds)
+{
+	static const struct {
+		const char *name;
+		int flags;
+	} files[] = {
+		{"f", O_RDONLY},
+		{"f", O_WRONLY},
+		{"f", O_RDWR | O_APPEND},
+		{"f", O_PATH},
+		{"new", O_RDWR | O_CREAT},
+		{"f", O_RDWR | O_TRUNC},
+		{".", O_RDONLY | O_DIRECTORY},
+		{"link", O_RDONLY},
+		{"link", O_PATH | O_NOFOLLOW},
+		{"fifo", O_RDWR},
+		{"/usr/bin/env", O_RDONLY},
+		{"/usr/bin", O_RDONLY},
+		{"/dev/null", O_RDWR},
+		{"/dev/zero", O_RDONLY},
+		{"/proc/self/status", O_RDONLY},
+		{"missing", O_RDONLY},
+		{"missing", O_RDONLY | O_DIRECTORY},
+	};
+
+	make("f", "abcdef");
+	CALL(symlink("f", "link"));
+	CALL(mkfifo("fifo", 0600));
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		int fd = open(files[i].name, files[i].flags, 0600);
+		struct answers a = ask(fd);
+
+		/* What the host's own files are like is not ours to tell. */
+		if (files[i].name[0] == '/') {
+			a.st.st_size = a.at_st.st_size = 0;
+			a.st.st_nlink = a.at_st.st_nlink = 0;
+		}
+		NOTE("%s %o", files[i].name, files[i].flags);
+		tell("  ", &a);
+		close(fd);
+	}
+}
+
+/* Whatever the open before found. */
+CASE(opened_number_again)
+{
+	int fd, other;
+
+	make("f", "abc");
+	fd = OK(open("f", O_RDONLY));
+	close(fd);
+	ask_and_tell("closed", fd);
+	fd = open("f", O_RDONLY);
+	close(fd);
+	other = open("missing", O_RDONLY);
+	struct answers a = ask(fd);
+	tell("closed, then another is missing", &a);
+	TRUTH(other < 0);
+	fd = open("f", O_RDONLY);
+	other = open("/dev/null", O_RDONLY);
+	a = ask(fd);
+	tell("another in between", &a);
+	close(fd);
+	close(other);
+	fd = open("f", O_RDONLY);
+	other = open("/dev/null", O_RDONLY);
+	dup2(other, fd);
+	a = ask(fd);
+	tell("replaced", &a);
+}
+
+CASE(opened_own_calls)
+{
+	struct answers a;
+	char byte[4];
+	int fd;
+
+	make("f", "abcdef");
+	fd = open("f", O_RDWR);
+	if (read(fd, byte, 2) != 2)
+		NOTE("no bytes");
+	a = ask(fd);
+	tell("read", &a);
+	close(fd);
+	fd = open("f", O_RDONLY);
+	(void)!pread(fd, byte, 2, 2);
+	a = ask(fd);
+	tell("pread", &a);
+	lseek(fd, 3, SEEK_SET);
+	a = ask(fd);
+	tell("lseek", &a);
+	close(fd);
+	fd = open("f", O_RDONLY);
+	SYS(SYS_lseek, fd, 0, SEEK_SET);
+	SYS(SYS_lseek, fd, 0, SEEK_END);
+	a = ask(fd);
+	tell("to the end", &a);
+	close(fd);
+	fd = open("f", O_RDWR | O_APPEND);
+	(void)!write(fd, "xyz", 3);
+	a = ask(fd);
+	tell("appended", &a);
+	(void)!ftruncate(fd, 2);
+	a = ask(fd);
+	tell("truncated", &a);
+	close(fd);
+	fd = open("f", O_RDONLY);
+	fchmod(fd, 0600);
+	a = ask(fd);
+	tell("chmod", &a);
+	unlink("f");
+	a = ask(fd);
+	tell("unlinked", &a);
+	CALL(SYS(SYS_fstat, fd, BAD_ADDRESS));
+	CALL(SYS(SYS_ioctl, fd, TCGETS, BAD_ADDRESS));
+	CALL(SYS(SYS_lseek, fd, 0, 77));
+	CALL(SYS(SYS_newfstatat, fd, BAD_ADDRESS, &a.st, AT_EMPTY_PATH));
+}
+
+CASE(opened_bad_pointers)
+{
+	struct answers a;
+	struct stat st;
+	long result[6];
+	int error[6];
+
+	for (int i = 0; i < OPENS; i++) {
+		int fd = open("/usr/bin/env", O_RDONLY);
+
+		errno = 0;
+		result[0] = SYS(SYS_fstat, fd, BAD_ADDRESS);
+		error[0] = errno;
+		result[1] = SYS(SYS_newfstatat, fd, "", BAD_ADDRESS, AT_EMPTY_PATH);
+		error[1] = errno;
+		result[2] = SYS(SYS_newfstatat, fd, BAD_ADDRESS, &st, AT_EMPTY_PATH);
+		error[2] = errno;
+		result[3] = SYS(SYS_lseek, fd, 0, 77);
+		error[3] = errno;
+		result[4] = SYS(SYS_lseek, fd, -1l, SEEK_CUR);
+		error[4] = errno;
+		result[5] = SYS(SYS_newfstatat, fd, "", &st, 0);
+		error[5] = errno;
+		a = ask(fd);
+		for (int k = 0; k < 6; k++)
+			NOTE("%d: %ld %d", k, result[k], error[k]);
+		TRUTH(a.fstat == 0 && a.position == 0 && a.tty_error == ENOTTY);
+		close(fd);
+	}
+}
+
+/* A child has the same open file. */
+CASE(opened_shared_by_fork)
+{
+	struct answers a;
+	char byte[2];
+	pid_t pid;
+	int fd;
+
+	make("f", "abcdef");
+	fd = open("f", O_RDONLY);
+	pid = fork();
+	if (pid == 0) {
+		(void)!read(fd, byte, 2);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	a = ask(fd);
+	tell("the child has read", &a);
+}
+
+static volatile int *shared_word(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static void wait_for(volatile int *word, int value)
+{
+	while (__atomic_load_n(word, __ATOMIC_SEQ_CST) != value)
+		sched_yield();
+}
+
+static void set(volatile int *word, int value)
+{
+	__atomic_store_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+static const char *const changes[] = {"chmod", "truncate", "link", "unlink"};
+
+static int change(unsigned i, const char *name)
+{
+	switch (i) {
+	case 0:
+		return chmod(name, 0604);
+	case 1:
+		return truncate(name, 1);
+	case 2:
+		return link(name, "other");
+	default:
+		return unlink(name);
+	}
+}
+
+/* By its name, in another process, which says so in memory only. */
+CASE(opened_changed_by_another_process)
+{
+	volatile int *word = shared_word();
+	int count = sizeof(changes) / sizeof(changes[0]);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (int i = 0; i < count; i++) {
+			wait_for(word, 2 * i + 1);
+			(void)change((unsigned)i, "f");
+			set(word, 2 * i + 2);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < count; i++) {
+		struct answers before, after;
+		int fd;
+
+		make("f", "abcdef");
+		unlink("other");
+		fd = open("f", O_RDONLY);
+		before = ask(fd);
+		set(word, 2 * i + 1);
+		wait_for(word, 2 * i + 2);
+		after = ask(fd);
+		NOTE("%s", changes[i]);
+		tell("before", &before);
+		tell("after", &after);
+		close(fd);
+	}
+	note_wait("child", pid);
+}
+
+/* Another gets the open file itself. */
+CASE(opened_taken_by_another_process)
+{
+	volatile int *word = shared_word();
+	struct answers a;
+	int fd, parent = (int)SYS(SYS_pidfd_open, getpid(), 0);
+	pid_t pid;
+
+	make("f", "abcdef");
+	fd = open("f", O_RDONLY);
+	close(fd);
+	pid = fork();
+	if (pid == 0) {
+		char byte[2];
+		int mine;
+
+		wait_for(word, 1);
+		mine = (int)SYS(SYS_pidfd_getfd, parent, fd, 0);
+		if (mine < 0 || read(mine, byte, 2) != 2)
+			_exit(errno);
+		set(word, 2);
+		_exit(0);
+	}
+	fd = open("f", O_RDONLY);
+	a = ask(fd);
+	tell("before", &a);
+	fd = dup2(fd, fd);
+	close(fd);
+	fd = open("f", O_RDONLY);
+	set(word, 1);
+	wait_for(word, 2);
+	a = ask(fd);
+	tell("after", &a);
+	note_wait("child", pid);
+}
+
+static int thread_fd;
+static volatile int thread_word;
+
+static void *reader(void *arg)
+{
+	char byte[2];
+
+	(void)arg;
+	for (int i = 0; i < 100; i++) {
+		wait_for(&thread_word, 2 * i + 1);
+		(void)!read(thread_fd, byte, 2);
+		set(&thread_word, 2 * i + 2);
+	}
+	return NULL;
+}
+
+/* A thread reads from it and says so in memory only. */
+CASE(opened_shared_by_threads)
+{
+	pthread_t thread;
+	int wrong = 0;
+
+	make("f", "abcdef");
+	pthread_create(&thread, NULL, reader, NULL);
+	for (int i = 0; i < 100; i++) {
+		thread_fd = open("f", O_RDONLY);
+		wrong += SYS(SYS_lseek, thread_fd, 0, SEEK_CUR) != 0;
+		set(&thread_word, 2 * i + 1);
+		wait_for(&thread_word, 2 * i + 2);
+		wrong += SYS(SYS_lseek, thread_fd, 0, SEEK_CUR) != 2;
+		close(thread_fd);
+	}
+	pthread_join(thread, NULL);
+	NOTE("wrong answers: %d", wrong);
+}
+
+/* The file that was opened before the thread was made. */
+CASE(opened_before_the_thread)
+{
+	pthread_t thread;
+	struct answers a;
+	int error;
+
+	make("f", "abcdef");
+	thread_fd = open("f", O_RDONLY);
+	error = pthread_create(&thread, NULL, reader, NULL);
+	set(&thread_word, 1);
+	wait_for(&thread_word, 2);
+	a = ask(thread_fd);
+	tell("the thread has read", &a);
+	TRUTH(error == 0);
+	for (int i = 1; i < 100; i++) {
+		set(&thread_word, 2 * i + 1);
+		wait_for(&thread_word, 2 * i + 2);
+	}
+	pthread_join(thread, NULL);
+}
+
+/* Times of the last access too. */
+CASE(opened_access_time)
+{
+	struct timespec then[2] = {{1000, 0}, {2000, 0}};
+	struct stat before, after;
+	char byte[2];
+	int fd;
+
+	make("f", "abcdef");
+	CALL(utimensat(AT_FDCWD, "f", then, 0));
+	fd = open("f", O_RDONLY);
+	SYS(SYS_fstat, fd, &before);
+	(void)!read(fd, byte, 2);
+	SYS(SYS_fstat, fd, &after);
+	TRUTH(before.st_atim.tv_sec == 1000);
+	TRUTH(after.st_atim.tv_sec > 1000);
+	TRUTH(after.st_mtim.tv_sec == 2000);
+	close(fd);
+	CALL(utimensat(AT_FDCWD, "f", then, 0));
+	fd = open("f", O_RDONLY);
+	SYS(SYS_fstat, fd, &before);
+	char *map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+	SYS(SYS_fstat, fd, &after);
+	TRUTH(map != MAP_FAILED && *map == 'a');
+	NOTE("mapping counts as access: %d", after.st_atim.tv_sec > 1000);
+}
