@@ -271,20 +271,24 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t buf,
 	_cleanup_path_ struct path path = {0};
 	_cleanup_at_ struct at_name at = {0};
 	_cleanup_free_ char *target = NULL;
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	ssize_t size;
 	int err;
 
+	ctx.lasting = &lasting;
 	if (bufsize <= 0)
 		return -EINVAL;
 	err = at_name_read(t, dirfd, pathname, WALK_EMPTY, &at);
 	if (err < 0)
 		return err;
 	err = path_walk(&ctx, at_base(&at), at.name, WALK_EMPTY, &path);
-	if (err < 0)
-		return err;
-	if (!LX_S_ISLNK(path.dentry->inode->mode))
-		return at.name[0] ? -EINVAL : -ENOENT;
+	/* Whether a name is a link's, and where it leads, never changes while there is that name.
+	 */
+	if (err < 0 || !LX_S_ISLNK(path.dentry->inode->mode)) {
+		mark_lasting(t, &lasting, err, NULL);
+		return err < 0 ? err : at.name[0] ? -EINVAL : -ENOENT;
+	}
 	target = malloc(LX_PATH_MAX);
 	if (!target)
 		return -ENOMEM;
@@ -294,6 +298,7 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t buf,
 	if (size > bufsize)
 		size = bufsize;
 	err = guest_write_result(t, buf, target, (size_t)size);
+	mark_lasting(t, &lasting, err, NULL);
 	return err < 0 ? err : size;
 }
 

@@ -30,7 +30,16 @@ static void ask(const char *what, const char *name)
 		int r = stat(name, &st), e = errno;
 		int a = access(name, R_OK), ae = errno;
 		int l = lstat(name, &st), le = errno;
+		char target[3][300] = {"", "", ""};
+		long size[3];
+		int re;
 
+		size[0] = readlink(name, target[0], i == 1 ? 2 : 1);
+		size[1] = readlink(name, target[1], i == 2 ? 299 : 4);
+		size[2] = SYS(SYS_readlinkat, 12345, name, target[2], 299);
+		re = errno;
+		NOTE("readlink %ld %.3s %ld %s %ld %s %d", size[0], target[0], size[1], target[1],
+			size[2], target[2], size[2] < 0 ? re : 0);
 		NOTE("%s: stat %d %d lstat %d %d access %d %d mode %o size %ld links %ld", what, r,
 			r ? e : 0, l, l ? le : 0, a, a ? ae : 0, st.st_mode,
 			S_ISDIR(st.st_mode) ? 0l : (long)st.st_size, (long)st.st_nlink);
@@ -250,6 +259,77 @@ CASE(name_of_a_mapped_file)
 	memset(map, 1, 1 << 20);
 	CALL(stat(name, &after));
 	TRUTH(after.st_blocks > before.st_blocks);
+}
+
+CASE(name_of_a_link)
+{
+	char *name = absolute("l"), target[300], longest[301];
+
+	for (int i = 0; i < 3; i++) {
+		CALL(SYS(SYS_readlink, "/bin/sh/x", target, sizeof(target)));
+		CALL(SYS(SYS_readlink, "/usr/bin", target, sizeof(target)));
+		CALL(SYS(SYS_readlink, "/usr/bin", target, 0));
+		CALL(SYS(SYS_readlink, "/usr/bin", target, -1));
+		CALL(SYS(SYS_readlink, "/usr/bin", BAD_ADDRESS, 10));
+		CALL(SYS(SYS_readlink, "/proc/self/cwd/l", target, 10));
+	}
+	for (size_t size = 140; size < 150; size++) {
+		memset(longest, 'a' + (int)(size % 26), size);
+		longest[size] = '\0';
+		CALL(symlink(longest, name));
+		for (int i = 0; i < 3; i++) {
+			memset(target, 0, sizeof(target));
+			CALL(SYS(SYS_readlink, name, BAD_ADDRESS, 10));
+			CALL(readlink(name, target, 200));
+			TRUTH(strcmp(target, longest) == 0);
+			CALL(readlink(name, target, 143));
+			CALL(readlink(name, target, 10));
+		}
+		CALL(unlink(name));
+	}
+	CALL(symlink("one", name));
+	CALL(readlink(name, target, 200));
+	CALL(symlink("two", absolute("m")));
+	CALL(renameat2(AT_FDCWD, absolute("m"), AT_FDCWD, name, RENAME_EXCHANGE));
+	for (int i = 0; i < 3; i++) {
+		CALL(readlink(name, target, 200));
+		NOTE("%.3s", target);
+	}
+}
+
+/* More names than are kept, in many orders. */
+CASE(name_many)
+{
+	static char name[200][300];
+	char target[64];
+	int wrong = 0;
+	struct stat st;
+
+	umask(0);
+	for (int i = 0; i < 200; i++) {
+		snprintf(name[i], sizeof(name[i]), "%s", absolute("n"));
+		snprintf(name[i] + strlen(name[i]), 8, "%d", i);
+		if (i % 3 == 0)
+			close(open(name[i], O_CREAT | O_WRONLY, (mode_t)(0400 | (i & 077))));
+		else if (i % 3 == 1)
+			wrong += symlink(name[i] + strlen(name[i]) - 2, name[i]) != 0;
+	}
+	for (int round = 1; round < 200; round += 7)
+		for (int i = 0; i < 300; i++) {
+			int k = (i / 3 * round + i % 3) % 200;
+			long size = readlink(name[k], target, sizeof(target));
+			int error = errno, found = lstat(name[k], &st);
+
+			if (k % 3 == 0)
+				wrong += size != -1 || error != EINVAL || found ||
+					 !S_ISREG(st.st_mode) || (st.st_mode & 077) != (k & 077);
+			else if (k % 3 == 1)
+				wrong += size != 2 || found || !S_ISLNK(st.st_mode) ||
+					 memcmp(target, name[k] + strlen(name[k]) - 2, 2) != 0;
+			else
+				wrong += size != -1 || error != ENOENT || !found;
+		}
+	NOTE("wrong answers: %d", wrong);
 }
 
 CASE(name_long)

@@ -3,10 +3,10 @@
  * What the Sentry said of a name, to be said again.
  *
  * Programs ask for the same names over and over (every import looks into the same directories). Of
- * the answers to stat and access the Sentry marks those that last (REPLY_LASTS: vfs/vfs.h says
- * which): they hold until `names_epoch` changes, which the Sentry does before anybody can learn of
- * whatever made them void. A thread keeps some of its own in a small table beside its stack. The
- * first question writes the name into an entry; the reply completes it.
+ * the answers to stat, access and readlink the Sentry marks those that last (REPLY_LASTS: vfs/vfs.h
+ * says which): they hold until `names_epoch` changes, which the Sentry does before anybody can
+ * learn of whatever made them void. A thread keeps some of its own in a small table beside its
+ * stack. The first question writes the name into an entry; the reply completes it.
  *
  * Only absolute names, so that the working directory does not matter. Identity and root do: the
  * epoch changes with them. A fork copies the table, which is as true for the child.
@@ -23,11 +23,13 @@
 struct question {
 	uint32_t what; /* the question's kind and flags: entries of different ones never match */
 	uint64_t name, buffer; /* in the guest; no buffer: the result says it all */
+	uint32_t size;	       /* of the buffer for a link */
 };
 
-#define ASK_STAT   0x10000u
-#define ASK_LSTAT  0x20000u
-#define ASK_ACCESS 0x30000u /* and the mode */
+#define ASK_STAT     0x10000u
+#define ASK_LSTAT    0x20000u
+#define ASK_READLINK 0x30000u /* the result is the target's size, or an error */
+#define ASK_ACCESS   0x40000u /* and the mode */
 
 /* False: not a question that is kept. */
 static bool parse(uint32_t nr, const uint64_t args[6], struct question *ret)
@@ -45,6 +47,12 @@ static bool parse(uint32_t nr, const uint64_t args[6], struct question *ret)
 		flags = (uint32_t)args[3] & ~AT_NO_AUTOMOUNT;
 		*ret = (struct question){flags ? ASK_LSTAT : ASK_STAT, args[1], args[2]};
 		return flags == 0 || flags == AT_SYMLINK_NOFOLLOW;
+	case LX_NR_readlink:
+		*ret = (struct question){ASK_READLINK, args[0], args[1], (uint32_t)args[2]};
+		return (int32_t)args[2] > 0;
+	case LX_NR_readlinkat:
+		*ret = (struct question){ASK_READLINK, args[1], args[2], (uint32_t)args[3]};
+		return (int32_t)args[3] > 0;
 	case LX_NR_access:
 		*ret = (struct question){ASK_ACCESS | (args[1] & 7), args[0], 0};
 		return (uint32_t)args[1] <= 7;
@@ -87,6 +95,44 @@ static uint32_t take_name(char name[STUB_NAME_MAX], uint64_t from)
 	return padded;
 }
 
+/* The entry of this name, or the one to be given to it. */
+static struct stub_name *find(struct stub_thread *self, const struct question *question,
+	const char *name, uint32_t size, uint32_t epoch, bool *ret_known)
+{
+	struct stub_name *set, *oldest;
+
+	set = &stub_names(self)[hash(name, size, question->what) % STUB_NAME_SETS * STUB_NAME_WAYS];
+	oldest = set;
+	self->names_used++;
+	for (unsigned i = 0; i < STUB_NAME_WAYS; i++) {
+		struct stub_name *entry = &set[i];
+
+		if (entry->epoch != epoch || entry->owner != self->names_owner) {
+			entry->epoch = 0;
+			entry->used = 0;
+		} else if (entry->what == question->what && entry->size == size &&
+			   same(entry->name, name, size)) {
+			entry->used = self->names_used;
+			*ret_known = true;
+			return entry;
+		}
+		if (entry->used < oldest->used)
+			oldest = entry;
+	}
+	*ret_known = false;
+	return oldest;
+}
+
+/* How many bytes an answer has for a buffer of @size (a link's; struct stat always fits). */
+static uint64_t entry_bytes(const struct stub_name *entry, uint32_t size)
+{
+	if (entry->what >= ASK_ACCESS || entry->result < 0)
+		return 0;
+	if (entry->what < ASK_READLINK)
+		return sizeof(entry->out);
+	return (uint64_t)entry->result < size ? (uint64_t)entry->result : size;
+}
+
 bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	uint32_t epoch = __atomic_load_n(&self->slot->inguest.names_epoch, __ATOMIC_RELAXED);
@@ -94,19 +140,21 @@ bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 	struct stub_name *entry;
 	struct question question;
 	uint32_t size;
+	bool known;
 
 	if (epoch == 0 || !parse(nr, args, &question))
 		return false;
 	size = take_name(name, question.name);
 	if (size == 0)
 		return false;
-	entry = &stub_names(self)[hash(name, size, question.what) % STUB_NAMES];
-	if (entry->epoch == epoch && entry->owner == self->names_owner &&
-		entry->what == question.what && entry->size == size &&
-		same(entry->name, name, size)) {
+	entry = find(self, &question, name, size, epoch, &known);
+	if (known) {
+		uint64_t bytes = entry_bytes(entry, question.size);
+
 		*ret = entry->result;
-		if (entry->result == 0 && question.buffer &&
-			stub_copy((void *)question.buffer, entry->stat, sizeof(entry->stat)))
+		if (entry->result > 0)
+			*ret = (int64_t)bytes;
+		if (bytes > 0 && stub_copy((void *)question.buffer, entry->out, bytes))
 			*ret = -EFAULT;
 		return true;
 	}
@@ -114,10 +162,12 @@ bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 	entry->what = question.what;
 	entry->size = size;
 	entry->owner = self->names_owner;
+	entry->used = self->names_used;
 	for (uint32_t i = 0; i < size; i += 8)
 		*(uint64_t *)(entry->name + i) = *(const uint64_t *)(name + i);
 	self->asked = entry;
 	self->asked_epoch = epoch;
+	self->asked_size = question.size;
 	return false;
 }
 
@@ -125,16 +175,22 @@ void stub_name_keep(struct stub_thread *self, int64_t result)
 {
 	const struct channel_reply *reply = &self->slot->reply;
 	struct stub_name *entry = self->asked;
+	uint64_t bytes;
 
 	self->asked = 0;
 	if (!entry)
 		return;
-	if (result == 0 && entry->what < ASK_ACCESS) {
-		if (!(reply->head.flags & REPLY_OUT) || reply->out_size != sizeof(entry->stat))
-			return;
-		for (uint32_t i = 0; i < sizeof(entry->stat) / 8; i++)
-			entry->stat[i] = ((const uint64_t *)reply->near)[i];
-	}
 	entry->result = result;
+	bytes = entry_bytes(entry, self->asked_size);
+	/* A link's target as a whole. */
+	if (bytes > sizeof(entry->out) ||
+		(entry->what == ASK_READLINK && bytes > 0 && bytes == self->asked_size))
+		return;
+	if (bytes > 0) {
+		if (!(reply->head.flags & REPLY_OUT) || reply->out_size != bytes)
+			return;
+		for (uint32_t i = 0; i < (bytes + 7) / 8; i++)
+			entry->out[i] = ((const uint64_t *)reply->near)[i];
+	}
 	entry->epoch = self->asked_epoch;
 }

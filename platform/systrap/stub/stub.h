@@ -48,6 +48,8 @@ struct stub_thread {
 	/* names.c: of the present call. */
 	struct stub_name *asked;
 	uint32_t asked_epoch;
+	uint32_t asked_size;  /* of the caller's buffer for a link */
+	uint32_t names_used;  /* counts questions */
 	uint32_t names_owner; /* of the entries that are ours; a stack has more than one life */
 	uint32_t opened;      /* enum stub_opened: what inguest.opened is worth */
 };
@@ -62,9 +64,12 @@ struct stub_name {
 	uint32_t owner; /* stub_thread.names_owner */
 	int64_t result;
 	char name[STUB_NAME_MAX]; /* padded with NUL to a multiple of 8 */
-	uint64_t stat[18];	  /* struct stat */
+	uint64_t out[18];	  /* struct stat, or a link's target */
+	uint32_t used;		  /* stub_thread.names_used, when it was asked for last */
 };
-#define STUB_NAMES ((STUB_STACK_RESERVED - STUB_NAMES_OFFSET) / sizeof(struct stub_name))
+#define STUB_NAME_WAYS 4u /* places for a name */
+#define STUB_NAME_SETS                                                                             \
+	((STUB_STACK_RESERVED - STUB_NAMES_OFFSET) / sizeof(struct stub_name) / STUB_NAME_WAYS)
 
 static inline struct stub_name *stub_names(struct stub_thread *self)
 {
