@@ -43,6 +43,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,6 +100,7 @@
 #include "abi/time.h"
 #include "abi/uio.h"
 #include "abi/uname.h"
+#include "abi/ptrace.h"
 #include "abi/wait.h"
 #include "abi/xattr.h"
 
@@ -781,6 +783,68 @@ CONST(FUTEX_OP_CMP_GT);
 CONST(FUTEX_OP_CMP_GE);
 CONST(ROBUST_LIST_LIMIT);
 CONST(FUTEX_WAITV_MAX);
+/* ptrace */
+CONST(PTRACE_TRACEME);
+CONST(PTRACE_PEEKTEXT);
+CONST(PTRACE_PEEKDATA);
+CONST(PTRACE_POKETEXT);
+CONST(PTRACE_POKEDATA);
+CONST(PTRACE_CONT);
+CONST(PTRACE_KILL);
+CONST(PTRACE_SINGLESTEP);
+CONST(PTRACE_GETREGS);
+CONST(PTRACE_SETREGS);
+CONST(PTRACE_GETFPREGS);
+CONST(PTRACE_SETFPREGS);
+CONST(PTRACE_ATTACH);
+CONST(PTRACE_DETACH);
+CONST(PTRACE_SYSCALL);
+CONST(PTRACE_SYSEMU);
+CONST(PTRACE_SYSEMU_SINGLESTEP);
+CONST(PTRACE_SINGLEBLOCK);
+CONST(PTRACE_SETOPTIONS);
+CONST(PTRACE_GETEVENTMSG);
+CONST(PTRACE_GETSIGINFO);
+CONST(PTRACE_SETSIGINFO);
+CONST(PTRACE_GETREGSET);
+CONST(PTRACE_SETREGSET);
+CONST(PTRACE_SEIZE);
+CONST(PTRACE_INTERRUPT);
+CONST(PTRACE_LISTEN);
+CONST(PTRACE_PEEKSIGINFO);
+CONST(PTRACE_GETSIGMASK);
+CONST(PTRACE_SETSIGMASK);
+CONST(PTRACE_GET_SYSCALL_INFO);
+CONST(PTRACE_O_TRACESYSGOOD);
+CONST(PTRACE_O_TRACEFORK);
+CONST(PTRACE_O_TRACEVFORK);
+CONST(PTRACE_O_TRACECLONE);
+CONST(PTRACE_O_TRACEEXEC);
+CONST(PTRACE_O_TRACEVFORKDONE);
+CONST(PTRACE_O_TRACEEXIT);
+CONST(PTRACE_O_TRACESECCOMP);
+CONST(PTRACE_O_EXITKILL);
+CONST(PTRACE_O_SUSPEND_SECCOMP);
+CONST(PTRACE_O_MASK);
+CONST(PTRACE_EVENT_FORK);
+CONST(PTRACE_EVENT_VFORK);
+CONST(PTRACE_EVENT_CLONE);
+CONST(PTRACE_EVENT_EXEC);
+CONST(PTRACE_EVENT_VFORK_DONE);
+CONST(PTRACE_EVENT_EXIT);
+CONST(PTRACE_EVENT_SECCOMP);
+CONST(PTRACE_EVENT_STOP);
+CONST(PTRACE_PEEKSIGINFO_SHARED);
+SIZE(lx_user_regs, struct user_regs_struct);
+FIELD(lx_user_regs, orig_rax, struct user_regs_struct, orig_rax);
+FIELD(lx_user_regs, gs_base, struct user_regs_struct, gs_base);
+FIELD(lx_user_regs, gs, struct user_regs_struct, gs);
+SIZE(lx_ptrace_peeksiginfo_args, struct __ptrace_peeksiginfo_args);
+SIZE(lx_ptrace_syscall_info, struct __ptrace_syscall_info);
+FIELD(lx_ptrace_syscall_info, seccomp.ret_data, struct __ptrace_syscall_info, seccomp.ret_data);
+FIELD(lx_ptrace_syscall_info, exit.is_error, struct __ptrace_syscall_info, exit.is_error);
+_Static_assert(LX_USER_SIZE == sizeof(struct user), "struct user");
+_Static_assert(LX_USER_DEBUGREG == offsetof(struct user, u_debugreg), "struct user");
 /* wait */
 CONST(WNOHANG);
 CONST(WUNTRACED);
@@ -1218,13 +1282,6 @@ CONST(ARCH_REQ_XCOMP_PERM);
 CONST(GRND_NONBLOCK);
 CONST(GRND_RANDOM);
 CONST(GRND_INSECURE);
-CONST(PTRACE_TRACEME);
-CONST(PTRACE_PEEKDATA);
-CONST(PTRACE_CONT);
-CONST(PTRACE_KILL);
-CONST(PTRACE_ATTACH);
-CONST(PTRACE_DETACH);
-CONST(PTRACE_SEIZE);
 /* inotify */
 CONST(IN_ACCESS);
 CONST(IN_MODIFY);

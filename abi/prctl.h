@@ -96,13 +96,4 @@
 #define LX_KCMP_IO	5
 #define LX_KCMP_SYSVSEM 6
 
-/* ptrace(2) */
-#define LX_PTRACE_TRACEME  0
-#define LX_PTRACE_PEEKDATA 2
-#define LX_PTRACE_CONT	   7
-#define LX_PTRACE_KILL	   8
-#define LX_PTRACE_ATTACH   16
-#define LX_PTRACE_DETACH   17
-#define LX_PTRACE_SEIZE	   16902
-
 #endif

@@ -225,6 +225,7 @@ int fiber_create(struct fiber **ret_fiber, const char *name, fiber_fn *fn, void 
 	fiber->name = name;
 	fiber->fn = fn;
 	fiber->arg = arg;
+	list_init(&fiber->errands);
 	timer_init(&fiber->sleep_timer, fiber_timer_expired, fiber);
 
 	/* At function entry the ABI wants rsp + 8 to be a multiple of 16. */
@@ -317,6 +318,25 @@ void fiber_set_interrupted(struct fiber *fiber, bool interrupted)
 	fiber->interrupted = interrupted;
 	if (interrupted && fiber->in_interruptible_sleep)
 		fiber_wake(fiber);
+}
+
+void fiber_add_errand(struct fiber *fiber, struct fiber_errand *errand)
+{
+	list_add_tail(&errand->link, &fiber->errands);
+	if (fiber->serving)
+		fiber_wake(fiber);
+}
+
+void fiber_run_errands(void)
+{
+	struct fiber *self = fiber_current();
+
+	while (!list_empty(&self->errands)) {
+		struct fiber_errand *errand = list_first(&self->errands, struct fiber_errand, link);
+
+		list_remove(&errand->link);
+		errand->run(errand);
+	}
 }
 
 bool fiber_interrupted(const struct fiber *fiber)

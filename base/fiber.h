@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 /*
  * Fibers: cooperative threads of the Sentry's one kernel thread.
  *
@@ -55,6 +57,18 @@ void fiber_wake(struct fiber *fiber);
  */
 void fiber_set_interrupted(struct fiber *fiber, bool interrupted);
 bool fiber_interrupted(const struct fiber *fiber);
+
+/*
+ * Errands: what others want done on a fiber, because what they need is its alone (a guest thread's
+ * memory). They run in order, when it sleeps interruptibly or in wait_sleep_serving(), or where it
+ * calls fiber_run_errands(). An errand may sleep, but not with a deadline.
+ */
+struct fiber_errand {
+	struct list_head link;
+	void (*run)(struct fiber_errand *errand); /* off the list by then; may free it */
+};
+void fiber_add_errand(struct fiber *fiber, struct fiber_errand *errand);
+void fiber_run_errands(void);
 
 /* Runs runnable fibers until none is left or one round is done. Returns the number of fibers that
  * ran. Main loop only. */

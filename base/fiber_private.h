@@ -21,6 +21,8 @@ struct fiber {
 	bool wake_pending;
 	bool interrupted;
 	bool in_interruptible_sleep;
+	bool serving; /* sleeps so that errands are run */
+	struct list_head errands;
 	bool timed_out;		  /* sleep_timer expired since it was armed */
 	struct timer sleep_timer; /* its heap slot is reserved, so that a sleep cannot fail */
 	void *sp;		  /* saved stack pointer while not running */

@@ -125,9 +125,31 @@ static bool sleeper_notify(struct wait_entry *entry, uint32_t events)
 	return true;
 }
 
+/* Parks; with @serving errands are run, and what ends the sleep is looked at again after them. */
+static void park(struct fiber *self, const struct sleeper *sleeper, bool timed, bool interruptible,
+	bool serving)
+{
+	for (;;) {
+		if (serving && !list_empty(&self->errands)) {
+			fiber_run_errands();
+			if (sleeper->woken || (timed && self->timed_out) ||
+				(interruptible && self->interrupted))
+				return;
+			continue;
+		}
+		self->in_interruptible_sleep = interruptible;
+		self->serving = serving;
+		fiber_park();
+		self->in_interruptible_sleep = false;
+		self->serving = false;
+		if (!serving || list_empty(&self->errands))
+			return;
+	}
+}
+
 /* kernel: prepare_to_wait_event(), schedule_hrtimeout_range() */
-int wait_sleep(struct wait_queue *queue, uint32_t events, uint64_t deadline, bool interruptible,
-	bool exclusive)
+static int sleep_on(struct wait_queue *queue, uint32_t events, uint64_t deadline,
+	bool interruptible, bool exclusive, bool serving)
 {
 	struct fiber *self = fiber_current();
 	struct sleeper sleeper = {
@@ -146,9 +168,7 @@ int wait_sleep(struct wait_queue *queue, uint32_t events, uint64_t deadline, boo
 	}
 	if (queue)
 		wait_entry_add(queue, &sleeper.entry);
-	self->in_interruptible_sleep = interruptible;
-	fiber_park();
-	self->in_interruptible_sleep = false;
+	park(self, &sleeper, deadline != WAIT_FOREVER, interruptible, serving);
 	wait_entry_remove(&sleeper.entry);
 	if (deadline != WAIT_FOREVER)
 		timer_cancel(&self->sleep_timer);
@@ -162,6 +182,17 @@ int wait_sleep(struct wait_queue *queue, uint32_t events, uint64_t deadline, boo
 	if (deadline != WAIT_FOREVER && self->timed_out)
 		return -ETIMEDOUT;
 	return 0;
+}
+
+int wait_sleep(struct wait_queue *queue, uint32_t events, uint64_t deadline, bool interruptible,
+	bool exclusive)
+{
+	return sleep_on(queue, events, deadline, interruptible, exclusive, interruptible);
+}
+
+void wait_sleep_serving(struct wait_queue *queue)
+{
+	(void)sleep_on(queue, ~0u, WAIT_FOREVER, false, false, true);
 }
 
 void fiber_mutex_init(struct fiber_mutex *mutex)

@@ -102,6 +102,11 @@ struct platform_thread {
 	 * it fails then, the guest does not go on, and the event is PLATFORM_REFUSED.
 	 */
 	bool may_delay;
+	/*
+	 * Set by the kernel: results are written at once, not on the way back, since somebody looks
+	 * at registers and memory before that (a tracer).
+	 */
+	bool prompt;
 	void *kernel_data; /* the kernel's task */
 	/*
 	 * What the kernel lets the platform answer without it, and what is needed for that; lives
@@ -311,6 +316,9 @@ struct platform_ops {
 	 * does not sleep.
 	 */
 	const void *(*bytes_at_hand)(struct platform_thread *thread, gaddr_t src, size_t size);
+	/* What travelled with the request is forgotten: what is read from now on is what memory
+	 * holds. Missing: nothing travels. */
+	void (*forget)(struct platform_thread *thread);
 	ssize_t (*copy_out)(
 		struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 	/*
@@ -372,6 +380,9 @@ struct platform_ops {
 	 * one; other errors: it stays as it is. May sleep. Missing: sites are never worth it.
 	 */
 	int (*patch)(struct platform_thread *thread, const struct platform_patch *patch);
+	/* Gives all patched sites of the address space their own bytes back; the kernel holds its
+	 * lock on the mappings. May sleep. 0, -ESRCH. Missing: there are none. */
+	int (*unpatch)(struct platform_thread *thread);
 
 	/*
 	 * A host futex operation on the guest's own memory. May sleep; ends with -ERESTARTSYS when

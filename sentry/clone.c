@@ -14,6 +14,7 @@
 #include "sentry/seccomp.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 #include "sentry/tty/tty.h"
 
 /*
@@ -195,6 +196,9 @@ static int clone_thread(struct task *task, struct task *child, const struct clon
 
 	clone.regs.rax = 0;
 	clone.regs.orig_rax = UINT64_MAX;
+	/* The trap flag is the parent's tracer's. */
+	if (task->tracer && task->trace->trap_flag_ours)
+		clone.regs.eflags &= ~0x100ull;
 	if (!gaddr_is_null(request->stack))
 		clone.regs.rsp = request->stack.v;
 	if (request->flags & LX_CLONE_SETTLS)
@@ -233,7 +237,7 @@ static void wait_vfork(struct task *task, struct task *child)
 {
 	task->vfork_child = child;
 	while (!child->vfork_done && !task->killed)
-		(void)wait_sleep(&child->vfork_queue, ~0u, WAIT_FOREVER, false, false);
+		wait_sleep_serving(&child->vfork_queue);
 	task->vfork_child = NULL;
 }
 
@@ -272,6 +276,8 @@ static int make_child(struct task *task, const struct clone_request *request,
 	copy_attributes(child, task, request->flags);
 	fiber_mutex_lock(&task->mm->mutex);
 	r = copy_sharables(child, task, request->flags);
+	if (r == 0)
+		r = trace_prepare_child(task, child);
 	if (r < 0)
 		goto fail;
 	if (!(request->flags & LX_CLONE_THREAD)) {
@@ -329,6 +335,7 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 	struct pid *pid, const struct clone_request *request)
 {
 	int32_t tid = pid->nr;
+	int event;
 
 	if (request->flags & LX_CLONE_CHILD_SETTID)
 		child->set_child_tid = request->child_tid;
@@ -337,6 +344,7 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 	child->vfork = request->flags & LX_CLONE_VFORK;
 	link_child(task, child, group, pid, request);
 	task_publish(child);
+	event = trace_new_child(task, child, request->flags, request->exit_signal);
 	/* From now on the other may change our signal actions. */
 	if (group && (request->flags & LX_CLONE_SIGHAND))
 		group_publish(task->group);
@@ -354,9 +362,12 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 	if ((request->flags & LX_CLONE_PARENT_SETTID) && !(request->flags & LX_CLONE_VM))
 		guest_write_lossy(task, request->parent_tid, &tid, sizeof(tid));
 	task_let_run(child);
-	if (child->vfork) {
+	if (event)
+		trace_event(task, event, (uint64_t)tid);
+	if (request->flags & LX_CLONE_VFORK) {
 		wait_vfork(task, child);
 		task_unref(child);
+		trace_event(task, LX_PTRACE_EVENT_VFORK_DONE, (uint64_t)tid);
 	}
 	return tid;
 }

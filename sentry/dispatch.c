@@ -8,6 +8,7 @@
 #include "sentry/strace.h"
 #include "sentry/syscall_table.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 
 /*
  * From an event to a handler. The table and its typed thunks are generated from syscalls.def; a
@@ -36,12 +37,20 @@ static int64_t unknown_syscall(uint64_t nr)
 	return -ENOSYS;
 }
 
+static const struct syscall_entry *entry_of(uint64_t nr)
+{
+	return nr < LX_NR_COUNT ? &syscall_table[nr] : NULL;
+}
+
 static int64_t call(struct task *task, const struct syscall_entry *entry)
 {
 	int64_t result;
 
 	if (task->seccomp_mode && !seccomp_permits(task, &result))
 		return result;
+	/* A tracer that was asked by a filter may have made it another call. */
+	if (task->tracer)
+		entry = entry_of(task->event.syscall.nr);
 	if (entry && entry->call)
 		return entry->call(task, task->event.syscall.args);
 	return unknown_syscall(task->event.syscall.nr);
@@ -95,16 +104,44 @@ void strace_delivery(struct task *task, int signo)
 		strace_signal(task->pid->nr, signo, strace_sink);
 }
 
+static void dispatch(struct task *task);
+
+/* syscall_trace_enter(), syscall_exit_work() */
+static void dispatch_traced(struct task *task)
+{
+	struct guest_regs *regs = platform_regs(task->thread);
+	uint64_t nr = task->event.syscall.nr;
+
+	regs->orig_rax = nr;
+	regs->rax = (uint64_t)-ENOSYS;
+	if (!trace_syscall_entry(task)) {
+		trace_take_call(task);
+	} else {
+		trace_take_call(task);
+		/* The tracer may have made it none. */
+		if ((int32_t)task->event.syscall.nr != -1)
+			dispatch(task);
+	}
+	if (task->tracer && task->thread && !task->killed)
+		trace_syscall_exit(task);
+}
+
 void dispatch_syscall(struct task *task)
 {
-	const struct syscall_entry *entry = NULL;
+	if (task->tracer)
+		dispatch_traced(task);
+	else
+		dispatch(task);
+}
+
+static void dispatch(struct task *task)
+{
 	uint64_t nr = task->event.syscall.nr;
+	const struct syscall_entry *entry = entry_of(nr);
 	int64_t result;
 
 	task->thread->regs.orig_rax = nr;
 	task->current_nr = nr;
-	if (nr < LX_NR_COUNT)
-		entry = &syscall_table[nr];
 	result = strace_sink ? traced_call(task, entry) : call(task, entry);
 	task->current_nr = UINT64_MAX;
 	/* execve has replaced the thread; a task that lost its own is leaving. */

@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "sentry/exec_private.h"
 #include "sentry/task.h"
+#include "sentry/trace.h"
 #include "vfs/landlock.h"
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -191,7 +192,7 @@ static int commit(struct exec_state *state)
 	struct task *task = state->task;
 	struct platform_thread *old_thread = task->thread;
 	struct mm *old_mm = task->mm;
-	int err;
+	int err, old_tid = task->pid->nr;
 
 	if (old_thread) {
 		err = group_kill_other_threads(task);
@@ -218,8 +219,16 @@ static int commit(struct exec_state *state)
 		mm_unref(old_mm);
 	task_exec_done(task);
 	commit_identity(state);
+	task->thread->prompt = task->tracer;
+	task->mm->traced = task->tracer;
 	task_publish(task);
 	fd_close_on_exec(task->files);
+	if (task->tracer) {
+		/* As start_thread() leaves it: the call that the tracer knows of is this one. */
+		task->thread->regs.orig_rax = task->event.syscall.nr;
+		task->trace->trap_flag_ours = false;
+		trace_exec(task, old_tid);
+	}
 	return 0;
 }
 

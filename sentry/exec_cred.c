@@ -15,10 +15,14 @@
 static int apply_set_id(const struct exec_state *state, struct cred *cred)
 {
 	const struct mount *mount = state->file->path.mount;
+	const struct task *tracer = state->task->tracer;
 	struct kstat stat;
 	int err;
 
 	if (cred->no_new_privs || !mount || mount->no_suid)
+		return 0;
+	/* A tracer must not get hold of more rights than it has (LSM_UNSAFE_PTRACE). */
+	if (tracer && !cred_capable(tracer->cred, LX_CAP_SYS_PTRACE))
 		return 0;
 	err = vfs_getattr(&state->file->path, &stat);
 	if (err < 0)

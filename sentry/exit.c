@@ -13,6 +13,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 #include "sentry/tty/tty.h"
 
 /*
@@ -48,6 +49,15 @@ static void kill_timer_expired(struct timer *timer)
 	struct thread_group *group = container_of(timer, struct thread_group, kill_timer);
 	struct task *task;
 
+	list_for_each_entry (task, &group->tasks, group_link) {
+		if (!task->thread || !task->mm)
+			continue;
+		/* Its tracer looks at it, for as long as that takes. */
+		if (trace_stopped(task)) {
+			(void)timer_arm(timer, loop_monotonic_now() + KILL_GRACE_NS);
+			return;
+		}
+	}
 	list_for_each_entry (task, &group->tasks, group_link) {
 		if (!task->thread || !task->mm)
 			continue;
@@ -224,8 +234,6 @@ static struct thread_group *find_reaper(struct thread_group *group)
 	return reaper_group;
 }
 
-static void notify_parent(struct thread_group *group);
-
 /* The last thread of @group leaves: all children get a new parent. */
 static void reparent_children(struct task *task)
 {
@@ -241,7 +249,7 @@ static void reparent_children(struct task *task)
 			send_pdeath_signals(child, task);
 		session_check_orphans(child, group);
 		if (child->zombie)
-			notify_parent(child);
+			group_notify_parent(child);
 	}
 }
 
@@ -296,8 +304,7 @@ void group_notify_stop(struct thread_group *group, int code, int status)
 	wait_queue_wake(&parent->wait_children, ~0u);
 }
 
-/* do_notify_parent() of a zombie, which may be reaped by it: @group may be gone after. */
-static void notify_parent(struct thread_group *group)
+void group_notify_parent(struct thread_group *group)
 {
 	struct thread_group *parent = group->parent;
 	const struct lx_sigaction *action = &parent->sighand->action[LX_SIGCHLD - 1];
@@ -310,6 +317,16 @@ static void notify_parent(struct thread_group *group)
 			status & 0x7f, &info);
 	else
 		group_child_info(group, LX_CLD_EXITED, status >> 8, &info);
+	/* The tracer first, and nobody is reaped for it. */
+	if (group->leader->tracer) {
+		struct thread_group *tracer = group->leader->tracer->group;
+
+		info.signo = tracer == parent ? signo : LX_SIGCHLD;
+		if (info.signo)
+			(void)signal_send_group(tracer, &info);
+		wait_queue_wake(&tracer->wait_children, ~0u);
+		return;
+	}
 	info.signo = signo;
 	if (signo == LX_SIGCHLD &&
 		(action->handler == LX_SIG_IGN || (action->flags & LX_SA_NOCLDWAIT))) {
@@ -355,7 +372,7 @@ static void group_end(struct thread_group *group)
 	wait_queue_wake(&group->pid->exit_queue, LX_POLLIN | LX_POLLRDNORM);
 	if (program)
 		program_end(group);
-	notify_parent(group);
+	group_notify_parent(group);
 }
 
 static void usage_add(struct thread_group *to, const struct thread_group *from)
@@ -380,6 +397,7 @@ void group_reap(struct thread_group *group)
 {
 	struct task *leader = group->leader;
 
+	trace_unlink(leader);
 	group->reaped = true;
 	usage_add(group->parent, group);
 	list_remove(&group->child_link);
@@ -433,6 +451,35 @@ static void detach_thread(struct task *task)
 	pid_release_number(task->pid);
 }
 
+static bool other_threads(const struct thread_group *group, const struct task *task)
+{
+	const struct task *other;
+
+	list_for_each_entry (other, &group->tasks, group_link)
+		if (other != task && !other->exited)
+			return true;
+	return false;
+}
+
+/* The process is over when its leader is all that is left: traced threads are waited for before. */
+static void check_end(struct thread_group *group)
+{
+	if (!group->zombie && group->leader->exited && group->tasks.next->next == &group->tasks &&
+		!group->exec_task)
+		group_end(group);
+}
+
+void thread_reap(struct task *task)
+{
+	struct thread_group *group = group_ref(task->group);
+
+	trace_unlink(task);
+	detach_thread(task);
+	task_unref(task);
+	check_end(group);
+	group_unref(group);
+}
+
 void task_exit(struct task *task, int code)
 {
 	struct thread_group *group = task->group;
@@ -451,36 +498,33 @@ void task_exit(struct task *task, int code)
 	if (group->live_count == 0)
 		tty_session_exit(group);
 
+	trace_tracer_exits(task);
 	task->exited = true;
+	task->exit_code = code;
+	/* Nobody can be helped any more. */
+	fiber_run_errands();
 	task->fiber = NULL;
 	if (live_thread(group))
 		hand_over_children(task);
-	if (task != group->leader)
+	if (task != group->leader && !task->tracer)
 		detach_thread(task);
 	wait_queue_wake(&group->thread_exit_queue, ~0u);
 	kernel.task_count--;
-	if (group->leader->exited && group->tasks.next->next == &group->tasks &&
-		!group->exec_task) {
+	if (!other_threads(group, task) && !group->exec_task) {
 		reparent_children(task);
 		session_check_orphans(group, NULL);
-		group_end(group);
 	}
+	if (task != group->leader && task->tracer) {
+		trace_notify_exit(task);
+		(void)task_ref(task); /* the zombie's, thread_reap() */
+	}
+	check_end(group);
 	task_unref(task);
 	if (kernel.task_count == 0 && timer_cancel(&farewell_timer))
 		everybody_gone(NULL);
 }
 
 /* ---- execve --------------------------------------------------------------------------------- */
-
-static bool other_threads(const struct task *task)
-{
-	const struct task *other;
-
-	list_for_each_entry (other, &task->group->tasks, group_link)
-		if (other != task && !other->exited)
-			return true;
-	return false;
-}
 
 /* The thread that stays becomes the leader, with its tid (kernel de_thread()). */
 static void take_leader_identity(struct task *task)
@@ -496,6 +540,11 @@ static void take_leader_identity(struct task *task)
 	own->task = NULL;
 	pid_release_number(own);
 	pid_unref(own);
+	/* Its tracer does not hear of it (de_thread()), but may have nothing to wait for any more.
+	 */
+	if (leader->tracer)
+		wait_queue_wake(&leader->tracer->group->wait_children, ~0u);
+	trace_unlink(leader);
 	list_remove(&leader->group_link);
 	group->leader = task_ref(task);
 	list_for_each_entry (child, &group->children, child_link)
@@ -536,7 +585,7 @@ int group_kill_other_threads(struct task *task)
 	list_for_each_entry (other, &group->tasks, group_link)
 		if (other != task)
 			signal_kill_task(other);
-	while (other_threads(task) && !task->killed)
+	while (other_threads(group, task) && !task->killed)
 		(void)wait_sleep(&group->thread_exit_queue, ~0u, WAIT_FOREVER, false, false);
 	group->exec_task = NULL;
 	if (task->killed)

@@ -111,10 +111,10 @@ void task_publish(struct task *task)
 	store(&ids[PLATFORM_ID_EUID], cred->euid);
 	store(&ids[PLATFORM_ID_GID], cred->gid);
 	store(&ids[PLATFORM_ID_EGID], cred->egid);
-	/* What --strace shows and what a filter judges has to come by; CPU numbers have to be of
-	 * those that were asked for.
+	/* What --strace and tracers show and what a filter judges has to come by; CPU numbers have
+	 * to be of those that were asked for.
 	 */
-	if (!task_strace_enabled() && !task->seccomp_mode) {
+	if (!task_strace_enabled() && !task->seccomp_mode && !task->tracer) {
 		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
 			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN |
 			   PLATFORM_INGUEST_SIGRETURN;
@@ -222,7 +222,9 @@ static bool names_promised;
 
 static void names_epoch_publish(struct task *task)
 {
-	store(&task->thread->inguest->names_epoch, task_strace_enabled() ? 0 : names_epoch);
+	const bool shown = task_strace_enabled() || task->tracer;
+
+	store(&task->thread->inguest->names_epoch, shown ? 0 : names_epoch);
 }
 
 void names_changed(void)

@@ -121,6 +121,21 @@ void mm_patch_site(struct task *task)
 	if (!platform->patch || !work.mm || never_patched(task->event.syscall.nr))
 		return;
 	fiber_mutex_lock(&work.mm->mutex);
-	patch_locked(&work, platform_regs(task->thread)->rip);
+	if (!work.mm->traced) {
+		work.mm->unpatched = false;
+		patch_locked(&work, platform_regs(task->thread)->rip);
+	}
 	fiber_mutex_unlock(&work.mm->mutex);
+}
+
+void mm_unpatch(struct task *task)
+{
+	struct mm *mm = task->mm;
+
+	if (!platform->unpatch || !mm || mm->unpatched)
+		return;
+	fiber_mutex_lock(&mm->mutex);
+	if (platform->unpatch(task->thread) == 0)
+		mm->unpatched = true;
+	fiber_mutex_unlock(&mm->mutex);
 }

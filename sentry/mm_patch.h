@@ -9,5 +9,8 @@ struct task;
  * call itself is still to be answered.
  */
 void mm_patch_site(struct task *task);
+/* Before a tracer looks at @task, which is stopped: all sites of its address space have their own
+ * bytes. May sleep. */
+void mm_unpatch(struct task *task);
 
 #endif

@@ -28,6 +28,7 @@
 #include "sentry/bpf.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 
 #define MAX_INSNS_PER_PATH 32768 /* of a task's filters together, 4 more for each */
 
@@ -137,6 +138,25 @@ static void trap(struct task *task, uint32_t data)
 	signal_force(task, &info);
 }
 
+static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_result);
+
+/* __seccomp_filter(): what the tracer has made of the call is judged again, but not by it. */
+static bool ask_tracer(struct task *task, uint32_t data, int64_t *ret_result)
+{
+	const struct seccomp_filter *by;
+	uint32_t answer;
+
+	trace_event(task, LX_PTRACE_EVENT_SECCOMP, data);
+	trace_take_call(task);
+	*ret_result = (int64_t)task->thread->regs.rax;
+	if (task->killed || (int32_t)task->event.syscall.nr < 0)
+		return false;
+	answer = judge(task, &by);
+	if ((answer & LX_SECCOMP_RET_ACTION_FULL) == LX_SECCOMP_RET_TRACE)
+		return true;
+	return act(task, answer, by && by->log, ret_result);
+}
+
 static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_result)
 {
 	uint32_t data = answer & LX_SECCOMP_RET_DATA;
@@ -160,7 +180,11 @@ static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_resul
 		*ret_result = (int64_t)task->event.syscall.nr;
 		task->thread->regs.orig_rax = UINT64_MAX;
 		return false;
-	case LX_SECCOMP_RET_TRACE:	/* nobody traces */
+	case LX_SECCOMP_RET_TRACE:
+		if (trace_wants(task, LX_PTRACE_EVENT_SECCOMP))
+			return ask_tracer(task, data, ret_result);
+		*ret_result = -ENOSYS;
+		return false;
 	case LX_SECCOMP_RET_USER_NOTIF: /* nobody listens */
 		*ret_result = -ENOSYS;
 		return false;

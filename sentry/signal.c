@@ -9,6 +9,7 @@
 #include "abi/wait.h"
 #include "base/log.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 
 /*
  * Sending signals and the pending sets (signal(7), kernel/signal.c).
@@ -162,6 +163,7 @@ void signal_kill_task(struct task *task)
 	task->killed = true;
 	signal_wake(task);
 	wait_queue_wake(&task->group->stop_queue, ~0u);
+	trace_killed(task);
 	if (task->vfork_child)
 		wait_queue_wake(&task->vfork_child->vfork_queue, ~0u);
 }
@@ -173,7 +175,7 @@ bool signal_pending(const struct task *task)
 
 void signal_recalculate(struct task *task)
 {
-	bool wake = task->killed || task->stop_pending ||
+	bool wake = task->killed || task->stop_pending || trace_pending(task) ||
 		    ((task->pending.set | task->group->pending.set) & ~task_blocked(task)) != 0;
 
 	if (wake) {
@@ -202,7 +204,7 @@ static bool wants_signal(const struct task *task, int signo)
 		return false;
 	if (signo == LX_SIGKILL)
 		return true;
-	if (task->group->stopped)
+	if (task->parked || trace_stopped(task))
 		return false;
 	return !task->signal_wake;
 }
@@ -230,7 +232,7 @@ static void complete_signal(struct task *task, bool to_group, int signo)
 			   it too */
 	if (group->sighand->action[signo - 1].handler == LX_SIG_DFL && !group->unkillable &&
 		!(mask & (SIGNALS_IGNORED | SIGNALS_STOP | SIGNALS_COREDUMP)) &&
-		!(target->real_blocked & mask)) {
+		!(target->real_blocked & mask) && (!task->tracer || signo == LX_SIGKILL)) {
 		group_exit(group, LX_WSTATUS_SIGNAL(signo));
 		return;
 	}
@@ -283,6 +285,7 @@ static void continue_group(struct thread_group *group)
 	list_for_each_entry (task, &group->tasks, group_link) {
 		sigpending_discard(&task->pending, SIGNALS_STOP);
 		task->stop_pending = false;
+		trace_notify_trap(task);
 	}
 	if (!was_stopped && group->stop_count == 0)
 		return;
@@ -316,6 +319,9 @@ static bool signal_dropped(const struct task *task, int signo)
 {
 	if ((task_blocked(task) | task->real_blocked) & LX_SIGMASK(signo))
 		return false;
+	/* A tracer sees those too. */
+	if (task->tracer && signo != LX_SIGKILL)
+		return false;
 	return signal_action_ignores(task->group, signo);
 }
 
@@ -334,6 +340,19 @@ static struct sigqueue *sigqueue_new(const struct task *target)
 	return entry;
 }
 
+/* A tracer may look at a process that is being killed, until somebody kills it again. */
+static void kill_exit_stops(struct thread_group *group)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &group->tasks, group_link) {
+		if (!trace_stopped(task) || !task->trace->exiting)
+			continue;
+		task->trace->kill_exit = true;
+		trace_killed(task);
+	}
+}
+
 static int send_signal(struct task *task, bool to_group, const struct lx_siginfo *info)
 {
 	struct thread_group *group = task->group;
@@ -343,6 +362,8 @@ static int send_signal(struct task *task, bool to_group, const struct lx_siginfo
 
 	if (signo < 1 || signo > LX_NSIG)
 		return -EINVAL;
+	if (signo == LX_SIGKILL && group->exiting)
+		kill_exit_stops(group);
 	if (group->zombie || group->exiting || (!to_group && task->exited))
 		return 0;
 	prepare_signal(group, signo);

@@ -4,6 +4,7 @@
 #include "abi/errno.h"
 #include "abi/wait.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 
 /*
  * Acting on signals, on the thread's own fiber and before it goes back to guest code (kernel
@@ -21,37 +22,44 @@
 
 /* ---- job control stops ---------------------------------------------------------------------- */
 
-static void stop_complete(struct thread_group *group)
-{
-	group->stopped = true;
-	group->stop_reported = false;
-	group_notify_stop(group, LX_CLD_STOPPED, group->stop_signo);
-}
-
-void signal_stop_left(struct task *task)
+bool group_stop_participate(struct task *task)
 {
 	struct thread_group *group = task->group;
 
 	if (!task->stop_pending)
-		return;
+		return false;
 	task->stop_pending = false;
-	if (--group->stop_count == 0 && !group->exiting)
-		stop_complete(group);
+	if (--group->stop_count > 0 || group->exiting || group->stopped)
+		return false;
+	group->stopped = true;
+	group->stop_reported = false;
+	return true;
 }
 
-static void stop_begin(struct thread_group *group, int signo)
+void signal_stop_left(struct task *task)
 {
+	if (group_stop_participate(task))
+		group_notify_stop(task->group, LX_CLD_STOPPED, task->group->stop_signo);
+}
+
+/* do_signal_stop(). A stopped process can stop again: a tracer may have let @self go on. */
+static void stop_begin(struct task *self, int signo)
+{
+	struct thread_group *group = self->group;
 	struct task *task;
 
-	if (group->stopped || group->stop_count > 0)
+	if (group->stop_count > 0)
 		return;
-	group->stop_signo = signo;
+	if (!group->stopped)
+		group->stop_signo = signo;
 	group->continued_pending = false;
 	list_for_each_entry (task, &group->tasks, group_link) {
-		if (task->exited || task->killed)
+		if (task->exited || task->killed || task->parked)
 			continue;
 		task->stop_pending = true;
 		group->stop_count++;
+		if (task != self)
+			trace_notify_trap(task);
 		signal_wake(task);
 	}
 }
@@ -61,8 +69,10 @@ static void stop_park(struct task *task)
 	struct thread_group *group = task->group;
 
 	signal_stop_left(task);
-	while ((group->stopped || group->stop_count > 0) && !task->killed)
-		(void)wait_sleep(&group->stop_queue, ~0u, WAIT_FOREVER, false, false);
+	task->parked = true;
+	while ((group->stopped || group->stop_count > 0) && !task->killed && !trace_pending(task))
+		wait_sleep_serving(&group->stop_queue);
+	task->parked = false;
 	signal_recalculate(task);
 }
 
@@ -82,7 +92,7 @@ static void default_action(struct task *task, int signo)
 		/* An orphaned group could not be continued: only SIGSTOP stops it (POSIX). */
 		if (signo != LX_SIGSTOP && pgrp_is_orphaned(group->pgrp))
 			return;
-		stop_begin(group, signo);
+		stop_begin(task, signo);
 		return;
 	}
 	group_exit(group, LX_WSTATUS_SIGNAL(signo));
@@ -99,13 +109,20 @@ static int next_handled(
 
 		if (task->killed)
 			return 0;
-		if (task->stop_pending) {
+		if (task->tracer) {
+			if (trace_jobs(task))
+				continue;
+		} else if (task->stop_pending) {
 			stop_park(task);
 			continue;
 		}
 		signo = signal_dequeue(task, task->blocked, ret_info);
 		if (signo == 0)
 			return 0;
+		if (task->tracer && signo != LX_SIGKILL)
+			signo = trace_signal(task, signo, ret_info);
+		if (signo == 0)
+			continue;
 		strace_delivery(task, signo);
 		action = &task->group->sighand->action[signo - 1];
 		if (action->handler == LX_SIG_IGN)
@@ -202,6 +219,8 @@ static void enter_handler(
 	int r;
 
 	restart_for_handler(task->thread, action);
+	if (task->tracer)
+		trace_drop_trap_flag(task);
 	task->unframed.signo = info->signo;
 	task->unframed.regs = *platform_regs(task->thread);
 	task->unframed.blocked = task->blocked;
@@ -258,8 +277,9 @@ void signal_deliver(struct task *task)
 		signal_recalculate(task);
 		if (signo) {
 			enter_handler(task, &action, &info);
-			if (task->signal_wake)
+			if (task->signal_wake || task->tracer)
 				settle_frame(task);
+			trace_handler_entered(task);
 			continue;
 		}
 		restart_without_handler(task->thread);

@@ -12,6 +12,7 @@
 #include "sentry/mm_patch.h"
 #include "sentry/seccomp.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 #include "sentry/tty/tty.h"
 
 /*
@@ -45,6 +46,8 @@ int task_alloc(struct task **ret)
 	task->refs = REFCOUNT_ONE;
 	list_init(&task->group_link);
 	list_init(&task->inguest_link);
+	list_init(&task->tracer_link);
+	list_init(&task->tracees);
 	sigpending_init(&task->pending);
 	wait_queue_init(&task->vfork_queue);
 	task->sigaltstack.ss_flags = LX_SS_DISABLE;
@@ -82,6 +85,7 @@ void task_unref(struct task *task)
 		pid_unref(task->pid);
 	if (task->group)
 		group_unref(task->group);
+	trace_free(task);
 	free(task->strace);
 	free(task);
 }
@@ -328,6 +332,10 @@ void task_main(void *arg)
 		guest_write_lossy(task, tid_addr, &tid, sizeof(tid));
 	}
 	for (;;) {
+		if (task->errands) {
+			task->errands = false;
+			fiber_run_errands();
+		}
 		if (task->signal_wake || task->restore_blocked ||
 			(task->thread && restart_pending(&task->thread->regs))) {
 			mm_settle(task);
@@ -345,6 +353,8 @@ void task_main(void *arg)
 			task->unframed.pending = false;
 		handle_event(task);
 	}
+	if (task->tracer)
+		trace_exit(task);
 	task_exit(task, task->exit_code);
 }
 

@@ -165,6 +165,7 @@ struct task {
 	struct sigpending pending; /* thread-directed */
 	bool signal_wake;	   /* something for signal_deliver(): a signal, a stop, a kill */
 	bool stop_pending;	   /* a group stop in which this thread has to park */
+	bool parked;		   /* it does */
 	struct lx_stack sigaltstack;
 	struct { /* while a handler's frame is still to be written: how it was without it */
 		bool pending;
@@ -189,6 +190,13 @@ struct task {
 	int pdeath_signal;
 	int seccomp_mode;		/* LX_SECCOMP_MODE_*, 0 none: sentry/seccomp.c */
 	struct seccomp_filter *seccomp; /* owned; what is in force */
+
+	/* ptrace(2), sentry/trace.h. A traced thread keeps its tracer as a zombie. */
+	struct task *tracer;	      /* borrowed; NULL: nobody traces it */
+	struct list_head tracer_link; /* tracer->tracees */
+	struct list_head tracees;
+	struct trace *trace; /* owned; NULL: was never traced */
+	bool errands;	     /* others wait for something on our fiber: before going to the guest */
 
 	/* Threads. */
 	gaddr_t clear_child_tid, robust_list; /* while mask_shared is false, as the mask */

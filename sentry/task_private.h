@@ -63,6 +63,10 @@ extern struct thread_group *reaper_group, *program_group;
 
 /* Frees a zombie's place in the tree and its numbers. */
 void group_reap(struct thread_group *group);
+/* A traced thread that ended was waited for, or its tracer is gone: it may be the process's end. */
+void thread_reap(struct task *task);
+/* do_notify_parent() of a zombie, which may be reaped by it: @group may be gone after. */
+void group_notify_parent(struct thread_group *group);
 /* SIGCHLD & co. with the usage and status of @group. @code: LX_CLD_* */
 void group_child_info(struct thread_group *group, int code, int status, struct lx_siginfo *ret);
 /* A stop or continuation is news for the parent: SIGCHLD unless SA_NOCLDSTOP, and its wait4 wakes.
@@ -112,6 +116,9 @@ void signal_info_user(struct lx_siginfo *info, int signo, int code, const struct
 bool signal_send_timer(struct task *task, bool to_group, struct sigqueue *entry);
 
 /* signal_deliver.c */
+/* This thread's part in a group stop is done. True: it was the last one, and the parent has not
+ * been told. */
+bool group_stop_participate(struct task *task);
 void signal_stop_left(
 	struct task *task); /* a thread with stop_pending leaves: the stop may be complete */
 

@@ -10,11 +10,13 @@
 #include "sentry/clock.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
+#include "sentry/trace.h"
 
 /*
  * wait4(2) and waitid(2) (kernel/exit.c do_wait()). Children are processes; without __WNOTHREAD
  * those of every thread of the caller's process count. A child that is not over may still be news:
- * stopped or continued.
+ * stopped or continued. So are the threads that the caller traces, children or not, which are news
+ * whenever they stop, and to their tracer before their parent.
  */
 
 struct wait_request {
@@ -51,6 +53,11 @@ static void fill_usage(struct thread_group *group, struct lx_rusage *ret)
 	ret->ru_nvcsw = (int64_t)(group->dead_threads.switches + group->dead_children.switches);
 }
 
+static bool traced_by(const struct task *child, const struct task *task)
+{
+	return child->tracer && child->tracer->group == task->group;
+}
+
 /* eligible_child(): by number, then by the kind of child (wait(2): "clone" children). */
 static bool eligible(const struct task *task, const struct thread_group *child,
 	const struct wait_request *request)
@@ -69,7 +76,7 @@ static bool eligible(const struct task *task, const struct thread_group *child,
 	}
 	if ((request->options & LX___WNOTHREAD) && child->parent_task != task)
 		return false;
-	if (request->options & LX___WALL)
+	if ((request->options & LX___WALL) || traced_by(child->leader, task))
 		return true;
 	return (child->exit_signal != LX_SIGCHLD) == !!(request->options & LX___WCLONE);
 }
@@ -85,17 +92,20 @@ static void fill_result(
 	fill_usage(child, &ret->usage);
 }
 
-static bool take_zombie(struct thread_group *child, uint32_t options, struct wait_result *ret)
+static void fill_exit(struct thread_group *child, int status, struct wait_result *ret)
 {
-	int status = child->exit_code;
-
-	if (!(options & LX_WEXITED) || !child->zombie)
-		return false;
 	if (status & 0x7f)
 		fill_result(child, status & LX_WSTATUS_CORE ? LX_CLD_DUMPED : LX_CLD_KILLED,
 			status & 0x7f, status, ret);
 	else
 		fill_result(child, LX_CLD_EXITED, status >> 8 & 0xff, status, ret);
+}
+
+static bool take_zombie(struct thread_group *child, uint32_t options, struct wait_result *ret)
+{
+	if (!(options & LX_WEXITED) || !child->zombie)
+		return false;
+	fill_exit(child, child->exit_code, ret);
 	if (!(options & LX_WNOWAIT))
 		group_reap(child);
 	return true;
@@ -122,22 +132,129 @@ static bool take_continued(struct thread_group *child, uint32_t options, struct 
 	return true;
 }
 
+/* ---- what the caller traces ------------------------------------------------------------------ */
+
+/* wait_task_zombie() of a tracee. A process whose parent is another one is that one's next. */
+static bool take_traced_zombie(struct task *task, uint32_t options, struct wait_result *ret)
+{
+	struct thread_group *group = task->group;
+	bool leader = task == group->leader;
+
+	if (!(options & LX_WEXITED) || !task->exited || (leader && !group->zombie))
+		return false;
+	fill_exit(group, leader || group->exiting ? group->exit_code : task->exit_code, ret);
+	ret->pid = task->pid->nr;
+	if (options & LX_WNOWAIT)
+		return true;
+	if (!leader) {
+		thread_reap(task);
+	} else if (trace_reparented(task)) {
+		trace_unlink(task);
+		group_notify_parent(group);
+	} else {
+		group_reap(group);
+	}
+	return true;
+}
+
+static bool take_trace_stop(struct task *task, uint32_t options, struct wait_result *ret)
+{
+	struct trace *trace = task->trace;
+	int code = trace->code;
+
+	if (!trace->stopped || trace->listening || code == 0)
+		return false;
+	fill_result(task->group, LX_CLD_TRAPPED, code, code << 8 | 0x7f, ret);
+	ret->pid = task->pid->nr;
+	if (!(options & LX_WNOWAIT))
+		trace->code = 0;
+	return true;
+}
+
+static bool take_traced(struct task *task, uint32_t options, struct wait_result *ret)
+{
+	return take_traced_zombie(task, options, ret) || take_trace_stop(task, options, ret) ||
+	       take_continued(task->group, options, ret);
+}
+
+static bool eligible_tracee(const struct task *task, const struct wait_request *request)
+{
+	switch (request->type) {
+	case LX_P_ALL:
+		return true;
+	case LX_P_PGID:
+		return request->pid && task->group->pgrp == request->pid;
+	default:
+		return request->pid && task->pid == request->pid;
+	}
+}
+
+/* ptrace_do_wait() */
+static int look_at_tracees(
+	struct task *tracer, const struct wait_request *request, struct wait_result *ret)
+{
+	struct task *task, *next;
+	int r = -ECHILD;
+
+	list_for_each_entry_safe (task, next, &tracer->tracees, tracer_link) {
+		if (!eligible_tracee(task, request))
+			continue;
+		/* A zombie that is not over (threads are left) is nothing to wait for in the form
+		 * of a stop. */
+		if (!task->exited || (request->options & (LX_WCONTINUED | LX_WEXITED)))
+			r = 0;
+		if (take_traced(task, request->options, ret))
+			return 1;
+	}
+	return r;
+}
+
+static int look_at_all_tracees(
+	struct task *task, const struct wait_request *request, struct wait_result *ret)
+{
+	struct task *thread;
+	int r = -ECHILD;
+
+	if (request->options & LX___WNOTHREAD)
+		return look_at_tracees(task, request, ret);
+	list_for_each_entry (thread, &task->group->tasks, group_link) {
+		int found = list_empty(&thread->tracees) ? -ECHILD
+							 : look_at_tracees(thread, request, ret);
+
+		if (found > 0)
+			return found;
+		if (found == 0)
+			r = 0;
+	}
+	return r;
+}
+
+/* A child that is traced by somebody else is not over for its parent until the tracer has seen
+ * it. */
+static bool take_child(
+	struct task *task, struct thread_group *child, uint32_t options, struct wait_result *ret)
+{
+	if (traced_by(child->leader, task))
+		return take_traced(child->leader, options, ret);
+	return (!child->leader->tracer && take_zombie(child, options, ret)) ||
+	       take_stopped(child, options, ret) || take_continued(child, options, ret);
+}
+
 /* One look at the children: 1 found, 0 none ready, -ECHILD none to wait for. */
 static int look(struct task *task, const struct wait_request *request, struct wait_result *ret)
 {
 	struct thread_group *child, *next;
-	int r = -ECHILD;
+	int r = -ECHILD, traced;
 
 	list_for_each_entry_safe (child, next, &task->group->children, child_link) {
 		if (!eligible(task, child, request))
 			continue;
 		r = 0;
-		if (take_zombie(child, request->options, ret) ||
-			take_stopped(child, request->options, ret) ||
-			take_continued(child, request->options, ret))
+		if (take_child(task, child, request->options, ret))
 			return 1;
 	}
-	return r;
+	traced = look_at_all_tracees(task, request, ret);
+	return traced >= 0 ? traced : r;
 }
 
 /* 1 and *ret, 0 with WNOHANG and nothing, -ECHILD, -ERESTARTSYS. May sleep. */

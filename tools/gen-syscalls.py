@@ -9,7 +9,7 @@ what the build needs of it:
 import re
 import sys
 
-HEADERS = ["cap", "fcntl", "futex", "inotify", "ioctl", "mman", "mount", "msg", "poll", "prctl", "resource", "sched",
+HEADERS = ["cap", "fcntl", "futex", "inotify", "ioctl", "mman", "mount", "msg", "poll", "prctl", "ptrace", "resource", "sched",
            "signal", "socket", "stat", "time", "uio", "uname", "wait", "xattr"]
 
 # DSL name -> C type of the handler's parameter, expression that takes it out of the register %s, decoder's type, set

@@ -366,7 +366,8 @@ int systrap_check_result(int64_t result, int64_t expected)
 
 bool systrap_may_delay(const struct systrap_thread *thread)
 {
-	return thread->head.may_delay && thread->as->live_threads == 1 && !thread->late.pending;
+	return thread->head.may_delay && !thread->head.prompt && thread->as->live_threads == 1 &&
+	       !thread->late.pending;
 }
 
 struct channel_command *systrap_command_late(

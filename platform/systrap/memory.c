@@ -221,7 +221,7 @@ int systrap_copy_out_deferred(
 
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
-	if (size == 0 || defer_copy_out(thread, dst.v, src, size, false))
+	if (size == 0 || (!head->prompt && defer_copy_out(thread, dst.v, src, size, false)))
 		return 0;
 	copied = systrap_copy_out(head, dst, src, size);
 	if (copied < 0)
@@ -242,6 +242,11 @@ void systrap_copy_out_lossy(struct platform_thread *head, gaddr_t dst, const voi
 static void snapshot_drop(struct systrap_thread *thread)
 {
 	thread->snapshot.prefetch_count = 0;
+}
+
+void systrap_forget(struct platform_thread *head)
+{
+	snapshot_drop(systrap_thread(head));
 }
 
 /*

@@ -506,6 +506,24 @@ int systrap_patch_leave(struct systrap_thread *thread, uint64_t addr, uint64_t s
 		addr + size + HOLE_NEAR, addr, size, gone);
 }
 
+int systrap_unpatch(struct platform_thread *head)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	struct systrap_patches *patches = thread->as->patches;
+	int err = 0;
+
+	/* They stay where they are in the table: the kernel's lock keeps others away. */
+	for (unsigned i = 0; patches && i < patches->count && err == 0; i++) {
+		if (patches->sites[i].state != SITE_PATCHED)
+			continue;
+		err = restore_site(thread, &patches->sites[i]);
+		/* With nobody else there an int3 at the site is from now on none of ours. */
+		if (is_alone(thread->as))
+			patches->sites[i].mapped = false;
+	}
+	return err;
+}
+
 /* ---- events in code that changes ---- */
 
 static bool is_recent(const struct patch_site *site)

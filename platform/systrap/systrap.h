@@ -360,6 +360,7 @@ void systrap_spin_detach(void);
 
 /* patch.c: call sites that jump instead of trapping */
 int systrap_patch(struct platform_thread *head, const struct platform_patch *patch);
+int systrap_unpatch(struct platform_thread *head);
 void systrap_patches_free(struct systrap_patches *patches);
 /* For a forked child. NULL when there is nothing to copy; -ENOMEM. */
 int systrap_patches_copy(
@@ -381,6 +382,7 @@ bool systrap_patch_event(struct systrap_thread *thread, const struct platform_ev
 const void *systrap_bytes_at_hand(struct platform_thread *thread, gaddr_t src, size_t size);
 size_t systrap_string_at_hand(struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
 ssize_t systrap_copy_in(struct platform_thread *thread, void *dst, gaddr_t src, size_t size);
+void systrap_forget(struct platform_thread *thread);
 ssize_t systrap_copy_out(struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int systrap_copy_out_deferred(
 	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);

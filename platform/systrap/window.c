@@ -190,7 +190,7 @@ ssize_t systrap_copy_content(struct platform_thread *head, gaddr_t dst,
 
 	if (thread->state == SYSTRAP_DEAD)
 		return -ESRCH;
-	if (size < WINDOW_READ_MIN)
+	if (size < WINDOW_READ_MIN || head->prompt)
 		return -EAGAIN;
 	if (!table)
 		table = thread->as->windows = calloc(1, sizeof(*table));

@@ -10,6 +10,7 @@
 #include "sentry/mm.h"
 #include "sentry/procfs/procfs_private.h"
 #include "sentry/seccomp.h"
+#include "sentry/trace.h"
 #include "sentry/tty/tty.h"
 
 #define PAGE_KIB (LX_PAGE_SIZE / 1024)
@@ -29,7 +30,9 @@ static char task_state(const struct pseudo_node *node)
 
 	if (!task || group->zombie)
 		return 'Z';
-	if (group->stopped)
+	if (trace_stopped(task))
+		return 't';
+	if (group->stopped && !task->tracer)
 		return 'T';
 	/* A thread inside a call sleeps, but for the one that reads this. */
 	if (task == task_current() || (task->mm && task->current_nr == UINT64_MAX))
@@ -44,6 +47,8 @@ static const char *state_name(char state)
 		return "R (running)";
 	case 'T':
 		return "T (stopped)";
+	case 't':
+		return "t (tracing stop)";
 	case 'Z':
 		return "Z (zombie)";
 	default:
@@ -103,8 +108,9 @@ static void show_ids(struct seq *seq, const struct pseudo_node *node, const stru
 	const struct thread_group *group = pseudo_group(node);
 	const struct cred *cred = task->cred;
 
-	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", group->pid->nr,
-		node->pid->nr, group->parent ? group->parent->pid->nr : 0);
+	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
+		group->pid->nr, node->pid->nr, group->parent ? group->parent->pid->nr : 0,
+		task->tracer ? task->tracer->pid->nr : 0);
 	seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", cred->uid, cred->euid,
 		cred->suid, cred->fsuid, cred->gid, cred->egid, cred->sgid, cred->fsgid);
 	seq_puts(seq, "FDSize:\t64\nGroups:\t");
