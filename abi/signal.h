@@ -230,10 +230,11 @@ struct lx_sigevent {
 		} thread;
 	};
 };
-#define LX_SIGEV_SIGNAL	   0
-#define LX_SIGEV_NONE	   1
-#define LX_SIGEV_THREAD	   2
-#define LX_SIGEV_THREAD_ID 4
+#define LX_SIGEV_SIGNAL	     0
+#define LX_SIGEV_NONE	     1
+#define LX_SIGEV_THREAD	     2
+#define LX_SIGEV_THREAD_ID   4
+#define LX_NOTIFY_COOKIE_LEN 32 /* mq_notify(2) with SIGEV_THREAD */
 
 /* signalfd(2) */
 struct lx_signalfd_siginfo {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/uio.h"
 #include "abi/aio.h"
 #include "abi/errno.h"
 #include "abi/fcntl.h"
@@ -169,8 +170,9 @@ static int check_request(struct task *t, const struct lx_iocb *iocb, struct file
 	}
 	vector = iocb->aio_lio_opcode == LX_IOCB_CMD_PREADV ||
 		 iocb->aio_lio_opcode == LX_IOCB_CMD_PWRITEV;
-	if (iocb->aio_rw_flags && !vector)
-		return -EINVAL;
+	/* Of a plain transfer's flags only the one that asks for polling means nothing here. */
+	if ((iocb->aio_rw_flags & ~LX_RWF_HIPRI) && !vector)
+		return -EOPNOTSUPP;
 	if (iocb->aio_offset < 0 && iocb->aio_lio_opcode != LX_IOCB_CMD_FSYNC &&
 		iocb->aio_lio_opcode != LX_IOCB_CMD_FDSYNC)
 		return -EINVAL; /* rw_verify_area() */
@@ -186,7 +188,8 @@ static int check_request(struct task *t, const struct lx_iocb *iocb, struct file
 	case LX_IOCB_CMD_PWRITEV:
 		if (!file->writable)
 			return -EBADF;
-		if (!file->ops->write)
+		/* eventfd has a plain write alone (no write_iter). */
+		if (!file->ops->write || strcmp(file->ops->name, "eventfd") == 0)
 			return -EINVAL;
 		break;
 	case LX_IOCB_CMD_FSYNC:

@@ -454,7 +454,8 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 		flags |= LX_MAP_FIXED;
 	if (!align_up_checked(size, LX_PAGE_SIZE, &size) || size == 0)
 		return -ENOMEM;
-	if (!add_checked(offset, size, &end))
+	/* An anonymous mapping's offset means nothing, and cannot be too large in pages. */
+	if (file && !add_checked(offset, size, &end))
 		return -EOVERFLOW;
 	if (mm->vma_count > SENTRY_MAX_VMAS)
 		return -ENOMEM;

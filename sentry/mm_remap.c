@@ -233,12 +233,14 @@ int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t 
 		return -EINVAL;
 	if ((flags & LX_MREMAP_FIXED) && !(flags & LX_MREMAP_MAYMOVE))
 		return -EINVAL;
-	if ((flags & LX_MREMAP_DONTUNMAP) && (!(flags & LX_MREMAP_MAYMOVE) || old_size != new_size))
+	if ((flags & LX_MREMAP_DONTUNMAP) && !(flags & LX_MREMAP_MAYMOVE))
 		return -EINVAL;
 	if (addr % LX_PAGE_SIZE)
 		return -EINVAL;
 	if (!align_up_checked(old_size, LX_PAGE_SIZE, &r.old_size) ||
 		!align_up_checked(new_size, LX_PAGE_SIZE, &r.new_size) || r.new_size == 0)
+		return -EINVAL;
+	if ((flags & LX_MREMAP_DONTUNMAP) && r.old_size != r.new_size)
 		return -EINVAL;
 	if (!add_checked(addr, r.old_size, &end) || end > work.mm->guest_end)
 		return addr >= work.mm->guest_end ? -EFAULT : -EINVAL;

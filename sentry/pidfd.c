@@ -56,7 +56,7 @@ static const struct file_ops pidfd_ops = {
 int pidfd_file_new(struct pid *pid, int flags, struct file **ret)
 {
 	int r = file_new_anonymous(
-		"anon_inode:[pidfd]", &pidfd_ops, pid_ref(pid), flags, 0600, ret);
+		"anon_inode:[pidfd]", &pidfd_ops, pid_ref(pid), flags, 0700, ret);
 
 	if (r < 0)
 		pid_unref(pid);

@@ -187,24 +187,29 @@ int64_t sys_timer_create(struct task *task, int clock, gaddr_t sevp, gaddr_t tim
 	struct lx_sigevent event = {.signo = LX_SIGALRM, .notify = LX_SIGEV_SIGNAL};
 	struct posix_timer *t;
 	struct task *target;
-	int r = clock_check_timer(task, clock);
+	int32_t id;
+	int check = clock_check_timer(task, clock), r;
 
-	if (r < 0)
-		return r;
-	if (count_timers(task->group) >= SENTRY_MAX_POSIX_TIMERS)
-		return -EAGAIN;
 	if (!gaddr_is_null(sevp)) {
 		r = guest_read_value(task, &event, sevp);
 		if (r < 0)
 			return r;
 	}
+	/* Clocks of CPU time are looked at last (posix_cpu_timer_create()). */
+	if (check < 0 && clock >= 0)
+		return check;
+	if (count_timers(task->group) >= SENTRY_MAX_POSIX_TIMERS)
+		return -EAGAIN;
+	/* The number is taken, whatever becomes of the timer. */
+	id = task->group->next_timer_id;
+	task->group->next_timer_id = id == INT_MAX ? 0 : id + 1;
 	target = notify_target(task, &event);
 	if (!target)
 		return -EINVAL;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return -EAGAIN;
-	t->id = task->group->next_timer_id;
+	t->id = id;
 	t->clock = clock;
 	t->notify = event.notify;
 	t->group = task->group;
@@ -220,11 +225,12 @@ int64_t sys_timer_create(struct task *task, int clock, gaddr_t sevp, gaddr_t tim
 	timer_init(&t->timer, expired, t);
 	list_init(&t->link);
 	r = guest_write(task, timerid, &t->id, sizeof(t->id));
+	if (r == 0)
+		r = check;
 	if (r < 0) {
 		timer_delete(t);
 		return r;
 	}
-	task->group->next_timer_id = t->id == INT_MAX ? 0 : t->id + 1;
 	list_add_tail(&t->link, &task->group->posix_timers);
 	return 0;
 }

@@ -46,6 +46,8 @@ void sigio_set_owner(const struct task *task, struct file *file, int kind, int p
 {
 	file->owner.kind = kind;
 	file->owner.pid = pid;
+	if (!pid)
+		return;
 	file->owner.uid = task->cred->uid;
 	file->owner.euid = task->cred->euid;
 }

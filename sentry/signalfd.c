@@ -158,6 +158,7 @@ static size_t signalfd_show_fdinfo(struct file *file, char *buffer, size_t size)
 static const struct file_ops signalfd_ops = {
 	.name = "signalfd",
 	.read = signalfd_read,
+	.seek = file_no_seek,
 	.poll = signalfd_poll,
 	.poll_queue = signalfd_poll_queue,
 	.release = signalfd_release,

@@ -381,11 +381,11 @@ static int write_waitid_info(struct task *task, gaddr_t info, const struct wait_
 	return guest_write_result(task, gaddr_add(info, 16), body, sizeof(body));
 }
 
-int64_t sys_waitid(
-	struct task *task, int type, int id, gaddr_t infop, unsigned options, gaddr_t rusage)
+/* Linux' kernel_waitid(): 0 or -errno; *ret_found says whether there is a result. */
+static int do_waitid(struct task *task, int type, int id, unsigned options, gaddr_t rusage,
+	struct wait_result *result, bool *ret_found)
 {
 	struct wait_request request = {.options = options};
-	struct wait_result result;
 	bool nonblock = false;
 	int r;
 
@@ -399,15 +399,26 @@ int64_t sys_waitid(
 		return r;
 	if (nonblock)
 		request.options |= LX_WNOHANG;
-	r = do_wait(task, &request, &result);
+	r = do_wait(task, &request, result);
 	request_release(&request);
 	if (r == 0 && nonblock && !(options & LX_WNOHANG))
-		return -EAGAIN;
-	if (r < 0)
-		return r;
-	if (r > 0 && !gaddr_is_null(rusage) && guest_write_value(task, rusage, &result.usage) < 0)
+		r = -EAGAIN;
+	if (r > 0 && !gaddr_is_null(rusage) && guest_write_value(task, rusage, &result->usage) < 0)
 		return -EFAULT;
-	if (!gaddr_is_null(infop) && write_waitid_info(task, infop, r > 0 ? &result : NULL) < 0)
+	*ret_found = r > 0;
+	return r < 0 ? r : 0;
+}
+
+/* A failure too leaves its mark: Linux clears the fields of @infop then. */
+int64_t sys_waitid(
+	struct task *task, int type, int id, gaddr_t infop, unsigned options, gaddr_t rusage)
+{
+	struct wait_result result;
+	bool found = false;
+	int r = do_waitid(task, type, id, options, rusage, &result, &found);
+
+	if (r != -EFAULT && !gaddr_is_null(infop) &&
+		write_waitid_info(task, infop, found ? &result : NULL) < 0)
 		return -EFAULT;
-	return 0;
+	return r;
 }

@@ -61,6 +61,8 @@ int timerfd_new(int clock, int flags, struct file **ret); /* -EINVAL: not one of
 /* All -EINVAL: @file is no timerfd. Values are in @file's clock; *ret_old and *ret may be NULL. */
 int timerfd_set(struct file *file, int flags, const struct lx_itimerspec *value,
 	struct lx_itimerspec *ret_old);
+/* The part of it that needs no timer: flags and times, -EINVAL. */
+int timerfd_check(int flags, const struct lx_itimerspec *value);
 int timerfd_get(struct file *file, struct lx_itimerspec *ret);
 
 /* ---- poll.c: poll(2), select(2)

@@ -172,6 +172,11 @@ static unsigned lowest_free(const struct fd_table *table, unsigned min)
 	return max_of(min, table->capacity);
 }
 
+int fd_lowest_free(const struct fd_table *table, int min)
+{
+	return (int)lowest_free(table, (unsigned)min);
+}
+
 static void slot_put(struct fd_table *table, unsigned fd, struct file *file, bool cloexec)
 {
 	table->files[fd] = file;

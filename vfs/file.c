@@ -53,11 +53,18 @@ static void anonymous_destroy(struct inode *inode)
 {
 }
 
+/* Of pipes and sockets; vfs_setattr() refuses the others. */
+static int anonymous_setattr(struct inode *inode, const struct iattr *attr)
+{
+	inode_apply_attr(inode, attr);
+	return 0;
+}
+
 int file_new_anonymous(const char *name, const struct file_ops *ops, void *private, int flags,
 	uint32_t mode, struct file **ret)
 {
 	static const struct super_ops super_ops = {.destroy_inode = anonymous_destroy};
-	static const struct inode_ops inode_ops = {0};
+	static const struct inode_ops inode_ops = {.setattr = anonymous_setattr};
 	static struct super_block *sb;
 	_cleanup_(cleanup_inode_unref) struct inode *inode = NULL;
 	_cleanup_path_ struct path path = {0};

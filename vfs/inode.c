@@ -156,7 +156,6 @@ void inode_fill_stat(const struct inode *inode, struct kstat *ret)
 		.ino = inode->ino,
 		.rdev = inode->rdev,
 		.size = inode->size,
-		.blocks = (inode->size + 511) / 512,
 		.mode = inode->mode,
 		.nlink = inode->nlink,
 		.uid = inode->uid,

@@ -84,6 +84,8 @@ static int create_begin(struct creation *creation, const struct vfs_ctx *ctx,
 		return err;
 	if (creation->dentry->inode)
 		return -EEXIST;
+	if (creation->dir->sb->no_missing_names)
+		return -ENOENT;
 	if (last.trailing_slash && !directory)
 		return -ENOENT;
 	return path_check_write(&creation->parent);

@@ -167,6 +167,9 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 	err = open_inode(file, ctx);
 	if (err < 0)
 		return err;
+	/* FMODE_CAN_ODIRECT */
+	if ((file->flags & LX_O_DIRECT) && !(flags & LX_O_PATH) && !LX_S_ISREG(inode->mode))
+		return -EINVAL;
 	file->flags &= ~LX_O_NOCTTY;
 	if (truncate) {
 		err = open_truncate(ctx, file);
@@ -206,7 +209,7 @@ static int create_last(struct walk *walk, const struct last_component *last, int
 	err = dentry_lookup_locked(walk->path.dentry, last->name, last->size, &dentry);
 	if (err < 0 || dentry->inode)
 		goto out;
-	err = path_check_write(&walk->path);
+	err = dir->sb->no_missing_names ? -ENOENT : path_check_write(&walk->path);
 	if (err >= 0)
 		err = landlock_check(walk->ctx, &walk->path, LX_LANDLOCK_ACCESS_FS_MAKE_REG);
 	if (err >= 0)
@@ -242,6 +245,8 @@ static int walk_create(struct walk *walk, int flags, uint32_t mode, bool *ret_cr
 
 		if (err < 0)
 			return err;
+		if (last.kind != LAST_NORM && (flags & LX_O_EXCL))
+			return -EEXIST;
 		if (last.kind != LAST_NORM || last.trailing_slash)
 			return -EISDIR;
 		err = create_last(walk, &last, flags, mode, &child.dentry, ret_created);
@@ -307,7 +312,7 @@ int vfs_open_flags(int *flags)
 	if ((*flags & (LX_O_DIRECTORY | LX_O_CREAT)) == (LX_O_DIRECTORY | LX_O_CREAT))
 		return -EINVAL;
 	if (*flags & LX_O_TMPFILE_BIT) {
-		if (!(*flags & LX_O_DIRECTORY) || !(access_wanted(*flags) & VFS_MAY_WRITE))
+		if (!(*flags & LX_O_DIRECTORY) || !(access_wanted(*flags & ~LX_O_TRUNC) & VFS_MAY_WRITE))
 			return -EINVAL;
 	}
 	return 0;

@@ -194,8 +194,10 @@ struct super_block {
 	bool read_only; /* EROFS for every change, whatever the mount says */
 	bool stable;	/* names never change behind our back: positive and negative dentries may be
 			   cached for ever */
-	struct dentry *root;  /* owned; super_block_set_root() */
-	uint32_t mount_count; /* with the last mount the cached tree goes */
+	bool no_missing_names; /* as in proc, the look-up of a missing name fails itself: making
+				  one there is -ENOENT before anything else */
+	struct dentry *root;   /* owned; super_block_set_root() */
+	uint32_t mount_count;  /* with the last mount the cached tree goes */
 	void *private;
 };
 
@@ -324,6 +326,8 @@ struct inode {
 	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
 	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
+	uint32_t attr_flags;	   /* FS_IOC_GETFLAGS */
+	uint8_t write_hint;	   /* F_SET_RW_HINT */
 	bool promised;		   /* the attributes are part of an answer that lasts */
 	void *private;
 };
@@ -685,6 +689,8 @@ struct file *fd_get_any(struct fd_table *table, int fd); /* O_PATH files too */
 /* Lowest free descriptor >= @min and < @limit (RLIMIT_NOFILE): takes over the caller's reference on
  * success. -EMFILE, -EINVAL. */
 int fd_install(struct fd_table *table, struct file *file, int min, uint64_t limit, bool cloexec);
+/* What fd_install() would take, limits aside. @min >= 0. */
+int fd_lowest_free(const struct fd_table *table, int min);
 /* dup2-like: replaces what is there (closing it after). Takes over the reference on success. */
 int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t limit, bool cloexec);
 int fd_close(struct fd_table *table, int fd, void *lock_owner); /* flush, posix locks; may sleep */

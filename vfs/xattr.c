@@ -127,7 +127,7 @@ ssize_t vfs_listxattr(const struct vfs_ctx *ctx, const struct path *path, char *
 	ssize_t length;
 
 	if (!inode->ops->listxattr)
-		return -EOPNOTSUPP;
+		return 0; /* a file system without attributes has none to list */
 	length = inode->ops->listxattr(inode, list, size);
 	if (length <= 0 || !size)
 		return length;

@@ -150,6 +150,11 @@ static int mqueue_flush(struct file *file)
 	return 0;
 }
 
+static int mqueue_sync(struct file *file, bool data_only)
+{
+	return -EINVAL;
+}
+
 static const struct file_ops mqueue_file_ops = {
 	.name = "mqueue",
 	.read = mqueue_read,
@@ -157,6 +162,7 @@ static const struct file_ops mqueue_file_ops = {
 	.poll = mqueue_poll,
 	.poll_queue = mqueue_poll_queue,
 	.flush = mqueue_flush,
+	.sync = mqueue_sync,
 };
 
 static int mqueue_setattr(struct inode *inode, const struct iattr *attr)
@@ -592,6 +598,24 @@ static int set_notify(struct task *t, struct mqueue *queue, const struct lx_sige
 	return 0;
 }
 
+/*
+ * SIGEV_THREAD: a cookie of the program's comes back through a netlink socket (sigev_signo). There
+ * are none, so any descriptor is a wrong one.
+ */
+static int notify_by_socket(struct task *t, const struct lx_sigevent *event)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+	char cookie[LX_NOTIFY_COOKIE_LEN];
+	int err = guest_read(t, cookie, GADDR(event->value), sizeof(cookie));
+
+	if (err < 0)
+		return err;
+	file = fd_get(t->files, event->signo);
+	if (!file)
+		return -EBADF;
+	return LX_S_ISSOCK(file->inode->mode) ? -EINVAL : -ENOTSOCK;
+}
+
 int64_t sys_mq_notify(struct task *t, int fd, gaddr_t sevp)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
@@ -605,7 +629,7 @@ int64_t sys_mq_notify(struct task *t, int fd, gaddr_t sevp)
 		if (err < 0)
 			return err;
 		if (event.notify == LX_SIGEV_THREAD)
-			return -ENOSYS; /* a message through a netlink socket, which there is not */
+			return notify_by_socket(t, &event);
 		if (event.notify != LX_SIGEV_NONE && event.notify != LX_SIGEV_SIGNAL)
 			return -EINVAL;
 		if (event.notify == LX_SIGEV_SIGNAL && (event.signo < 0 || event.signo > LX_NSIG))

@@ -556,6 +556,7 @@ int pseudo_new(
 	if (status < 0)
 		return status;
 	sb->block_size = 4096;
+	sb->no_missing_names = magic == LX_PROC_SUPER_MAGIC;
 	inode->ino = 1;
 	status = super_block_set_root(sb, inode);
 	if (status < 0) {

@@ -123,7 +123,7 @@ static const struct file_ops socket_file_ops = {
 	.release = socket_release,
 };
 
-int socket_file_new(struct socket *socket, int flags, struct file **ret)
+int socket_file_new(struct socket *socket, const struct cred *cred, int flags, struct file **ret)
 {
 	int r = file_new_anonymous(
 		"socket:", &socket_file_ops, socket, LX_O_RDWR | flags, LX_S_IFSOCK | 0777, ret);
@@ -131,6 +131,8 @@ int socket_file_new(struct socket *socket, int flags, struct file **ret)
 	if (r < 0)
 		return r;
 	(*ret)->stream = true;
+	(*ret)->inode->uid = cred->fsuid;
+	(*ret)->inode->gid = cred->fsgid;
 	return 0;
 }
 
@@ -250,6 +252,14 @@ int socket_set_option(
 		return set_timeout(value, size, &socket->receive_timeout);
 	if (option == LX_SO_SNDTIMEO)
 		return set_timeout(value, size, &socket->send_timeout);
+	/* The only interface is "lo"; no name means none. */
+	if (option == LX_SO_BINDTODEVICE) {
+		const char *name = value;
+
+		if (size == 0 || !name[0])
+			return 0;
+		return -ENODEV;
+	}
 	if (r < 0)
 		return r;
 	switch (option) {

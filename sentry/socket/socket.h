@@ -86,8 +86,9 @@ struct socket {
 
 void socket_init(
 	struct socket *socket, const struct socket_ops *ops, int family, int type, int protocol);
-/* An open file that owns the socket; on failure the socket stays the caller's. */
-int socket_file_new(struct socket *socket, int flags, struct file **ret);
+/* An open file that owns the socket, and is owned by the user of @cred; on failure the socket stays
+ * the caller's. */
+int socket_file_new(struct socket *socket, const struct cred *cred, int flags, struct file **ret);
 struct socket *socket_of_file(struct file *file); /* NULL: not a socket */
 /* Datagrams and records: a write to them fails with EPIPE alone. */
 bool socket_without_sigpipe(struct file *file);

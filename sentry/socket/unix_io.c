@@ -300,6 +300,8 @@ ssize_t unix_send(struct socket *base, struct task *task, struct socket_message 
 
 	if (r < 0)
 		return r;
+	if (base->type == LX_SOCK_SEQPACKET && socket->state != UNIX_CONNECTED)
+		return -ENOTCONN;
 	if (message->flags & LX_MSG_OOB)
 		return -EOPNOTSUPP;
 	/* Sleeping must not let the memory go. */

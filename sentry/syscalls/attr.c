@@ -107,6 +107,9 @@ struct times {
 	struct ktime time[2];
 };
 
+/* What no time has: it is refused once the file was found. */
+#define NSEC_BAD UINT32_MAX
+
 /* vfs_utimes() */
 static int64_t set_times(struct task *t, const struct path *path, const struct times *times)
 {
@@ -114,6 +117,9 @@ static int64_t set_times(struct task *t, const struct path *path, const struct t
 	struct iattr attr = {0};
 	struct ktime *slot[2] = {&attr.atime, &attr.mtime};
 	struct vfs_ctx ctx = task_vfs_ctx(t);
+
+	if (times->given && (times->time[0].nsec == NSEC_BAD || times->time[1].nsec == NSEC_BAD))
+		return -EINVAL;
 
 	if (!times->given ||
 		(times->time[0].nsec == LX_UTIME_NOW && times->time[1].nsec == LX_UTIME_NOW)) {
@@ -167,11 +173,9 @@ int64_t sys_utimensat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t addr,
 		/* Nothing to do: not even the name is looked at. */
 		if (spec[0].tv_nsec == LX_UTIME_OMIT && spec[1].tv_nsec == LX_UTIME_OMIT)
 			return 0;
-		for (int i = 0; i < 2; i++) {
-			if (!valid_nsec(spec[i].tv_nsec))
-				return -EINVAL;
-			times.time[i] = (struct ktime){spec[i].tv_sec, (uint32_t)spec[i].tv_nsec};
-		}
+		for (int i = 0; i < 2; i++)
+			times.time[i] = (struct ktime){spec[i].tv_sec,
+				valid_nsec(spec[i].tv_nsec) ? (uint32_t)spec[i].tv_nsec : NSEC_BAD};
 	}
 	return do_utimes(t, dirfd, pathname, &times, flags);
 }

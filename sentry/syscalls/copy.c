@@ -90,6 +90,8 @@ static int64_t do_sendfile(
 		return -EINVAL;
 	if (!in->ops->read || !out->ops->write)
 		return -EINVAL;
+	if (LX_S_ISCHR(in->inode->mode) && in->inode->rdev == lx_makedev(1, 3))
+		return -EINVAL; /* /dev/null alone has no splice_read */
 	if (!pos && LX_S_ISREG(in->inode->mode)) {
 		own = file_seek(in, 0, LX_SEEK_CUR);
 		from.pos = &own;

@@ -72,11 +72,11 @@ static int64_t do_epoll_wait(
 	int64_t found;
 	int err;
 
-	if (max_events <= 0 || max_events > EVENTS_MAX)
-		return -EINVAL;
 	epoll = fd_get(t->files, epfd);
 	if (!epoll)
 		return -EBADF;
+	if (max_events <= 0 || max_events > EVENTS_MAX)
+		return -EINVAL;
 	if (!file_is_epoll(epoll))
 		return -EINVAL;
 	max_events = min_of(max_events, SENTRY_MAX_EPOLL_EVENTS);

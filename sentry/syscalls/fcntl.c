@@ -11,6 +11,7 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/syscalls/file_flags.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/sigio.h"
 #include "sentry/syscalls_gen.h"
@@ -68,6 +69,9 @@ int64_t sys_flock(struct task *t, int fd, unsigned operation)
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	int kind = (int)operation & ~LX_LOCK_NB;
 
+	/* Mandatory locks were broken and are gone: the request succeeds and does nothing (Linux 5.16). */
+	if (operation & LX_LOCK_MAND)
+		return 0;
 	if (kind != LX_LOCK_SH && kind != LX_LOCK_EX && kind != LX_LOCK_UN)
 		return -EINVAL;
 	file = fd_get(t->files, fd);
@@ -123,19 +127,16 @@ static int decode_range(struct file *file, const struct lx_flock *flock, struct 
 	return 0;
 }
 
-static int decode_lock(struct task *t, struct file *file, gaddr_t addr, bool ofd,
-	struct lx_flock *flock, struct record_lock *lock)
+static int decode_lock(struct task *t, struct file *file, bool ofd, const struct lx_flock *flock,
+	struct record_lock *lock)
 {
-	int err = guest_read_value(t, flock, addr);
+	int err = decode_range(file, flock, lock);
 
 	if (err < 0)
 		return err;
-	if (ofd && flock->l_pid)
-		return -EINVAL;
-	err = decode_range(file, flock, lock);
-	if (err < 0)
-		return err;
 	if (flock->l_type < LX_F_RDLCK || flock->l_type > LX_F_UNLCK)
+		return -EINVAL;
+	if (ofd && flock->l_pid)
 		return -EINVAL;
 	lock->type = flock->l_type;
 	lock->ofd = ofd;
@@ -148,8 +149,13 @@ static int64_t get_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 {
 	struct record_lock lock;
 	struct lx_flock flock;
-	int err = decode_lock(t, file, addr, ofd, &flock, &lock);
+	int err = guest_read_value(t, &flock, addr);
 
+	/* The type comes first here (fcntl_getlk()). */
+	if (err == 0 && !ofd && flock.l_type != LX_F_RDLCK && flock.l_type != LX_F_WRLCK)
+		err = -EINVAL;
+	if (err == 0)
+		err = decode_lock(t, file, ofd, &flock, &lock);
 	if (err < 0)
 		return err;
 	if (lock.type == LX_F_UNLCK)
@@ -169,8 +175,10 @@ static int64_t set_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 {
 	struct record_lock lock;
 	struct lx_flock flock;
-	int err = decode_lock(t, file, addr, ofd, &flock, &lock);
+	int err = guest_read_value(t, &flock, addr);
 
+	if (err == 0)
+		err = decode_lock(t, file, ofd, &flock, &lock);
 	if (err < 0)
 		return err;
 	if ((lock.type == LX_F_RDLCK && !file->readable) ||
@@ -219,13 +227,41 @@ static int64_t owner_ex(struct task *t, struct file *file, gaddr_t addr, bool se
 	return set_owner(t, file, owner.type, owner.pid);
 }
 
+/* The real and the effective user who set the owner: for checkpoints. */
+static int64_t owner_uids(struct task *t, const struct file *file, gaddr_t addr)
+{
+	uint32_t uids[2] = {file->owner.uid, file->owner.euid};
+
+	return guest_write(t, addr, uids, sizeof(uids));
+}
+
 /* ---- fcntl(2) ---- */
+
+/* How long what is written will live: kept with the file, and no disk of ours places anything by
+ * it. */
+static int64_t write_hint(struct task *t, const struct file *file, gaddr_t addr, bool set)
+{
+	uint64_t hint = file->inode->write_hint;
+	int err;
+
+	if (!set)
+		return guest_write_value(t, addr, &hint);
+	if (!inode_owner_or_capable(file->inode, t->cred))
+		return -EPERM;
+	err = guest_read_value(t, &hint, addr);
+	if (err < 0)
+		return err;
+	if (hint > LX_RWH_WRITE_LIFE_EXTREME)
+		return -EINVAL;
+	file->inode->write_hint = (uint8_t)hint;
+	return 0;
+}
 
 #define SETFL_MASK (LX_O_APPEND | LX_O_NONBLOCK | LX_O_DIRECT | LX_O_NOATIME | LX_FASYNC)
 
 static int64_t set_flags(struct task *t, struct file *file, int fd, unsigned flags)
 {
-	int err;
+	int err, mask;
 
 	if ((flags & LX_O_NOATIME) && !(file->flags & LX_O_NOATIME) &&
 		!inode_owner_or_capable(file->inode, t->cred))
@@ -240,7 +276,11 @@ static int64_t set_flags(struct task *t, struct file *file, int fd, unsigned fla
 		if (err < 0)
 			return err;
 	}
-	file->flags = (file->flags & ~SETFL_MASK) | ((int)flags & SETFL_MASK);
+	mask = SETFL_MASK;
+	/* O_ASYNC says whether signals come: files that send none do not get it. */
+	if (!sigio_possible(file))
+		mask &= ~LX_FASYNC;
+	file->flags = (file->flags & ~mask) | ((int)flags & mask);
 	return 0;
 }
 
@@ -342,6 +382,11 @@ int64_t sys_fcntl(struct task *t, int fd, int cmd, uint64_t arg)
 	case LX_F_GETOWN_EX:
 	case LX_F_SETOWN_EX:
 		return owner_ex(t, file, GADDR(arg), cmd == LX_F_SETOWN_EX);
+	case LX_F_GETOWNER_UIDS:
+		return owner_uids(t, file, GADDR(arg));
+	case LX_F_GET_RW_HINT:
+	case LX_F_SET_RW_HINT:
+		return write_hint(t, file, GADDR(arg), cmd == LX_F_SET_RW_HINT);
 	default:
 		return -EINVAL;
 	}
@@ -389,7 +434,7 @@ static int64_t file_size_ioctl(struct task *t, struct file *file, unsigned reque
 	if (err < 0)
 		return err;
 	if (request == LX_FIOQSIZE) {
-		size = (int64_t)stat.size;
+		size = (int64_t)stat.blocks * 512; /* what it occupies */
 		return guest_write_value(t, arg, &size);
 	}
 	left = (int32_t)((int64_t)stat.size - file->pos);
@@ -422,8 +467,14 @@ static int64_t generic_ioctl(
 		block_size = (int32_t)file->inode->sb->block_size;
 		return guest_write_value(t, arg, &block_size);
 	case LX_FICLONE:
+		return fd_get_flags(t->files, (int)arg.v) < 0 ? -EBADF : -EOPNOTSUPP;
 	case LX_FICLONERANGE:
 		return -EOPNOTSUPP;
+	case LX_FS_IOC_GETFLAGS:
+	case LX_FS_IOC_SETFLAGS:
+		return file_flags_ioctl(t, file, request, arg);
+	case LX_FS_IOC_FIEMAP:
+		return -EOPNOTSUPP; /* no file system says where its bytes are */
 	default:
 		return -ENOIOCTLCMD;
 	}

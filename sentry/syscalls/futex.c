@@ -88,7 +88,8 @@ static bool bad_address(gaddr_t addr)
 }
 
 /* The time is absolute, on CLOCK_REALTIME unless FUTEX_LOCK_PI2 says otherwise. */
-static int64_t futex_pi(struct task *task, gaddr_t uaddr, unsigned op, gaddr_t timeout)
+static int64_t futex_pi(
+	struct task *task, gaddr_t uaddr, unsigned op, const struct platform_futex *time)
 {
 	unsigned command = op & (unsigned)LX_FUTEX_CMD_MASK;
 	bool monotonic = command == LX_FUTEX_LOCK_PI2 && !(op & LX_FUTEX_CLOCK_REALTIME);
@@ -98,23 +99,27 @@ static int64_t futex_pi(struct task *task, gaddr_t uaddr, unsigned op, gaddr_t t
 		.try = command == LX_FUTEX_TRYLOCK_PI,
 		.deadline = WAIT_FOREVER,
 	};
-	struct platform_futex time = {0};
-	int r;
 
 	if (command == LX_FUTEX_UNLOCK_PI)
 		return futex_pi_unlock(task, &pi);
-	r = pi.try ? 0 : read_timeout(task, timeout, false, &time);
-	if (r < 0)
-		return r;
-	if (time.has_timeout && monotonic) {
-		pi.deadline = time.timeout_ns;
-	} else if (time.has_timeout) {
+	if (time->has_timeout && monotonic) {
+		pi.deadline = time->timeout_ns;
+	} else if (time->has_timeout) {
 		uint64_t now = loop_realtime_now();
 
-		pi.deadline =
-			time.timeout_ns > now ? loop_monotonic_now() + (time.timeout_ns - now) : 0;
+		pi.deadline = time->timeout_ns > now
+				      ? loop_monotonic_now() + (time->timeout_ns - now)
+				      : 0;
 	}
 	return futex_pi_lock(task, &pi);
+}
+
+/* futex_cmd_has_timeout() */
+static bool command_has_timeout(unsigned command)
+{
+	return command == LX_FUTEX_WAIT || command == LX_FUTEX_LOCK_PI ||
+	       command == LX_FUTEX_LOCK_PI2 || command == LX_FUTEX_WAIT_BITSET ||
+	       command == LX_FUTEX_WAIT_REQUEUE_PI;
 }
 
 int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, gaddr_t timeout,
@@ -131,22 +136,30 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	};
 	int64_t r;
 
+	if (command > LX_FUTEX_LOCK_PI2 || command == LX_FUTEX_FD)
+		return -ENOSYS;
+	/* The time comes first, the operation's own checks second, the address last. */
+	if (command_has_timeout(command)) {
+		r = read_timeout(task, timeout, command == LX_FUTEX_WAIT, &futex);
+		if (r < 0)
+			return r;
+	}
 	if ((op & LX_FUTEX_CLOCK_REALTIME) && command != LX_FUTEX_WAIT_BITSET &&
 		command != LX_FUTEX_WAIT_REQUEUE_PI && command != LX_FUTEX_LOCK_PI2)
 		return -ENOSYS;
+	if (command == LX_FUTEX_WAIT || command == LX_FUTEX_WAKE)
+		futex.val3 = LX_FUTEX_BITSET_MATCH_ANY;
+	else if (futex.val3 == 0 &&
+		 (command == LX_FUTEX_WAIT_BITSET || command == LX_FUTEX_WAKE_BITSET))
+		return -EINVAL;
 	if (uaddr.v % sizeof(uint32_t))
 		return -EINVAL;
 	if (bad_address(uaddr))
 		return -EFAULT;
 	switch (command) {
 	case LX_FUTEX_WAIT:
-		futex.val3 = LX_FUTEX_BITSET_MATCH_ANY;
-		__attribute__((fallthrough));
 	case LX_FUTEX_WAIT_BITSET:
-		if (futex.val3 == 0)
-			return -EINVAL;
-		r = read_timeout(task, timeout, command == LX_FUTEX_WAIT, &futex);
-		return r < 0 ? r : futex_wait(task, &futex);
+		return futex_wait(task, &futex);
 	case LX_FUTEX_REQUEUE:
 	case LX_FUTEX_CMP_REQUEUE:
 	case LX_FUTEX_WAKE_OP:
@@ -163,7 +176,7 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	case LX_FUTEX_UNLOCK_PI:
 	case LX_FUTEX_TRYLOCK_PI:
 	case LX_FUTEX_LOCK_PI2:
-		return futex_pi(task, uaddr, op, timeout);
+		return futex_pi(task, uaddr, op, &futex);
 	case LX_FUTEX_WAIT_REQUEUE_PI:
 	case LX_FUTEX_CMP_REQUEUE_PI:
 		audit_event("unsupported", "call", "futex", "what", "requeue to a PI futex", NULL);

@@ -12,6 +12,8 @@
 #include "abi/cap.h"
 #include "abi/limits.h"
 #include "abi/prctl.h"
+#include "abi/quota.h"
+#include "abi/stat.h"
 #include "abi/uname.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -22,6 +24,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 #include "sentry/uts.h"
@@ -141,9 +144,28 @@ int64_t sys_acct(struct task *t, gaddr_t filename)
 	return refuse("acct");
 }
 
+/*
+ * No file system here has quotas, and no block device a file system: what is wrong with the
+ * arguments is said first, as on Linux (kernel fs/quota/quota.c).
+ */
+int64_t sys_quotactl(struct task *t, unsigned cmd, gaddr_t special, unsigned id, gaddr_t addr)
+{
+	_cleanup_path_ struct path path = {0};
+	int err;
+
+	if ((cmd & LX_SUBCMDMASK) >= LX_MAXQUOTAS)
+		return -EINVAL;
+	if (gaddr_is_null(special))
+		return cmd >> LX_SUBCMDSHIFT == LX_Q_SYNC ? 0 : -ENODEV;
+	err = at_walk(t, LX_AT_FDCWD, special, WALK_FOLLOW, &path);
+	if (err < 0)
+		return err;
+	return LX_S_ISBLK(path.dentry->inode->mode) ? -ENODEV : -ENOTBLK;
+}
+
 int64_t sys_swapon(struct task *t, gaddr_t path, int flags)
 {
-	return refuse("swapon");
+	return (unsigned)flags & ~LX_SWAP_FLAGS_VALID ? -EINVAL : refuse("swapon");
 }
 
 int64_t sys_swapoff(struct task *t, gaddr_t path)

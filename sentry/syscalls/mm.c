@@ -49,6 +49,15 @@ int64_t sys_mprotect(struct task *t, gaddr_t addr, uint64_t len, uint64_t prot)
 /* Memory protection keys as on a CPU without them (pkeys(7)): there is only "no key". */
 int64_t sys_pkey_mprotect(struct task *t, gaddr_t addr, uint64_t len, uint64_t prot, int pkey)
 {
+	uint64_t size;
+
+	/* In the order of do_mprotect_pkey(): nothing has no key. */
+	if (pkey != -1 && addr.v % LX_PAGE_SIZE == 0 && len == 0)
+		return 0;
+	if (pkey != -1 && addr.v % LX_PAGE_SIZE == 0 &&
+		(!align_up_checked(len, LX_PAGE_SIZE, &size) || size == 0 ||
+			addr.v + size <= addr.v))
+		return -ENOMEM;
 	if (pkey != -1)
 		return -EINVAL;
 	return sys_mprotect(t, addr, len, prot);
@@ -181,8 +190,8 @@ static int read_nodes(struct task *t, gaddr_t mask, uint64_t max_node, uint64_t 
 	int err;
 
 	*ret_nodes = 0;
-	if (max_node > 0)
-		max_node--; /* the kernel's interface counts one more (get_nodes()) */
+	max_node--; /* the kernel's interface counts one more, and 0 becomes too many (get_nodes())
+		     */
 	if (gaddr_is_null(mask) || max_node == 0)
 		return 0;
 	if (max_node > LX_PAGE_SIZE * 8)
@@ -240,13 +249,13 @@ int64_t sys_mbind(struct task *t, gaddr_t addr, uint64_t len, uint64_t mode, gad
 	uint64_t size;
 	int err;
 
-	if (flags & ~known || addr.v % LX_PAGE_SIZE)
-		return -EINVAL;
-	if ((flags & 4) && !cred_capable(t->cred, LX_CAP_SYS_NICE))
-		return -EPERM;
 	if (mode > INT32_MAX)
 		return -EINVAL;
 	err = check_policy(t, (int)mode, nodemask, maxnode);
+	if (err == 0 && (flags & ~known || addr.v % LX_PAGE_SIZE))
+		err = -EINVAL;
+	if (err == 0 && (flags & 4) && !cred_capable(t->cred, LX_CAP_SYS_NICE))
+		err = -EPERM;
 	if (err < 0)
 		return err;
 	if (!align_up_checked(len, LX_PAGE_SIZE, &size))

@@ -196,6 +196,15 @@ int64_t sys_name_to_handle_at(struct task *t, int dirfd, gaddr_t pathname, gaddr
 
 int64_t sys_open_by_handle_at(struct task *t, int mount_fd, gaddr_t handle, unsigned flags)
 {
+	uint32_t head[2]; /* handle_bytes, handle_type */
+	int err = guest_read(t, head, handle, sizeof(head));
+
+	if (err < 0)
+		return err;
+	if (head[0] == 0 || head[0] > LX_MAX_HANDLE_SZ)
+		return -EINVAL;
+	if (mount_fd != LX_AT_FDCWD && fd_get_flags(t->files, mount_fd) < 0)
+		return -EBADF;
 	if (!cred_capable(t->cred, LX_CAP_DAC_READ_SEARCH))
 		return -EPERM;
 	return -EOPNOTSUPP;

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "sentry/kernel_private.h"
 #include "sentry/syscalls/anon_fd.h"
+#include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 #include "vfs/anon.h"
 
@@ -106,15 +107,13 @@ static int64_t splice_files(struct task *t, struct file *in, gaddr_t off_in, str
 
 	if (!in->readable || !out->writable)
 		return -EBADF;
-	if ((file_is_pipe(in) && !gaddr_is_null(off_in)) ||
-		(file_is_pipe(out) && !gaddr_is_null(off_out)))
-		return -ESPIPE;
 	err = read_offset(t, off_in, &in_offset, &in_pos);
 	if (err == 0)
 		err = read_offset(t, off_out, &out_offset, &out_pos);
 	if (err < 0)
 		return err;
 	moved = file_splice(in, in_pos, out, out_pos, len, flags & LX_SPLICE_F_NONBLOCK, &ctx);
+	signal_failed_write(t, moved, false);
 	if (moved <= 0)
 		return moved;
 	if (in_pos)
@@ -137,12 +136,16 @@ int64_t sys_splice(struct task *t, int fd_in, gaddr_t off_in, int fd_out, gaddr_
 	out = fd_get(t->files, fd_out);
 	if (!in || !out)
 		return -EBADF;
+	if ((file_is_pipe(in) && !gaddr_is_null(off_in)) ||
+		(file_is_pipe(out) && !gaddr_is_null(off_out)))
+		return -ESPIPE;
 	return splice_files(t, in, off_in, out, off_out, len, flags);
 }
 
 int64_t sys_tee(struct task *t, int fd_in, int fd_out, uint64_t len, unsigned flags)
 {
 	_cleanup_(cleanup_file_unref) struct file *in = NULL, *out = NULL;
+	int64_t done;
 
 	if (flags & ~(unsigned)SPLICE_FLAGS)
 		return -EINVAL;
@@ -152,5 +155,7 @@ int64_t sys_tee(struct task *t, int fd_in, int fd_out, uint64_t len, unsigned fl
 	out = fd_get(t->files, fd_out);
 	if (!in || !out || !in->readable || !out->writable)
 		return -EBADF;
-	return file_tee(in, out, len, flags & LX_SPLICE_F_NONBLOCK);
+	done = file_tee(in, out, len, flags & LX_SPLICE_F_NONBLOCK);
+	signal_failed_write(t, done, false);
+	return done;
 }

@@ -255,6 +255,16 @@ static bool get_one_io(struct task *other, void *data)
 	return true;
 }
 
+/* Asked for one task Linux shows what was set, asked for several the best that is in effect. */
+static bool get_raw_io(struct task *other, void *data)
+{
+	struct priority_walk *walk = data;
+
+	walk->value = other->ioprio;
+	walk->result = 0;
+	return true;
+}
+
 static int check_ioprio(const struct task *t, int ioprio)
 {
 	int class = ioprio >> LX_IOPRIO_CLASS_SHIFT, level = ioprio & 7;
@@ -294,6 +304,7 @@ int64_t sys_ioprio_get(struct task *t, int which, int who)
 
 	if (which < LX_IOPRIO_WHO_PROCESS || which > LX_IOPRIO_WHO_USER)
 		return -EINVAL;
-	task_set_walk(t, (enum task_set)(which - 1), who, get_one_io, &walk);
+	task_set_walk(t, (enum task_set)(which - 1), who,
+		which == LX_IOPRIO_WHO_PROCESS ? get_raw_io : get_one_io, &walk);
 	return walk.result < 0 ? walk.result : walk.value;
 }

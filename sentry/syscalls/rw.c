@@ -188,7 +188,7 @@ int64_t sys_readahead(struct task *t, int fd, int64_t offset, uint64_t count)
 		return -EBADF;
 	if (!LX_S_ISREG(file->inode->mode) && !LX_S_ISBLK(file->inode->mode))
 		return -EINVAL;
-	return 0;
+	return (int64_t)count < 0 ? -EINVAL : 0; /* as fadvise64 */
 }
 
 int64_t sys_fadvise64(struct task *t, int fd, int64_t offset, uint64_t len, int advice)

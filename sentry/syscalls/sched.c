@@ -234,6 +234,8 @@ static int read_attr(struct task *t, gaddr_t addr, struct lx_sched_attr *attr)
 		      : guest_read_struct(t, attr, sizeof(*attr), addr, size);
 	if (err == -E2BIG)
 		(void)guest_write(t, addr, &known, sizeof(known));
+	if (err == 0 && size < known && (attr->sched_flags & (LX_SCHED_FLAG_UTIL_CLAMP_MIN | LX_SCHED_FLAG_UTIL_CLAMP_MAX)))
+		return -EINVAL;
 	return err;
 }
 

@@ -59,8 +59,8 @@ static int write_address(
 	if (room < 0)
 		return -EINVAL;
 	room = min_of(room, size);
-	r = room ? guest_write(task, addr, address->bytes, (size_t)room) : 0;
-	return r < 0 ? r : guest_write_value(task, size_addr, &size);
+	r = guest_write_value(task, size_addr, &size);
+	return r < 0 || !room ? r : guest_write(task, addr, address->bytes, (size_t)room);
 }
 
 /* ---- creation ---- */
@@ -76,7 +76,7 @@ static int type_flags(unsigned type, int *ret_file_flags)
 static int install_socket(struct task *task, struct socket *socket, int file_flags, bool cloexec)
 {
 	struct file *file;
-	int r = socket_file_new(socket, file_flags, &file);
+	int r = socket_file_new(socket, task->cred, file_flags, &file);
 
 	if (r < 0) {
 		socket->ops->release(socket);
@@ -99,17 +99,33 @@ int64_t sys_socket(struct task *task, int domain, unsigned type, int protocol)
 	return r < 0 ? r : install_socket(task, socket, flags, type & LX_SOCK_CLOEXEC);
 }
 
+/*
+ * Linux takes both numbers and tells them before it makes the sockets: that shows when there are no
+ * numbers, or no memory to tell them in, and in that memory after any other failure.
+ */
+static int pair_failed(struct task *task, gaddr_t sv, int error)
+{
+	uint64_t limit = task_rlimit(task, LX_RLIMIT_NOFILE);
+	int32_t fds[2];
+
+	fds[0] = fd_lowest_free(task->files, 0);
+	fds[1] = fd_lowest_free(task->files, fds[0] + 1);
+	if ((uint64_t)fds[1] >= limit)
+		return -EMFILE;
+	return guest_write(task, sv, fds, sizeof(fds)) < 0 ? -EFAULT : error;
+}
+
 int64_t sys_socketpair(struct task *task, int domain, unsigned type, int protocol, gaddr_t sv)
 {
 	struct socket *a, *b;
 	int32_t fds[2];
 	int flags, r = type_flags(type, &flags);
 
-	r = r < 0 ? r
-		  : socket_create_pair(
-			    task, domain, (int)(type & LX_SOCK_TYPE_MASK), protocol, &a, &b);
 	if (r < 0)
 		return r;
+	r = socket_create_pair(task, domain, (int)(type & LX_SOCK_TYPE_MASK), protocol, &a, &b);
+	if (r < 0)
+		return pair_failed(task, sv, r);
 	fds[0] = install_socket(task, a, flags, type & LX_SOCK_CLOEXEC);
 	if (fds[0] < 0) {
 		b->ops->release(b);
@@ -166,8 +182,9 @@ int64_t sys_accept4(struct task *task, int sockfd, gaddr_t addr, gaddr_t addrlen
 	struct socket *socket, *connection;
 	int fd, r;
 
+	/* A descriptor that is none first, flags second, what it is third. */
 	if (flags & ~(unsigned)(LX_SOCK_CLOEXEC | LX_SOCK_NONBLOCK))
-		return -EINVAL;
+		return fd_get_flags(task->files, sockfd) < 0 ? -EBADF : -EINVAL;
 	r = get_socket(task, sockfd, &file, &socket);
 	if (r < 0)
 		return r;
@@ -560,9 +577,9 @@ int64_t sys_recvmmsg(struct task *task, int sockfd, gaddr_t msgvec, unsigned vle
 	uint64_t deadline;
 	unsigned message_flags = flags;
 	int64_t done = 0;
-	int r = get_socket(task, sockfd, &file, &socket);
+	int r = read_timeout(task, timeout, &deadline);
 
-	r = r < 0 ? r : read_timeout(task, timeout, &deadline);
+	r = r < 0 ? r : get_socket(task, sockfd, &file, &socket);
 	if (r < 0)
 		return r;
 	vlen = min_of(vlen, (unsigned)MMSG_MAX);

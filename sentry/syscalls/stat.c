@@ -85,7 +85,8 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t stat
 	_cleanup_path_ struct path path = {0};
 	int64_t err;
 
-	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH))
+	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
+			      LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
 	if (err >= 0)

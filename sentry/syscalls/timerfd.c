@@ -34,6 +34,9 @@ int64_t sys_timerfd_settime(
 
 	if (err < 0)
 		return err;
+	err = timerfd_check((int)flags, &value);
+	if (err < 0)
+		return err;
 	file = fd_get(t->files, fd);
 	if (!file)
 		return -EBADF;

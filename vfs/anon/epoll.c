@@ -451,6 +451,17 @@ static size_t epoll_show_fdinfo(struct file *file, char *buffer, size_t size)
 	return length;
 }
 
+/* Of busy polling, which there is none of: where other files say ENOTTY, epoll says this. */
+static int64_t epoll_ioctl(
+	struct file *file, unsigned request, gaddr_t arg, const struct vfs_ctx *ctx)
+{
+	(void)file;
+	(void)request;
+	(void)arg;
+	(void)ctx;
+	return -EINVAL;
+}
+
 static const struct file_ops epoll_ops = {
 	.name = "epoll",
 	.seek = file_no_seek,
@@ -458,6 +469,7 @@ static const struct file_ops epoll_ops = {
 	.poll_queue = epoll_poll_queue,
 	.release = epoll_release,
 	.show_fdinfo = epoll_show_fdinfo,
+	.ioctl = epoll_ioctl,
 };
 
 int epoll_new(struct file **ret)
@@ -476,6 +488,7 @@ int epoll_new(struct file **ret)
 		free(epoll);
 		return err;
 	}
+	(*ret)->stream = true;
 	epoll->file = *ret;
 	return 0;
 }

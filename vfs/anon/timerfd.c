@@ -233,16 +233,23 @@ int timerfd_get(struct file *file, struct lx_itimerspec *ret)
 	return 0;
 }
 
+int timerfd_check(int flags, const struct lx_itimerspec *value)
+{
+	if (flags & ~(LX_TFD_TIMER_ABSTIME | LX_TFD_TIMER_CANCEL_ON_SET))
+		return -EINVAL;
+	return timespec_valid(&value->it_value) && timespec_valid(&value->it_interval) ? 0
+										       : -EINVAL;
+}
+
 int timerfd_set(struct file *file, int flags, const struct lx_itimerspec *value,
 	struct lx_itimerspec *ret_old)
 {
 	struct timerfd *timerfd = file->private;
 	uint64_t expires;
+	int err = timerfd_check(flags, value);
 
-	if (flags & ~(LX_TFD_TIMER_ABSTIME | LX_TFD_TIMER_CANCEL_ON_SET))
-		return -EINVAL;
-	if (!timespec_valid(&value->it_value) || !timespec_valid(&value->it_interval))
-		return -EINVAL;
+	if (err < 0)
+		return err;
 	if (file->ops != &timerfd_ops)
 		return -EINVAL;
 	report(timerfd, ret_old);
