@@ -136,6 +136,7 @@ def main():
     os.dup2(2, 1)
     out = os.fdopen(100, "w")
     sys.argv = [sys.argv[0]]
+    sys.path[0] = os.getcwd()  # as python -m has it
 
     from test import support
     from test.support import os_helper
