@@ -205,6 +205,21 @@ struct platform_patch {
 #define PLATFORM_PATCH_AREA_SIZE  0x10000u
 #define PLATFORM_PATCH_AREA_REACH 0x7fff0000ull /* from any byte of it to any byte of the code */
 
+/*
+ * Code of a file that nobody in the sandbox can change, just mapped (private, readable and
+ * executable) into an address space in which nothing runs yet, at the page-aligned @addr.
+ */
+struct platform_text {
+	gaddr_t addr;
+	uint64_t size;
+	int fd; /* borrowed */
+	uint64_t offset;
+	gaddr_t area; /* PLATFORM_TEXT_AREA_SIZE bytes, free: addr - PLATFORM_TEXT_DISTANCE */
+};
+
+#define PLATFORM_TEXT_AREA_SIZE 0x4000u
+#define PLATFORM_TEXT_DISTANCE	0x40000000ull
+
 /* The signal with which a platform interrupts guest code: SIGURG, ignored by default. */
 #define PLATFORM_KICK_SIGNAL 23
 
@@ -383,6 +398,14 @@ struct platform_ops {
 	/* Gives all patched sites of the address space their own bytes back; the kernel holds its
 	 * lock on the mappings. May sleep. 0, -ESRCH. Missing: there are none. */
 	int (*unpatch)(struct platform_thread *thread);
+
+	/*
+	 * Within a batch: replaces pages of such code by ones that do the same without what is slow
+	 * in a sandbox, with the help of code at @text->area. True: the area is taken, the kernel
+	 * lists it like those of patch(). When any of it changes later, the platform puts the
+	 * file's code back by itself. Does not sleep. Missing: never.
+	 */
+	bool (*prepare_text)(struct platform_thread *thread, const struct platform_text *text);
 
 	/*
 	 * A host futex operation on the guest's own memory. May sleep; ends with -ERESTARTSYS when

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "sentry/exec_private.h"
+#include "sentry/mm_patch.h"
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
 
@@ -145,6 +146,8 @@ static int map_joined(const struct exec_state *state, const struct load *load,
 static int load_segments(const struct exec_state *state, const struct load *load, bool main_program)
 {
 	size_t count = load->image->segment_count, last;
+	struct mm_work work = work_of(state);
+	bool may_prepare;
 	_cleanup_free_ struct elf_placement *places = calloc(count + 1, sizeof(*places));
 	int err = places ? 0 : -ENOMEM;
 
@@ -159,6 +162,12 @@ static int load_segments(const struct exec_state *state, const struct load *load
 	}
 	for (size_t i = 0; err == 0 && main_program && i < count; i++)
 		note_segment(state->mm, &load->image->segments[i], &places[i]);
+	/* The linker's code, or that of a program without one: what runs in each process. Not for
+	 * a task that is traced: whoever steps through it sees the file's code. */
+	may_prepare = !(main_program && state->interpreter) && !state->task->tracer;
+	for (size_t i = 0; err == 0 && may_prepare && i < count; i++)
+		if (places[i].prot & LX_PROT_EXEC)
+			err = mm_prepare_text(&work, places[i].addr);
 	return err;
 }
 

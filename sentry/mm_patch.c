@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "abi/mman.h"
+#include "abi/stat.h"
 #include "abi/syscall_nr.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -68,6 +69,19 @@ static uint64_t pick_area(const struct mm *mm, const struct vma *text)
 	return addr ? addr : mm_gap_top_down(mm, size, text->end, high, size);
 }
 
+static struct vma *area_vma(uint64_t addr, uint64_t size)
+{
+	struct vma *vma = vma_new(addr, addr + size, LX_PROT_READ | LX_PROT_EXEC,
+		LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC);
+
+	if (!vma)
+		return NULL;
+	vma->label = "[trampolines]";
+	vma->ours = true;
+	vma->dont_dump = true;
+	return vma;
+}
+
 static int make_area(const struct mm_work *work, const struct vma *text, uint64_t *ret_addr)
 {
 	_cleanup_(cleanup_vma) struct vma *vma = NULL;
@@ -76,18 +90,70 @@ static int make_area(const struct mm_work *work, const struct vma *text, uint64_
 
 	if (!addr)
 		return -ENOMEM;
-	vma = vma_new(addr, addr + PLATFORM_PATCH_AREA_SIZE, LX_PROT_READ | LX_PROT_EXEC,
-		LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC);
+	vma = area_vma(addr, PLATFORM_PATCH_AREA_SIZE);
 	if (!vma)
 		return -ENOMEM;
-	vma->label = "[trampolines]";
-	vma->ours = true;
-	vma->dont_dump = true;
 	err = mm_map_vma(work, vma);
 	if (err < 0)
 		return err;
 	(void)TAKE(vma);
 	*ret_addr = addr;
+	return 0;
+}
+
+/*
+ * Files of the host's read-only trees: no guest can write them, not even another one. Everybody may
+ * read them, since what is made of them is shared by all guests.
+ */
+static bool vma_is_lasting_code(const struct vma *vma)
+{
+	const struct inode *inode = vma->file ? vma->file->inode : NULL;
+
+	return inode && vma_is_fixed_code(vma) && vma->file->ops->map && inode->sb->read_only &&
+	       LX_S_ISREG(inode->mode) && (inode->mode & 0004);
+}
+
+static bool prepare_text(const struct mm_work *work, const struct vma *text, uint64_t area)
+{
+	struct file_map map = {
+		.offset = text->offset,
+		.size = text->end - text->start,
+		.prot = text->prot,
+		.host_fd = -1,
+	};
+
+	if (text->file->ops->map(text->file, &map) < 0 || map.host_fd < 0)
+		return false;
+	return platform->prepare_text(work->thread, &(struct platform_text){
+							    .addr = GADDR(text->start),
+							    .size = text->end - text->start,
+							    .fd = map.host_fd,
+							    .offset = map.host_offset,
+							    .area = GADDR(area),
+						    });
+}
+
+int mm_prepare_text(const struct mm_work *work, uint64_t start)
+{
+	const struct vma *text = mm_lookup(work->mm, start);
+	uint64_t area = start - PLATFORM_TEXT_DISTANCE;
+	struct vma *vma;
+	int err;
+
+	if (!platform->prepare_text || !text || text->start != start ||
+		start < PLATFORM_TEXT_DISTANCE + LX_MMAP_MIN_ADDR || !vma_is_lasting_code(text) ||
+		mm_overlaps(work->mm, area, area + PLATFORM_TEXT_AREA_SIZE))
+		return 0;
+	err = mm_reserve(work->mm, 1);
+	if (err < 0)
+		return err;
+	vma = area_vma(area, PLATFORM_TEXT_AREA_SIZE);
+	if (!vma)
+		return -ENOMEM;
+	if (prepare_text(work, text, area))
+		mm_insert(work->mm, vma);
+	else
+		vma_free(vma);
 	return 0;
 }
 

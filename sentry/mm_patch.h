@@ -2,6 +2,9 @@
 #ifndef SENTRY_SENTRY_MM_PATCH_H
 #define SENTRY_SENTRY_MM_PATCH_H
 
+#include <stdint.h>
+
+struct mm_work;
 struct task;
 
 /*
@@ -12,5 +15,11 @@ void mm_patch_site(struct task *task);
 /* Before a tracer looks at @task, which is stopped: all sites of its address space have their own
  * bytes. May sleep. */
 void mm_unpatch(struct task *task);
+
+/*
+ * The mapping at @start was just made by execve, within a batch: its code may be replaced by code
+ * that does the same (platform_ops.prepare_text). 0 or -ENOMEM.
+ */
+int mm_prepare_text(const struct mm_work *work, uint64_t start);
 
 #endif

@@ -131,6 +131,15 @@ int systrap_batch_map(struct systrap_thread *thread, uint64_t args[6], int fd)
 	return 0;
 }
 
+int systrap_batch_try_map(struct systrap_thread *thread, const uint64_t args[6])
+{
+	int err = make_room(thread, 1, 0);
+
+	if (err == 0)
+		host_call(thread, SYS_mmap, args, DEFERRED_LOSSY);
+	return err;
+}
+
 int systrap_batch_call(struct systrap_thread *thread, uint32_t nr, const uint64_t args[6])
 {
 	int err = make_room(thread, 1, 0);

@@ -142,6 +142,7 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 	err = systrap_as_new(&as);
 	if (err < 0)
 		return err;
+	memcpy(as->texts, parent->as->texts, sizeof(as->texts));
 	err = systrap_patches_copy(parent->as->patches, &as->patches);
 	if (err == 0)
 		err = systrap_slot_alloc(as, &slot);
@@ -321,6 +322,7 @@ int systrap_as_create(struct platform_as **ret_as, struct platform_thread **ret_
 	/* The zygote is a stopped thread like any other; this mutex is also what makes its users
 	 * take turns. */
 	fiber_mutex_lock(&zygote->as->transfer);
+	systrap_text_init();
 	err = zygote->state == SYSTRAP_DEAD ? -EAGAIN : fork_space(zygote, &child);
 	fiber_mutex_unlock(&zygote->as->transfer);
 	if (err < 0) {

@@ -484,10 +484,10 @@ static int leave_sites(struct systrap_thread *thread, unsigned first, uint64_t e
 int systrap_patch_leave(struct systrap_thread *thread, uint64_t addr, uint64_t size, bool gone)
 {
 	struct systrap_patches *patches = thread->as->patches;
-	int err;
+	int err = systrap_text_leave(thread, addr, size, gone);
 
-	if (!patches || patches->count == 0)
-		return 0;
+	if (err < 0 || !patches || patches->count == 0)
+		return err;
 	if (systrap_patch_in_area(thread->as, addr, size)) {
 		err = leave_sites(thread, 0, UINT64_MAX, addr, size, gone);
 		if (err < 0)
@@ -510,7 +510,7 @@ int systrap_unpatch(struct platform_thread *head)
 {
 	struct systrap_thread *thread = systrap_thread(head);
 	struct systrap_patches *patches = thread->as->patches;
-	int err = 0;
+	int err = systrap_text_leave(thread, 0, STUB_BASE, false);
 
 	/* They stay where they are in the table: the kernel's lock keeps others away. */
 	for (unsigned i = 0; patches && i < patches->count && err == 0; i++) {

@@ -35,9 +35,10 @@ struct reading {
 	/* Index of the next instruction's begin, for each begin; 0: none. */
 	uint16_t next[SITE_WINDOW_SIZE];
 	bool arrives[SITE_WINDOW_SIZE]; /* a reading that begins here comes to the `syscall` */
-	/* Of the readings that arrive: those that pass here and began far enough before. */
+	bool misses[SITE_WINDOW_SIZE];	/* ... steps over it */
+	/* Of the readings that arrive: those that pass here, and those that began up to here. */
 	uint16_t passing[SITE_WINDOW_SIZE];
-	uint16_t begun[SITE_WINDOW_SIZE]; /* that began before here, passing or not */
+	uint16_t begun[SITE_WINDOW_SIZE];
 };
 
 static void read_all(struct reading *reading, const struct site_window *window, size_t end)
@@ -49,25 +50,43 @@ static void read_all(struct reading *reading, const struct site_window *window, 
 	for (size_t i = end; i-- > 0;) {
 		struct insn insn;
 
-		if (!insn_decode(window->bytes + i, end - i, &insn))
+		if (!insn_decode(window->bytes + i, window->size - i, &insn))
 			continue;
+		if (i + insn.size > end) {
+			reading->misses[i] = true;
+			continue;
+		}
+		reading->misses[i] = reading->misses[i + insn.size];
 		reading->next[i] = (uint16_t)(i + insn.size);
 		reading->arrives[i] = reading->arrives[i + insn.size];
 	}
-	for (size_t start = 0; start < end; start++) {
-		if (!reading->arrives[start])
+	for (size_t i = 0; i < end; i++) {
+		reading->begun[i] =
+			(uint16_t)((i ? reading->begun[i - 1] : 0) + reading->arrives[i]);
+		if (!reading->arrives[i])
 			continue;
-		for (size_t i = start + PROOF_DISTANCE; i < end; i++)
-			reading->begun[i]++;
-		for (size_t i = start; i < end; i = reading->next[i])
-			if (i >= start + PROOF_DISTANCE)
-				reading->passing[i]++;
+		reading->passing[i]++;
+		reading->passing[reading->next[i]] =
+			(uint16_t)(reading->passing[reading->next[i]] + reading->passing[i]);
 	}
 }
 
+/* Of those that pass @i: all that began at least PROOF_DISTANCE before, and enough of them. */
 static bool proven(const struct reading *reading, size_t i)
 {
-	return reading->passing[i] >= PROOF_COUNT && reading->passing[i] == reading->begun[i];
+	unsigned passing = reading->passing[i];
+
+	if (i < PROOF_DISTANCE || passing < PROOF_COUNT ||
+		passing < reading->begun[i - PROOF_DISTANCE])
+		return false;
+	for (size_t start = i - PROOF_DISTANCE + 1; start <= i; start++) {
+		size_t at = start;
+
+		while (at < i && reading->arrives[at])
+			at = reading->next[at];
+		passing -= at == i && reading->arrives[i];
+	}
+	return passing >= PROOF_COUNT && passing == reading->begun[i - PROOF_DISTANCE];
 }
 
 /* The instruction that ends at the `syscall`. */
@@ -205,6 +224,95 @@ enum site_verdict site_judge(
 		return SITE_NO_HOLE;
 	ret_form->hole = window->addr + hole;
 	return SITE_OK;
+}
+
+/*
+ * All readings from far enough before pass the `cpuid`, and none steps over it: then it is no part
+ * of another instruction.
+ */
+static bool is_instruction(const struct reading *reading)
+{
+	unsigned arriving = 0;
+
+	for (size_t i = 0; i + PROOF_DISTANCE <= reading->end; i++) {
+		if (reading->misses[i])
+			return false;
+		arriving += reading->arrives[i];
+	}
+	return arriving >= PROOF_COUNT;
+}
+
+static bool is_taken(const struct site_window *window, size_t begin, size_t end)
+{
+	for (size_t i = begin; i < end; i++) {
+		if (window->taken[i])
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The last instruction before the `cpuid` that has room for a jump, when all from there on can be
+ * moved. Those behind it stay where they are, for whoever jumps to one of them. Padding in front of
+ * a loop is no use: only the first round passes it.
+ */
+static bool find_run(const struct reading *reading, struct site_cpuid *form)
+{
+	const size_t end = reading->end;
+	const size_t first = end > SITE_RUN_MAX ? end - SITE_RUN_MAX : 0;
+	struct insn insn;
+	bool found = false;
+	size_t i = first;
+
+	while (i < end && !(reading->next[i] && proven(reading, i)))
+		i++;
+	for (; i < end; i = reading->next[i]) {
+		if (!proven(reading, i) ||
+			!insn_decode(reading->window->bytes + i, end - i, &insn) ||
+			!insn_is_movable(&insn)) {
+			if (!reading->next[i])
+				return false;
+			found = false;
+			continue;
+		}
+		if (insn.size < SITE_JUMP_SIZE || insn_is_padding(&insn) ||
+			is_taken(reading->window, i, end))
+			continue;
+		*form = (struct site_cpuid){
+			.site = reading->window->addr + i,
+			.size = insn.size,
+			.run = (uint8_t)(end - i),
+		};
+		found = true;
+	}
+	return found && i == end;
+}
+
+bool site_judge_cpuid(const struct site_window *window, size_t at, struct site_cpuid *ret_form)
+{
+	struct reading reading;
+	size_t begin, hole;
+	struct insn insn;
+
+	if (window->size > SITE_WINDOW_SIZE || window->size < 2 || at > window->size - 2 ||
+		window->bytes[at] != 0x0f || window->bytes[at + 1] != 0xa2)
+		return false;
+	read_all(&reading, window, at);
+	if (!is_instruction(&reading))
+		return false;
+	if (find_run(&reading, ret_form))
+		return true;
+	if (!find_before(&reading, &begin, &insn) || !insn_is_movable(&insn) ||
+		insn.size < SITE_SHORT_SIZE || insn_is_padding(&insn) ||
+		is_taken(window, begin, at) || !find_hole(&reading, begin, &hole))
+		return false;
+	*ret_form = (struct site_cpuid){
+		.site = window->addr + begin,
+		.size = insn.size,
+		.run = insn.size,
+		.hole = window->addr + hole,
+	};
+	return true;
 }
 
 const char *site_verdict_name(enum site_verdict verdict)

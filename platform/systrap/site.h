@@ -13,6 +13,7 @@
 #define SITE_WINDOW_SIZE (SITE_BEFORE + SITE_BEHIND)
 #define SITE_JUMP_SIZE	 5u /* e9 rel32 */
 #define SITE_SHORT_SIZE	 2u /* eb rel8 */
+#define SITE_RUN_MAX	 32u
 
 /* Code around a site as it was before anything was patched, and where a patch of ours lies now. */
 struct site_window {
@@ -41,6 +42,18 @@ struct site_form {
 /* @next: the address behind the `syscall`; @nr: the call's number when it was made. */
 enum site_verdict site_judge(
 	const struct site_window *window, uint64_t next, uint64_t nr, struct site_form *ret_form);
+
+/*
+ * Code in which a `cpuid` that nobody has executed stands at index @at. Where the instruction to be
+ * replaced begins is proven like a call site's; that @at is an instruction's begin must be, too.
+ */
+struct site_cpuid {
+	uint64_t site; /* the instruction that is replaced ... */
+	uint8_t size;
+	uint8_t run;   /* ... and the bytes from it to the `cpuid`, all of which can be moved */
+	uint64_t hole; /* of the long jump when the site's own is a short one; 0: none */
+};
+bool site_judge_cpuid(const struct site_window *window, size_t at, struct site_cpuid *ret_form);
 
 /* For --stats. */
 const char *site_verdict_name(enum site_verdict verdict);

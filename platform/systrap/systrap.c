@@ -12,6 +12,7 @@
  *	spin.c     when to watch a channel        usage.c    CPU time and resident size
  *	vdso.c     what the stub calls there      window.c   reads that need no channel
  *	patch.c    call sites without a trap      site.c     which ones, and how (insn.c)
+ *	text.c     code that is changed before it runs       cpuid.c    how
  *
  * docs/channel.md has the protocol, design rules 5b of docs/architecture.md the reasons.
  */
@@ -76,6 +77,7 @@ static void stop(void)
 	systrap_zygote_abandon();
 	if (!systrap.started)
 		return;
+	systrap_text_fini();
 	log_debug("systrap: %" PRIu64 " requests by doorbell, %" PRIu64 " by watching; %" PRIu64
 		  " hot periods, %" PRIu64 " wasted",
 		systrap.stats.cold, systrap.stats.hot, systrap.stats.promotions,
@@ -219,6 +221,7 @@ const struct platform_ops platform_systrap = {
 	.settle = systrap_settle,
 	.patch = systrap_patch,
 	.unpatch = systrap_unpatch,
+	.prepare_text = systrap_prepare_text,
 	.futex = systrap_futex,
 	.vdso = vdso,
 	.guest_end = guest_end,

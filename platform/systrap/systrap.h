@@ -20,6 +20,7 @@
 
 /* Private to platform/systrap/. */
 
+#define SYSTRAP_TEXTS_MAX 2u /* prepared parts of code in an address space */
 #define SYSTRAP_SLOTS_MAX (CHANNEL_SEGMENT_SLOTS * CHANNEL_SEGMENTS_MAX)
 
 struct systrap_patches; /* patch.c */
@@ -50,6 +51,11 @@ struct systrap_as {
 	bool had_threads;		 /* more than its first one */
 	struct systrap_windows *windows; /* owned; NULL: none yet */
 	struct systrap_patches *patches; /* owned; NULL: nothing was ever patched */
+	/* Prepared code, and the address that its first page's number counts from. */
+	struct {
+		const struct systrap_text *text; /* NULL: free */
+		uint64_t addr;
+	} texts[SYSTRAP_TEXTS_MAX];
 };
 
 enum systrap_state {
@@ -378,6 +384,14 @@ bool systrap_patch_in_area(const struct systrap_as *as, uint64_t addr, uint64_t 
  */
 bool systrap_patch_event(struct systrap_thread *thread, const struct platform_event *event);
 
+/* text.c: code that is changed before it runs */
+/* Once: makes what all stubs to come inherit. The zygote is the caller's (its transfer mutex). */
+void systrap_text_init(void);
+void systrap_text_fini(void);
+bool systrap_prepare_text(struct platform_thread *head, const struct platform_text *text);
+/* As systrap_patch_leave(), which calls it. */
+int systrap_text_leave(struct systrap_thread *thread, uint64_t addr, uint64_t size, bool gone);
+
 /* memory.c, thread.c: operations */
 const void *systrap_bytes_at_hand(struct platform_thread *thread, gaddr_t src, size_t size);
 size_t systrap_string_at_hand(struct platform_thread *thread, char *dst, gaddr_t src, size_t size);
@@ -393,6 +407,8 @@ int systrap_unmap(struct platform_thread *thread, gaddr_t addr, uint64_t size);
 /* batch.c: the same, collected */
 void systrap_batch_begin(struct platform_thread *thread);
 int systrap_batch_end(struct platform_thread *thread);
+/* A mapping that may fail, which then changes nothing. @args of mmap; no descriptor. */
+int systrap_batch_try_map(struct systrap_thread *thread, const uint64_t args[6]);
 /* @args of mmap; the descriptor is filled in when there is one. */
 int systrap_batch_map(struct systrap_thread *thread, uint64_t args[6], int fd);
 /* A call that returns 0. */

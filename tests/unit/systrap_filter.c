@@ -155,7 +155,8 @@ static uint32_t expected(uint32_t nr, const uint64_t args[6])
 			  !((args[3] & MAP_SHARED) && (args[3] & MAP_ANONYMOUS)) &&
 			  (args[4] == UINT64_MAX ||
 				  (args[4] >= STUB_FD_TRANSFER &&
-					  args[4] < STUB_FD_TRANSFER + STUB_FD_TRANSFERS));
+					  args[4] < STUB_FD_TRANSFER + STUB_FD_TRANSFERS) ||
+				  args[4] == STUB_FD_TEXTS);
 		break;
 	default:
 		break;

@@ -63,6 +63,7 @@
 			   */
 #define STUB_FD_CHANNEL 2 /* the zygote's start-up only */
 #define STUB_FD_SOCKET	3 /* the zygote's start-up only */
+#define STUB_FD_TEXTS	4 /* pages of prepared code (text.c), which nobody can write through it */
 
 /* The doorbell is getppid: harmless, and no container profile refuses it. */
 #define STUB_DOORBELL_NR 110
