@@ -135,6 +135,9 @@ struct platform_map {
 	bool shared;	 /* MAP_SHARED of @fd, else MAP_PRIVATE */
 	int fd;		 /* -1: anonymous private memory */
 	uint64_t offset; /* in @fd, bytes */
+	/* platform_content.id of what @fd leads to, when the platform may hold on to @fd for the
+	 * next mapping of it: a file that costs nothing, open for reading alone. 0: it may not. */
+	uint64_t content;
 	bool noreserve;
 };
 

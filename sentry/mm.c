@@ -234,6 +234,7 @@ int mm_host_map(const struct mm_work *work, struct vma *vma, int *ret_max_prot)
 			return err;
 		map.fd = file_map.host_fd;
 		map.offset = file_map.host_offset;
+		map.content = file_map.content;
 		/* A private mapping's pages are its own: the file's rights bound the right to write
 		 * for shared ones only. */
 		if (vma->shared)

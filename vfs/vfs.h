@@ -502,6 +502,7 @@ struct file_map {
 	int host_fd; /* out: what to map, borrowed until the file is released; its access mode is
 			exactly the one granted */
 	uint64_t host_offset; /* out */
+	uint64_t content;     /* out: as platform_map.content */
 	int max_prot;	      /* out: what mprotect may later add */
 	bool write_later;     /* out: host_fd cannot be written though max_prot has LX_PROT_WRITE:
 				 before the mapping becomes writable, it is asked for and made anew */

@@ -107,9 +107,9 @@ static int transfer(struct systrap_thread *thread, int fd)
 		if (err < 0)
 			return err;
 	}
-	err = systrap_notification_addfd(thread->notification, fd, (unsigned)slot);
+	err = systrap_transfer(thread, fd, (unsigned)slot);
 	if (err < 0)
-		return err == -ENOENT ? -ESRCH : err;
+		return err;
 	batch->fds[slot] = fd;
 	return slot;
 }

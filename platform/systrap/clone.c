@@ -182,10 +182,9 @@ static int attach_segment(struct systrap_thread *thread, unsigned segment)
 	err = systrap_need_doorbell(thread);
 	if (err < 0)
 		return err;
-	err = systrap_notification_addfd(
-		thread->notification, systrap_segment_fd(thread->as, segment), 0);
+	err = systrap_transfer(thread, systrap_segment_fd(thread->as, segment), 0);
 	if (err < 0)
-		return err == -ENOENT ? -ESRCH : -EAGAIN;
+		return err == -ESRCH ? err : -EAGAIN;
 	command = systrap_command_add(thread, COMMAND_HOST);
 	command->nr = SYS_mmap;
 	memcpy(command->args,

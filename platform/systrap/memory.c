@@ -250,39 +250,58 @@ void systrap_forget(struct platform_thread *head)
 }
 
 /*
+ * Brings the descriptor into the transfer slot. Programs map a library in four or five pieces, so
+ * the descriptor of a file that costs nothing (and that the guest may map whenever it likes) stays
+ * there until another one is needed: a thread need not sleep in its doorbell for the next piece.
+ */
+static int bring_fd(struct systrap_thread *thread, const struct platform_map *map)
+{
+	int err;
+
+	if (map->content && thread->as->kept == map->content)
+		return 0;
+	err = systrap_need_doorbell(thread);
+	return err < 0 ? err : systrap_transfer(thread, map->fd, 0);
+}
+
+/*
  * Delayed, the mapping leaves the transfer slot taken beyond the mutex: until its only thread goes
  * on, and nobody else could use the slot.
  */
-static int map_fd(struct systrap_thread *thread, const uint64_t args[6], int fd)
+static int map_fd(
+	struct systrap_thread *thread, const uint64_t args[6], const struct platform_map *map)
 {
 	const uint64_t close_args[6] = {STUB_FD_TRANSFER};
 	struct channel_command *command;
 	bool delay = systrap_may_delay(thread);
+	unsigned index = 0;
 	int err;
 
 	fiber_mutex_lock(&thread->as->transfer);
-	err = systrap_need_doorbell(thread);
+	err = bring_fd(thread, map);
 	if (err == 0)
-		err = systrap_notification_addfd(thread->notification, fd, 0);
+		err = systrap_make_room(thread, 2, 0);
 	if (err == 0 && delay) {
 		(void)systrap_command_late(thread, SYS_mmap, args, (int64_t)args[0]);
-		command = systrap_command_defer(thread, COMMAND_HOST, DEFERRED_LOSSY);
-		command->nr = SYS_close;
-		memcpy(command->args, close_args, sizeof(command->args));
 	} else if (err == 0) {
+		index = thread->pending_commands;
 		command = systrap_command_add(thread, COMMAND_HOST);
 		command->nr = SYS_mmap;
 		memcpy(command->args, args, sizeof(command->args));
-		command = systrap_command_add(thread, COMMAND_HOST);
+	}
+	if (err == 0 && !map->content) {
+		command = delay ? systrap_command_defer(thread, COMMAND_HOST, DEFERRED_LOSSY)
+				: systrap_command_add(thread, COMMAND_HOST);
 		command->nr = SYS_close;
 		memcpy(command->args, close_args, sizeof(command->args));
-		err = systrap_commands_run(thread, 0);
-	} else if (err == -ENOENT) {
-		err = -ESRCH;
 	}
+	if (err == 0 && !delay)
+		err = systrap_commands_run(thread, 0);
+	if (err == 0)
+		thread->as->kept = map->content;
 	fiber_mutex_unlock(&thread->as->transfer);
 	if (err == 0 && !delay)
-		err = systrap_check_result(systrap_result(thread, 0), (int64_t)args[0]);
+		err = systrap_check_result(systrap_result(thread, index), (int64_t)args[0]);
 	return err;
 }
 
@@ -312,7 +331,7 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 	if (thread->batch.active)
 		return systrap_batch_map(thread, args, map->fd);
 	if (map->fd >= 0)
-		return map_fd(thread, args, map->fd);
+		return map_fd(thread, args, map);
 	return systrap_host_call_expect(thread, SYS_mmap, args, (int64_t)map->addr.v);
 }
 

@@ -60,6 +60,16 @@ int systrap_notification_addfd(uint64_t id, int fd, unsigned slot)
 	return 0;
 }
 
+int systrap_transfer(struct systrap_thread *thread, int fd, unsigned slot)
+{
+	int err;
+
+	if (slot == 0)
+		thread->as->kept = 0;
+	err = systrap_notification_addfd(thread->notification, fd, slot);
+	return err == -ENOENT ? -ESRCH : err;
+}
+
 static void doorbell(struct systrap_thread *thread, uint64_t id)
 {
 	thread->notification = id;

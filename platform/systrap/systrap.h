@@ -39,6 +39,7 @@ struct systrap_as {
 	int wait_status;
 	/* Serialises what uses the transfer slot, and clones. */
 	struct fiber_mutex transfer;
+	uint64_t kept; /* platform_map.content of the descriptor that lies there; 0: none does */
 	struct list_head threads; /* systrap_thread.as_link, leaving ones included */
 	struct {
 		int memfd;		    /* kept only until it is attached */
@@ -339,6 +340,8 @@ void systrap_notification_answer(uint64_t id, int64_t value);
 void systrap_doorbell_answer(struct systrap_thread *thread);
 /* Puts @fd into a transfer slot of the notification's process. -errno. */
 int systrap_notification_addfd(uint64_t id, int fd, unsigned slot);
+/* The same for a thread in its doorbell that exists; -ESRCH when it does no longer. */
+int systrap_transfer(struct systrap_thread *thread, int fd, unsigned slot);
 
 /* vdso.c: where stubs find a function of their vDSO; 0: nowhere. */
 uint64_t systrap_vdso_symbol(const char *name);

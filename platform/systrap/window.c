@@ -136,9 +136,9 @@ static int window_map_locked(struct systrap_thread *thread, const struct part *p
 	slot = window_victim(thread->as);
 	if (slot < 0)
 		return -EAGAIN;
-	err = systrap_notification_addfd(thread->notification, fd, 0);
+	err = systrap_transfer(thread, fd, 0);
 	if (err < 0)
-		return err == -ENOENT ? -ESRCH : err;
+		return err;
 	table->windows[slot].part = (struct part){0};
 	command = systrap_command_add(thread, COMMAND_HOST);
 	command->nr = SYS_mmap;

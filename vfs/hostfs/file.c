@@ -65,18 +65,24 @@ static ssize_t host_read(struct super_block *sb, struct io_job *job, bool nonblo
 	return nonblock ? -EAGAIN : host_blocking(read_job_run, job);
 }
 
+static uint64_t content_id(struct host_node *node)
+{
+	if (!node->content_id)
+		node->content_id = uio_content_id();
+	return node->content_id;
+}
+
 /* What the guest can copy from the host's page cache itself, of a tree that does not change. */
 static ssize_t read_content(struct file *file, struct uio *uio, int64_t *pos)
 {
 	struct inode *inode = file->inode;
 	struct host_node *node = host_node(inode);
-	struct platform_content content = {.id = node->content_id, .fd = host_node_fd(file)};
+	struct platform_content content = {.fd = host_node_fd(file)};
 	ssize_t total = 0;
 
 	if (!inode->sb->stable)
 		return 0;
-	if (!node->content_id)
-		content.id = node->content_id = uio_content_id();
+	content.id = content_id(node);
 	while (uio->resid > 0 && *pos >= 0 && (uint64_t)*pos < inode->size) {
 		ssize_t done = uio_copy_content(uio, &content, (uint64_t)*pos,
 			inode->size - (uint64_t)*pos, (uint64_t)total);
@@ -231,6 +237,9 @@ static int hostfs_map(struct file *file, struct file_map *map)
 	map->max_prot = LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC;
 	if (map->shared && !file->writable)
 		map->max_prot &= ~LX_PROT_WRITE;
+	/* Whoever holds on to it keeps no more than with a mapping, and costs nothing. */
+	if (file->inode->sb->stable)
+		map->content = content_id(host_node(file->inode));
 	return 0;
 }
 
