@@ -6,7 +6,8 @@
  * descriptors. While turns find work the host descriptors are asked only every HOST_POLL_INTERVAL,
  * since each question is a host call and the hot path is shared memory. A turn that found nothing
  * starts the spin phase, as long as the largest budget among the sources; only then the loop
- * sleeps.
+ * sleeps, in ppoll(2) on the bell and the epoll set of all other descriptors, or in the latter
+ * alone.
  *
  * Sleeping races with sources that publish work in shared memory. prepare_sleep() announces the
  * sleep, then looks once more; the other side publishes its work, then looks whether the kernel
@@ -16,6 +17,7 @@
 #include "base/loop.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -47,6 +49,7 @@ static struct {
 	struct list_head sources;
 	struct loop_source *next_source; /* of the walk in progress, so that sources may be removed
 					    from callbacks */
+	struct loop_fd *bell;		 /* not in the epoll set */
 	struct epoll_event batch[BATCH_MAX];
 	int batch_index, batch_count;
 } loop = {.epoll_fd = -1, .sources = LIST_HEAD_INIT(loop.sources)};
@@ -153,6 +156,11 @@ void loop_fd_remove(struct loop_fd *fd)
 	}
 }
 
+void loop_set_bell(struct loop_fd *fd)
+{
+	loop.bell = fd;
+}
+
 void loop_source_add(struct loop_source *source)
 {
 	list_add_tail(&source->link, &loop.sources);
@@ -217,35 +225,43 @@ static void spin_sources(void)
 	}
 }
 
+/* NULL = for ever. */
+static const struct timespec *timespec_of(uint64_t timeout_ns, struct timespec *ts)
+{
+	ts->tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC);
+	ts->tv_nsec = (long)(timeout_ns % NSEC_PER_SEC);
+	return timeout_ns == UINT64_MAX ? NULL : ts;
+}
+
+/* The mask matters only for a real sleep: a signal that it lets through must be able to end it. */
+static const sigset_t *sleep_mask(uint64_t timeout_ns)
+{
+	return loop.have_sigmask && timeout_ns > 0 ? &loop.sigmask : NULL;
+}
+
 /* @timeout_ns UINT64_MAX = for ever. Returns the number of events in loop.batch. */
 static int host_wait(uint64_t timeout_ns)
 {
-	/* The mask matters only for a real sleep: a signal that it lets through must be able to end
-	 * it. */
-	const sigset_t *mask = loop.have_sigmask && timeout_ns > 0 ? &loop.sigmask : NULL;
-	struct timespec ts = {
-		.tv_sec = (time_t)(timeout_ns / NSEC_PER_SEC),
-		.tv_nsec = (long)(timeout_ns % NSEC_PER_SEC),
-	};
+	struct timespec ts;
 	int timeout_ms = -1;
 
 	if (!loop.no_pwait2)
 		return epoll_pwait2(loop.epoll_fd, loop.batch, BATCH_MAX,
-			timeout_ns == UINT64_MAX ? NULL : &ts, mask);
+			timespec_of(timeout_ns, &ts), sleep_mask(timeout_ns));
 	if (timeout_ns < UINT64_MAX) {
 		uint64_t ms = (timeout_ns + 999999) / 1000000;
 
 		timeout_ms = ms > INT32_MAX ? INT32_MAX : (int)ms;
 	}
-	return epoll_pwait(loop.epoll_fd, loop.batch, BATCH_MAX, timeout_ms, mask);
+	return epoll_pwait(
+		loop.epoll_fd, loop.batch, BATCH_MAX, timeout_ms, sleep_mask(timeout_ns));
 }
 
-static unsigned poll_host(uint64_t timeout_ns)
+static unsigned poll_epoll(uint64_t timeout_ns)
 {
 	int count = host_wait(timeout_ns);
 
 	loop.now = loop_monotonic_now();
-	loop.last_host_poll = loop.now;
 	if (count < 0) {
 		if (errno != EINTR)
 			panic("epoll_pwait: %s", strerror(errno));
@@ -260,6 +276,35 @@ static unsigned poll_host(uint64_t timeout_ns)
 	}
 	loop.batch_count = 0;
 	return (unsigned)count;
+}
+
+static unsigned poll_host(uint64_t timeout_ns)
+{
+	struct loop_fd *bell = loop.bell;
+	struct pollfd fds[2];
+	struct timespec ts;
+	unsigned found = 0;
+	int count;
+
+	loop.last_host_poll = loop.now;
+	if (!bell)
+		return poll_epoll(timeout_ns);
+	fds[0] = (struct pollfd){.fd = bell->fd, .events = (short)bell->events};
+	fds[1] = (struct pollfd){.fd = loop.epoll_fd, .events = POLLIN};
+	count = ppoll(fds, 2, timespec_of(timeout_ns, &ts), sleep_mask(timeout_ns));
+	if (timeout_ns > 0)
+		loop.now = loop.last_host_poll = loop_monotonic_now();
+	if (count < 0 && errno != EINTR)
+		panic("ppoll: %s", strerror(errno));
+	if (count <= 0)
+		return 0;
+	if (fds[0].revents) {
+		bell->ready(bell, (uint32_t)fds[0].revents);
+		found++;
+	}
+	if (fds[1].revents)
+		found += poll_epoll(0);
+	return found;
 }
 
 /* Announces the sleep to every source. False when one of them has work: the announcements are

@@ -28,6 +28,14 @@ int loop_fd_modify(struct loop_fd *fd, uint32_t events);
 void loop_fd_remove(struct loop_fd *fd);
 
 /*
+ * The one descriptor on whose wake-ups everything waits (the doorbells of stubs). It is asked with
+ * ppoll(2), beside all others together, because epoll wakes its sleeper where the host's scheduler
+ * likes best, and ppoll where the one who rang wants it: on his own CPU. @fd->events are POLL*
+ * bits. NULL = none.
+ */
+void loop_set_bell(struct loop_fd *fd);
+
+/*
  * A source of work in shared memory, asked on every turn (the systrap channels). A source that a
  * sleeping loop would miss implements the two sleep hooks: prepare publishes "the kernel sleeps"
  * with a full fence and then returns false when work is already there (the loop does not sleep);

@@ -88,12 +88,13 @@ static int64_t transfer_run(void *arg)
 
 static uint32_t poll_now(int fd)
 {
+	static const struct timespec no_wait;
 	struct pollfd entry = {
 		.fd = fd,
 		.events = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP,
 	};
 
-	return poll(&entry, 1, 0) > 0 ? (uint16_t)entry.revents : 0;
+	return ppoll(&entry, 1, &no_wait, NULL) > 0 ? (uint16_t)entry.revents : 0;
 }
 
 /* -EAGAIN: would block. May sleep on a helper thread, but not for another process to act. */

@@ -191,5 +191,5 @@ void systrap_listener_ready(struct loop_fd *fd, uint32_t events)
 		return;
 	if (!systrap.stopping)
 		systrap.upcalls->fatal("the seccomp listener broke");
-	loop_fd_remove(fd);
+	loop_set_bell(NULL);
 }

@@ -3,8 +3,9 @@
  * When to watch channels instead of sleeping, and who runs on which CPU.
  *
  * Asleep. The normal state. A call is a doorbell: with both sides on one CPU the notification wakes
- * the other side right there (synchronous wake-up), 2 us for both switches. The Sentry thus follows
- * its guests from CPU to CPU, and no wake-up crosses from one to another, which would cost 30 us.
+ * the other side right there (synchronous wake-up, and loop_set_bell()), 2 us for both switches. The
+ * Sentry thus follows its guests from CPU to CPU, and no wake-up crosses from one to another, which
+ * would cost 30 us.
  *
  * Watching. When some thread made a number of quick calls in a row, the Sentry takes a CPU of its
  * own (it moves, not the guest, whose caches are worth more), tells every thread so (reply.polled),
@@ -45,7 +46,7 @@
 #define THRESHOLD_GOOD	8u  /* the same after a period that was worth it */
 #define THRESHOLD_MAX	4096u
 #define WORTHWHILE_HITS 64u
-#define SEATED_NS	5000000u /* how long we stay on our CPU after a clone, or beside a thread */
+#define SEATED_NS	5000000u /* how long we stay on our CPU after a clone */
 #define RECHECK_HITS	256u
 
 /* How long to look without finding anything. */
@@ -77,7 +78,6 @@ static struct {
 	bool waking_sync;
 	bool seated;	       /* kept on one CPU, until ... */
 	uint64_t seated_until; /* ... this loop time */
-	unsigned seat;	       /* that CPU */
 	unsigned cpu;	       /* where we watch from; NOWHERE: on the way there */
 	unsigned caller_cpu;   /* of the last request */
 	unsigned busy_calls;   /* in a row, of any threads, hardly any time apart */
@@ -356,27 +356,6 @@ static bool is_computing(const struct systrap_thread *thread, uint64_t now)
 	       (away > COMPUTING_US && thread->usual_away > systrap.tsc_per_us * COMPUTING_US);
 }
 
-/*
- * A doorbell wakes us beside its caller or on another CPU, as the host's scheduler likes, and the
- * answer wakes the caller where we are: a lone thread that computes would be carried from CPU to
- * CPU, away from its caches, by each of its calls. So we go where it is, and stay.
- */
-static void sit_beside(const struct systrap_thread *thread)
-{
-	unsigned cpu = thread->snapshot.request.cpu;
-	cpu_set_t there;
-
-	spin.seated_until = loop_monotonic() + SEATED_NS;
-	if (spin.seated && spin.seat == cpu)
-		return;
-	if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &systrap.cpus))
-		return;
-	CPU_ZERO(&there);
-	CPU_SET(cpu, &there);
-	spin.seated = sched_setaffinity(0, sizeof(there), &there) == 0;
-	spin.seat = cpu;
-}
-
 /* Whether the guest threads that compute leave a CPU for us; or we are busy enough to deserve one
  * of theirs. */
 static bool cpu_to_spare(uint64_t now)
@@ -523,8 +502,6 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 	if (max_of(thread->quick_calls, spin.busy_calls) >= spin.threshold &&
 		now >= spin.avoid_until && cpu_to_spare(now))
 		begin_watching();
-	else if (!are_awake(1) && away > systrap.tsc_per_us * COMPUTING_US)
-		sit_beside(thread);
 }
 
 void systrap_spin_reply(struct systrap_thread *thread)
@@ -562,10 +539,8 @@ void systrap_spin_clone(struct systrap_thread *parent, bool begin, bool seat)
 		end_watching();
 	CPU_ZERO(&here);
 	CPU_SET((unsigned)sched_getcpu(), &here);
-	if (begin && seat && !spin.seated) {
+	if (begin && seat && !spin.seated)
 		spin.seated = sched_setaffinity(0, sizeof(here), &here) == 0;
-		spin.seat = (unsigned)sched_getcpu();
-	}
 	if (seat)
 		spin.seated_until = loop_monotonic_now() + SEATED_NS;
 	parent->apart_from = 0;

@@ -60,9 +60,7 @@ static int start_finish(const char **ret_why)
 
 	if (err < 0)
 		return err;
-	err = loop_fd_add(&systrap.listener);
-	if (err < 0)
-		panic("systrap: the listener cannot be watched: %s", strerror(-err));
+	loop_set_bell(&systrap.listener);
 	systrap_spin_attach();
 	systrap_usage_init();
 	systrap.started = true;
@@ -91,7 +89,7 @@ static void stop(void)
 	 */
 	close(systrap.kill_pipe);
 	systrap.kill_pipe = -1;
-	loop_fd_remove(&systrap.listener);
+	loop_set_bell(NULL);
 	close(systrap.listener.fd);
 	systrap.listener.fd = -1;
 	/* They lie on stacks of fibers that run no more, and name threads that are freed below. */

@@ -199,8 +199,13 @@ void console_drain(void)
 	while (send_output() == -EAGAIN) {
 		struct pollfd fd = {.fd = console.socket.fd, .events = POLLOUT};
 		uint64_t now = loop_monotonic_now();
+		struct timespec left;
 
-		if (now >= deadline || poll(&fd, 1, (int)((deadline - now) / 1000000) + 1) <= 0)
+		if (now >= deadline)
+			return;
+		left = (struct timespec){.tv_sec = (time_t)((deadline - now) / 1000000000),
+			.tv_nsec = (long)((deadline - now) % 1000000000)};
+		if (ppoll(&fd, 1, &left, NULL) <= 0)
 			return;
 	}
 }
