@@ -10,6 +10,10 @@
 #define LX_PATH_MAX 4096
 #define LX_NAME_MAX 255
 
+/* proc_pid_oom_score_adj(5) */
+#define LX_OOM_SCORE_ADJ_MIN (-1000)
+#define LX_OOM_SCORE_ADJ_MAX 1000
+
 #define LX_UIO_MAXIOV  1024
 #define LX_UIO_FASTIOV 8
 

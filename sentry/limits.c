@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/limits.h"
 #include "base/checked.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -85,17 +86,23 @@ static bool shares_counted(struct mm *mm, struct mm **seen, size_t count)
 	return false;
 }
 
-/* Resident bytes of all address spaces, and the process that has the most. */
-static uint64_t total_resident(struct thread_group **ret_largest)
+/*
+ * Resident bytes of all address spaces, and the process to kill when they are too many: the one
+ * that has the most, each counted as more or less by its oom_score_adj in thousandths of the limit
+ * (oom_badness()). One with -1000 is killed only when there is no other, for a limit is a limit.
+ */
+static uint64_t total_resident(struct thread_group **ret_worst)
 {
 	struct mm *seen[256];
 	size_t count = 0;
-	uint64_t total = 0, largest = 0;
+	uint64_t total = 0;
+	int64_t worst = 0;
 
-	*ret_largest = NULL;
+	*ret_worst = NULL;
 	for (struct pid *pid = pid_next(2); pid; pid = pid_next(pid->nr + 1)) {
 		struct task *leader = pid->group && !pid->group->zombie ? pid->group->leader : NULL;
 		uint64_t size;
+		int64_t points;
 
 		if (!leader || !leader->thread || !leader->mm ||
 			shares_counted(leader->mm, seen, count))
@@ -105,9 +112,14 @@ static uint64_t total_resident(struct thread_group **ret_largest)
 		if (platform->resident_size(leader->thread->as, &size, NULL) < 0)
 			continue;
 		total += size;
-		if (size > largest) {
-			largest = size;
-			*ret_largest = pid->group;
+		points = pid->group->oom_score_adj == LX_OOM_SCORE_ADJ_MIN
+				 ? INT64_MIN
+				 : (int64_t)size +
+					   pid->group->oom_score_adj *
+						   (int64_t)(limits.config->memory_limit / 1000);
+		if (!*ret_worst || points > worst) {
+			worst = points;
+			*ret_worst = pid->group;
 		}
 	}
 	return total;
@@ -116,19 +128,19 @@ static uint64_t total_resident(struct thread_group **ret_largest)
 static void check_memory(void)
 {
 	struct lx_siginfo info = {.signo = LX_SIGKILL, .code = LX_SI_KERNEL};
-	struct thread_group *largest;
-	uint64_t total = total_resident(&largest);
+	struct thread_group *worst;
+	uint64_t total = total_resident(&worst);
 	char pid[16];
 
-	if (total <= limits.config->memory_limit || !largest)
+	if (total <= limits.config->memory_limit || !worst)
 		return;
-	snprintf(pid, sizeof(pid), "%d", largest->pid->nr);
+	snprintf(pid, sizeof(pid), "%d", worst->pid->nr);
 	audit_event("limit", "limit", "memory", "killed", pid, "allow", "--memory", NULL);
 	log_warning("memory limit of %llu MiB reached: killed process %s (--memory raises it)",
 		(unsigned long long)(limits.config->memory_limit >> 20), pid);
 	limits.result->memory_hit = true;
 	kernel.memory_kills++;
-	(void)signal_send_group(largest, &info);
+	(void)signal_send_group(worst, &info);
 }
 
 static void sample_expired(struct timer *timer)

@@ -58,6 +58,7 @@ static const char *const copied_files[] = {
 	"screenrc",
 	"fpc.cfg",
 	"libao.conf",
+	"matplotlibrc",
 };
 
 static const char *const shown_directories[] = {

@@ -275,7 +275,7 @@ static int store_oom_score_adj(
 
 	while (*end == ' ' || *end == '\n')
 		end++;
-	if (end == text || *end || value < -1000 || value > 1000)
+	if (end == text || *end || value < LX_OOM_SCORE_ADJ_MIN || value > LX_OOM_SCORE_ADJ_MAX)
 		return -EINVAL;
 	if (!group)
 		return -ESRCH;

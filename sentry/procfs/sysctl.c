@@ -182,6 +182,7 @@ static const struct pseudo_entry mqueue_entries[] = {
 static const struct pseudo_entry fs_entries[] = {
 	READ("aio-max-nr", aio_max),
 	READ("aio-nr", zero),
+	READ("dir-notify-enable", one),
 	PSEUDO_DIR("epoll", epoll_entries),
 	READ("file-max", file_max),
 	READ("file-nr", file_nr),

@@ -150,6 +150,28 @@ def test_memory_of_many(box):
     check(b"all" not in result.out or result.code != 0 or b"memory limit" in result.err, "8 times 64 MiB fit into 256 MiB")
 
 
+def test_memory_who_dies(box):
+    """A process that offers itself (oom_score_adj) dies before a larger one; the larger one lives on."""
+    script = """import os, sys
+def fill(size):
+    x = bytearray(size << 20)
+    for j in range(0, len(x), 4096): x[j] = 1
+    return x
+keep = fill(100)
+r, w = os.pipe()
+pid = os.fork()
+if pid == 0:
+    open('/proc/self/oom_score_adj', 'w').write('1000')
+    keep = fill(60)
+    os.read(r, 1)
+    os._exit(0)
+status = os.waitpid(pid, 0)[1]
+print('child ended by', status & 127)
+"""
+    result = box.run("/usr/bin/python3", "-c", script, options=["-m", "150m"], timeout=30)
+    check(result.code == 0 and result.out == b"child ended by 9\n", result.code, result.out, result.err[-300:])
+
+
 def finish_or_feed(process, seconds):
     try:
         process.wait(seconds)
