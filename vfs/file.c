@@ -255,6 +255,11 @@ uint32_t file_poll(struct file *file)
 	return file->ops->poll(file);
 }
 
+bool file_appends(const struct file *file, const struct uio *uio)
+{
+	return uio->append || ((file->flags & LX_O_APPEND) && !uio->no_append);
+}
+
 ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uint64_t size,
 	uint64_t max_size, const struct vfs_ctx *ctx)
 {
@@ -264,7 +269,7 @@ ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uin
 
 	if (room == 0)
 		return 0;
-	if (((file->flags & LX_O_APPEND) && !uio->no_append) || uio->append)
+	if (file_appends(file, uio))
 		*pos = (int64_t)size;
 	if (*pos < 0)
 		return -EINVAL;

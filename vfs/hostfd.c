@@ -311,7 +311,7 @@ static ssize_t regular_write(
 {
 	struct hostfd *host = hostfd_of(file);
 	_cleanup_(cleanup_buffer) void *buffer = host_buffer_get();
-	bool append = uio->append || (file->flags & LX_O_APPEND), own = pos == &file->pos;
+	bool append = file_appends(file, uio), own = pos == &file->pos;
 	ssize_t total = 0, allowed;
 	int status = refresh(file->inode);
 

@@ -625,6 +625,8 @@ int file_deny_write(struct file *file);
 DEFINE_CLEANUP(file_unref, struct file *)
 
 /* Helpers for file systems. */
+/* Whether a write goes to the end of the file: by the file's flags or the call's (pwritev2(2)). */
+bool file_appends(const struct file *file, const struct uio *uio);
 /*
  * What every regular file's write starts with, under inode->mutex: O_APPEND moves *pos to @size;
  * RLIMIT_FSIZE and @max_size bound the write (generic_write_checks); set-id bits go. Returns how

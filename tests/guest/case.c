@@ -173,9 +173,12 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 
 static void run_case(const struct case_entry *entry)
 {
-	char scratch[] = "/tmp/case-XXXXXX";
+	const char *parent = getenv("CASE_SCRATCH"); /* another file system than /tmp's */
+	char scratch[256];
 	pid_t pid;
 	int status;
+
+	snprintf(scratch, sizeof(scratch), "%s/case-XXXXXX", parent ? parent : "/tmp");
 
 	case_note("@case %s", entry->name);
 	if (!mkdtemp(scratch)) {

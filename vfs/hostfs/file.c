@@ -162,7 +162,7 @@ static ssize_t write_locked(
 	struct inode *inode = file->inode;
 	int fd = host_node_fd(file);
 	_cleanup_(cleanup_buffer) void *buffer = host_buffer_get();
-	bool append = uio->append || (file->flags & LX_O_APPEND);
+	bool append = file_appends(file, uio);
 	bool sync = uio->dsync || (file->flags & LX_O_DSYNC);
 	ssize_t total = 0, allowed;
 	int status;

@@ -65,7 +65,7 @@ static ssize_t ovl_write(
 	if (ret == 0)
 		ret = backing_file(inode, true, &backing);
 	if (ret == 0) {
-		uio->append = uio->append || (file->flags & LX_O_APPEND);
+		uio->append = file_appends(file, uio);
 		ret = backing->ops->write(backing, uio, pos, ctx);
 		ovl_node_sync(inode);
 	}
