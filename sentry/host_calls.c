@@ -74,7 +74,7 @@ const struct host_call host_calls[] = {
 	{SYS_close, "close", HOST_ALWAYS, .constraint = "", .rest = "",
 		.reason = "whatever was opened"},
 	{SYS_lseek, "lseek", HOST_ALWAYS, .constraint = "", .rest = OWN_FDS,
-		.reason = "holes of files in memory, the position of standard input and output"},
+		.reason = "holes of files, the position of standard input and output"},
 	{SYS_statx, "statx", HOST_ALWAYS, .constraint = "",
 		.rest = "code: descriptors, and names of one component in them",
 		.reason = "attributes of host files, pages of files in memory"},

@@ -214,9 +214,38 @@ static ssize_t hostfs_write(
 	return ret;
 }
 
+struct seek_job {
+	int fd, whence;
+	int64_t offset;
+};
+
+static int64_t seek_job_run(void *arg)
+{
+	const struct seek_job *job = arg;
+	off_t pos = lseek(job->fd, (off_t)job->offset, job->whence);
+
+	return pos < 0 ? -errno : pos;
+}
+
+/* The descriptor's own position means nothing to us, so it may move. */
+static int64_t seek_hole(struct file *file, int64_t offset, int whence)
+{
+	struct seek_job job = {.fd = host_node_fd(file), .offset = offset};
+	int64_t pos;
+
+	job.whence = whence == LX_SEEK_DATA ? SEEK_DATA : SEEK_HOLE;
+	pos = host_mostly_quick(seek_job_run, &job);
+	if (pos >= 0)
+		file->pos = pos;
+	return pos;
+}
+
 static int64_t hostfs_seek(struct file *file, int64_t offset, int whence)
 {
 	struct inode *inode = file->inode;
+
+	if (whence == LX_SEEK_DATA || whence == LX_SEEK_HOLE)
+		return seek_hole(file, offset, whence);
 
 	if (!inode->sb->stable && whence != LX_SEEK_SET && whence != LX_SEEK_CUR) {
 		int fd = host_node_fd(file);
@@ -316,12 +345,8 @@ const struct file_ops hostfs_file_ops = {
 
 int hostfs_open_file(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
 {
-	unsigned mode = (unsigned)file->flags & LX_O_ACCMODE;
-	int status;
+	int status = host_node_open(inode, host_node_slot(file));
 
-	if (mode >= HOST_SLOTS)
-		return -EINVAL;
-	status = host_node_open(inode, (enum host_slot)mode);
 	if (status < 0)
 		return status;
 	file->ops = &hostfs_file_ops;

@@ -116,6 +116,8 @@ void host_node_detach(struct inode *inode);
 int host_node_rename(struct inode *inode, struct inode *parent, const char *name);
 /* Makes fds[slot] valid and counts a user. May sleep. */
 int host_node_open(struct inode *inode, enum host_slot slot);
+/* What an open file needs, by its access mode. */
+enum host_slot host_node_slot(const struct file *file);
 /* The descriptor that serves an open file. Borrowed. */
 int host_node_fd(const struct file *file);
 /* Takes over a read-write descriptor of a file that was just made. */

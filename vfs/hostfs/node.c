@@ -315,10 +315,18 @@ void host_node_keep(struct inode *inode, int fd)
 	host_node_close(inode);
 }
 
+enum host_slot host_node_slot(const struct file *file)
+{
+	unsigned mode = (unsigned)file->flags & LX_O_ACCMODE;
+
+	/* 3 asks for both permissions and gets neither: any descriptor will do. */
+	return mode < HOST_SLOTS ? (enum host_slot)mode : HOST_READ;
+}
+
 int host_node_fd(const struct file *file)
 {
 	const struct host_node *node = host_node(file->inode);
-	unsigned slot = file->flags & LX_O_ACCMODE;
+	enum host_slot slot = host_node_slot(file);
 
 	/* Nobody can map a write-only file, so more access in the descriptor grants nothing. */
 	if (slot == HOST_WRITE && node->fds[slot] < 0)
