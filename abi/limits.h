@@ -65,7 +65,8 @@
 #define SENTRY_MAX_INOTIFY_QUEUE	16384 /* fs.inotify.max_queued_events */
 #define SENTRY_MAX_INOTIFY_WATCHES	65536
 #define SENTRY_MAX_FILE_LOCKS		16384 /* of a sandbox */
-#define SENTRY_MAX_MOUNTS		1024
+#define SENTRY_MAX_MOUNTS		32768 /* of a sandbox, all namespaces: ENOSPC */
+#define SENTRY_MAX_NAMESPACES		4096  /* of all kinds: ENOSPC */
 #define SENTRY_MAX_ROBUST_LIST		2048 /* entries walked of a robust list */
 #define SENTRY_MAX_STRUCT_SIZE		4096 /* extensible structs: E2BIG beyond a page */
 #define SENTRY_MAX_CPUSET_SIZE		128  /* bytes of a CPU mask that we keep */

@@ -27,6 +27,9 @@
 #define LX_MS_RELATIME	  0x200000
 #define LX_MS_STRICTATIME 0x1000000
 #define LX_MS_LAZYTIME	  0x2000000
+#define LX_MS_NOUSER	  0x80000000u
+#define LX_MS_MGC_VAL	  0xc0ed0000u
+#define LX_MS_MGC_MSK	  0xffff0000u
 
 #define LX_MNT_FORCE  0x1
 #define LX_MNT_DETACH 0x2
@@ -44,6 +47,12 @@
 #define LX_MOUNT_ATTR_NOSUID	   0x2
 #define LX_MOUNT_ATTR_NODEV	   0x4
 #define LX_MOUNT_ATTR_NOEXEC	   0x8
+#define LX_MOUNT_ATTR__ATIME	   0x70
+#define LX_MOUNT_ATTR_NOATIME	   0x10
+#define LX_MOUNT_ATTR_STRICTATIME  0x20
+#define LX_MOUNT_ATTR_NODIRATIME   0x80
+#define LX_MOUNT_ATTR_IDMAP	   0x100000
+#define LX_MOUNT_ATTR_NOSYMFOLLOW  0x200000
 
 /* statmount(2), listmount(2) */
 #define LX_MNT_UNIQUE_ID_OFFSET	    (1ull << 31) /* ids are above */

@@ -141,6 +141,7 @@ struct lx_statfs {
 #define LX_ST_NOATIME	  0x400
 #define LX_ST_NODIRATIME  0x800
 #define LX_ST_RELATIME	  0x1000
+#define LX_ST_NOSYMFOLLOW 0x2000
 
 #define LX_EXT4_SUPER_MAGIC	 0xef53
 #define LX_OVERLAYFS_SUPER_MAGIC 0x794c7630

@@ -24,7 +24,7 @@ static struct task *program; /* owned reference */
 /* Root of the sandbox has every capability there, none of which means anything outside of it. */
 static int initial_cred(const struct kernel_config *config, struct cred **ret)
 {
-	const struct cred none = {.refs = REFCOUNT_ONE};
+	const struct cred none = {.refs = REFCOUNT_ONE, .user_ns = &user_ns_first};
 	struct cred *cred;
 	int r = cred_copy(&none, 0, &cred);
 

@@ -11,6 +11,8 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
+#include "sentry/nsproxy.h"
+#include "sentry/pid_ns.h"
 #include "sentry/seccomp.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -53,9 +55,12 @@ static int check_flags(const struct task *task, const struct clone_request *requ
 	if ((flags & LX_CLONE_PIDFD) && (flags & LX_CLONE_PARENT_SETTID) &&
 		request->pidfd.v == request->parent_tid.v)
 		return -EINVAL;
-	/* As a kernel without namespaces; without the capability that comes first. */
-	if (flags & CLONE_NAMESPACES)
-		return cred_capable(task->cred, LX_CAP_SYS_ADMIN) ? -EINVAL : -EPERM;
+	/* Threads have their process's namespaces. */
+	if ((flags & LX_CLONE_THREAD) && pid_ns_of(task->nsproxy->ns[NS_PID]) != task_pid_ns(task))
+		return -EINVAL;
+	if ((flags & (LX_CLONE_THREAD | LX_CLONE_VM)) && !(flags & LX_CLONE_VFORK) &&
+		task->nsproxy->ns[NS_TIME] != task->nsproxy->time_for_children)
+		return -EINVAL;
 	if (flags & LX_CLONE_INTO_CGROUP)
 		return -EOPNOTSUPP;
 	return 0;
@@ -95,11 +100,40 @@ static void copy_attributes(struct task *child, const struct task *task, uint64_
 		child->sigaltstack = task->sigaltstack;
 }
 
+/* copy_namespaces() */
+static int copy_namespaces(struct task *child, const struct task *task, uint64_t flags)
+{
+	struct nsproxy *old = task->nsproxy;
+	int r;
+
+	if (!(flags & CLONE_NAMESPACES) && old->ns[NS_TIME] == old->time_for_children) {
+		child->nsproxy = nsproxy_ref(old);
+		return 0;
+	}
+	if ((flags & CLONE_NAMESPACES) &&
+		!cred_ns_capable(child->cred, child->cred->user_ns, LX_CAP_SYS_ADMIN))
+		return -EPERM;
+	/* What is to be undone is about the old namespace's objects. */
+	if ((flags & (LX_CLONE_NEWIPC | LX_CLONE_SYSVSEM)) == (LX_CLONE_NEWIPC | LX_CLONE_SYSVSEM))
+		return -EINVAL;
+	r = nsproxy_copy(old, flags, task, child->cred->user_ns, child->fs, &child->nsproxy);
+	if (r == 0)
+		nsproxy_set(child->nsproxy, &child->nsproxy->ns[NS_TIME],
+			child->nsproxy->time_for_children);
+	return r;
+}
+
 static int copy_sharables(struct task *child, struct task *task, uint64_t flags)
 {
 	int r;
 
-	child->cred = cred_ref(task->cred);
+	if (flags & LX_CLONE_NEWUSER) {
+		r = user_ns_create(task, &child->cred);
+		if (r < 0)
+			return r;
+	} else {
+		child->cred = cred_ref(task->cred);
+	}
 	if (flags & LX_CLONE_FS) {
 		child->fs = fs_context_ref(task->fs);
 	} else {
@@ -114,6 +148,12 @@ static int copy_sharables(struct task *child, struct task *task, uint64_t flags)
 		if (r < 0)
 			return r;
 	}
+	r = copy_namespaces(child, task, flags);
+	if (r < 0)
+		return r;
+	/* What was found out for the parent need not hold for the child. */
+	if (flags & (LX_CLONE_NEWNS | LX_CLONE_NEWUSER))
+		vfs_lasting_end();
 	seccomp_inherit(child, task);
 	if (flags & LX_CLONE_SYSVSEM) {
 		r = sem_undo_share(task, child);
@@ -172,20 +212,6 @@ static int new_process(
 	return 0;
 }
 
-static int choose_pid(
-	const struct task *task, const struct clone_request *request, struct pid **ret)
-{
-	if (request->set_tid_count == 0)
-		return pid_new(ret);
-	/* One level of pid namespaces. */
-	if (request->set_tid_count > 1)
-		return -EINVAL;
-	if (!cred_capable(task->cred, LX_CAP_SYS_ADMIN) &&
-		!cred_capable(task->cred, LX_CAP_CHECKPOINT_RESTORE))
-		return -EPERM;
-	return pid_new_at(request->set_tid[0], ret);
-}
-
 static int clone_thread(struct task *task, struct task *child, const struct clone_request *request)
 {
 	struct platform_clone clone = {
@@ -224,6 +250,11 @@ static void link_child(struct task *task, struct task *child, struct thread_grou
 		return;
 	}
 	group_add_task(group, child, pid);
+	if (pid->numbers[pid->level] == 1 && !pid->ns->reaper) {
+		/* The init of its namespace. */
+		pid->ns->reaper = group;
+		group->unkillable = true;
+	}
 	if ((request->flags & LX_CLONE_PARENT) && self->parent)
 		group_link(group, self->parent, self->parent_task);
 	else
@@ -268,7 +299,7 @@ static int make_child(struct task *task, const struct clone_request *request,
 	struct thread_group *group = NULL;
 	struct pid *pid = NULL;
 	struct task *child;
-	int r, pidfd = -1;
+	int r, nr, pidfd = -1;
 
 	r = task_alloc(&child);
 	if (r < 0)
@@ -285,7 +316,8 @@ static int make_child(struct task *task, const struct clone_request *request,
 		if (r < 0)
 			goto fail;
 	}
-	r = choose_pid(task, request, &pid);
+	r = pid_new(pid_ns_of(child->nsproxy->ns[NS_PID]), task->cred, request->set_tid,
+		request->set_tid_count, &pid);
 	if (r < 0)
 		goto fail;
 	if (request->flags & LX_CLONE_PIDFD) {
@@ -295,8 +327,9 @@ static int make_child(struct task *task, const struct clone_request *request,
 	}
 	/* A thread finds its number in the shared memory when it begins. This travels with the
 	 * clone. */
+	nr = pid_vnr(pid);
 	if ((request->flags & LX_CLONE_PARENT_SETTID) && (request->flags & LX_CLONE_VM))
-		guest_write_lossy(task, request->parent_tid, &pid->nr, sizeof(pid->nr));
+		guest_write_lossy(task, request->parent_tid, &nr, sizeof(nr));
 	r = clone_thread(task, child, request);
 	if (r < 0)
 		goto fail;
@@ -334,7 +367,7 @@ fail:
 static int64_t start_child(struct task *task, struct task *child, struct thread_group *group,
 	struct pid *pid, const struct clone_request *request)
 {
-	int32_t tid = pid->nr;
+	int32_t tid = pid_vnr(pid);
 	int event;
 
 	if (request->flags & LX_CLONE_CHILD_SETTID)
@@ -504,7 +537,7 @@ int64_t sys_clone3(struct task *task, gaddr_t cl_args, uint64_t size)
 int64_t sys_set_tid_address(struct task *task, gaddr_t tidptr)
 {
 	task->clear_child_tid = tidptr;
-	return task->pid->nr;
+	return task_own_tid(task);
 }
 
 int64_t sys_exit(struct task *task, int status)

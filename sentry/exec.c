@@ -26,7 +26,7 @@
 #include "abi/wait.h"
 #include "base/cleanup.h"
 #include "sentry/exec_private.h"
-#include "sentry/task.h"
+#include "sentry/nsproxy.h"
 #include "sentry/trace.h"
 #include "vfs/landlock.h"
 
@@ -43,7 +43,7 @@ static int open_unreadable(const struct vfs_ctx *ctx, const struct path *path, s
 	err = cred_copy(ctx->cred, ctx->cred->group_count, &cred);
 	if (err < 0)
 		return err;
-	cred->cap_effective = ~0ull;
+	cred_enter_user_ns(cred, &user_ns_first); /* for this one reading */
 	kernel_ctx.cred = cred;
 	err = vfs_open_path(&kernel_ctx, path, LX_O_RDONLY, ret);
 	cred_unref(cred);

@@ -272,10 +272,10 @@ static void fill_auxv(const struct exec_state *state, const struct load *program
 	add_auxv(request, AT_BASE, state->interpreter ? interpreter->bias : 0);
 	add_auxv(request, AT_FLAGS, 0);
 	add_auxv(request, AT_ENTRY, image->header.entry + program->bias);
-	add_auxv(request, AT_UID, cred->uid);
-	add_auxv(request, AT_EUID, cred->euid);
-	add_auxv(request, AT_GID, cred->gid);
-	add_auxv(request, AT_EGID, cred->egid);
+	add_auxv(request, AT_UID, user_ns_uid(cred->user_ns, cred->uid));
+	add_auxv(request, AT_EUID, user_ns_uid(cred->user_ns, cred->euid));
+	add_auxv(request, AT_GID, user_ns_gid(cred->user_ns, cred->gid));
+	add_auxv(request, AT_EGID, user_ns_gid(cred->user_ns, cred->egid));
 	add_auxv(request, AT_SECURE, state->secure);
 	add_auxv(request, AT_RANDOM, 0);
 	add_auxv(request, AT_HWCAP2, getauxval(AT_HWCAP2));
@@ -462,6 +462,8 @@ int exec_build(struct exec_state *state, bool *ret_fatal)
 	err = mm_new(platform->guest_end().v, &state->mm);
 	if (err < 0)
 		return err;
+	user_ns_unref(state->mm->user_ns);
+	state->mm->user_ns = user_ns_ref(state->cred->user_ns);
 	err = platform->as_create(&as, &state->thread);
 	if (err < 0)
 		return err;

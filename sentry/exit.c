@@ -12,6 +12,8 @@
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
+#include "sentry/nsproxy.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
 #include "sentry/tty/tty.h"
@@ -122,7 +124,7 @@ static int mark_owner_dead(struct task *task, uint64_t entry, int64_t offset, bo
 		wake_futex(task, addr);
 		return 0;
 	}
-	if ((value & LX_FUTEX_TID_MASK) != (uint32_t)task->pid->nr)
+	if ((value & LX_FUTEX_TID_MASK) != (uint32_t)task_own_tid(task))
 		return 0;
 	value = (value & LX_FUTEX_WAITERS) | LX_FUTEX_OWNER_DIED;
 	if (guest_write(task, addr, &value, sizeof(value)) < 0)
@@ -223,14 +225,22 @@ static void send_pdeath_signals(struct thread_group *child, struct task *parent)
 	}
 }
 
-/* The next ancestor that asked for orphans (PR_SET_CHILD_SUBREAPER), else pid 1. */
+/* The next ancestor that asked for orphans (PR_SET_CHILD_SUBREAPER), else the init of the PID
+ * namespace, else that of the one above. */
 static struct thread_group *find_reaper(struct thread_group *group)
 {
 	struct thread_group *ancestor;
 
-	for (ancestor = group->parent; ancestor; ancestor = ancestor->parent)
+	struct pid_ns *ns = group->pid->ns;
+
+	for (ancestor = group->parent; ancestor && ancestor->pid->ns == ns;
+		ancestor = ancestor->parent)
 		if (ancestor->child_subreaper && !ancestor->exiting && live_thread(ancestor))
 			return ancestor;
+	for (; ns; ns = ns->parent)
+		if (ns->reaper && ns->reaper != group &&
+			(ns->reaper == reaper_group || live_thread(ns->reaper)))
+			return ns->reaper;
 	return reaper_group;
 }
 
@@ -281,8 +291,10 @@ void group_child_info(struct thread_group *group, int code, int status, struct l
 	memset(ret, 0, sizeof(*ret));
 	ret->signo = LX_SIGCHLD;
 	ret->code = code;
-	ret->chld.pid = group->pid->nr;
+	ret->chld.pid = group->parent ? pid_nr_in(group->pid, group->parent->pid->ns) : 0;
 	ret->chld.uid = group->leader->cred->uid;
+	if (group->parent && group->parent->leader)
+		ret->chld.uid = user_ns_uid(group->parent->leader->cred->user_ns, ret->chld.uid);
 	ret->chld.status = status;
 	ret->chld.utime = ns_to_ticks(user);
 	ret->chld.stime = ns_to_ticks(system);
@@ -428,6 +440,7 @@ static void release_resources(struct task *task)
 		fd_table_unref(TAKE(task->files));
 	if (task->fs)
 		fs_context_unref(TAKE(task->fs));
+	nsproxy_unref(TAKE(task->nsproxy));
 	if (task->thread) {
 		/* The last thread tells for all. */
 		if (group->live_count == 0 &&
@@ -480,6 +493,30 @@ void thread_reap(struct task *task)
 	group_unref(group);
 }
 
+/*
+ * zap_pid_ns_processes(): the init of a PID namespace takes all others in it along, and is not over
+ * before they are. May sleep.
+ */
+static void end_namespace(struct task *task)
+{
+	struct thread_group *group = task->group, *child, *next;
+	struct pid_ns *ns = group->pid->ns;
+
+	ns->dead = true;
+	/* From now on nobody's end is news: they are reaped at once. */
+	group->sighand->action[LX_SIGCHLD - 1] = (struct lx_sigaction){.handler = LX_SIG_IGN};
+	list_for_each_entry_safe (child, next, &group->children, child_link)
+		if (child->zombie)
+			group_reap(child);
+	for (struct pid *pid = pid_next_in(ns, 2); pid;
+		pid = pid_next_in(ns, pid->numbers[ns->level] + 1))
+		if (pid->group && pid->group != group && !pid->group->zombie)
+			group_exit(pid->group, LX_WSTATUS_SIGNAL(LX_SIGKILL));
+	while (ns->count > 1)
+		(void)wait_sleep(&ns->emptied, ~0u, WAIT_FOREVER, false, false);
+	ns->reaper = NULL;
+}
+
 void task_exit(struct task *task, int code)
 {
 	struct thread_group *group = task->group;
@@ -497,6 +534,8 @@ void task_exit(struct task *task, int code)
 	release_resources(task);
 	if (group->live_count == 0)
 		tty_session_exit(group);
+	if (group->live_count == 0 && group->pid->ns->reaper == group)
+		end_namespace(task);
 
 	trace_tracer_exits(task);
 	task->exited = true;

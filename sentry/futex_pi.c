@@ -88,7 +88,7 @@ static int set_waiters(struct task *task, const struct futex_pi *futex, uint32_t
 
 static uint32_t own_tid(const struct task *task)
 {
-	return (uint32_t)task->pid->nr;
+	return (uint32_t)task_own_tid(task);
 }
 
 /* ---- states ---------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "abi/stat.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 
 /*
@@ -93,6 +94,7 @@ void task_publish(struct task *task)
 	struct platform_inguest *inguest = task->thread ? task->thread->inguest : NULL;
 	const struct thread_group *group = task->group;
 	const struct cred *cred = task->cred;
+	const struct pid_ns *ns = task_pid_ns(task);
 	uint32_t features = 0;
 	uint32_t *ids;
 
@@ -102,15 +104,16 @@ void task_publish(struct task *task)
 	names_epoch_publish(task);
 	if (list_empty(&task->inguest_link))
 		list_add(&task->inguest_link, &published);
-	store(&ids[PLATFORM_ID_TGID], (uint32_t)group->pid->nr);
-	store(&ids[PLATFORM_ID_TID], (uint32_t)task->pid->nr);
-	store(&ids[PLATFORM_ID_PPID], group->parent ? (uint32_t)group->parent->pid->nr : 0);
-	store(&ids[PLATFORM_ID_PGID], (uint32_t)group->pgrp->nr);
-	store(&ids[PLATFORM_ID_SID], (uint32_t)group->session->nr);
-	store(&ids[PLATFORM_ID_UID], cred->uid);
-	store(&ids[PLATFORM_ID_EUID], cred->euid);
-	store(&ids[PLATFORM_ID_GID], cred->gid);
-	store(&ids[PLATFORM_ID_EGID], cred->egid);
+	store(&ids[PLATFORM_ID_TGID], (uint32_t)pid_nr_in(group->pid, ns));
+	store(&ids[PLATFORM_ID_TID], (uint32_t)pid_nr_in(task->pid, ns));
+	store(&ids[PLATFORM_ID_PPID],
+		group->parent ? (uint32_t)pid_nr_in(group->parent->pid, ns) : 0);
+	store(&ids[PLATFORM_ID_PGID], (uint32_t)pid_nr_in(group->pgrp, ns));
+	store(&ids[PLATFORM_ID_SID], (uint32_t)pid_nr_in(group->session, ns));
+	store(&ids[PLATFORM_ID_UID], user_ns_uid(cred->user_ns, cred->uid));
+	store(&ids[PLATFORM_ID_EUID], user_ns_uid(cred->user_ns, cred->euid));
+	store(&ids[PLATFORM_ID_GID], user_ns_gid(cred->user_ns, cred->gid));
+	store(&ids[PLATFORM_ID_EGID], user_ns_gid(cred->user_ns, cred->egid));
 	/* What --strace and tracers show and what a filter judges has to come by; CPU numbers have
 	 * to be of those that were asked for.
 	 */
@@ -123,6 +126,16 @@ void task_publish(struct task *task)
 	}
 	__atomic_store_n(&inguest->default_actions, default_actions(group), __ATOMIC_RELAXED);
 	store(&inguest->features, features);
+}
+
+void tasks_ids_changed(const struct user_ns *ns)
+{
+	struct task *task;
+
+	vfs_lasting_end();
+	list_for_each_entry (task, &published, inguest_link)
+		if (!task->exited && task->cred && user_ns_is_below(task->cred->user_ns, ns))
+			task_publish(task);
 }
 
 void group_publish(struct thread_group *group)

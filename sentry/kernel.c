@@ -25,6 +25,7 @@
 #include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/nsproxy.h"
 #include "sentry/strace.h"
 #include "sentry/task_private.h"
 #include "sentry/tty/tty.h"
@@ -432,8 +433,7 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	*ret_result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
 	boot = (struct boot){.config = config, .result = ret_result};
 	kernel.config = config;
-	strncpy(kernel.hostname, config->hostname, sizeof(kernel.hostname) - 1);
-	strcpy(kernel.domainname, "(none)");
+	nsproxy_init_first(config->hostname);
 	if (config->audit_fd >= 0)
 		audit_set_fd(config->audit_fd);
 	if (config->strace_fd >= 0)

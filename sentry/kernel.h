@@ -59,7 +59,6 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 /* Global facts that handlers need. */
 struct kernel {
 	const struct kernel_config *config;
-	char hostname[65], domainname[65];
 	uint64_t boot_time_mono;     /* ns */
 	struct thread_group *init;   /* the program; NULL once it ended */
 	struct thread_group *reaper; /* pid 1: what it waited for is the usage of all that ended */

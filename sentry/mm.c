@@ -61,6 +61,7 @@ int mm_new(uint64_t guest_end, struct mm **ret)
 	mm->guest_end = guest_end;
 	mm->mmap_base = choose_mmap_base(guest_end);
 	mm->dumpable = true;
+	mm->user_ns = user_ns_ref(&user_ns_first);
 	*ret = mm;
 	return 0;
 }
@@ -79,6 +80,7 @@ void mm_unref(struct mm *mm)
 		vma_free(mm->vmas[i]);
 	free(mm->vmas);
 	aio_release(mm->aio);
+	user_ns_unref(mm->user_ns);
 	if (mm->exe)
 		file_unref(mm->exe);
 	free(mm->cmdline);
@@ -133,6 +135,7 @@ int mm_copy(struct mm *from, struct mm **ret)
 	mm->total_pages = mm->data_pages = mm->stack_pages = mm->locked_pages = 0;
 	mm->lock_future = false;
 	mm->aio = NULL;
+	(void)user_ns_ref(mm->user_ns);
 	if (mm->exe)
 		file_ref(mm->exe);
 	mm->cmdline = copy_bytes(from->cmdline, from->cmdline_size);

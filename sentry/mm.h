@@ -62,6 +62,7 @@ struct mm {
 	char *environ;
 	size_t environ_size;
 	bool dumpable;
+	struct user_ns *user_ns; /* owned: in which the program was started */
 	bool lock_future; /* mlockall(MCL_FUTURE) */
 	struct mm_late late;
 	uint32_t membarrier;

@@ -7,6 +7,7 @@
 #include "abi/fcntl.h"
 #include "abi/poll.h"
 #include "sentry/procfs/procfs.h"
+#include "sentry/pid_ns.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 
@@ -39,10 +40,14 @@ static void pidfd_release(struct file *file)
 static size_t pidfd_show_fdinfo(struct file *file, char *buffer, size_t size)
 {
 	const struct pid *pid = file->private;
-	int nr = pid->group ? pid->nr : -1;
-	int length = snprintf(buffer, size, "Pid:\t%d\nNSpid:\t%d\n", nr, nr);
+	int nr = pid->group ? pid_vnr(pid) : -1;
+	size_t length = (size_t)snprintf(buffer, size, "Pid:\t%d\nNSpid:\t%d", nr, nr);
 
-	return length < 0 ? 0 : (size_t)length;
+	/* The numbers in the namespaces below the reader's. */
+	for (unsigned level = pid_ns_here()->level + 1; nr > 0 && level <= pid->level; level++)
+		length += (size_t)snprintf(
+			buffer + length, size - length, "\t%d", pid->numbers[level]);
+	return length + (size_t)snprintf(buffer + length, size - length, "\n");
 }
 
 static const struct file_ops pidfd_ops = {
@@ -163,18 +168,6 @@ int64_t sys_pidfd_send_signal(struct task *task, int fd, int signo, gaddr_t addr
 	return r;
 }
 
-/* ptrace(2)'s rule for looking into another process, as far as credentials go. */
-static bool may_inspect(const struct task *task, const struct task *target)
-{
-	const struct cred *a = task->cred, *b = target->cred;
-
-	if (task->group == target->group || cred_capable(a, LX_CAP_SYS_PTRACE))
-		return true;
-	return a->fsuid == b->euid && a->fsuid == b->suid && a->fsuid == b->uid &&
-	       a->fsgid == b->egid && a->fsgid == b->sgid && a->fsgid == b->gid &&
-	       target->group->dumpable;
-}
-
 static int take_file(struct task *task, const struct pid *pid, int fd, struct file **ret)
 {
 	struct task *target;
@@ -182,7 +175,7 @@ static int take_file(struct task *task, const struct pid *pid, int fd, struct fi
 	if (!pid->group)
 		return -ESRCH;
 	target = pid->group->leader;
-	if (!may_inspect(task, target))
+	if (!task_may_inspect(task, task->cred, target, true))
 		return -EPERM;
 	if (!target->files)
 		return -ESRCH;

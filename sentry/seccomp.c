@@ -233,7 +233,7 @@ static int read_program(struct task *t, gaddr_t addr, struct seccomp_filter **re
 		return err;
 	if (fprog.len == 0 || fprog.len > LX_BPF_MAXINSNS)
 		return -EINVAL;
-	if (!t->cred->no_new_privs && !cred_capable(t->cred, LX_CAP_SYS_ADMIN))
+	if (!t->cred->no_new_privs && !cred_own_capable(t->cred, LX_CAP_SYS_ADMIN))
 		return -EACCES;
 	if (fprog.len > SENTRY_MAX_SECCOMP_INSNS - insn_count)
 		return -ENOMEM;
@@ -329,7 +329,7 @@ static int64_t attach(struct task *t, struct seccomp_filter *filter, unsigned fl
 		filter_unref(filter);
 		if (err < 0)
 			return err;
-		return flags & LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : stray->pid->nr;
+		return flags & LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH ? -ESRCH : pid_vnr(stray->pid);
 	}
 	filter->total = before + filter->count + 4;
 	filter->depth = seccomp_filter_count(t) + 1;

@@ -61,7 +61,7 @@ static bool orphaned_without(struct pid *pgrp, const struct thread_group *ignore
 	list_for_each_entry (group, &pgrp->pgrp_members, pgrp_link) {
 		const struct thread_group *parent = group->parent;
 
-		if (group == ignored || group->zombie || !parent || parent == reaper_group)
+		if (group == ignored || group->zombie || !parent || parent->unkillable)
 			continue;
 		if (parent->pgrp != pgrp && parent->session == group->session)
 			return false;
@@ -109,17 +109,17 @@ void session_check_orphans(struct thread_group *group, struct thread_group *pare
 
 int64_t sys_getpid(struct task *task)
 {
-	return task->group->pid->nr;
+	return pid_vnr(task->group->pid);
 }
 
 int64_t sys_gettid(struct task *task)
 {
-	return task->pid->nr;
+	return pid_vnr(task->pid);
 }
 
 int64_t sys_getppid(struct task *task)
 {
-	return task->group->parent ? task->group->parent->pid->nr : 0;
+	return task->group->parent ? pid_vnr(task->group->parent->pid) : 0;
 }
 
 /* 0 is the caller; -ESRCH when there is no such process. */
@@ -144,12 +144,12 @@ int64_t sys_getpgid(struct task *task, int nr)
 	struct thread_group *group;
 	int r = find_group(task, nr, &group);
 
-	return r < 0 ? r : group->pgrp->nr;
+	return r < 0 ? r : pid_vnr(group->pgrp);
 }
 
 int64_t sys_getpgrp(struct task *task)
 {
-	return task->group->pgrp->nr;
+	return pid_vnr(task->group->pgrp);
 }
 
 int64_t sys_getsid(struct task *task, int nr)
@@ -157,7 +157,7 @@ int64_t sys_getsid(struct task *task, int nr)
 	struct thread_group *group;
 	int r = find_group(task, nr, &group);
 
-	return r < 0 ? r : group->session->nr;
+	return r < 0 ? r : pid_vnr(group->session);
 }
 
 int64_t sys_setpgid(struct task *task, int nr, int pgid)
@@ -166,7 +166,7 @@ int64_t sys_setpgid(struct task *task, int nr, int pgid)
 	struct pid *pgrp;
 
 	if (nr == 0)
-		nr = self->pid->nr;
+		nr = pid_vnr(self->pid);
 	if (pgid == 0)
 		pgid = nr;
 	if (pgid < 0)
@@ -184,7 +184,7 @@ int64_t sys_setpgid(struct task *task, int nr, int pgid)
 	} else if (group != self) {
 		return -ESRCH;
 	}
-	if (group->session->nr == group->pid->nr)
+	if (group->session == group->pid)
 		return -EPERM; /* a session leader stays */
 	pgrp = group->pid;
 	if (pgid != nr) {
@@ -210,5 +210,5 @@ int64_t sys_setsid(struct task *task)
 	group_set_pgrp(group, group->pid);
 	group_publish(group);
 	tty_forget(group);
-	return group->pid->nr;
+	return pid_vnr(group->pid);
 }

@@ -66,7 +66,7 @@ static bool permitted(const struct file *file, const struct thread_group *group)
 
 static void send_to_owner(const struct file *file, const struct lx_siginfo *info)
 {
-	struct pid *pid = file->owner.pid ? pid_find(file->owner.pid) : NULL;
+	struct pid *pid = file->owner.pid ? pid_find_first(file->owner.pid) : NULL;
 	struct thread_group *group, *next;
 
 	if (!pid)

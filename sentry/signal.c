@@ -8,6 +8,7 @@
 #include "abi/poll.h"
 #include "abi/wait.h"
 #include "base/log.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
 
@@ -230,7 +231,8 @@ static void complete_signal(struct task *task, bool to_group, int signo)
 	if (!target)
 		return; /* whoever unblocks it finds it; a thread that has signals to look at finds
 			   it too */
-	if (group->sighand->action[signo - 1].handler == LX_SIG_DFL && !group->unkillable &&
+	if (group->sighand->action[signo - 1].handler == LX_SIG_DFL &&
+		(!group->unkillable || signo == LX_SIGKILL) &&
 		!(mask & (SIGNALS_IGNORED | SIGNALS_STOP | SIGNALS_COREDUMP)) &&
 		!(target->real_blocked & mask) && (!task->tracer || signo == LX_SIGKILL)) {
 		group_exit(group, LX_WSTATUS_SIGNAL(signo));
@@ -314,9 +316,12 @@ static void prepare_signal(struct thread_group *group, int signo)
 	}
 }
 
-/* A blocked signal is never ignored: its action may change before it is unblocked. */
-static bool signal_dropped(const struct task *task, int signo)
+/* A blocked signal is never ignored: its action may change before it is unblocked. @force: an init
+ * may not ignore it. */
+static bool signal_dropped(const struct task *task, int signo, bool force)
 {
+	if (force && (SIGNALS_UNBLOCKABLE & LX_SIGMASK(signo)) && task->group != reaper_group)
+		return false;
 	if ((task_blocked(task) | task->real_blocked) & LX_SIGMASK(signo))
 		return false;
 	/* A tracer sees those too. */
@@ -353,12 +358,35 @@ static void kill_exit_stops(struct thread_group *group)
 	}
 }
 
-static int send_signal(struct task *task, bool to_group, const struct lx_siginfo *info)
+/*
+ * What a sender says of itself, as the receiver knows it (send_signal_locked()). True: the signal
+ * comes from the kernel or from a namespace above, and even an init cannot ignore it.
+ */
+static bool translate_sender(const struct task *to, struct lx_siginfo *info)
 {
+	const struct task *from = task_current();
+
+	if (!from || info->code == LX_SI_KERNEL)
+		return true;
+	if (info->code > 0 || info->code == LX_SI_TIMER || info->code == LX_SI_MESGQ)
+		return false;
+	if (from->cred->user_ns != to->cred->user_ns)
+		info->kill.uid = user_ns_uid(
+			to->cred->user_ns, user_ns_make_uid(from->cred->user_ns, info->kill.uid));
+	if (pid_nr_in(from->group->pid, task_pid_ns(to)))
+		return false;
+	info->kill.pid = 0;
+	return true;
+}
+
+static int send_signal(struct task *task, bool to_group, const struct lx_siginfo *from)
+{
+	struct lx_siginfo copy = *from, *info = &copy;
 	struct thread_group *group = task->group;
 	struct sigpending *pending = to_group ? &group->pending : &task->pending;
 	int signo = info->signo;
 	struct sigqueue *entry;
+	bool force;
 
 	if (signo < 1 || signo > LX_NSIG)
 		return -EINVAL;
@@ -366,8 +394,9 @@ static int send_signal(struct task *task, bool to_group, const struct lx_siginfo
 		kill_exit_stops(group);
 	if (group->zombie || group->exiting || (!to_group && task->exited))
 		return 0;
+	force = translate_sender(task, info);
 	prepare_signal(group, signo);
-	if (signal_dropped(task, signo))
+	if (signal_dropped(task, signo, force))
 		return 0;
 	if (signo < LX_SIGRTMIN && (pending->set & LX_SIGMASK(signo)))
 		return 0;
@@ -422,7 +451,7 @@ bool signal_send_timer(struct task *task, bool to_group, struct sigqueue *entry)
 	if (group->zombie || group->exiting || task->exited)
 		return true;
 	prepare_signal(group, signo);
-	if (signal_dropped(task, signo))
+	if (signal_dropped(task, signo, false))
 		return true;
 	list_add_tail(&entry->link, &pending->queue);
 	pending->set |= LX_SIGMASK(signo);
@@ -459,8 +488,8 @@ void signal_info_user(struct lx_siginfo *info, int signo, int code, const struct
 	memset(info, 0, sizeof(*info));
 	info->signo = signo;
 	info->code = code;
-	info->kill.pid = from->group->pid->nr;
-	info->kill.uid = from->cred->uid;
+	info->kill.pid = task_own_tgid(from);
+	info->kill.uid = user_ns_uid(from->cred->user_ns, from->cred->uid);
 }
 
 int signal_permitted(struct task *from, struct thread_group *to, int signo)
@@ -471,7 +500,7 @@ int signal_permitted(struct task *from, struct thread_group *to, int signo)
 		return 0;
 	if (a->euid == b->suid || a->euid == b->uid || a->uid == b->suid || a->uid == b->uid)
 		return 0;
-	if (cred_capable(a, LX_CAP_KILL))
+	if (cred_ns_capable(a, b->user_ns, LX_CAP_KILL))
 		return 0;
 	/* kill(2): within a session, SIGCONT always. */
 	if (signo == LX_SIGCONT && from->group->session == to->session)

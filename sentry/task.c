@@ -10,6 +10,8 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/mm_patch.h"
+#include "sentry/nsproxy.h"
+#include "sentry/pid_ns.h"
 #include "sentry/seccomp.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
@@ -79,6 +81,7 @@ void task_unref(struct task *task)
 		fs_context_unref(task->fs);
 	sem_undo_exit(task);
 	seccomp_release(task);
+	nsproxy_unref(task->nsproxy);
 	if (task->cred)
 		cred_unref(task->cred);
 	if (task->pid)
@@ -196,6 +199,7 @@ struct vfs_ctx task_vfs_ctx(struct task *task)
 		.cred = task->cred,
 		.fs = task->fs,
 		.fsize_limit = task_rlimit(task, LX_RLIMIT_FSIZE),
+		.mnt_ns = task->nsproxy ? task_mnt_ns(task) : NULL,
 		.task = task,
 		.thread = task->thread,
 	};
@@ -327,7 +331,7 @@ void task_main(void *arg)
 	}
 	if (!gaddr_is_null(tid_addr)) {
 		/* schedule_tail(): a bad address is the guest's loss. */
-		int32_t tid = task->pid->nr;
+		int32_t tid = task_own_tid(task);
 
 		guest_write_lossy(task, tid_addr, &tid, sizeof(tid));
 	}
@@ -397,7 +401,7 @@ static int make_first(const char *comm, struct task **ret)
 	r = sighand_new(&group->sighand);
 	if (r < 0)
 		goto fail;
-	r = pid_new(&pid);
+	r = pid_new(&pid_ns_first, cred_kernel(), NULL, 0, &pid);
 	if (r < 0)
 		goto fail;
 	default_rlimits(group);
@@ -429,6 +433,8 @@ int task_create_init(const struct task_init *init, struct task **ret_program)
 	reaper_group->sighand->action[LX_SIGCHLD - 1].handler = LX_SIG_IGN;
 	reaper->cred = cred_ref(init->cred);
 	reaper->fs = fs_context_ref(init->fs);
+	reaper->nsproxy = nsproxy_ref(nsproxy_first());
+	pid_ns_first.reaper = reaper_group;
 	kernel.task_count--; /* it costs nothing and does not count against limits */
 
 	r = make_first("program", &program);
@@ -439,6 +445,7 @@ int task_create_init(const struct task_init *init, struct task **ret_program)
 	program->cred = init->cred;
 	program->fs = init->fs;
 	program->files = init->files;
+	program->nsproxy = nsproxy_ref(nsproxy_first());
 	program->nice = init->config->nice;
 	kernel.init = program_group;
 	kernel.reaper = reaper_group;

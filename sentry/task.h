@@ -36,22 +36,46 @@ struct task;
 
 enum pid_type { PID_TASK, PID_GROUP, PID_PGRP, PID_SESSION, PID_TYPES };
 
+struct pid_ns;
+struct nsproxy;
+
 /* A number and who uses it; lives while a task, group, process group, session or pidfd refers to
  * it. */
 struct pid {
 	struct refcount refs;
-	int nr;
+	int nr;		   /* in the first namespace: what the kernel itself goes by */
+	struct pid_ns *ns; /* owned: the innermost */
+	unsigned level;	   /* of ns */
 	struct task *task;		  /* the thread with this tid, NULL when gone */
 	struct thread_group *group;	  /* the process whose leader had it, until reaped */
 	struct list_head pgrp_members;	  /* thread_group.pgrp_link */
 	struct list_head session_members; /* thread_group.session_link */
 	struct wait_queue exit_queue;	  /* pidfd poll */
+	int numbers[]; /* in its namespaces from the first one on: level + 1 */
 };
-int pid_new(struct pid **ret); /* the next free number; -EAGAIN, -ENOMEM */
-struct pid *pid_find(int nr);  /* borrowed, NULL when unknown */
-/* The used number >= @nr with the lowest value, for walks (kill(-1), /proc); borrowed, NULL at the
- * end. */
+/*
+ * The next free number, or from the innermost namespace outwards those of @set_tid (clone3(2)); a
+ * process in @ns gets one in each namespace above too. -EAGAIN, -ENOMEM, -EINVAL, -EEXIST, -EPERM.
+ */
+int pid_new(struct pid_ns *ns, const struct cred *cred, const int *set_tid, size_t set_tid_count,
+	struct pid **ret);
+/* What guests call @nr: numbers of the present task's namespace. Borrowed, NULL when unknown. */
+struct pid *pid_find(int nr);
+struct pid *pid_find_in(const struct pid_ns *ns, int nr);
+/* Those in @ns call @pid so; 0: it has no number there. */
+int pid_nr_in(const struct pid *pid, const struct pid_ns *ns);
+/* The present task calls it so. NULL has the number 0. */
+int pid_vnr(const struct pid *pid);
+/* A number of the first namespace, as kept where no struct pid is, as the present task calls it. */
+int pid_nr_here(int nr);
+struct pid *pid_find_first(int nr); /* by such a number */
+/* Kernel ids as the present task calls them. */
+uint32_t uid_here(uint32_t uid);
+uint32_t gid_here(uint32_t gid);
+/* The used number >= @nr (in the first namespace) with the lowest value, for walks; borrowed, NULL
+ * at the end. */
 struct pid *pid_next(int nr);
+struct pid *pid_next_in(const struct pid_ns *ns, int nr); /* the same by the numbers of @ns */
 struct thread_group *pid_group(
 	int nr);	       /* the process (zombies too) with this tgid; borrowed or NULL */
 struct task *pid_task(int nr); /* the thread with this tid; borrowed or NULL */
@@ -96,7 +120,8 @@ struct thread_group {
 	int exit_signal;	  /* to the parent; SIGCHLD for fork; 0 none */
 	bool zombie, reaped, dumpable, did_exec, child_subreaper;
 	bool was_subreaper_child;	     /* some ancestor may be a subreaper */
-	bool unkillable;		     /* init: signals without a handler do not reach it */
+	bool unkillable; /* init of a namespace: what its own send without a handler for it does
+			    not reach it */
 	struct task *exec_task;		     /* waits in group_kill_other_threads(); borrowed */
 	struct wait_queue thread_exit_queue; /* it sleeps here */
 
@@ -151,6 +176,7 @@ struct task {
 	struct fd_table *files;		/* owned */
 	struct fs_context *fs;		/* owned */
 	struct cred *cred;		/* owned, replaced as a whole */
+	struct nsproxy *nsproxy;	/* owned, likewise; NULL once it has left */
 	struct sem_undo_list *sem_undo; /* System V semaphores, sentry/ipc/; owned, NULL: nothing */
 	char comm[16];
 
@@ -230,6 +256,9 @@ struct task {
 	uint64_t current_nr; /* call in progress, UINT64_MAX when none: /proc/PID/syscall, wchan */
 };
 
+/* The numbers that the task itself knows. */
+int task_own_tid(const struct task *task);
+int task_own_tgid(const struct task *task);
 struct task *task_current(void); /* the task of the running fiber; NULL in callbacks */
 struct task *task_ref(struct task *task);
 void task_unref(struct task *task);
@@ -347,6 +376,8 @@ void task_keep_cpu_time(struct task *task);
 /* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
  * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */
 void task_publish(struct task *task);
+/* A map of ids of @ns was written: those in it are called otherwise from now on. */
+void tasks_ids_changed(const struct user_ns *ns);
 /* The answer to @task's present call, about a name, may be given again until names_changed(). */
 void task_answer_lasts(struct task *task);
 struct lx_stat;
@@ -384,6 +415,10 @@ int pidfd_file_pid(struct file *file, struct pid **ret_pid);
 int signal_send_task(struct task *task, const struct lx_siginfo *info);
 int signal_send_group(struct thread_group *group, const struct lx_siginfo *info);
 int signal_send_pgrp(struct pid *pgrp, const struct lx_siginfo *info); /* -ESRCH when empty */
+/* ptrace_may_access(): may who has @cred, as the real ids or else the file system's, look into
+ * @target? */
+bool task_may_inspect(
+	const struct task *task, const struct cred *cred, const struct task *target, bool fs_ids);
 /* kill(2)'s permission rule. 0 or -EPERM. */
 int signal_permitted(struct task *from, struct thread_group *to, int signo);
 /* A fault: unblocks and resets an ignored or blocked signal (force_sig_info). */

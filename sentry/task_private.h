@@ -9,7 +9,6 @@
 
 /* ---- pid.c ---------------------------------------------------------------------------------- */
 
-int pid_new_at(int nr, struct pid **ret); /* clone3's set_tid. -EEXIST, -EINVAL, -ENOMEM */
 /* After a user of the number went: frees the number when it was the last; pidfds keep the object.
  */
 void pid_release_number(struct pid *pid);

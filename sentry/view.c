@@ -486,12 +486,32 @@ static int make_file(struct builder *builder, const char *target, uint32_t mode,
 		WALK_FOLLOW, ret);
 }
 
+/*
+ * What the root is mounted on, as on Linux: nobody sees it, but a root that is mounted somewhere
+ * can be exchanged for another (pivot_root(2)). Borrowed.
+ */
+static int mount_bottom(struct path *ret)
+{
+	_cleanup_(cleanup_super_block_unref) struct super_block *sb = NULL;
+	struct mount *mount;
+	int status = tmpfs_new(LX_PAGE_SIZE, 1, 0755, &sb);
+
+	if (status == 0)
+		status = mount_attach(sb, sb->root, NULL, "rootfs", &mount);
+	if (status == 0)
+		*ret = (struct path){.mount = mount, .dentry = mount->root};
+	return status;
+}
+
 static int mount_super(struct builder *builder, struct super_block *sb, const struct path *at,
 	const struct view_step *step, const char *source)
 {
+	struct path bottom = {0};
 	struct mount *mount;
-	int status = mount_attach(sb, sb->root, at, source, &mount);
+	int status = at ? 0 : mount_bottom(&bottom);
 
+	if (status == 0)
+		status = mount_attach(sb, sb->root, at ? at : &bottom, source, &mount);
 	if (status < 0)
 		return status;
 	/* Host trees bring no privileges along, whatever their mode bits say. */
@@ -562,7 +582,7 @@ static int step_super(struct view *view, struct view_step *step, struct super_bl
 	case VIEW_PTS:
 		return devpts_new(ret);
 	case VIEW_PROC:
-		return procfs_new(ret);
+		return procfs_new(&pid_ns_first, ret);
 	case VIEW_SYS:
 		return sysfs_new(ret);
 	case VIEW_CGROUP:

@@ -84,8 +84,8 @@ static bool eligible(const struct task *task, const struct thread_group *child,
 static void fill_result(
 	struct thread_group *child, int code, int status, int wait_status, struct wait_result *ret)
 {
-	ret->pid = child->pid->nr;
-	ret->uid = child->leader->cred->uid;
+	ret->pid = pid_vnr(child->pid);
+	ret->uid = uid_here(child->leader->cred->uid);
 	ret->code = code;
 	ret->status = status;
 	ret->wait_status = wait_status;

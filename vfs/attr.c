@@ -25,14 +25,14 @@ static int permission_by_mode(const struct inode *inode, int may, const struct c
 static bool permission_by_capability(const struct inode *inode, int may, const struct cred *cred)
 {
 	if (LX_S_ISDIR(inode->mode)) {
-		if (!(may & VFS_MAY_WRITE) && cred_capable(cred, LX_CAP_DAC_READ_SEARCH))
+		if (!(may & VFS_MAY_WRITE) && cred_inode_capable(cred, inode, LX_CAP_DAC_READ_SEARCH))
 			return true;
-		return cred_capable(cred, LX_CAP_DAC_OVERRIDE);
+		return cred_inode_capable(cred, inode, LX_CAP_DAC_OVERRIDE);
 	}
-	if (may == VFS_MAY_READ && cred_capable(cred, LX_CAP_DAC_READ_SEARCH))
+	if (may == VFS_MAY_READ && cred_inode_capable(cred, inode, LX_CAP_DAC_READ_SEARCH))
 		return true;
 	if (!(may & VFS_MAY_EXEC) || (inode->mode & 0111))
-		return cred_capable(cred, LX_CAP_DAC_OVERRIDE);
+		return cred_inode_capable(cred, inode, LX_CAP_DAC_OVERRIDE);
 	return false;
 }
 
@@ -53,9 +53,16 @@ int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
 	return err;
 }
 
+/* inode_owner_or_capable(): the owner alone must have a name where the caller is. */
+static bool inode_capable_owner(const struct inode *inode, const struct cred *cred)
+{
+	return cred_own_capable(cred, LX_CAP_FOWNER) &&
+	       user_ns_uid_or_none(cred->user_ns, inode->uid) != ID_INVALID;
+}
+
 bool inode_owner_or_capable(const struct inode *inode, const struct cred *cred)
 {
-	return cred->fsuid == inode->uid || cred_capable(cred, LX_CAP_FOWNER);
+	return cred->fsuid == inode->uid || inode_capable_owner(inode, cred);
 }
 
 int vfs_access(const struct vfs_ctx *ctx, const struct path *path, int may)
@@ -107,7 +114,7 @@ static bool should_drop_sgid(const struct inode *inode, const struct cred *cred)
 		return false;
 	if (inode->mode & LX_S_IXGRP)
 		return true;
-	return !cred_in_group(cred, inode->gid) && !cred_capable(cred, LX_CAP_FSETID);
+	return !cred_in_group(cred, inode->gid) && !cred_inode_capable(cred, inode, LX_CAP_FSETID);
 }
 
 static uint32_t mode_without_setid(const struct inode *inode, const struct cred *cred)
@@ -124,7 +131,7 @@ bool attr_kill_setid(const struct inode *inode, const struct cred *cred, struct 
 	uint32_t mode;
 
 	if (!LX_S_ISREG(inode->mode) || !(inode->mode & (LX_S_ISUID | LX_S_ISGID)) ||
-		cred_capable(cred, LX_CAP_FSETID))
+		cred_inode_capable(cred, inode, LX_CAP_FSETID))
 		return false;
 	mode = mode_without_setid(inode, cred);
 	if (mode == inode->mode)
@@ -140,11 +147,11 @@ static int setattr_check(struct inode *inode, const struct iattr *attr, const st
 	bool owner = cred->fsuid == inode->uid;
 
 	if ((attr->valid & IATTR_UID) && !(owner && attr->uid == inode->uid) &&
-		!cred_capable(cred, LX_CAP_CHOWN))
+		!cred_inode_capable(cred, inode, LX_CAP_CHOWN))
 		return -EPERM;
 	if ((attr->valid & IATTR_GID) &&
 		!(owner && (attr->gid == inode->gid || cred_in_group(cred, attr->gid))) &&
-		!cred_capable(cred, LX_CAP_CHOWN))
+		!cred_inode_capable(cred, inode, LX_CAP_CHOWN))
 		return -EPERM;
 	if ((attr->valid & IATTR_MODE) && !inode_owner_or_capable(inode, cred))
 		return -EPERM;
@@ -178,7 +185,7 @@ int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path, struct iattr
 		uint32_t gid = attr->valid & IATTR_GID ? attr->gid : inode->gid;
 
 		attr->mode &= 07777;
-		if (!cred_in_group(ctx->cred, gid) && !cred_capable(ctx->cred, LX_CAP_FSETID))
+		if (!cred_in_group(ctx->cred, gid) && !cred_inode_capable(ctx->cred, inode, LX_CAP_FSETID))
 			attr->mode &= ~LX_S_ISGID;
 	}
 	/* chown(2) takes set-id bits away, from root's files too. */
@@ -294,7 +301,8 @@ ssize_t vfs_readlink(const struct vfs_ctx *ctx, const struct path *path, char *b
 
 	if (!inode->ops->readlink)
 		return -EINVAL;
-	inode_touch_atime(inode);
+	if (!path->mount || !path->mount->no_atime)
+		inode_touch_atime(inode);
 	return inode->ops->readlink(inode, ctx, buffer);
 }
 
@@ -324,6 +332,12 @@ int vfs_statfs(const struct path *path, struct lx_statfs *ret)
 		statfs.f_flags |= path->mount->no_suid ? LX_ST_NOSUID : 0;
 		statfs.f_flags |= path->mount->no_exec ? LX_ST_NOEXEC : 0;
 		statfs.f_flags |= path->mount->no_dev ? LX_ST_NODEV : 0;
+		statfs.f_flags |= path->mount->no_symlinks ? LX_ST_NOSYMFOLLOW : 0;
+		statfs.f_flags |= path->mount->no_dir_atime ? LX_ST_NODIRATIME : 0;
+		if (path->mount->no_atime)
+			statfs.f_flags |= LX_ST_NOATIME;
+		if (path->mount->no_atime || path->mount->strict_atime)
+			statfs.f_flags &= ~LX_ST_RELATIME;
 	}
 	*ret = statfs;
 	return 0;

@@ -16,6 +16,7 @@ static struct cred kernel_cred = {
 	.cap_effective = LX_CAP_FULL_SET,
 	.cap_permitted = LX_CAP_FULL_SET,
 	.cap_bounding = LX_CAP_FULL_SET,
+	.user_ns = &user_ns_first,
 };
 
 const struct cred *cred_kernel(void)
@@ -34,6 +35,7 @@ void cred_unref(struct cred *cred)
 	if (!refcount_put(&cred->refs))
 		return;
 	landlock_domain_unref(cred->landlock);
+	user_ns_unref(cred->user_ns);
 	free(cred);
 }
 
@@ -51,6 +53,7 @@ int cred_copy(const struct cred *from, uint32_t group_count, struct cred **ret)
 	memcpy(cred->groups, from->groups, kept * sizeof(cred->groups[0]));
 	cred->refs = REFCOUNT_ONE;
 	(void)landlock_domain_ref(cred->landlock);
+	(void)user_ns_ref(cred->user_ns);
 	cred->group_count = group_count;
 	*ret = cred;
 	return 0;
@@ -90,7 +93,32 @@ bool cred_in_group(const struct cred *cred, uint32_t gid)
 	return false;
 }
 
+/* cap_capable() */
+bool cred_ns_capable(const struct cred *cred, const struct user_ns *ns, int capability)
+{
+	for (;; ns = user_ns_parent(ns)) {
+		if (ns == cred->user_ns)
+			return cred->cap_effective & LX_CAP_MASK(capability);
+		/* Nothing below can be an ancestor of it. */
+		if (ns->level <= cred->user_ns->level)
+			return false;
+		/* Who made a namespace rules over it from the parent. */
+		if (user_ns_parent(ns) == cred->user_ns && ns->owner == cred->euid)
+			return true;
+	}
+}
+
 bool cred_capable(const struct cred *cred, int capability)
 {
-	return cred->cap_effective & LX_CAP_MASK(capability);
+	return cred->user_ns == &user_ns_first && (cred->cap_effective & LX_CAP_MASK(capability));
+}
+
+bool cred_inode_capable(const struct cred *cred, const struct inode *inode, int capability)
+{
+	const struct user_ns *ns = cred->user_ns;
+
+	if (!(cred->cap_effective & LX_CAP_MASK(capability)))
+		return false;
+	return ns == &user_ns_first || (user_ns_uid_or_none(ns, inode->uid) != ID_INVALID &&
+					       user_ns_gid_or_none(ns, inode->gid) != ID_INVALID);
 }

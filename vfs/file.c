@@ -17,6 +17,7 @@
 #include "base/checked.h"
 #include "vfs/anon.h"
 #include "vfs/internal.h"
+#include "vfs/mnt_ns.h"
 
 static uint32_t file_count; /* open files of the sandbox */
 
@@ -118,11 +119,16 @@ void file_unref(struct file *file)
 		if (file->ops->release)
 			file->ops->release(file);
 	}
-	if (file->counted_write)
+	if (file->counted_write) {
 		file->inode->write_count--;
+		if (file->path.mount)
+			file->path.mount->write_count--;
+	}
 	if (file->deny_write)
 		file->inode->deny_write_count--;
 	path_unref(&file->path);
+	if (file->tree)
+		ns_unref(&file->tree->ns);
 	cred_unref(file->cred);
 	free(file);
 	file_count--;
@@ -389,7 +395,7 @@ int file_read_dir(struct file *file, struct dir_context *dir, const struct vfs_c
 	fiber_mutex_unlock(&inode->mutex);
 	fiber_mutex_unlock(&file->pos_mutex);
 	if (err >= 0) {
-		inode_touch_atime(inode);
+		file_touch_atime(file);
 		vfs_notify_path(&file->path, LX_IN_ACCESS);
 	}
 	return err;

@@ -54,6 +54,7 @@ void super_block_unref(struct super_block *sb)
 		return;
 	if (sb->ops->release)
 		sb->ops->release(sb);
+	user_ns_unref(sb->user_ns);
 	free(sb);
 }
 
@@ -135,6 +136,24 @@ void inode_touch_atime(struct inode *inode)
 		return;
 	inode->atime = now;
 	inode_changes(inode);
+}
+
+void file_touch_atime(struct file *file)
+{
+	const struct mount *mount = file->path.mount;
+	struct inode *inode = file->inode;
+
+	if (file->flags & LX_O_NOATIME)
+		return;
+	if (mount && (mount->no_atime || mount->read_only ||
+			     (mount->no_dir_atime && LX_S_ISDIR(inode->mode))))
+		return;
+	if (mount && mount->strict_atime) {
+		inode->atime = ktime_now();
+		inode_changes(inode);
+		return;
+	}
+	inode_touch_atime(inode);
 }
 
 void inode_touch_mtime(struct inode *inode)

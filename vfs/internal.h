@@ -76,6 +76,10 @@ static inline bool dentry_is_dir(const struct dentry *dentry)
 /* The topmost mount on @path replaces it, again and again. Takes over and gives back references. */
 bool path_cross_mounts(struct path *path);
 bool dentry_is_mountpoint(const struct dentry *dentry);
+/* Is something mounted there in @ns, or anywhere when that is NULL (is_local_mountpoint())? */
+bool mountpoint_is_local(const struct dentry *dentry, const struct mnt_ns *ns);
+/* The name is gone: what other namespaces have mounted there goes too (detach_mounts()). */
+void mountpoint_release(struct dentry *dentry);
 /* What is mounted on @path, borrowed; NULL: nothing. */
 struct mount *mount_on(const struct path *path);
 

@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Mounts: a superblock's tree (or a part of it) shown at a dentry of another mount. There is one
- * mount namespace. The mount table holds one reference to each mount; a mount's parent cannot go
- * before it (mount_detach() refuses or takes the children along).
+ * Mounts: a superblock's tree (or a part of it) shown at a dentry of another mount. They form a
+ * tree for each mount namespace, whose place in it is one reference to each mount; a mount cannot
+ * leave before those on it, or takes them along. What changes these trees is in mount_ops.c, how
+ * changes spread in mount_peers.c.
+ *
+ * At one dentry of one mount there is at most one mount: a second one goes on the root of the
+ * first. A dentry may be the mountpoint of several, each in another mount.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vfs/internal.h"
+#include "vfs/mount_private.h"
 
-static struct list_head all_mounts = LIST_HEAD_INIT(all_mounts); /* by id */
 static unsigned mount_total;
-static int next_mount_id = 21; /* as on a running system: the first ones were early boot's */
+/* The root of everything has number 1; the next ones are as on a running system, where the first
+ * were early boot's. */
+static int next_mount_id = 21;
+
+struct mnt_ns mnt_ns_first = {
+	.ns = {.refs = REFCOUNT_ONE,
+		.kind = NS_MNT,
+		.number = 4026531841u,
+		.user_ns = &user_ns_first},
+	.mounts = LIST_HEAD_INIT(mnt_ns_first.mounts),
+};
 
 void path_ref(const struct path *path)
 {
@@ -39,11 +52,12 @@ struct mount *mount_ref(struct mount *mount)
 	return mount;
 }
 
-static void mount_free(struct mount *mount)
+static void release(struct mount *mount)
 {
 	struct super_block *sb = mount->sb;
 	struct dentry *root = mount->root, *mountpoint = mount->mountpoint;
 
+	mount_total--;
 	free(mount->source);
 	free(mount->options);
 	free(mount);
@@ -55,15 +69,145 @@ static void mount_free(struct mount *mount)
 	super_block_unref(sb);
 }
 
+/*
+ * With a mount that was unmounted go those that stayed connected to it. They are as many, and as
+ * deep, as a guest likes: they wait on a list.
+ */
+static void mount_free(struct mount *mount)
+{
+	static struct list_head doomed = LIST_HEAD_INIT(doomed);
+	static bool working;
+
+	list_add_tail(&mount->table, &doomed);
+	if (working)
+		return;
+	working = true;
+	while (!list_empty(&doomed)) {
+		struct mount *child, *next;
+
+		mount = list_first(&doomed, struct mount, table);
+		list_remove(&mount->table);
+		mount_make(mount, MOUNT_PRIVATE);
+		list_for_each_entry_safe (child, next, &mount->children, sibling) {
+			mount_unlink(child);
+			mount_unref(child);
+		}
+		release(mount);
+	}
+	working = false;
+}
+
 void mount_unref(struct mount *mount)
 {
 	if (refcount_put(&mount->refs))
 		mount_free(mount);
 }
 
+unsigned mounts_left(void)
+{
+	return mount_total < SENTRY_MAX_MOUNTS ? SENTRY_MAX_MOUNTS - mount_total : 0;
+}
+
+int mount_new(struct super_block *sb, struct dentry *root, const char *source, struct mount **ret)
+{
+	struct mount *mount;
+
+	if (!mounts_left())
+		return -ENOSPC;
+	mount = calloc(1, sizeof(*mount));
+	if (!mount)
+		return -ENOMEM;
+	mount->source = strdup(source ? source : "none");
+	if (!mount->source) {
+		free(mount);
+		return -ENOMEM;
+	}
+	mount->refs = REFCOUNT_ONE;
+	mount->sb = super_block_ref(sb);
+	mount->root = dentry_ref(root);
+	mount->id = next_mount_id++;
+	list_init(&mount->on_dentry);
+	list_init(&mount->children);
+	list_init(&mount->sibling);
+	list_init(&mount->table);
+	list_init(&mount->peers);
+	list_init(&mount->slaves);
+	list_init(&mount->slave_link);
+	mount_total++;
+	sb->mount_count++;
+	*ret = mount;
+	return 0;
+}
+
+void mount_link(struct mount *mount, struct mount *parent, struct dentry *dentry)
+{
+	mount->parent = parent;
+	mount->mountpoint = dentry_ref(dentry);
+	list_add(&mount->on_dentry, &dentry->mounts);
+	list_add_tail(&mount->sibling, &parent->children);
+	vfs_lasting_end();
+}
+
+void mount_unlink(struct mount *mount)
+{
+	struct dentry *mountpoint = mount->mountpoint;
+
+	if (!mount->parent)
+		return;
+	list_remove(&mount->on_dentry);
+	list_remove(&mount->sibling);
+	mount->parent = NULL;
+	mount->mountpoint = NULL;
+	vfs_lasting_end();
+	dentry_unref(mountpoint);
+}
+
+void mount_enter_ns(struct mount *mount, struct mnt_ns *ns)
+{
+	mount->ns = ns;
+	list_add_tail(&mount->table, &ns->mounts);
+	ns->count++;
+}
+
+void mount_leave_ns(struct mount *mount)
+{
+	if (!mount->ns)
+		return;
+	if (mount->ns->root == mount)
+		mount->ns->root = NULL;
+	mount->ns->count--;
+	mount->ns = NULL;
+	list_remove(&mount->table);
+}
+
 bool dentry_is_mountpoint(const struct dentry *dentry)
 {
 	return !list_empty(&dentry->mounts);
+}
+
+bool mountpoint_is_local(const struct dentry *dentry, const struct mnt_ns *ns)
+{
+	const struct mount *mount;
+
+	list_for_each_entry (mount, &dentry->mounts, on_dentry) {
+		if (!ns || mount->ns == ns)
+			return true;
+	}
+	return false;
+}
+
+void mountpoint_release(struct dentry *dentry)
+{
+	while (dentry_is_mountpoint(dentry)) {
+		struct mount *mount = list_first(&dentry->mounts, struct mount, on_dentry);
+
+		if (mount->unmounted) {
+			mount_unlink(mount);
+			mount_unref(mount);
+		} else {
+			mount_umount_tree(mount, false, true);
+		}
+	}
 }
 
 struct mount *mount_on(const struct path *path)
@@ -96,6 +240,11 @@ bool path_cross_mounts(struct path *path)
 	return crossed;
 }
 
+void path_to_top(struct path *path)
+{
+	(void)path_cross_mounts(path);
+}
+
 bool path_is_mountpoint(const struct path *path)
 {
 	return (path->mount && path->dentry == path->mount->root) || mount_on(path);
@@ -105,77 +254,48 @@ int mount_attach(struct super_block *sb, struct dentry *root, const struct path 
 	const char *source, struct mount **ret)
 {
 	struct mount *mount;
+	int err;
 
-	if (mount_total >= SENTRY_MAX_MOUNTS)
-		return -ENOSPC;
 	if (at && dentry_is_dir(root) != dentry_is_dir(at->dentry))
 		return -ENOTDIR;
-	mount = calloc(1, sizeof(*mount));
-	if (!mount)
-		return -ENOMEM;
-	mount->source = strdup(source ? source : "none");
-	if (!mount->source) {
-		free(mount);
-		return -ENOMEM;
-	}
-	mount->refs = REFCOUNT_ONE; /* the table's */
-	mount->sb = super_block_ref(sb);
-	mount->root = dentry_ref(root);
-	mount->id = next_mount_id++;
-	list_init(&mount->on_dentry);
-	list_init(&mount->table);
+	err = mount_new(sb, root, source, &mount);
+	if (err < 0)
+		return err;
 	if (at) {
 		/* A second mount on the same place goes on top of the first. */
 		struct path top = *at;
 
 		path_ref(&top);
 		(void)path_cross_mounts(&top);
-		mount->parent = top.mount;
-		mount->mountpoint = dentry_ref(top.dentry);
-		list_add(&mount->on_dentry, &top.dentry->mounts);
+		mount_link(mount, top.mount, top.dentry);
 		path_unref(&top);
+	} else {
+		mount->id = 1;
+		mnt_ns_first.root = mount;
 	}
-	sb->mount_count++;
-	list_add_tail(&mount->table, &all_mounts);
-	mount_total++;
+	mount_enter_ns(mount, &mnt_ns_first);
 	vfs_lasting_end();
 	*ret = mount;
 	return 0;
-}
-
-static bool mount_has_children(const struct mount *mount)
-{
-	struct mount *other;
-
-	list_for_each_entry (other, &all_mounts, table) {
-		if (other->parent == mount)
-			return true;
-	}
-	return false;
 }
 
 int mount_detach(struct mount *mount, bool lazy)
 {
 	if (!mount->parent)
 		return -EINVAL;
-	if (mount_has_children(mount) || (!lazy && mount->refs.count > 1))
+	if (!list_empty(&mount->children) || (!lazy && mount->refs.count > 1))
 		return -EBUSY;
-	list_remove(&mount->on_dentry);
-	list_remove(&mount->table);
-	mount->parent = NULL;
-	mount_total--;
-	vfs_lasting_end();
-	mount_unref(mount);
+	mount_umount_tree(mount, false, false);
 	return 0;
 }
 
-struct mount *mount_next(const struct mount *mount)
+struct mount *mount_next(const struct mnt_ns *ns, const struct mount *mount)
 {
-	const struct list_head *next = mount ? mount->table.next : all_mounts.next;
+	const struct list_head *next = mount ? mount->table.next : ns->mounts.next;
 
-	if (mount && list_empty(&mount->table))
+	if (mount && mount->ns != ns)
 		return NULL; /* it was detached */
-	return next == &all_mounts ? NULL : list_entry(next, struct mount, table);
+	return next == &ns->mounts ? NULL : list_entry(next, struct mount, table);
 }
 
 int path_check_write(const struct path *path)
@@ -259,7 +379,7 @@ ssize_t path_name(const struct path *path, const struct path *root, char *buffer
 	bool fits, empty = true;
 	size_t length;
 
-	if (!mount)
+	if (!mount || (mount->sb->bind_from_nowhere && dentry != mount->root))
 		return anonymous_name(path, buffer, size);
 	fits = name_prepend(&name, "", 1);
 	if (dentry->unlinked)

@@ -138,7 +138,9 @@ int vfs_mknod_path(const struct vfs_ctx *ctx, const struct path *base, const cha
 	dir = creation.dir;
 	if (!(mode & LX_S_IFMT))
 		mode |= LX_S_IFREG;
-	if ((LX_S_ISCHR(mode) || LX_S_ISBLK(mode)) && !cred_capable(ctx->cred, LX_CAP_MKNOD))
+	/* Character device 0:0 is a whiteout, which anybody may make. */
+	if ((LX_S_ISBLK(mode) || (LX_S_ISCHR(mode) && rdev)) &&
+		!cred_capable(ctx->cred, LX_CAP_MKNOD))
 		return -EPERM;
 	mode = create_mode(dir, mode, ctx);
 	if (LX_S_ISREG(mode))
@@ -243,7 +245,7 @@ static int may_delete(const struct path *parent, const struct dentry *victim, bo
 	if (err < 0)
 		return err;
 	if ((dir->mode & LX_S_ISVTX) && cred->fsuid != victim->inode->uid &&
-		cred->fsuid != dir->uid && !cred_capable(cred, LX_CAP_FOWNER))
+		cred->fsuid != dir->uid && !cred_inode_capable(cred, victim->inode, LX_CAP_FOWNER))
 		return -EPERM;
 	if (directory != LX_S_ISDIR(victim->inode->mode))
 		return directory ? -ENOTDIR : -EISDIR;
@@ -260,6 +262,7 @@ static void removed(struct inode *dir, struct dentry *dentry, bool directory)
 	if (!directory)
 		vfs_notify(inode, LX_IN_ATTRIB, NULL, 0);
 	dentry_detach(dentry);
+	mountpoint_release(dentry);
 }
 
 int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *name)
@@ -294,7 +297,7 @@ int vfs_unlink(const struct vfs_ctx *ctx, const struct path *base, const char *n
 		return err;
 	if (!removal.dir->ops->unlink)
 		return -EPERM;
-	if (dentry_is_mountpoint(dentry))
+	if (mountpoint_is_local(dentry, ctx->mnt_ns))
 		return -EBUSY;
 	err = removal.dir->ops->unlink(removal.dir, dentry->name, dentry->inode);
 	if (err >= 0)
@@ -335,7 +338,7 @@ int vfs_rmdir(const struct vfs_ctx *ctx, const struct path *base, const char *na
 		return err;
 	if (!removal.dir->ops->rmdir)
 		return -EPERM;
-	if (dentry_is_mountpoint(removal.dentry))
+	if (mountpoint_is_local(removal.dentry, ctx->mnt_ns))
 		return -EBUSY;
 	victim = removal.dentry->inode;
 	fiber_mutex_lock(&victim->mutex);
@@ -464,7 +467,8 @@ static int rename_permission(const struct renaming *r)
 		if (err < 0)
 			return err;
 	}
-	if (dentry_is_mountpoint(r->old) || dentry_is_mountpoint(r->new))
+	if (mountpoint_is_local(r->old, r->ctx->mnt_ns) ||
+		mountpoint_is_local(r->new, r->ctx->mnt_ns))
 		return -EBUSY;
 	return 0;
 }
@@ -513,6 +517,7 @@ static int rename_apply(struct renaming *r)
 		return 0;
 	}
 	dentry_detach(r->new);
+	mountpoint_release(r->new);
 	rename_notify(r, r->old_last.name, source, target);
 	if (dentry_move(r->old, r->new_parent.dentry, r->new_last.name) < 0)
 		dentry_detach(r->old);

@@ -26,15 +26,22 @@ uint32_t create_mode(const struct inode *dir, uint32_t mode, const struct vfs_ct
 	if (ctx->fs)
 		mode &= ~(ctx->fs->umask & 0777);
 	if ((mode & setgid_exec) == setgid_exec && !LX_S_ISDIR(mode) && (dir->mode & LX_S_ISGID) &&
-		!cred_in_group(ctx->cred, dir->gid) && !cred_capable(ctx->cred, LX_CAP_FSETID))
+		!cred_in_group(ctx->cred, dir->gid) &&
+		!cred_inode_capable(ctx->cred, dir, LX_CAP_FSETID))
 		mode &= ~LX_S_ISGID;
 	return mode;
 }
 
 int may_create(const struct path *dir, const struct vfs_ctx *ctx)
 {
+	const struct user_ns *ns = dir->dentry->sb->user_ns;
+
 	if (dir->dentry->unlinked)
 		return -ENOENT;
+	/* Who has no name in there owns nothing there (fsuidgid_has_mapping()). */
+	if (ns && (user_ns_uid_or_none(ns, ctx->cred->fsuid) == ID_INVALID ||
+			  user_ns_gid_or_none(ns, ctx->cred->fsgid) == ID_INVALID))
+		return -EOVERFLOW;
 	return inode_permission(dir->dentry->inode, VFS_MAY_WRITE | VFS_MAY_EXEC, ctx);
 }
 
@@ -60,7 +67,7 @@ static int open_permission(const struct vfs_ctx *ctx, const struct path *path, i
 	if (LX_S_ISDIR(inode->mode) && (may & VFS_MAY_WRITE))
 		return -EISDIR;
 	if ((LX_S_ISCHR(inode->mode) || LX_S_ISBLK(inode->mode)) && path->mount &&
-		path->mount->no_dev)
+		(path->mount->no_dev || (inode->sb->user_ns && !inode->sb->devices_ok)))
 		return -EACCES;
 	err = inode_permission(inode, may, ctx);
 	if (err < 0)
@@ -91,6 +98,8 @@ static int open_inode(struct file *file, const struct vfs_ctx *ctx)
 		if (err < 0)
 			return err;
 		inode->write_count++;
+		if (file->path.mount)
+			file->path.mount->write_count++;
 		inode_changes(inode);
 		file->counted_write = true;
 	}

@@ -334,6 +334,17 @@ int tmpfs_new(
 	return 0;
 }
 
+int tmpfs_set_size(struct super_block *sb, uint64_t size_limit)
+{
+	struct tmpfs_sb *tmpfs = sb->private;
+	uint64_t pages = (size_limit + LX_PAGE_SIZE - 1) / LX_PAGE_SIZE;
+
+	if (pages && tmpfs->pages_used > pages)
+		return -EINVAL;
+	tmpfs->page_limit = pages;
+	return 0;
+}
+
 int tmpfs_new_file(
 	struct super_block *sb, uint32_t mode, const struct cred *cred, struct inode **ret)
 {

@@ -379,8 +379,7 @@ static ssize_t tmpfs_read(struct file *file, struct uio *uio, int64_t *pos)
 	}
 	if (file_of(inode)->fd < 0)
 		count_heap_read(inode, total);
-	if (!(file->flags & LX_O_NOATIME))
-		inode_touch_atime(inode);
+	file_touch_atime(file);
 	return (ssize_t)total;
 }
 
@@ -764,7 +763,7 @@ static int tmpfs_map(struct file *file, struct file_map *map)
 			map->max_prot &= ~LX_PROT_WRITE;
 	}
 	map->host_offset = map->offset;
-	inode_touch_atime(inode);
+	file_touch_atime(file);
 out:
 	fiber_mutex_unlock(&inode->mutex);
 	return err;

@@ -14,6 +14,7 @@
 #include "base/refcount.h"
 #include "base/wait.h"
 #include "platform/platform.h"
+#include "vfs/ns.h"
 
 /*
  * The virtual file system: superblock -> inode -> dentry -> file (open file description) ->
@@ -28,6 +29,7 @@
 struct inode;
 struct dentry;
 struct mount;
+struct mnt_ns;
 struct file;
 struct super_block;
 struct uio;
@@ -39,7 +41,8 @@ struct lx_statfs;
 /* Credentials: immutable once shared, replaced as a whole (credentials(7)). */
 struct cred {
 	struct refcount refs;
-	uint32_t uid, gid, euid, egid, suid, sgid, fsuid, fsgid;
+	uint32_t uid, gid, euid, egid, suid, sgid, fsuid, fsgid; /* kernel ids */
+	struct user_ns *user_ns; /* owned: what the capabilities are about */
 	uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding,
 		cap_ambient; /* bit n = capability n */
 	uint32_t securebits;
@@ -53,7 +56,18 @@ void cred_unref(struct cred *cred);
 int cred_copy(const struct cred *from, uint32_t group_count,
 	struct cred **ret); /* private, groups copied up to the new count */
 bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or supplementary */
-bool cred_capable(const struct cred *cred, int capability); /* LX_CAP_*, effective set */
+/*
+ * LX_CAP_* in the effective set. In general a capability is about what some user namespace rules
+ * over: it counts there and in all namespaces below (capable(), ns_capable(), and for files
+ * capable_wrt_inode_uidgid(): their owner and group must have names in the caller's namespace).
+ */
+bool cred_capable(const struct cred *cred, int capability); /* over the whole sandbox */
+bool cred_ns_capable(const struct cred *cred, const struct user_ns *ns, int capability);
+bool cred_inode_capable(const struct cred *cred, const struct inode *inode, int capability);
+static inline bool cred_own_capable(const struct cred *cred, int capability)
+{
+	return cred->cap_effective >> capability & 1; /* in the namespace that it is in */
+}
 /* All ids @uid/@gid, no supplementary groups; every capability for uid 0, none for others. */
 int cred_new(uint32_t uid, uint32_t gid, struct cred **ret);
 const struct cred *cred_kernel(
@@ -88,6 +102,7 @@ struct vfs_ctx {
 	uint64_t fsize_limit; /* RLIMIT_FSIZE, bytes; a write beyond it is -EFBIG and sets
 			       *fsize_hit when not NULL (SIGXFSZ) */
 	bool *fsize_hit;
+	const struct mnt_ns *mnt_ns; /* whose mountpoints must stay; NULL: the kernel's own calls */
 	void *task; /* the kernel's struct task, for procfs' "self" and file locks' owners; NULL in
 		       the kernel's own calls */
 	/* The calling thread, through which ioctl() reaches guest memory (platform copy_in,
@@ -192,12 +207,18 @@ struct super_block {
 	uint64_t dev;	  /* st_dev, allocated */
 	uint32_t block_size;
 	bool read_only; /* EROFS for every change, whatever the mount says */
+	bool bind_from_nowhere; /* its objects may be bound though no namespace has it: nsfs */
+	bool devices_ok;	/* device nodes count although user_ns is not the first: devpts */
+	bool type_must_show;	/* SB_I_USERNS_VISIBLE: proc, sysfs */
+	bool read_only_for_ever;
 	bool stable;	/* names never change behind our back: positive and negative dentries may be
 			   cached for ever */
 	bool no_missing_names; /* as in proc, the look-up of a missing name fails itself: making
 				  one there is -ENOENT before anything else */
-	struct dentry *root;   /* owned; super_block_set_root() */
-	uint32_t mount_count;  /* with the last mount the cached tree goes */
+	/* Who mounted it: whose ids and devices count in it. Owned; NULL: the first namespace. */
+	struct user_ns *user_ns;
+	struct dentry *root;  /* owned; super_block_set_root() */
+	uint32_t mount_count; /* with the last mount the cached tree goes */
 	void *private;
 };
 
@@ -325,6 +346,7 @@ struct inode {
 	struct pipe *fifo;	   /* while a FIFO is open */
 	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
+	bool empty_place;	   /* a directory that is empty for ever: a place to mount on */
 	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
 	uint32_t attr_flags;	   /* FS_IOC_GETFLAGS */
 	uint8_t write_hint;	   /* F_SET_RW_HINT */
@@ -380,15 +402,34 @@ struct mount {
 	struct refcount refs;
 	struct super_block *sb;	    /* owned */
 	struct dentry *root;	    /* owned; may lie below sb->root (bind) */
-	struct mount *parent;	    /* borrowed; NULL for the root of a namespace */
+	struct mount *parent;	    /* borrowed; NULL: the root of a tree */
 	struct dentry *mountpoint;  /* owned, in parent */
 	struct list_head on_dentry; /* mountpoint->mounts */
-	struct list_head table;	    /* all mounts */
+	struct list_head children, sibling;
+	struct mnt_ns *ns;	/* borrowed; NULL: in none, or no longer in any */
+	struct list_head table; /* ns->mounts */
 	int id;
-	bool read_only, no_exec, no_suid, no_dev;
-	char *source; /* for /proc/mounts */
+	bool read_only, no_exec, no_suid, no_dev, no_symlinks;
+	bool no_atime, no_dir_atime, strict_atime;
+	uint8_t locked_flags; /* MOUNT_LOCK_*: what its namespace may not take back */
+	bool locked;	      /* stays where it is: what is below was hidden by someone else */
+	bool unbindable, expiring;
+	bool unmounted; /* taken out of its namespace, perhaps still connected to its parent */
+	/* mount_namespaces(7), propagation: vfs/mount_peers.c. */
+	int peer_group; /* 0: not shared */
+	struct list_head peers;
+	struct mount *master; /* borrowed; NULL: nobody's slave */
+	struct list_head slaves, slave_link;
+	unsigned write_count; /* files open for writing through it */
+	uint32_t walk;	      /* private to mount_peers.c */
+	char *source;	      /* for /proc/mounts */
 	char *options;
 };
+#define MOUNT_LOCK_RDONLY 1
+#define MOUNT_LOCK_NOSUID 2
+#define MOUNT_LOCK_NODEV  4
+#define MOUNT_LOCK_NOEXEC 8
+#define MOUNT_LOCK_ATIME  16
 /* Attaches @sb at @at (NULL: the first root). Takes a reference of its own. */
 int mount_attach(struct super_block *sb, struct dentry *root, const struct path *at,
 	const char *source, struct mount **ret);
@@ -397,8 +438,11 @@ void mount_unref(struct mount *mount);
 /* -EBUSY while something is mounted below, or anybody but the mount table holds a reference and not
  * @lazy. */
 int mount_detach(struct mount *mount, bool lazy);
-/* All mounts in the order of their ids, for /proc/mounts; NULL starts. Borrowed. */
-struct mount *mount_next(const struct mount *mount);
+/* The mounts of a namespace in the order in which they came, for /proc/mounts; NULL starts.
+ * Borrowed. */
+struct mount *mount_next(const struct mnt_ns *ns, const struct mount *mount);
+/* To the topmost of what is mounted on @path. */
+void path_to_top(struct path *path);
 /* True when something is mounted there (or @path is the root of a mount). */
 bool path_is_mountpoint(const struct path *path);
 
@@ -577,6 +621,7 @@ struct file {
 		int signo;	    /* F_SETSIG */
 		uint32_t uid, euid; /* of who set it */
 	} owner;
+	struct mnt_ns *tree; /* owned: an O_PATH file on a tree that is nowhere (open_tree(2)) */
 	struct dnotify *dnotify;  /* F_NOTIFY: owned (vfs/anon/dnotify.c); NULL else */
 	struct wait_entry *async; /* O_ASYNC: owned, malloc'ed (sentry/sigio.c); NULL else */
 	bool deny_write;	  /* holds inode->deny_write_count */
@@ -635,6 +680,8 @@ bool file_appends(const struct file *file, const struct uio *uio);
 ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uint64_t size,
 	uint64_t max_size, const struct vfs_ctx *ctx);
 void inode_touch_atime(struct inode *inode); /* relatime; in-memory times only */
+/* The same for a file that was read, unless it or its mount says otherwise (touch_atime()). */
+void file_touch_atime(struct file *file);
 void inode_touch_mtime(struct inode *inode); /* mtime and ctime */
 void inode_touch_ctime(struct inode *inode);
 /* Emits "." at position 0 and ".." at 1, advancing file->pos; false when the buffer is full. */
@@ -709,6 +756,7 @@ int fd_next(struct fd_table *table, int fd);
 
 /* Memory file system; regular files become memfds when they are mapped or grow. @size_limit bytes,
  * @inode_limit: 0 = none. */
+int tmpfs_set_size(struct super_block *sb, uint64_t size_limit); /* -EINVAL: in use */
 int tmpfs_new(
 	uint64_t size_limit, uint64_t inode_limit, uint32_t root_mode, struct super_block **ret);
 /* Bytes that all of them, memfds and overlays' upper layers included, may take of the host. */

@@ -116,7 +116,10 @@ static int walk_into_link(
 	*ret_jumped = false;
 	if (walk->link_count++ >= LX_SYMLOOP_MAX || (walk->flags & WALK_NO_SYMLINK))
 		return -ELOOP;
-	inode_touch_atime(inode);
+	if (walk->path.mount && walk->path.mount->no_symlinks)
+		return -ELOOP;
+	if (!walk->path.mount || !walk->path.mount->no_atime)
+		inode_touch_atime(inode);
 	if (inode->ops->follow) {
 		struct path target = {0};
 		int err;

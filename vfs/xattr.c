@@ -14,13 +14,23 @@ static bool has_prefix(const char *name, const char *prefix)
 	return !strncmp(name, prefix, strlen(prefix));
 }
 
+/* cap_inode_setxattr(): file capabilities are the file's owner's affair, the rest is not. */
+static bool security_writable(const struct cred *cred, const struct inode *inode, const char *name)
+{
+	const struct user_ns *ns = inode->sb->user_ns ? inode->sb->user_ns : &user_ns_first;
+
+	if (!strcmp(name, LX_XATTR_SECURITY_PREFIX "capability"))
+		return cred_inode_capable(cred, inode, LX_CAP_SETFCAP);
+	return cred_ns_capable(cred, ns, LX_CAP_SYS_ADMIN);
+}
+
 static int xattr_permission(
 	const struct vfs_ctx *ctx, struct inode *inode, const char *name, int may)
 {
 	bool write = may & VFS_MAY_WRITE;
 
 	if (has_prefix(name, LX_XATTR_SECURITY_PREFIX))
-		return write && !cred_capable(ctx->cred, LX_CAP_SYS_ADMIN) ? -EPERM : 0;
+		return write && !security_writable(ctx->cred, inode, name) ? -EPERM : 0;
 	if (has_prefix(name, LX_XATTR_SYSTEM_PREFIX))
 		return 0;
 	if (has_prefix(name, LX_XATTR_TRUSTED_PREFIX) && !cred_capable(ctx->cred, LX_CAP_SYS_ADMIN))

@@ -14,7 +14,7 @@
 #include "abi/cap.h"
 #include "abi/limits.h"
 #include "base/checked.h"
-#include "sentry/task.h"
+#include "sentry/nsproxy.h"
 
 #define IPC_MIN_CYCLE 64 /* RADIX_TREE_MAP_SIZE */
 #define IPC_SEQ_MAX   65535
@@ -119,7 +119,7 @@ struct ipc_object *ipc_ref(struct ipc_object *object)
 void ipc_unref(struct ipc_object *object)
 {
 	if (refcount_put(&object->refs))
-		object->table->destroy(object);
+		object->destroy(object);
 }
 
 struct ipc_object *ipc_find_index(struct ipc_table *table, int index)
@@ -169,13 +169,14 @@ bool ipc_permitted(const struct ipc_object *object, const struct cred *cred, uns
 		granted >>= 6;
 	else if (cred_in_group(cred, object->cgid) || cred_in_group(cred, object->gid))
 		granted >>= 3;
-	return !(requested & ~granted & 7) || cred_capable(cred, LX_CAP_IPC_OWNER);
+	return !(requested & ~granted & 7) ||
+	       cred_ns_capable(cred, ipc_here()->ns.user_ns, LX_CAP_IPC_OWNER);
 }
 
 bool ipc_owned(const struct ipc_object *object, const struct cred *cred)
 {
 	return cred->euid == object->cuid || cred->euid == object->uid ||
-	       cred_capable(cred, LX_CAP_SYS_ADMIN);
+	       cred_ns_capable(cred, ipc_here()->ns.user_ns, LX_CAP_SYS_ADMIN);
 }
 
 int ipc_get(struct ipc_table *table, int key, unsigned flags, struct ipc_object **ret)
@@ -198,10 +199,10 @@ void ipc_fill_perm(const struct ipc_object *object, struct lx_ipc_perm *ret)
 {
 	*ret = (struct lx_ipc_perm){
 		.key = object->key,
-		.uid = object->uid,
-		.gid = object->gid,
-		.cuid = object->cuid,
-		.cgid = object->cgid,
+		.uid = uid_here(object->uid),
+		.gid = gid_here(object->gid),
+		.cuid = uid_here(object->cuid),
+		.cgid = gid_here(object->cgid),
 		.mode = object->mode,
 		.seq = (uint16_t)(object->id / IPC_INDEX_COUNT),
 	};
@@ -209,10 +210,13 @@ void ipc_fill_perm(const struct ipc_object *object, struct lx_ipc_perm *ret)
 
 int ipc_set_perm(struct ipc_object *object, const struct lx_ipc_perm *perm)
 {
-	if (perm->uid == UINT32_MAX || perm->gid == UINT32_MAX)
+	const struct user_ns *ns = task_current()->cred->user_ns;
+	uint32_t uid = user_ns_make_uid(ns, perm->uid), gid = user_ns_make_gid(ns, perm->gid);
+
+	if (uid == ID_INVALID || gid == ID_INVALID)
 		return -EINVAL;
-	object->uid = perm->uid;
-	object->gid = perm->gid;
+	object->uid = uid;
+	object->gid = gid;
 	object->mode = (object->mode & ~MODE_BITS) | (perm->mode & MODE_BITS);
 	return 0;
 }
@@ -245,6 +249,67 @@ int ipc_find_owned(
 		return -EPERM;
 	}
 	*ret = object;
+	return 0;
+}
+
+/* ---- namespaces ---- */
+
+struct ipc_ns ipc_ns_first = {
+	.ns = {.refs = REFCOUNT_ONE,
+		.kind = NS_IPC,
+		.number = 4026531839u,
+		.user_ns = &user_ns_first},
+	.shm = {.limit = LX_SHMMNI},
+	.sem = {.limit = LX_SEMMNI},
+	.msg = {.limit = LX_MSGMNI},
+};
+
+struct ipc_ns *ipc_here(void)
+{
+	const struct task *task = task_current();
+
+	if (!task || !task->nsproxy)
+		return &ipc_ns_first;
+	return container_of(task->nsproxy->ns[NS_IPC], struct ipc_ns, ns);
+}
+
+static void clear_table(struct ipc_table *table)
+{
+	for (size_t i = 0; i < table->capacity; i++)
+		if (table->slots[i])
+			ipc_remove(table->slots[i]);
+	free(table->slots);
+	hash_fini(&table->keys);
+}
+
+static void ipc_ns_destroy(struct ns *base)
+{
+	struct ipc_ns *ns = container_of(base, struct ipc_ns, ns);
+
+	clear_table(&ns->shm);
+	clear_table(&ns->sem);
+	clear_table(&ns->msg);
+	mqueue_ns_clear(ns);
+	ns_fini(base);
+	free(ns);
+}
+
+int ipc_ns_new(struct user_ns *user_ns, struct ns **ret)
+{
+	struct ipc_ns *ns = calloc(1, sizeof(*ns));
+	int err;
+
+	if (!ns)
+		return -ENOMEM;
+	err = ns_init(&ns->ns, NS_IPC, user_ns, ipc_ns_destroy);
+	if (err < 0) {
+		free(ns);
+		return err;
+	}
+	ns->shm.limit = LX_SHMMNI;
+	ns->sem.limit = LX_SEMMNI;
+	ns->msg.limit = LX_MSGMNI;
+	*ret = &ns->ns;
 	return 0;
 }
 

@@ -19,7 +19,8 @@ struct task;
  */
 struct ipc_object {
 	struct refcount refs;
-	struct ipc_table *table;
+	struct ipc_table *table; /* of its namespace, until it is removed */
+	void (*destroy)(struct ipc_object *object); /* the last reference is gone */
 	struct hash_entry by_key; /* while key is not IPC_PRIVATE and the object is in the table */
 	int key, id;		  /* id = seq * IPC_INDEX_COUNT + index (kernel ipc/util.h) */
 	uint32_t uid, gid, cuid, cgid;
@@ -31,7 +32,6 @@ struct ipc_object {
 
 struct ipc_table {
 	unsigned limit;				    /* objects at most */
-	void (*destroy)(struct ipc_object *object); /* the last reference is gone */
 	struct hash_table keys;
 	struct ipc_object **slots; /* owned references, by index */
 	size_t capacity;
@@ -80,6 +80,19 @@ int ipc_find_stat(struct ipc_table *table, struct task *task, int id, bool by_in
 int ipc_find_owned(
 	struct ipc_table *table, const struct task *task, int id, struct ipc_object **ret);
 
+/* ---- ipc_namespaces(7) ---- */
+
+struct ipc_ns {
+	struct ns ns;
+	struct ipc_table shm, sem, msg;
+	struct hash_table queue_names; /* POSIX message queues */
+	unsigned queue_count;
+};
+extern struct ipc_ns ipc_ns_first;
+struct ipc_ns *ipc_here(void); /* of the present task */
+int ipc_ns_new(struct user_ns *user_ns, struct ns **ret);
+void mqueue_ns_clear(struct ipc_ns *ns); /* unlinks all: mqueue.c */
+
 /* ---- shm.c: attached segments are known to the address space's list ---- */
 
 struct shm_segment;
@@ -97,7 +110,6 @@ void sem_undo_exit(struct task *task);
 
 /* ---- for /proc/sysvipc ---- */
 
-extern struct ipc_table shm_segments, sem_sets, msg_queues;
 void shm_fill(const struct ipc_object *object, struct lx_shmid_ds *ret);
 void sem_fill(const struct ipc_object *object, struct lx_semid_ds *ret);
 void msg_fill(const struct ipc_object *object, struct lx_msqid_ds *ret);

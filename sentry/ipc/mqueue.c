@@ -23,6 +23,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/ipc/ipc.h"
+#include "sentry/pid_ns.h"
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -42,6 +43,7 @@ struct mqueue {
 	struct hash_entry by_name;
 	struct inode *inode; /* borrowed: we are its private part */
 	char *name;	     /* owned; NULL: unlinked */
+	struct ipc_ns *home; /* borrowed; NULL: it is gone */
 	uint64_t max_count, max_size, charged;
 	uint32_t owner; /* whose limit it counts against */
 	uint64_t count, bytes;
@@ -53,9 +55,8 @@ struct mqueue {
 	struct lx_sigevent sigevent;
 };
 
-static struct hash_table names;
 static struct list_head queues = LIST_HEAD_INIT(queues);
-static unsigned queue_count;
+static unsigned queue_total;
 
 static void message_free(struct mq_message *message)
 {
@@ -92,7 +93,9 @@ static void mqueue_destroy(struct inode *inode)
 	}
 	forget_notify(queue);
 	list_remove(&queue->all);
-	queue_count--;
+	queue_total--;
+	if (queue->home)
+		queue->home->queue_count--;
 	wait_queue_destroy(&queue->queue);
 }
 
@@ -121,7 +124,7 @@ static ssize_t mqueue_read(struct file *file, struct uio *uio, int64_t *pos)
 		"QSIZE:%-10llu NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n",
 		(unsigned long long)queue->bytes, told ? queue->sigevent.notify : 0,
 		told && queue->sigevent.notify == LX_SIGEV_SIGNAL ? queue->sigevent.signo : 0,
-		told ? queue->notify->nr : 0);
+		told ? pid_vnr(queue->notify) : 0);
 	if (*pos < 0)
 		return -EINVAL;
 	if (*pos >= length)
@@ -195,7 +198,7 @@ static struct mqueue *find_queue(const char *name)
 {
 	struct mqueue *queue;
 
-	hash_for_each_match(queue, &names, hash_bytes(name, strlen(name)),
+	hash_for_each_match(queue, &ipc_here()->queue_names, hash_bytes(name, strlen(name)),
 		by_name) if (!strcmp(queue->name, name)) return queue;
 	return NULL;
 }
@@ -247,13 +250,14 @@ static int create_queue(struct task *t, const char *name, uint32_t mode,
 	const struct lx_mq_attr defaults = {
 		.mq_maxmsg = LX_MQ_MSG_MAX, .mq_msgsize = LX_MQ_MSGSIZE_MAX};
 	const struct cred *cred = t->cred;
+	struct ipc_ns *ns = ipc_here();
 	struct mqueue *queue;
 	struct inode *inode;
 	uint64_t charge;
 	int err;
 
-	if (queue_count >= SENTRY_MAX_MQUEUES ||
-		(queue_count >= LX_MQ_QUEUES_MAX && !cred_capable(cred, LX_CAP_SYS_RESOURCE)))
+	if (queue_total >= SENTRY_MAX_MQUEUES ||
+		(ns->queue_count >= LX_MQ_QUEUES_MAX && !cred_capable(cred, LX_CAP_SYS_RESOURCE)))
 		return -ENOSPC;
 	if (!attr)
 		attr = &defaults;
@@ -269,7 +273,9 @@ static int create_queue(struct task *t, const char *name, uint32_t mode,
 	list_init(&queue->messages);
 	wait_queue_init(&queue->queue);
 	list_add(&queue->all, &queues);
-	queue_count++;
+	queue_total++;
+	queue->home = ns;
+	ns->queue_count++;
 	queue->inode = inode;
 	queue->max_count = (uint64_t)attr->mq_maxmsg;
 	queue->max_size = (uint64_t)attr->mq_msgsize;
@@ -280,7 +286,8 @@ static int create_queue(struct task *t, const char *name, uint32_t mode,
 	inode->gid = cred->fsgid;
 	inode->size = MQUEUE_FILE_SIZE;
 	inode->file_ops = &mqueue_file_ops;
-	err = queue->name ? hash_insert(&names, &queue->by_name, hash_bytes(name, strlen(name)))
+	err = queue->name ? hash_insert(&ns->queue_names, &queue->by_name,
+				    hash_bytes(name, strlen(name)))
 			  : -ENOMEM;
 	if (err < 0) {
 		free(TAKE(queue->name));
@@ -355,11 +362,37 @@ int64_t sys_mq_open(
 	return err < 0 ? err : open_inode(t, inode, name, (int)flags);
 }
 
+static void unlink_queue(struct mqueue *queue)
+{
+	struct inode *inode = queue->inode;
+
+	hash_remove(&queue->home->queue_names, &queue->by_name);
+	free(TAKE(queue->name));
+	inode->nlink = 0;
+	inode_touch_ctime(inode);
+	inode_unref(inode);
+}
+
+void mqueue_ns_clear(struct ipc_ns *ns)
+{
+	struct mqueue *queue, *next;
+
+	list_for_each_entry_safe (queue, next, &queues, all) {
+		if (queue->home != ns)
+			continue;
+		(void)inode_ref(queue->inode);
+		if (queue->name)
+			unlink_queue(queue);
+		queue->home = NULL;
+		inode_unref(queue->inode);
+	}
+	hash_fini(&ns->queue_names);
+}
+
 int64_t sys_mq_unlink(struct task *t, gaddr_t name_addr)
 {
 	char name[LX_NAME_MAX + 1];
 	struct mqueue *queue;
-	struct inode *inode;
 	int err = read_name(t, name_addr, name);
 
 	if (err < 0)
@@ -368,15 +401,11 @@ int64_t sys_mq_unlink(struct task *t, gaddr_t name_addr)
 	if (!queue)
 		return -ENOENT;
 	/* Their directory is root's, and sticky. */
-	if (queue->inode->uid != t->cred->fsuid && t->cred->fsuid != 0 &&
-		!cred_capable(t->cred, LX_CAP_FOWNER))
+	if (queue->inode->uid != t->cred->fsuid &&
+		t->cred->fsuid != user_ns_make_uid(ipc_here()->ns.user_ns, 0) &&
+		!cred_ns_capable(t->cred, ipc_here()->ns.user_ns, LX_CAP_FOWNER))
 		return -EPERM;
-	inode = queue->inode;
-	hash_remove(&names, &queue->by_name);
-	free(TAKE(queue->name));
-	inode->nlink = 0;
-	inode_touch_ctime(inode);
-	inode_unref(inode);
+	unlink_queue(queue);
 	return 0;
 }
 
@@ -462,7 +491,8 @@ static void notify_arrival(struct mqueue *queue, const struct task *sender)
 	struct lx_siginfo info = {
 		.signo = queue->sigevent.signo,
 		.code = LX_SI_MESGQ,
-		.rt = {.pid = sender->group->pid->nr,
+		.rt = {.pid = pid_nr_in(sender->group->pid,
+			       queue->notify ? queue->notify->ns : pid_ns_here()),
 			.uid = sender->cred->uid,
 			.value = queue->sigevent.value},
 	};

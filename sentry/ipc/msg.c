@@ -73,8 +73,6 @@ static void queue_destroy(struct ipc_object *object)
 	free(queue);
 }
 
-struct ipc_table msg_queues = {.limit = LX_MSGMNI, .destroy = queue_destroy};
-
 static struct msg_queue *queue_of(struct ipc_object *object)
 {
 	return container_of(object, struct msg_queue, ipc);
@@ -84,7 +82,7 @@ int64_t sys_msgget(struct task *t, int key, unsigned flags)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
 	struct msg_queue *queue;
-	int id, err = ipc_get(&msg_queues, key, flags, &object);
+	int id, err = ipc_get(&ipc_here()->msg, key, flags, &object);
 
 	if (err < 0)
 		return err;
@@ -94,13 +92,13 @@ int64_t sys_msgget(struct task *t, int key, unsigned flags)
 	if (!queue)
 		return -ENOMEM;
 	queue->ipc.refs = REFCOUNT_ONE;
-	queue->ipc.table = &msg_queues;
+	queue->ipc.destroy = queue_destroy;
 	list_init(&queue->messages);
 	wait_queue_init(&queue->senders);
 	wait_queue_init(&queue->receivers);
 	queue->limit = LX_MSGMNB;
 	queue->ctime = ktime_now().sec;
-	id = ipc_add(&msg_queues, &queue->ipc, key, flags, t->cred);
+	id = ipc_add(&ipc_here()->msg, &queue->ipc, key, flags, t->cred);
 	ipc_unref(&queue->ipc);
 	return id;
 }
@@ -174,7 +172,7 @@ int64_t sys_msgsnd(struct task *t, int id, gaddr_t msgp, uint64_t size, unsigned
 	err = read_message(t, msgp, size, size <= LX_MSGMAX && id >= 0, &message);
 	if (err < 0)
 		return err;
-	object = ipc_find(&msg_queues, id);
+	object = ipc_find(&ipc_here()->msg, id);
 	queue = object ? queue_of(object) : NULL;
 	err = object ? wait_for_room(t, queue, size, flags) : -EINVAL;
 	if (err == 0 && !message_memory_charge(sizeof(*message) + size))
@@ -279,7 +277,7 @@ int64_t sys_msgrcv(
 		return -EINVAL;
 	if ((flags & LX_MSG_COPY) && ((flags & LX_MSG_EXCEPT) || !(flags & LX_IPC_NOWAIT)))
 		return -EINVAL;
-	object = ipc_find(&msg_queues, id);
+	object = ipc_find(&ipc_here()->msg, id);
 	if (!object)
 		return -EINVAL;
 	queue = queue_of(object);
@@ -314,12 +312,12 @@ static int64_t msg_info(struct task *t, int cmd, gaddr_t buf)
 	int err;
 
 	if (cmd == LX_MSG_INFO) {
-		info.msgpool = (int32_t)msg_queues.count;
+		info.msgpool = (int32_t)ipc_here()->msg.count;
 		info.msgmap = (int32_t)total_count;
 		info.msgtql = (int32_t)total_bytes;
 	}
 	err = guest_write_value(t, buf, &info);
-	return err < 0 ? err : ipc_last_index(&msg_queues);
+	return err < 0 ? err : ipc_last_index(&ipc_here()->msg);
 }
 
 void msg_fill(const struct ipc_object *object, struct lx_msqid_ds *ret)
@@ -333,8 +331,8 @@ void msg_fill(const struct ipc_object *object, struct lx_msqid_ds *ret)
 		.msg_cbytes = queue->bytes,
 		.msg_qnum = queue->count,
 		.msg_qbytes = queue->limit,
-		.msg_lspid = queue->last_sender,
-		.msg_lrpid = queue->last_receiver,
+		.msg_lspid = pid_nr_here(queue->last_sender),
+		.msg_lrpid = pid_nr_here(queue->last_receiver),
 	};
 	ipc_fill_perm(object, &ret->msg_perm);
 }
@@ -346,7 +344,7 @@ static int64_t msg_stat(struct task *t, int id, int cmd, gaddr_t buf)
 	int err;
 
 	err = ipc_find_stat(
-		&msg_queues, t, id, cmd != LX_IPC_STAT, cmd == LX_MSG_STAT_ANY, &object);
+		&ipc_here()->msg, t, id, cmd != LX_IPC_STAT, cmd == LX_MSG_STAT_ANY, &object);
 	if (err < 0)
 		return err;
 	msg_fill(object, &ds);
@@ -366,7 +364,7 @@ static int64_t msg_set(struct task *t, int id, gaddr_t buf)
 	err = guest_read_value(t, &ds, buf);
 	if (err < 0)
 		return err;
-	err = ipc_find_owned(&msg_queues, t, id, &object);
+	err = ipc_find_owned(&ipc_here()->msg, t, id, &object);
 	if (err < 0)
 		return err;
 	if (ds.msg_qbytes > LX_MSGMNB && !cred_capable(t->cred, LX_CAP_SYS_RESOURCE))
@@ -386,7 +384,7 @@ static int64_t msg_set(struct task *t, int id, gaddr_t buf)
 static int64_t msg_remove(struct task *t, int id)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	int err = ipc_find_owned(&msg_queues, t, id, &object);
+	int err = ipc_find_owned(&ipc_here()->msg, t, id, &object);
 
 	if (err < 0)
 		return err;

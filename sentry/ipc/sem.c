@@ -76,8 +76,6 @@ static void set_destroy(struct ipc_object *object)
 	free(set);
 }
 
-struct ipc_table sem_sets = {.limit = LX_SEMMNI, .destroy = set_destroy};
-
 static struct sem_set *set_of(struct ipc_object *object)
 {
 	return container_of(object, struct sem_set, ipc);
@@ -305,20 +303,20 @@ static int64_t new_set(struct task *t, int key, int count, unsigned flags)
 	if (count == 0)
 		return -EINVAL;
 	if ((unsigned)count > SENTRY_MAX_SEMAPHORES - semaphore_count ||
-		sem_sets.count >= sem_sets.limit)
+		ipc_here()->sem.count >= ipc_here()->sem.limit)
 		return -ENOSPC;
 	set = calloc(1, sizeof(*set) + (size_t)count * sizeof(set->sems[0]));
 	if (!set)
 		return -ENOMEM;
 	set->ipc.refs = REFCOUNT_ONE;
-	set->ipc.table = &sem_sets;
+	set->ipc.destroy = set_destroy;
 	set->count = (unsigned)count;
 	semaphore_count += set->count;
 	fiber_mutex_init(&set->mutex);
 	list_init(&set->waiters);
 	list_init(&set->undos);
 	set->ctime = ktime_now().sec;
-	id = ipc_add(&sem_sets, &set->ipc, key, flags, t->cred);
+	id = ipc_add(&ipc_here()->sem, &set->ipc, key, flags, t->cred);
 	ipc_unref(&set->ipc);
 	return id;
 }
@@ -330,7 +328,7 @@ int64_t sys_semget(struct task *t, int key, int count, unsigned flags)
 
 	if (count < 0 || count > LX_SEMMSL)
 		return -EINVAL;
-	err = ipc_get(&sem_sets, key, flags, &object);
+	err = ipc_get(&ipc_here()->sem, key, flags, &object);
 	if (err < 0)
 		return err;
 	if (!object)
@@ -402,7 +400,7 @@ static int64_t do_semop(struct task *t, int id, const struct lx_sembuf *ops, uns
 		undo |= (ops[i].sem_flg & LX_SEM_UNDO) != 0;
 		waiter.alters |= ops[i].sem_op != 0;
 	}
-	object = ipc_find(&sem_sets, id);
+	object = ipc_find(&ipc_here()->sem, id);
 	if (!object)
 		return -EINVAL;
 	if (highest >= set_of(object)->count)
@@ -462,11 +460,11 @@ static int64_t sem_info(struct task *t, int cmd, gaddr_t buf)
 	int err;
 
 	if (cmd == LX_SEM_INFO) {
-		info.semusz = (int32_t)sem_sets.count;
+		info.semusz = (int32_t)ipc_here()->sem.count;
 		info.semaem = (int32_t)semaphore_count;
 	}
 	err = guest_write_value(t, buf, &info);
-	return err < 0 ? err : ipc_last_index(&sem_sets);
+	return err < 0 ? err : ipc_last_index(&ipc_here()->sem);
 }
 
 void sem_fill(const struct ipc_object *object, struct lx_semid_ds *ret)
@@ -487,7 +485,8 @@ static int64_t sem_stat(struct task *t, int id, int cmd, gaddr_t buf)
 	struct lx_semid_ds ds = {0};
 	int err;
 
-	err = ipc_find_stat(&sem_sets, t, id, cmd != LX_IPC_STAT, cmd == LX_SEM_STAT_ANY, &object);
+	err = ipc_find_stat(
+		&ipc_here()->sem, t, id, cmd != LX_IPC_STAT, cmd == LX_SEM_STAT_ANY, &object);
 	if (err < 0)
 		return err;
 	sem_fill(object, &ds);
@@ -506,7 +505,7 @@ static int64_t sem_set_perm(struct task *t, int id, gaddr_t buf)
 	err = guest_read_value(t, &ds, buf);
 	if (err < 0)
 		return err;
-	err = ipc_find_owned(&sem_sets, t, id, &object);
+	err = ipc_find_owned(&ipc_here()->sem, t, id, &object);
 	if (err < 0)
 		return err;
 	err = ipc_set_perm(object, &ds.sem_perm);
@@ -522,7 +521,7 @@ static int64_t sem_remove(struct task *t, int id)
 	struct sem_waiter *waiter, *next_waiter;
 	struct sem_undo *undo, *next_undo;
 	struct sem_set *set;
-	int err = ipc_find_owned(&sem_sets, t, id, &object);
+	int err = ipc_find_owned(&ipc_here()->sem, t, id, &object);
 
 	if (err < 0)
 		return err;
@@ -562,7 +561,7 @@ static int64_t get_one(const struct sem_set *set, int index, int cmd)
 	case LX_GETVAL:
 		return set->sems[index].value;
 	case LX_GETPID:
-		return set->sems[index].pid;
+		return pid_nr_here(set->sems[index].pid);
 	default:
 		return count_waiters(set, index, cmd == LX_GETZCNT);
 	}
@@ -630,7 +629,7 @@ static int64_t sem_setval(struct task *t, int id, int index, int value)
 
 	if (value < 0 || value > LX_SEMVMX)
 		return -ERANGE;
-	object = ipc_find(&sem_sets, id);
+	object = ipc_find(&ipc_here()->sem, id);
 	if (!object)
 		return -EINVAL;
 	if (index < 0 || (unsigned)index >= set_of(object)->count)
@@ -642,7 +641,7 @@ static int64_t sem_setval(struct task *t, int id, int index, int value)
 
 static int64_t sem_values(struct task *t, int id, int index, int cmd, gaddr_t array)
 {
-	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = ipc_find(&sem_sets, id);
+	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = ipc_find(&ipc_here()->sem, id);
 
 	if (!object)
 		return -EINVAL;

@@ -49,8 +49,6 @@ static void shm_destroy(struct ipc_object *object)
 	free(segment);
 }
 
-struct ipc_table shm_segments = {.limit = LX_SHMMNI, .destroy = shm_destroy};
-
 static int own_pid(void)
 {
 	const struct task *task = task_current();
@@ -109,7 +107,7 @@ static int64_t new_segment(struct task *t, int key, uint64_t size, unsigned flag
 	/* The pool of huge pages is empty. */
 	if (flags & LX_SHM_HUGETLB)
 		return -ENOMEM;
-	if (shm_segments.count >= shm_segments.limit)
+	if (ipc_here()->shm.count >= ipc_here()->shm.limit)
 		return -ENOSPC;
 	segment = calloc(1, sizeof(*segment));
 	if (!segment)
@@ -120,12 +118,12 @@ static int64_t new_segment(struct task *t, int key, uint64_t size, unsigned flag
 		return err == -EFBIG || err == -ENOSPC ? -ENOMEM : err;
 	}
 	segment->ipc.refs = REFCOUNT_ONE;
-	segment->ipc.table = &shm_segments;
+	segment->ipc.destroy = shm_destroy;
 	segment->size = size;
 	segment->ctime = ktime_now().sec;
 	segment->creator = t->group->pid->nr;
 	total_pages += pages_of(size);
-	id = ipc_add(&shm_segments, &segment->ipc, key, flags, t->cred);
+	id = ipc_add(&ipc_here()->shm, &segment->ipc, key, flags, t->cred);
 	ipc_unref(&segment->ipc);
 	return id;
 }
@@ -133,7 +131,7 @@ static int64_t new_segment(struct task *t, int key, uint64_t size, unsigned flag
 int64_t sys_shmget(struct task *t, int key, uint64_t size, unsigned flags)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	int err = ipc_get(&shm_segments, key, flags, &object);
+	int err = ipc_get(&ipc_here()->shm, key, flags, &object);
 
 	if (err < 0)
 		return err;
@@ -226,7 +224,7 @@ int64_t sys_shmat(struct task *t, int id, gaddr_t shmaddr, unsigned flags)
 		prot |= LX_PROT_EXEC;
 		wanted |= 0111;
 	}
-	object = ipc_find(&shm_segments, id);
+	object = ipc_find(&ipc_here()->shm, id);
 	if (!object)
 		return -EINVAL;
 	if (!ipc_permitted(object, t->cred, wanted))
@@ -293,8 +291,8 @@ void shm_fill(const struct ipc_object *object, struct lx_shmid_ds *ret)
 		.shm_atime = segment->atime,
 		.shm_dtime = segment->dtime,
 		.shm_ctime = segment->ctime,
-		.shm_cpid = segment->creator,
-		.shm_lpid = segment->last,
+		.shm_cpid = pid_nr_here(segment->creator),
+		.shm_lpid = pid_nr_here(segment->last),
 		.shm_nattch = segment->attached,
 	};
 	ipc_fill_perm(object, &ret->shm_perm);
@@ -307,7 +305,7 @@ static int64_t shm_stat(struct task *t, int id, int cmd, gaddr_t buf)
 	int err;
 
 	err = ipc_find_stat(
-		&shm_segments, t, id, cmd != LX_IPC_STAT, cmd == LX_SHM_STAT_ANY, &object);
+		&ipc_here()->shm, t, id, cmd != LX_IPC_STAT, cmd == LX_SHM_STAT_ANY, &object);
 	if (err < 0)
 		return err;
 	shm_fill(object, &ds);
@@ -328,14 +326,14 @@ static int64_t shm_info(struct task *t, int cmd, gaddr_t buf)
 	};
 	/* What is resident is the host's to know: everything counts as touched. */
 	const struct lx_shm_info usage = {
-		.used_ids = (int32_t)shm_segments.count,
+		.used_ids = (int32_t)ipc_here()->shm.count,
 		.shm_tot = total_pages,
 		.shm_rss = total_pages,
 	};
 	int err = cmd == LX_IPC_INFO ? guest_write(t, buf, &limits, sizeof(limits))
 				     : guest_write(t, buf, &usage, sizeof(usage));
 
-	return err < 0 ? err : ipc_last_index(&shm_segments);
+	return err < 0 ? err : ipc_last_index(&ipc_here()->shm);
 }
 
 static int64_t shm_set(struct task *t, int id, gaddr_t buf)
@@ -347,7 +345,7 @@ static int64_t shm_set(struct task *t, int id, gaddr_t buf)
 	err = guest_read_value(t, &ds, buf);
 	if (err < 0)
 		return err;
-	err = ipc_find_owned(&shm_segments, t, id, &object);
+	err = ipc_find_owned(&ipc_here()->shm, t, id, &object);
 	if (err < 0)
 		return err;
 	err = ipc_set_perm(object, &ds.shm_perm);
@@ -359,7 +357,7 @@ static int64_t shm_set(struct task *t, int id, gaddr_t buf)
 static int64_t shm_remove(struct task *t, int id)
 {
 	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = NULL;
-	int err = ipc_find_owned(&shm_segments, t, id, &object);
+	int err = ipc_find_owned(&ipc_here()->shm, t, id, &object);
 
 	if (err < 0)
 		return err;
@@ -374,7 +372,7 @@ static int64_t shm_remove(struct task *t, int id)
 
 static int64_t shm_lock(struct task *t, int id, bool lock)
 {
-	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = ipc_find(&shm_segments, id);
+	_cleanup_(cleanup_ipc_unref) struct ipc_object *object = ipc_find(&ipc_here()->shm, id);
 
 	if (!object)
 		return -EINVAL;

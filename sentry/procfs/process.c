@@ -103,24 +103,43 @@ static void show_memory(struct seq *seq, const struct task *task, const struct m
 	seq_puts(seq, "CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n");
 }
 
+/* In the namespace of this /proc and in those below it, down to the process's own. */
+static void show_numbers(
+	struct seq *seq, const char *name, const struct pid *pid, const struct pseudo_node *node)
+{
+	seq_printf(seq, "%s:", name);
+	for (unsigned level = node->ns->level; level <= node->pid->level; level++)
+		seq_printf(seq, "\t%d", pid && level <= pid->level ? pid->numbers[level] : 0);
+	seq_puts(seq, "\n");
+}
+
 static void show_ids(struct seq *seq, const struct pseudo_node *node, const struct task *task)
 {
 	const struct thread_group *group = pseudo_group(node);
+	const struct user_ns *ns = seq->ctx->cred->user_ns;
 	const struct cred *cred = task->cred;
 
 	seq_printf(seq, "Tgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t%d\n",
-		group->pid->nr, node->pid->nr, group->parent ? group->parent->pid->nr : 0,
-		task->tracer ? task->tracer->pid->nr : 0);
-	seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", cred->uid, cred->euid,
-		cred->suid, cred->fsuid, cred->gid, cred->egid, cred->sgid, cred->fsgid);
+		pid_nr_in(group->pid, node->ns), pid_nr_in(node->pid, node->ns),
+		group->parent ? pid_nr_in(group->parent->pid, node->ns) : 0,
+		task->tracer ? pid_nr_in(task->tracer->pid, node->ns) : 0);
+	seq_printf(seq, "Uid:\t%u\t%u\t%u\t%u\n", user_ns_uid(ns, cred->uid),
+		user_ns_uid(ns, cred->euid), user_ns_uid(ns, cred->suid),
+		user_ns_uid(ns, cred->fsuid));
+	seq_printf(seq, "Gid:\t%u\t%u\t%u\t%u\n", user_ns_gid(ns, cred->gid),
+		user_ns_gid(ns, cred->egid), user_ns_gid(ns, cred->sgid),
+		user_ns_gid(ns, cred->fsgid));
 	seq_puts(seq, "FDSize:\t64\nGroups:\t");
 	for (uint32_t i = 0; i < cred->group_count; i++)
-		seq_printf(seq, "%u ", cred->groups[i]);
+		seq_printf(seq, "%u ", user_ns_gid(ns, cred->groups[i]));
 	if (!cred->group_count)
 		seq_puts(seq, " ");
-	seq_printf(seq, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\nKthread:\t0\n",
-		group->pid->nr, node->pid->nr, group->pgrp ? group->pgrp->nr : 0,
-		group->session ? group->session->nr : 0);
+	seq_puts(seq, "\n");
+	show_numbers(seq, "NStgid", group->pid, node);
+	show_numbers(seq, "NSpid", node->pid, node);
+	show_numbers(seq, "NSpgid", group->pgrp, node);
+	show_numbers(seq, "NSsid", group->session, node);
+	seq_puts(seq, "Kthread:\t0\n");
 }
 
 static void show_signals(struct seq *seq, const struct thread_group *group, const struct task *task)
@@ -223,9 +242,10 @@ int proc_show_stat(const struct pseudo_node *node, struct seq *seq)
 	else
 		group_cpu_time(group, &user, &system);
 	handler_masks(group, &ignored, &caught);
-	seq_printf(seq, "%d (%s) %c %d %d %d %d %d %u ", node->pid->nr, leader->comm,
-		task_state(node), group->parent ? group->parent->pid->nr : 0,
-		group->pgrp ? group->pgrp->nr : 0, group->session ? group->session->nr : 0,
+	seq_printf(seq, "%d (%s) %c %d %d %d %d %d %u ", pid_nr_in(node->pid, node->ns),
+		leader->comm, task_state(node),
+		group->parent ? pid_nr_in(group->parent->pid, node->ns) : 0,
+		pid_nr_in(group->pgrp, node->ns), pid_nr_in(group->session, node->ns),
 		(int)tty_number(group->tty), tty_foreground(group->tty), 0x400000u);
 	seq_printf(seq, "%llu %llu %llu %llu %llu %llu %lld %lld ",
 		(unsigned long long)group->dead_threads.minor_faults,

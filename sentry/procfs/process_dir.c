@@ -8,6 +8,7 @@
 
 #include "abi/fcntl.h"
 #include "abi/limits.h"
+#include "abi/cap.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/mm.h"
@@ -161,6 +162,7 @@ static int show_fdinfo(const struct pseudo_node *node, struct seq *seq)
 
 static const struct pseudo_entry fd_entry = {
 	.name = "fd/N",
+	.own = true,
 	.mode = LX_S_IFLNK | 0700,
 	.private = true,
 	.readlink = readlink_fd,
@@ -244,8 +246,8 @@ static int show_comm(const struct pseudo_node *node, struct seq *seq)
 }
 
 /* comm_write(): only threads of the own process. */
-static int store_comm(
-	const struct pseudo_node *node, char *text, size_t size, const struct vfs_ctx *ctx)
+static int store_comm(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener)
 {
 	struct thread_group *group = pseudo_group(node);
 	struct task *task = pseudo_task(node);
@@ -266,8 +268,8 @@ static int show_oom_score_adj(const struct pseudo_node *node, struct seq *seq)
 }
 
 /* Kept for the program's sake: which process the host would kill is not ours to say. */
-static int store_oom_score_adj(
-	const struct pseudo_node *node, char *text, size_t size, const struct vfs_ctx *ctx)
+static int store_oom_score_adj(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener)
 {
 	char *end;
 	long value = strtol(text, &end, 10);
@@ -279,7 +281,7 @@ static int store_oom_score_adj(
 		return -EINVAL;
 	if (!group)
 		return -ESRCH;
-	if (value < group->oom_score_adj && ctx->cred->fsuid != 0)
+	if (value < group->oom_score_adj && !cred_capable(ctx->cred, LX_CAP_SYS_RESOURCE))
 		return -EACCES;
 	group->oom_score_adj = (int)value;
 	return 0;
@@ -306,18 +308,6 @@ static int show_no_audit_id(const struct pseudo_node *node, struct seq *seq)
 static int show_cgroup(const struct pseudo_node *node, struct seq *seq)
 {
 	seq_puts(seq, "0::/\n");
-	return 0;
-}
-
-static int show_id_map(const struct pseudo_node *node, struct seq *seq)
-{
-	seq_printf(seq, "%10u %10u %10u\n", 0u, 0u, UINT32_MAX);
-	return 0;
-}
-
-static int show_setgroups(const struct pseudo_node *node, struct seq *seq)
-{
-	seq_puts(seq, "allow\n");
 	return 0;
 }
 
@@ -355,41 +345,14 @@ static int show_children(const struct pseudo_node *node, struct seq *seq)
 
 	list_for_each_entry (child, &group->children, child_link)
 		if (child->parent_task == node->pid->task)
-			seq_printf(seq, "%d ", child->pid->nr);
+			seq_printf(seq, "%d ", pid_nr_in(child->pid, node->ns));
 	return 0;
-}
-
-/* Namespaces are those every process has: there are no others. */
-static ssize_t readlink_namespace(
-	const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer)
-{
-	static const struct {
-		const char *name, *kind;
-		unsigned number; /* of the initial namespaces, include/linux/proc_ns.h */
-	} namespaces[] = {
-		{"cgroup", "cgroup", 4026531835u},
-		{"ipc", "ipc", 4026531839u},
-		{"mnt", "mnt", 4026531841u},
-		{"net", "net", 4026531840u},
-		{"pid", "pid", 4026531836u},
-		{"pid_for_children", "pid", 4026531836u},
-		{"time", "time", 4026531834u},
-		{"time_for_children", "time", 4026531834u},
-		{"user", "user", 4026531837u},
-		{"uts", "uts", 4026531838u},
-	};
-
-	for (size_t i = 0; i < array_size(namespaces); i++)
-		if (strcmp(namespaces[i].name, node->entry->name) == 0)
-			return snprintf(buffer, LX_PATH_MAX, "%s:[%u]", namespaces[i].kind,
-				namespaces[i].number);
-	return -ENOENT;
 }
 
 #define NAMESPACE(name_)                                                                           \
 	{                                                                                          \
 		.name = (name_), .mode = LX_S_IFLNK | 0777, .private = true,                       \
-		.readlink = readlink_namespace                                                     \
+		.readlink = proc_readlink_namespace, .follow = proc_follow_namespace               \
 	}
 
 static const struct pseudo_entry ns_entries[] = {
@@ -411,6 +374,10 @@ static const struct pseudo_entry ns_entries[] = {
 	{                                                                                          \
 		.name = (name_), .mode = LX_S_IFREG | (mode_), .private = true, .show = (show_)    \
 	}
+#define WRITABLE_FILE(name_, show_, store_)                                                        \
+	{                                                                                          \
+		.name = (name_), .mode = LX_S_IFREG | 0644, .show = (show_), .store = (store_)     \
+	}
 #define LINK(name_, what_)                                                                         \
 	{                                                                                          \
 		.name = (name_), .mode = LX_S_IFLNK | 0777, .private = true,                       \
@@ -422,17 +389,22 @@ static const struct pseudo_entry ns_entries[] = {
 	PRIVATE_FILE("auxv", 0400, proc_show_auxv), PSEUDO_FILE("cgroup", 0444, show_cgroup),      \
 		PSEUDO_FILE("cmdline", 0444, proc_show_cmdline),                                   \
 		{.name = "comm",                                                                   \
+			.own = true,                                                               \
 			.mode = LX_S_IFREG | 0644,                                                 \
 			.show = show_comm,                                                         \
 			.store = store_comm},                                                      \
 		LINK("cwd", cwd), PRIVATE_FILE("environ", 0400, proc_show_environ),                \
 		LINK("exe", exe),                                                                  \
-		{.name = "fd", .mode = LX_S_IFDIR | 0500, .private = true, .dynamic = &fd_names},  \
+		{.name = "fd",                                                                     \
+			.mode = LX_S_IFDIR | 0500,                                                 \
+			.own = true,                                                               \
+			.private = true,                                                           \
+			.dynamic = &fd_names},                                                     \
 		{.name = "fdinfo",                                                                 \
 			.mode = LX_S_IFDIR | 0555,                                                 \
 			.private = true,                                                           \
 			.dynamic = &fdinfo_names},                                                 \
-		PSEUDO_FILE("gid_map", 0444, show_id_map),                                         \
+		WRITABLE_FILE("gid_map", proc_show_gid_map, proc_store_gid_map),                   \
 		PSEUDO_FILE("limits", 0444, proc_show_limits),                                     \
 		PSEUDO_FILE("loginuid", 0444, show_no_audit_id),                                   \
 		PRIVATE_FILE("maps", 0444, proc_show_maps),                                        \
@@ -444,17 +416,17 @@ static const struct pseudo_entry ns_entries[] = {
 			.show = show_oom_score_adj,                                                \
 			.store = store_oom_score_adj},                                             \
 		PRIVATE_FILE("personality", 0400, show_personality),                               \
-		PSEUDO_FILE("projid_map", 0444, show_id_map), LINK("root", root),                  \
+		PSEUDO_FILE("projid_map", 0644, proc_show_projid_map), LINK("root", root),         \
 		PSEUDO_FILE("schedstat", 0444, show_schedstat),                                    \
 		PSEUDO_FILE("sessionid", 0444, show_no_audit_id),                                  \
-		PSEUDO_FILE("setgroups", 0444, show_setgroups),                                    \
+		WRITABLE_FILE("setgroups", proc_show_setgroups, proc_store_setgroups),             \
 		PRIVATE_FILE("smaps", 0444, proc_show_smaps),                                      \
 		PRIVATE_FILE("smaps_rollup", 0444, proc_show_smaps_rollup),                        \
 		PSEUDO_FILE("stat", 0444, proc_show_stat),                                         \
 		PSEUDO_FILE("statm", 0444, proc_show_statm),                                       \
 		PSEUDO_FILE("status", 0444, proc_show_status),                                     \
 		PSEUDO_FILE("timerslack_ns", 0444, show_timerslack),                               \
-		PSEUDO_FILE("uid_map", 0444, show_id_map),                                         \
+		WRITABLE_FILE("uid_map", proc_show_uid_map, proc_store_uid_map),                   \
 		PSEUDO_FILE("wchan", 0444, show_zero_bare)
 
 static const struct pseudo_entry thread_entries[] = {
@@ -475,14 +447,15 @@ static bool thread_node(const struct pseudo_node *dir, struct pid *pid, struct p
 {
 	if (!pid->task || pid->task->group != pseudo_group(dir))
 		return false;
-	*ret = (struct pseudo_node){.entry = &thread_dir, .pid = pid, .thread = true};
+	*ret = (struct pseudo_node){
+		.entry = &thread_dir, .pid = pid, .ns = dir->ns, .thread = true};
 	return true;
 }
 
 static int lookup_thread(const struct pseudo_node *dir, const char *name, struct pseudo_node *ret)
 {
 	int nr = parse_number(name);
-	struct pid *pid = nr > 0 ? pid_find(nr) : NULL;
+	struct pid *pid = nr > 0 ? pid_find_in(dir->ns, nr) : NULL;
 
 	return pid && thread_node(dir, pid, ret) ? 0 : -ENOENT;
 }
@@ -490,12 +463,12 @@ static int lookup_thread(const struct pseudo_node *dir, const char *name, struct
 static bool next_thread(
 	const struct pseudo_node *dir, int64_t *cursor, char name[32], struct pseudo_node *ret)
 {
-	for (struct pid *pid = *cursor <= INT32_MAX ? pid_next((int)*cursor) : NULL; pid;
-		pid = pid_next(pid->nr + 1)) {
+	for (struct pid *pid = *cursor <= INT32_MAX ? pid_next_in(dir->ns, (int)*cursor) : NULL;
+		pid; pid = pid_next_in(dir->ns, pid_nr_in(pid, dir->ns) + 1)) {
 		if (!thread_node(dir, pid, ret))
 			continue;
-		(void)snprintf(name, 32, "%d", pid->nr);
-		*cursor = pid->nr + 1ll;
+		(void)snprintf(name, 32, "%d", pid_nr_in(pid, dir->ns));
+		*cursor = pid_nr_in(pid, dir->ns) + 1ll;
 		return true;
 	}
 	return false;
@@ -522,29 +495,30 @@ const struct pseudo_entry proc_process_dir = {
 static int lookup_process(const struct pseudo_node *dir, const char *name, struct pseudo_node *ret)
 {
 	int nr = parse_number(name);
-	struct pid *pid = nr > 0 ? pid_find(nr) : NULL;
+	struct pid *pid = nr > 0 ? pid_find_in(dir->ns, nr) : NULL;
 
 	if (pid && pid->group && !pid->group->reaped) {
-		*ret = (struct pseudo_node){.entry = &proc_process_dir, .pid = pid};
+		*ret = (struct pseudo_node){.entry = &proc_process_dir, .pid = pid, .ns = dir->ns};
 		return 0;
 	}
 	/* Threads have a directory too, which is not listed. */
 	if (!pid || !pid->task)
 		return -ENOENT;
-	*ret = (struct pseudo_node){.entry = &proc_process_dir, .pid = pid, .thread = true};
+	*ret = (struct pseudo_node){
+		.entry = &proc_process_dir, .pid = pid, .ns = dir->ns, .thread = true};
 	return 0;
 }
 
 static bool next_process(
 	const struct pseudo_node *dir, int64_t *cursor, char name[32], struct pseudo_node *ret)
 {
-	for (struct pid *pid = *cursor <= INT32_MAX ? pid_next((int)*cursor) : NULL; pid;
-		pid = pid_next(pid->nr + 1)) {
+	for (struct pid *pid = *cursor <= INT32_MAX ? pid_next_in(dir->ns, (int)*cursor) : NULL;
+		pid; pid = pid_next_in(dir->ns, pid_nr_in(pid, dir->ns) + 1)) {
 		if (!pid->group || pid->group->reaped)
 			continue;
-		*ret = (struct pseudo_node){.entry = &proc_process_dir, .pid = pid};
-		(void)snprintf(name, 32, "%d", pid->nr);
-		*cursor = pid->nr + 1ll;
+		*ret = (struct pseudo_node){.entry = &proc_process_dir, .pid = pid, .ns = dir->ns};
+		(void)snprintf(name, 32, "%d", pid_nr_in(pid, dir->ns));
+		*cursor = pid_nr_in(pid, dir->ns) + 1ll;
 		return true;
 	}
 	return false;
@@ -562,19 +536,23 @@ struct pid *procfs_process_of(const struct file *file)
 
 const struct pseudo_dynamic proc_processes = {.lookup = lookup_process, .next = next_process};
 
+/* Who is not in the namespace of this /proc is nobody here. */
 ssize_t proc_readlink_self(const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer)
 {
 	const struct task *task = ctx->task;
+	int nr = task ? pid_nr_in(task->group->pid, node->ns) : 0;
 
-	return task ? snprintf(buffer, LX_PATH_MAX, "%d", task->group->pid->nr) : -ENOENT;
+	return nr ? snprintf(buffer, LX_PATH_MAX, "%d", nr) : -ENOENT;
 }
 
 ssize_t proc_readlink_thread_self(
 	const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer)
 {
 	const struct task *task = ctx->task;
+	int nr = task ? pid_nr_in(task->pid, node->ns) : 0;
 
-	if (!task)
+	if (!nr)
 		return -ENOENT;
-	return snprintf(buffer, LX_PATH_MAX, "%d/task/%d", task->group->pid->nr, task->pid->nr);
+	return snprintf(
+		buffer, LX_PATH_MAX, "%d/task/%d", pid_nr_in(task->group->pid, node->ns), nr);
 }

@@ -118,7 +118,7 @@ static int show_loadavg(const struct pseudo_node *node, struct seq *seq)
 
 	proc_count_all(&totals);
 	seq_printf(seq, "0.00 0.00 0.00 %u/%u %d\n", max_of(totals.running, 1u),
-		max_of(totals.tasks, 1u), totals.last_pid);
+		max_of(totals.tasks, 1u), node->ns->level ? node->ns->last_nr : totals.last_pid);
 	return 0;
 }
 
@@ -197,8 +197,9 @@ static void show_lock(const struct lock_info *info, void *arg)
 	uint64_t dev = info->inode->sb->dev;
 
 	seq_printf(lines->seq, "%u: %-6s ADVISORY  %s %d %02x:%02x:%llu %lld ", ++lines->count,
-		info->kind, info->type == 0 ? "READ " : "WRITE", info->pid, lx_major(dev),
-		lx_minor(dev), (unsigned long long)info->inode->ino, (long long)info->start);
+		info->kind, info->type == 0 ? "READ " : "WRITE",
+		info->pid > 0 ? pid_nr_here(info->pid) : info->pid, lx_major(dev), lx_minor(dev),
+		(unsigned long long)info->inode->ino, (long long)info->start);
 	if (info->end == INT64_MAX)
 		seq_puts(lines->seq, "EOF\n");
 	else
@@ -274,7 +275,7 @@ static const struct pseudo_entry root_dir = {
 	.dynamic = &proc_processes,
 };
 
-int procfs_new(struct super_block **ret)
+int procfs_new(struct pid_ns *ns, struct super_block **ret)
 {
-	return pseudo_new("proc", LX_PROC_SUPER_MAGIC, &root_dir, ret);
+	return pseudo_new("proc", LX_PROC_SUPER_MAGIC, &root_dir, ns, ret);
 }

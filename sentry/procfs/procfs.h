@@ -2,13 +2,14 @@
 #ifndef SENTRY_SENTRY_PROCFS_H
 #define SENTRY_SENTRY_PROCFS_H
 
+#include "sentry/pid_ns.h"
 #include "vfs/vfs.h"
 
 /* Reads what of the host's /proc and /sys the guest is told about (the processors). Before
  * confinement. -ENOMEM. */
 int procfs_capture_host(void);
 /* /proc: proc(5). */
-int procfs_new(struct super_block **ret);
+int procfs_new(struct pid_ns *ns, struct super_block **ret);
 /* /sys: the few files of sysfs(5) that programs read. */
 int sysfs_new(struct super_block **ret);
 /* /sys/fs/cgroup: one version 2 group with the sandbox's limits, for reading. */

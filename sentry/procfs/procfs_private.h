@@ -45,6 +45,21 @@ int proc_show_smaps_rollup(const struct pseudo_node *node, struct seq *seq);
 int proc_show_cmdline(const struct pseudo_node *node, struct seq *seq);
 int proc_show_environ(const struct pseudo_node *node, struct seq *seq);
 int proc_show_auxv(const struct pseudo_node *node, struct seq *seq);
+/* user_ns.c */
+int proc_show_uid_map(const struct pseudo_node *node, struct seq *seq);
+int proc_show_gid_map(const struct pseudo_node *node, struct seq *seq);
+int proc_show_projid_map(const struct pseudo_node *node, struct seq *seq);
+int proc_show_setgroups(const struct pseudo_node *node, struct seq *seq);
+int proc_store_uid_map(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener);
+int proc_store_gid_map(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener);
+int proc_store_setgroups(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener);
+ssize_t proc_readlink_namespace(
+	const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
+int proc_follow_namespace(
+	const struct pseudo_node *node, const struct vfs_ctx *ctx, struct path *ret);
 /* mounts.c */
 int proc_show_mounts(const struct pseudo_node *node, struct seq *seq);
 int proc_show_mountinfo(const struct pseudo_node *node, struct seq *seq);

@@ -12,6 +12,8 @@
 #include "abi/limits.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/mm.h"
+#include "sentry/pid_ns.h"
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
@@ -130,11 +132,7 @@ int pseudo_may_trace(const struct pseudo_node *node, const struct vfs_ctx *ctx)
 	task = pseudo_task(node);
 	if (!task || !task->cred)
 		return 0; /* a zombie has nothing to hide */
-	if (task->group == ((struct task *)ctx->task)->group)
-		return 0;
-	if ((ctx->cred->fsuid == task->cred->euid && ctx->cred->fsuid == task->cred->suid &&
-		    ctx->cred->fsuid == task->cred->uid) ||
-		cred_capable(ctx->cred, LX_CAP_SYS_PTRACE))
+	if (task_may_inspect(ctx->task, ctx->cred, task, true))
 		return 0;
 	return -EACCES;
 }
@@ -160,10 +158,20 @@ static void node_refresh(struct inode *inode)
 	if (!node->pid)
 		return;
 	task = pseudo_task(node);
-	if (task && task->cred) {
-		inode->uid = task->cred->euid;
-		inode->gid = task->cred->egid;
-	}
+	if (!task || !task->cred)
+		return;
+	inode->uid = task->cred->euid;
+	inode->gid = task->cred->egid;
+	/* task_dump_owner(): what may not be looked into is root's, but for what everybody may. */
+	if (task->group->dumpable || !task->mm || node->entry->own ||
+		node->entry->mode == (LX_S_IFDIR | 0555))
+		return;
+	inode->uid = user_ns_make_uid(task->mm->user_ns, 0);
+	inode->gid = user_ns_make_gid(task->mm->user_ns, 0);
+	if (inode->uid == ID_INVALID)
+		inode->uid = 0;
+	if (inode->gid == ID_INVALID)
+		inode->gid = 0;
 }
 
 static const struct inode_ops pseudo_dir_ops, pseudo_file_inode_ops, pseudo_link_ops,
@@ -476,7 +484,7 @@ static ssize_t pseudo_write(
 	if (got < 0 || uio->resid > 0)
 		return got < 0 ? got : -EFAULT;
 	text[got] = '\0';
-	status = node->entry->store(node, text, (size_t)got, ctx);
+	status = node->entry->store(node, text, (size_t)got, ctx, file->cred);
 	if (status < 0)
 		return status;
 	*pos += got;
@@ -539,24 +547,33 @@ static const struct inode_ops pseudo_file_inode_ops = {
 	.open = pseudo_open_file,
 };
 
+static void pseudo_release_super(struct super_block *sb)
+{
+	ns_unref(sb->private);
+}
+
 static const struct super_ops pseudo_super_ops = {
+	.release = pseudo_release_super,
 	.destroy_inode = pseudo_destroy_inode,
 };
 
-int pseudo_new(
-	const char *type, uint64_t magic, const struct pseudo_entry *root, struct super_block **ret)
+int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root, struct pid_ns *ns,
+	struct super_block **ret)
 {
 	_cleanup_(cleanup_super_block_unref) struct super_block *sb = NULL;
-	struct pseudo_node node = {.entry = root};
+	struct pseudo_node node = {.entry = root, .ns = ns};
 	struct inode *inode;
 	int status = super_block_new(&pseudo_super_ops, type, magic, &sb);
 
+	if (status == 0 && ns)
+		sb->private = ns_ref(&ns->ns);
 	if (status == 0)
 		status = node_inode(sb, &node, &inode);
 	if (status < 0)
 		return status;
 	sb->block_size = 4096;
 	sb->no_missing_names = magic == LX_PROC_SUPER_MAGIC;
+	sb->type_must_show = true;
 	inode->ino = 1;
 	status = super_block_set_root(sb, inode);
 	if (status < 0) {

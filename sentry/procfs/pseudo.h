@@ -39,6 +39,7 @@ struct pseudo_entry;
 struct pseudo_node {
 	const struct pseudo_entry *entry;
 	struct pid *pid; /* owned by inodes, borrowed else; NULL: about no process */
+	struct pid_ns *ns; /* borrowed of the superblock: whose processes are shown; NULL: none's */
 	bool thread;	 /* about the thread, not the process */
 	int number;	 /* a descriptor, a processor */
 };
@@ -58,13 +59,14 @@ struct pseudo_entry {
 	const char *name;
 	uint32_t mode;	/* with the type */
 	bool immutable; /* S_IMMUTABLE: the directories of processes and threads */
+	bool own; /* the process may always use it, whoever owns it (proc_fd_permission()) */
 	bool private; /* only for those who might trace the process (ptrace(2), access mode checks)
 		       */
 	/* Files: -errno, or 0. May sleep. Missing: reads are -EINVAL. */
 	int (*show)(const struct pseudo_node *node, struct seq *seq);
 	/* One write of at most a page, NUL-terminated. 0 or -errno. Missing: -EINVAL. */
-	int (*store)(
-		const struct pseudo_node *node, char *text, size_t size, const struct vfs_ctx *ctx);
+	int (*store)(const struct pseudo_node *node, char *text, size_t size,
+		const struct vfs_ctx *ctx, const struct cred *opener);
 	/* Links: text, or where the walk goes on without names. */
 	ssize_t (*readlink)(
 		const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
@@ -87,9 +89,9 @@ struct pseudo_entry {
 		.child_count = sizeof(children_) / sizeof((children_)[0])                          \
 	}
 
-/* A file system with @root as its root directory. */
+/* A file system with @root as its root directory, about the processes of @ns (NULL: none). */
 int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root,
-	struct super_block **ret);
+	struct pid_ns *ns, struct super_block **ret);
 /* The node behind an inode of such a file system, borrowed. */
 const struct pseudo_node *pseudo_node(const struct inode *inode);
 /* The same behind an open directory of one; NULL when @file is something else. */

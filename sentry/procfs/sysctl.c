@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/random.h"
 #include "sentry/kernel.h"
+#include "sentry/nsproxy.h"
 #include "sentry/procfs/procfs_private.h"
 #include "sentry/uts.h"
 
@@ -25,8 +26,8 @@ VALUE(ostype, UTS_SYSNAME)
 VALUE(osrelease, UTS_RELEASE)
 VALUE(version, UTS_VERSION)
 VALUE(arch, UTS_MACHINE)
-VALUE(hostname, "%s", kernel.hostname)
-VALUE(domainname, "%s", kernel.domainname)
+VALUE(hostname, "%s", task_uts(task_current())->hostname)
+VALUE(domainname, "%s", task_uts(task_current())->domainname)
 VALUE(pid_max, "%d", LX_PID_MAX_DEFAULT)
 VALUE(threads_max, "%llu",
 	(unsigned long long)min_of(

@@ -365,5 +365,5 @@ static const struct pseudo_entry root_dir = PSEUDO_DIR("/", root_entries);
 
 int sysfs_new(struct super_block **ret)
 {
-	return pseudo_new("sysfs", LX_SYSFS_MAGIC, &root_dir, ret);
+	return pseudo_new("sysfs", LX_SYSFS_MAGIC, &root_dir, NULL, ret);
 }

@@ -58,7 +58,7 @@ static int show_shm(const struct pseudo_node *node, struct seq *seq)
 		"       key      shmid perms                  size  cpid  lpid nattch   uid   "
 		"gid  cuid  cgid      atime      dtime      ctime                   rss      "
 		"            swap\n");
-	show_all(seq, &shm_segments, show_shm_line);
+	show_all(seq, &ipc_here()->shm, show_shm_line);
 	return 0;
 }
 
@@ -66,7 +66,7 @@ static int show_sem(const struct pseudo_node *node, struct seq *seq)
 {
 	seq_puts(seq, "       key      semid perms      nsems   uid   gid  cuid  cgid      otime "
 		      "     ctime\n");
-	show_all(seq, &sem_sets, show_sem_line);
+	show_all(seq, &ipc_here()->sem, show_sem_line);
 	return 0;
 }
 
@@ -74,7 +74,7 @@ static int show_msg(const struct pseudo_node *node, struct seq *seq)
 {
 	seq_puts(seq, "       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid "
 		      " cuid  cgid      stime      rtime      ctime\n");
-	show_all(seq, &msg_queues, show_msg_line);
+	show_all(seq, &ipc_here()->msg, show_msg_line);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "abi/resource.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/pid_ns.h"
 #include "sentry/socket/socket.h"
 
 /* Ancillary data (cmsg(3), unix(7)): descriptors and credentials, between guest layout and struct
@@ -27,6 +28,13 @@ void scm_fill_cred(struct scm *scm, const struct task *task)
 	scm->has_cred = true;
 	scm->cred = (struct lx_ucred){
 		.pid = task->group->pid->nr, .uid = task->cred->euid, .gid = task->cred->egid};
+}
+
+struct lx_ucred ucred_here(const struct lx_ucred *cred)
+{
+	return (struct lx_ucred){.pid = pid_nr_here(cred->pid),
+		.uid = uid_here(cred->uid),
+		.gid = gid_here(cred->gid)};
 }
 
 static int add_files(struct task *task, struct scm *scm, const void *data, size_t size)
@@ -64,16 +72,22 @@ static int add_cred(struct task *task, struct scm *scm, const void *data, size_t
 	if (size != sizeof(ucred))
 		return -EINVAL;
 	memcpy(&ucred, data, sizeof(ucred));
-	if (ucred.pid != task->group->pid->nr && !cred_capable(cred, LX_CAP_SYS_ADMIN))
+	if (ucred.pid != pid_vnr(task->group->pid) &&
+		!cred_ns_capable(cred, task_pid_ns(task)->ns.user_ns, LX_CAP_SYS_ADMIN))
 		return -EPERM;
+	ucred.uid = user_ns_make_uid(cred->user_ns, ucred.uid);
+	ucred.gid = user_ns_make_gid(cred->user_ns, ucred.gid);
+	if (ucred.uid == ID_INVALID || ucred.gid == ID_INVALID)
+		return -EINVAL;
 	if (ucred.uid != cred->uid && ucred.uid != cred->euid && ucred.uid != cred->suid &&
-		!cred_capable(cred, LX_CAP_SETUID))
+		!cred_own_capable(cred, LX_CAP_SETUID))
 		return -EPERM;
 	if (ucred.gid != cred->gid && ucred.gid != cred->egid && ucred.gid != cred->sgid &&
-		!cred_capable(cred, LX_CAP_SETGID))
+		!cred_own_capable(cred, LX_CAP_SETGID))
 		return -EPERM;
 	if (!pid_group(ucred.pid))
 		return -ESRCH;
+	ucred.pid = pid_find(ucred.pid)->nr;
 	scm->has_cred = true;
 	scm->cred = ucred;
 	return 0;

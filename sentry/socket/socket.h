@@ -118,6 +118,8 @@ int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capa
 	bool pass_cred, uint64_t *ret_size, unsigned *out_flags);
 /* The sender's own, when it gave none. */
 void scm_fill_cred(struct scm *scm, const struct task *task);
+/* Credentials as kept, in kernel ids, as the present task knows them. */
+struct lx_ucred ucred_here(const struct lx_ucred *cred);
 
 /* sentry/socket/unix.c */
 int unix_create(int type, struct socket **ret);

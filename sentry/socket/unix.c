@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/nsproxy.h"
 #include "sentry/socket/unix.h"
 
 #include <errno.h>
@@ -132,9 +133,17 @@ static int check_address(const struct socket_address *address)
 	return family == LX_AF_UNIX ? 0 : -EINVAL;
 }
 
+/* Of the present task's network namespace. */
+static uint32_t net_here(void)
+{
+	const struct task *task = task_current();
+
+	return task && task->nsproxy ? task->nsproxy->ns[NS_NET]->number : 0;
+}
+
 static uint64_t abstract_hash(const struct socket_address *address)
 {
-	return hash_bytes(address->bytes + 2, address->size - 2);
+	return hash_u64_bytes(net_here(), address->bytes + 2, address->size - 2);
 }
 
 /* Each type of socket has a name space of its own. */
@@ -144,7 +153,8 @@ static struct unix_socket *abstract_find(const struct socket_address *address, i
 
 	hash_for_each_match(socket, &abstract_names, abstract_hash(address), abstract)
 	{
-		if (socket->base.type == type && socket->name.size == address->size &&
+		if (socket->base.type == type && socket->net == net_here() &&
+			socket->name.size == address->size &&
 			memcmp(socket->name.bytes, address->bytes, address->size) == 0)
 			return socket;
 	}
@@ -205,6 +215,7 @@ static int bind_abstract(struct unix_socket *socket, const struct socket_address
 		return r;
 	}
 	socket->is_abstract = true;
+	socket->net = net_here();
 	return 0;
 }
 
@@ -458,15 +469,16 @@ static int unix_getsockopt(
 	struct socket *base, struct task *task, int level, int option, void *value, size_t size)
 {
 	struct unix_socket *socket = unix_of(base);
-	struct lx_ucred none = {.pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX};
-	const struct lx_ucred *cred = socket->peer_cred.pid ? &socket->peer_cred : &none;
-	size_t n = min_of(size, sizeof(*cred));
+	struct lx_ucred cred = {.pid = 0, .uid = UINT32_MAX, .gid = UINT32_MAX};
+	size_t n = min_of(size, sizeof(cred));
 
 	if (level != LX_SOL_SOCKET || option != LX_SO_PEERCRED)
 		return -ENOPROTOOPT;
 	if (socket->state == UNIX_LISTENING)
-		cred = &socket->listen_cred;
-	memcpy(value, cred, n);
+		cred = ucred_here(&socket->listen_cred);
+	else if (socket->peer_cred.pid)
+		cred = ucred_here(&socket->peer_cred);
+	memcpy(value, &cred, n);
 	return (int)n;
 }
 

@@ -44,6 +44,7 @@ struct unix_socket {
 	struct unix_bound bound;
 	struct hash_entry abstract; /* in the table of abstract names */
 	bool is_abstract;
+	uint32_t net; /* the number of the network namespace that its abstract name is in */
 	struct list_head packets;
 	uint32_t queued; /* bytes charged to senders for packets in our queue; datagrams: their
 			    number in queued_count */

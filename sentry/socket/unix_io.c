@@ -347,7 +347,7 @@ static int wait_for_packet(struct unix_socket *socket, const struct socket_messa
 
 static struct lx_ucred cred_of_packet(const struct unix_packet *packet)
 {
-	return packet->scm.has_cred ? packet->scm.cred
+	return packet->scm.has_cred ? ucred_here(&packet->scm.cred)
 				    : (struct lx_ucred){.uid = OVERFLOW_ID, .gid = OVERFLOW_ID};
 }
 

@@ -6,6 +6,7 @@
 #include "abi/stat.h"
 #include "abi/time.h"
 #include "base/cleanup.h"
+#include "sentry/nsproxy.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 
@@ -52,9 +53,14 @@ int64_t sys_fchmod(struct task *t, int fd, unsigned mode)
 
 static int64_t do_chown(struct task *t, const struct path *path, unsigned owner, unsigned group)
 {
-	struct iattr attr = {.valid = IATTR_KILL_SETID, .uid = owner, .gid = group};
+	struct iattr attr = {.valid = IATTR_KILL_SETID};
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 
+	attr.uid = user_ns_make_uid(t->cred->user_ns, owner);
+	attr.gid = user_ns_make_gid(t->cred->user_ns, group);
+	if ((owner != UINT32_MAX && attr.uid == ID_INVALID) ||
+		(group != UINT32_MAX && attr.gid == ID_INVALID))
+		return -EINVAL;
 	if (owner != UINT32_MAX)
 		attr.valid |= IATTR_UID;
 	if (group != UINT32_MAX)
@@ -300,13 +306,14 @@ static int sync_super_block(struct super_block *sb)
 
 int64_t sys_sync(struct task *t)
 {
-	struct mount *mount = mount_next(NULL), *next;
+	const struct mnt_ns *ns = task_mnt_ns(t);
+	struct mount *mount = mount_next(ns, NULL), *next;
 
 	/* A sleep must not lose the place: the present mount is held. */
 	for (; mount; mount = next) {
 		(void)mount_ref(mount);
 		(void)sync_super_block(mount->sb);
-		next = mount_next(mount);
+		next = mount_next(ns, mount);
 		mount_unref(mount);
 	}
 	return 0;

@@ -5,6 +5,7 @@
 
 #include "abi/cap.h"
 #include "abi/limits.h"
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -19,22 +20,22 @@
 
 int64_t sys_getuid(struct task *task)
 {
-	return task->cred->uid;
+	return user_ns_uid(task->cred->user_ns, task->cred->uid);
 }
 
 int64_t sys_getgid(struct task *task)
 {
-	return task->cred->gid;
+	return user_ns_gid(task->cred->user_ns, task->cred->gid);
 }
 
 int64_t sys_geteuid(struct task *task)
 {
-	return task->cred->euid;
+	return user_ns_uid(task->cred->user_ns, task->cred->euid);
 }
 
 int64_t sys_getegid(struct task *task)
 {
-	return task->cred->egid;
+	return user_ns_gid(task->cred->user_ns, task->cred->egid);
 }
 
 /* ---- changing ids --------------------------------------------------------------------------- */
@@ -69,8 +70,9 @@ static void commit(struct task *task, struct cred *new)
 /* What a change between 0 and other ids does to capabilities (cap_emulate_setxuid()). */
 static void fix_capabilities(struct cred *new, const struct cred *old)
 {
-	bool was_root = old->uid == 0 || old->euid == 0 || old->suid == 0;
-	bool is_root = new->uid == 0 || new->euid == 0 || new->suid == 0;
+	const uint32_t root = user_ns_make_uid(old->user_ns, 0);
+	bool was_root = old->uid == root || old->euid == root || old->suid == root;
+	bool is_root = new->uid == root || new->euid == root || new->suid == root;
 
 	if (new->securebits & LX_SECBIT_NO_SETUID_FIXUP)
 		return;
@@ -81,9 +83,9 @@ static void fix_capabilities(struct cred *new, const struct cred *old)
 		}
 		new->cap_ambient = 0;
 	}
-	if (old->euid == 0 && new->euid != 0)
+	if (old->euid == root && new->euid != root)
 		new->cap_effective = 0;
-	if (old->euid != 0 && new->euid == 0)
+	if (old->euid != root && new->euid == root)
 		new->cap_effective = new->cap_permitted;
 }
 
@@ -102,18 +104,36 @@ static int commit_gids(struct task *task, struct cred *new)
 	return 0;
 }
 
+/* The id as a kernel id, unless it is to be kept; false: it names nobody. */
+static bool known_uid(const struct cred *cred, unsigned *uid)
+{
+	if (*uid == ID_KEEP)
+		return true;
+	*uid = user_ns_make_uid(cred->user_ns, *uid);
+	return *uid != ID_INVALID;
+}
+
+static bool known_gid(const struct cred *cred, unsigned *gid)
+{
+	if (*gid == ID_KEEP)
+		return true;
+	*gid = user_ns_make_gid(cred->user_ns, *gid);
+	return *gid != ID_INVALID;
+}
+
 int64_t sys_setuid(struct task *task, unsigned uid)
 {
 	const struct cred *old = task->cred;
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
 	int r;
 
-	if (uid == ID_KEEP)
+	uid = user_ns_make_uid(old->user_ns, uid);
+	if (uid == ID_INVALID)
 		return -EINVAL;
 	r = prepare(task, &new);
 	if (r < 0)
 		return r;
-	if (cred_capable(old, LX_CAP_SETUID))
+	if (cred_own_capable(old, LX_CAP_SETUID))
 		new->uid = new->suid = uid;
 	else if (uid != old->uid && uid != old->suid)
 		return -EPERM;
@@ -127,12 +147,13 @@ int64_t sys_setgid(struct task *task, unsigned gid)
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
 	int r;
 
-	if (gid == ID_KEEP)
+	gid = user_ns_make_gid(old->user_ns, gid);
+	if (gid == ID_INVALID)
 		return -EINVAL;
 	r = prepare(task, &new);
 	if (r < 0)
 		return r;
-	if (cred_capable(old, LX_CAP_SETGID))
+	if (cred_own_capable(old, LX_CAP_SETGID))
 		new->gid = new->sgid = gid;
 	else if (gid != old->gid && gid != old->sgid)
 		return -EPERM;
@@ -143,10 +164,12 @@ int64_t sys_setgid(struct task *task, unsigned gid)
 int64_t sys_setreuid(struct task *task, unsigned ruid, unsigned euid)
 {
 	const struct cred *old = task->cred;
-	bool any = cred_capable(old, LX_CAP_SETUID);
+	bool any = cred_own_capable(old, LX_CAP_SETUID);
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
 	int r = prepare(task, &new);
 
+	if (!known_uid(old, &ruid) || !known_uid(old, &euid))
+		return -EINVAL;
 	if (r < 0)
 		return r;
 	if (ruid != ID_KEEP) {
@@ -167,10 +190,12 @@ int64_t sys_setreuid(struct task *task, unsigned ruid, unsigned euid)
 int64_t sys_setregid(struct task *task, unsigned rgid, unsigned egid)
 {
 	const struct cred *old = task->cred;
-	bool any = cred_capable(old, LX_CAP_SETGID);
+	bool any = cred_own_capable(old, LX_CAP_SETGID);
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
 	int r = prepare(task, &new);
 
+	if (!known_gid(old, &rgid) || !known_gid(old, &egid))
+		return -EINVAL;
 	if (r < 0)
 		return r;
 	if (rgid != ID_KEEP) {
@@ -199,9 +224,11 @@ int64_t sys_setresuid(struct task *task, unsigned ruid, unsigned euid, unsigned 
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
 	int r = prepare(task, &new);
 
+	if (!known_uid(old, &ruid) || !known_uid(old, &euid) || !known_uid(old, &suid))
+		return -EINVAL;
 	if (r < 0)
 		return r;
-	if (!cred_capable(old, LX_CAP_SETUID) &&
+	if (!cred_own_capable(old, LX_CAP_SETUID) &&
 		(!one_of(ruid, old->uid, old->euid, old->suid) ||
 			!one_of(euid, old->uid, old->euid, old->suid) ||
 			!one_of(suid, old->uid, old->euid, old->suid)))
@@ -218,9 +245,11 @@ int64_t sys_setresgid(struct task *task, unsigned rgid, unsigned egid, unsigned 
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
 	int r = prepare(task, &new);
 
+	if (!known_gid(old, &rgid) || !known_gid(old, &egid) || !known_gid(old, &sgid))
+		return -EINVAL;
 	if (r < 0)
 		return r;
-	if (!cred_capable(old, LX_CAP_SETGID) &&
+	if (!cred_own_capable(old, LX_CAP_SETGID) &&
 		(!one_of(rgid, old->gid, old->egid, old->sgid) ||
 			!one_of(egid, old->gid, old->egid, old->sgid) ||
 			!one_of(sgid, old->gid, old->egid, old->sgid)))
@@ -245,7 +274,9 @@ static int write_ids(struct task *task, const gaddr_t addrs[3], const uint32_t i
 int64_t sys_getresuid(struct task *task, gaddr_t ruid, gaddr_t euid, gaddr_t suid)
 {
 	const gaddr_t addrs[3] = {ruid, euid, suid};
-	const uint32_t ids[3] = {task->cred->uid, task->cred->euid, task->cred->suid};
+	const struct cred *cred = task->cred;
+	const uint32_t ids[3] = {user_ns_uid(cred->user_ns, cred->uid),
+		user_ns_uid(cred->user_ns, cred->euid), user_ns_uid(cred->user_ns, cred->suid)};
 
 	return write_ids(task, addrs, ids);
 }
@@ -253,7 +284,9 @@ int64_t sys_getresuid(struct task *task, gaddr_t ruid, gaddr_t euid, gaddr_t sui
 int64_t sys_getresgid(struct task *task, gaddr_t rgid, gaddr_t egid, gaddr_t sgid)
 {
 	const gaddr_t addrs[3] = {rgid, egid, sgid};
-	const uint32_t ids[3] = {task->cred->gid, task->cred->egid, task->cred->sgid};
+	const struct cred *cred = task->cred;
+	const uint32_t ids[3] = {user_ns_gid(cred->user_ns, cred->gid),
+		user_ns_gid(cred->user_ns, cred->egid), user_ns_gid(cred->user_ns, cred->sgid)};
 
 	return write_ids(task, addrs, ids);
 }
@@ -262,20 +295,22 @@ int64_t sys_getresgid(struct task *task, gaddr_t rgid, gaddr_t egid, gaddr_t sgi
 int64_t sys_setfsuid(struct task *task, unsigned uid)
 {
 	const struct cred *cred = task->cred;
-	uint32_t old = cred->fsuid;
+	uint32_t old = user_ns_uid(cred->user_ns, cred->fsuid);
+	uint32_t root = user_ns_make_uid(cred->user_ns, 0);
 	struct cred *new;
 
-	if (uid == ID_KEEP || uid == old ||
+	uid = user_ns_make_uid(cred->user_ns, uid);
+	if (uid == ID_INVALID || uid == cred->fsuid ||
 		(!one_of(uid, cred->uid, cred->euid, cred->suid) &&
-			!cred_capable(cred, LX_CAP_SETUID)))
+			!cred_own_capable(cred, LX_CAP_SETUID)))
 		return old;
 	if (prepare(task, &new) < 0)
 		return old;
 	new->fsuid = uid;
 	if (!(new->securebits &LX_SECBIT_NO_SETUID_FIXUP)) {
-		if (old == 0)
+		if (cred->fsuid == root)
 			new->cap_effective &= ~CAP_FS_SET;
-		else if (uid == 0)
+		else if (uid == root)
 			new->cap_effective |= new->cap_permitted &CAP_FS_SET;
 	}
 	commit(task, new);
@@ -285,12 +320,13 @@ int64_t sys_setfsuid(struct task *task, unsigned uid)
 int64_t sys_setfsgid(struct task *task, unsigned gid)
 {
 	const struct cred *cred = task->cred;
-	uint32_t old = cred->fsgid;
+	uint32_t old = user_ns_gid(cred->user_ns, cred->fsgid);
 	struct cred *new;
 
-	if (gid == ID_KEEP || gid == old ||
+	gid = user_ns_make_gid(cred->user_ns, gid);
+	if (gid == ID_INVALID || gid == cred->fsgid ||
 		(!one_of(gid, cred->gid, cred->egid, cred->sgid) &&
-			!cred_capable(cred, LX_CAP_SETGID)))
+			!cred_own_capable(cred, LX_CAP_SETGID)))
 		return old;
 	if (prepare(task, &new) < 0)
 		return old;
@@ -312,8 +348,20 @@ int64_t sys_getgroups(struct task *task, int size, gaddr_t list)
 		return cred->group_count;
 	if ((uint32_t)size < cred->group_count)
 		return -EINVAL;
-	r = guest_write_result(task, list, cred->groups, cred->group_count * sizeof(uint32_t));
-	return r < 0 ? r : (int64_t)cred->group_count;
+	for (uint32_t done = 0; done < cred->group_count;) {
+		uint32_t ids[256], count = 0;
+
+		while (count < array_size(ids) && done + count < cred->group_count) {
+			ids[count] = user_ns_gid(cred->user_ns, cred->groups[done + count]);
+			count++;
+		}
+		r = guest_write(
+			task, gaddr_add(list, done * sizeof(ids[0])), ids, count * sizeof(ids[0]));
+		if (r < 0)
+			return r;
+		done += count;
+	}
+	return cred->group_count;
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -326,9 +374,11 @@ static int compare_ids(const void *a, const void *b)
 int64_t sys_setgroups(struct task *task, int size, gaddr_t list)
 {
 	_cleanup_(cleanup_cred_unref) struct cred *new = NULL;
+	const struct user_ns *ns = task->cred->user_ns;
 	int r;
 
-	if (!cred_capable(task->cred, LX_CAP_SETGID))
+	/* may_setgroups(): one could lose a group that denies something. */
+	if (!cred_own_capable(task->cred, LX_CAP_SETGID) || ns->setgroups_denied || !ns->gids.count)
 		return -EPERM;
 	if (size < 0 || size > LX_NGROUPS_MAX)
 		return -EINVAL;
@@ -338,9 +388,11 @@ int64_t sys_setgroups(struct task *task, int size, gaddr_t list)
 	r = guest_read(task, new->groups, list, (size_t)size * sizeof(uint32_t));
 	if (r < 0)
 		return r;
-	for (int i = 0; i < size; i++)
-		if (new->groups[i] == ID_KEEP)
+	for (int i = 0; i < size; i++) {
+		new->groups[i] = user_ns_make_gid(ns, new->groups[i]);
+		if (new->groups[i] == ID_INVALID)
 			return -EINVAL;
+	}
 	qsort(new->groups, (size_t)size, sizeof(uint32_t), compare_ids);
 	commit(task, TAKE(new));
 	return 0;
@@ -414,7 +466,7 @@ int64_t sys_capset(struct task *task, gaddr_t hdrp, gaddr_t datap)
 
 	if (r < 0)
 		return r;
-	if (header.pid && header.pid != task->pid->nr)
+	if (header.pid && header.pid != pid_vnr(task->pid))
 		return -EPERM;
 	r = guest_read(task, data, datap, count * sizeof(data[0]));
 	if (r < 0)
@@ -423,7 +475,7 @@ int64_t sys_capset(struct task *task, gaddr_t hdrp, gaddr_t datap)
 	permitted = (data[0].permitted | (uint64_t)data[1].permitted << 32) & LX_CAP_FULL_SET;
 	inheritable = (data[0].inheritable | (uint64_t)data[1].inheritable << 32) & LX_CAP_FULL_SET;
 	/* cap_capset() */
-	if (!cred_capable(old, LX_CAP_SETPCAP) &&
+	if (!cred_own_capable(old, LX_CAP_SETPCAP) &&
 		(inheritable & ~(old->cap_inheritable | old->cap_permitted)))
 		return -EPERM;
 	if (inheritable & ~(old->cap_inheritable | old->cap_bounding))

@@ -173,7 +173,7 @@ int64_t sys_chroot(struct task *t, gaddr_t name)
 		err = inode_permission(path.dentry->inode, VFS_MAY_EXEC, &ctx);
 	if (err < 0)
 		return err;
-	if (!cred_capable(t->cred, LX_CAP_SYS_CHROOT))
+	if (!cred_own_capable(t->cred, LX_CAP_SYS_CHROOT))
 		return -EPERM;
 	set_path(&t->fs->root, &path);
 	vfs_lasting_end();

@@ -166,7 +166,7 @@ static int64_t get_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 		flock.l_whence = LX_SEEK_SET;
 		flock.l_start = lock.start;
 		flock.l_len = lock.end == INT64_MAX ? 0 : lock.end - lock.start + 1;
-		flock.l_pid = lock.pid;
+		flock.l_pid = lock.pid > 0 ? pid_nr_here(lock.pid) : lock.pid;
 	}
 	return guest_write_value(t, addr, &flock);
 }
@@ -191,14 +191,14 @@ static int64_t set_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 
 static int set_owner(const struct task *t, struct file *file, int kind, int pid)
 {
-	const struct pid *found;
+	const struct pid *found = NULL;
 
 	if (pid) {
 		found = pid_find(pid);
 		if (!found || (kind == LX_F_OWNER_PGRP && list_empty(&found->pgrp_members)))
 			return -ESRCH;
 	}
-	sigio_set_owner(t, file, kind, pid);
+	sigio_set_owner(t, file, kind, pid ? found->nr : 0);
 	return 0;
 }
 
@@ -212,7 +212,7 @@ static int64_t set_owner_int(const struct task *t, struct file *file, int who)
 
 static int64_t owner_ex(struct task *t, struct file *file, gaddr_t addr, bool set)
 {
-	struct lx_f_owner_ex owner = {.type = file->owner.kind, .pid = file->owner.pid};
+	struct lx_f_owner_ex owner = {.type = file->owner.kind, .pid = pid_nr_here(file->owner.pid)};
 	int err;
 
 	if (!set)

@@ -319,8 +319,7 @@ int64_t sys_get_robust_list(struct task *task, int tid, gaddr_t head_addr, gaddr
 	if (!other)
 		return -ESRCH;
 	/* ptrace_may_access(PTRACE_MODE_READ_REALCREDS) */
-	if (other->group != task->group && other->cred->uid != task->cred->uid &&
-		task->cred->uid != 0)
+	if (!task_may_inspect(task, task->cred, other, false))
 		return -EPERM;
 	head = task_robust_list(other).v;
 	r = guest_write_value(task, size_addr, &size);

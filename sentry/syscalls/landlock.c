@@ -127,7 +127,7 @@ int64_t sys_landlock_restrict_self(struct task *t, int ruleset_fd, unsigned flag
 	struct cred *cred;
 	int err;
 
-	if (!t->cred->no_new_privs && !cred_capable(t->cred, LX_CAP_SYS_ADMIN))
+	if (!t->cred->no_new_privs && !cred_own_capable(t->cred, LX_CAP_SYS_ADMIN))
 		return -EPERM;
 	if (flags)
 		return -EINVAL;

@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
+#include "sentry/nsproxy.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
@@ -40,9 +41,8 @@ int64_t sys_uname(struct task *t, gaddr_t buf)
 		.machine = UTS_MACHINE,
 	};
 
-	memcpy(name.nodename, kernel.hostname, sizeof(name.nodename));
-	memcpy(name.domainname, *kernel.domainname ? kernel.domainname : "(none)",
-		*kernel.domainname ? sizeof(name.domainname) : sizeof("(none)"));
+	memcpy(name.nodename, task_uts(t)->hostname, sizeof(name.nodename));
+	memcpy(name.domainname, task_uts(t)->domainname, sizeof(name.domainname));
 	return guest_write_value(t, buf, &name);
 }
 
@@ -51,7 +51,7 @@ static int64_t set_name(struct task *t, char *name, size_t capacity, gaddr_t fro
 	char buffer[LX_UTS_LEN + 1] = {0};
 	int err;
 
-	if (!cred_capable(t->cred, LX_CAP_SYS_ADMIN))
+	if (!task_ns_capable(t, NS_UTS, LX_CAP_SYS_ADMIN))
 		return -EPERM;
 	if (len < 0 || len > LX_UTS_LEN)
 		return -EINVAL;
@@ -64,12 +64,12 @@ static int64_t set_name(struct task *t, char *name, size_t capacity, gaddr_t fro
 
 int64_t sys_sethostname(struct task *t, gaddr_t name, int len)
 {
-	return set_name(t, kernel.hostname, sizeof(kernel.hostname), name, len);
+	return set_name(t, task_uts(t)->hostname, sizeof(task_uts(t)->hostname), name, len);
 }
 
 int64_t sys_setdomainname(struct task *t, gaddr_t name, int len)
 {
-	return set_name(t, kernel.domainname, sizeof(kernel.domainname), name, len);
+	return set_name(t, task_uts(t)->domainname, sizeof(task_uts(t)->domainname), name, len);
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -171,46 +171,6 @@ int64_t sys_swapon(struct task *t, gaddr_t path, int flags)
 int64_t sys_swapoff(struct task *t, gaddr_t path)
 {
 	return refuse("swapoff");
-}
-
-/* The name is looked up first: what is not there is told before what is not allowed. */
-static int check_target(struct task *t, gaddr_t target, unsigned walk_flags)
-{
-	struct vfs_ctx ctx = task_vfs_ctx(t);
-	_cleanup_free_ char *name = NULL;
-	struct path path;
-	int err;
-
-	err = guest_read_path(t, target, &name);
-	if (err == 0)
-		err = path_walk(&ctx, NULL, name, walk_flags, &path);
-	if (err == 0)
-		path_unref(&path);
-	return err;
-}
-
-int64_t sys_mount(struct task *t, gaddr_t source, gaddr_t target, gaddr_t fstype, uint64_t flags,
-	gaddr_t data)
-{
-	int err = check_target(t, target, WALK_FOLLOW);
-
-	return err < 0 ? err : refuse("mount");
-}
-
-int64_t sys_umount2(struct task *t, gaddr_t target, unsigned flags)
-{
-	const unsigned known = 0xf; /* MNT_FORCE, MNT_DETACH, MNT_EXPIRE, UMOUNT_NOFOLLOW */
-	int err;
-
-	if (flags & ~known)
-		return -EINVAL;
-	err = check_target(t, target, flags & 8 ? 0 : WALK_FOLLOW);
-	return err < 0 ? err : refuse("umount2");
-}
-
-int64_t sys_pivot_root(struct task *t, gaddr_t new_root, gaddr_t put_old)
-{
-	return refuse("pivot_root");
 }
 
 int64_t sys_init_module(struct task *t, gaddr_t module_image, uint64_t len, gaddr_t param_values)

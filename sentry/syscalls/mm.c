@@ -306,8 +306,7 @@ static int node_target(const struct task *t, int pid, const struct task **ret)
 
 	if (!target || !target->mm)
 		return -ESRCH;
-	if (target != t && target->cred->uid != t->cred->uid &&
-		!cred_capable(t->cred, LX_CAP_SYS_PTRACE))
+	if (target != t && !task_may_inspect(t, t->cred, target, false))
 		return -EPERM;
 	*ret = target;
 	return 0;

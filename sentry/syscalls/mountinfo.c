@@ -13,8 +13,8 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/nsproxy.h"
 #include "sentry/syscalls_gen.h"
-#include "sentry/task.h"
 
 #define ROOT_ID	    UINT64_MAX /* LSMT_ROOT */
 #define LIST_MAX    1000000
@@ -26,9 +26,11 @@ static uint64_t id_of(const struct mount *mount)
 	return LX_MNT_UNIQUE_ID_OFFSET + (uint64_t)mount->id;
 }
 
-static struct mount *find_mount(uint64_t id)
+static struct mount *find_mount(const struct task *t, uint64_t id)
 {
-	for (struct mount *mount = mount_next(NULL); mount; mount = mount_next(mount))
+	const struct mnt_ns *ns = task_mnt_ns(t);
+
+	for (struct mount *mount = mount_next(ns, NULL); mount; mount = mount_next(ns, mount))
 		if (id_of(mount) == id)
 			return mount;
 	return NULL;
@@ -115,8 +117,18 @@ static void add_facts(const struct mount *mount, uint64_t wanted, struct lx_stat
 		ret->mnt_attr = (mount->read_only ? LX_MOUNT_ATTR_RDONLY : 0) |
 				(mount->no_suid ? LX_MOUNT_ATTR_NOSUID : 0) |
 				(mount->no_dev ? LX_MOUNT_ATTR_NODEV : 0) |
-				(mount->no_exec ? LX_MOUNT_ATTR_NOEXEC : 0);
-		ret->mnt_propagation = LX_MS_PRIVATE;
+				(mount->no_exec ? LX_MOUNT_ATTR_NOEXEC : 0) |
+				(mount->no_atime ? LX_MOUNT_ATTR_NOATIME : 0) |
+				(mount->strict_atime ? LX_MOUNT_ATTR_STRICTATIME : 0) |
+				(mount->no_dir_atime ? LX_MOUNT_ATTR_NODIRATIME : 0) |
+				(mount->no_symlinks ? LX_MOUNT_ATTR_NOSYMFOLLOW : 0);
+		ret->mnt_propagation = (mount->peer_group ? LX_MS_SHARED : 0) |
+				       (mount->master ? LX_MS_SLAVE : 0) |
+				       (mount->unbindable ? LX_MS_UNBINDABLE : 0);
+		if (!ret->mnt_propagation)
+			ret->mnt_propagation = LX_MS_PRIVATE;
+		ret->mnt_peer_group = (uint64_t)mount->peer_group;
+		ret->mnt_master = mount->master ? (uint64_t)mount->master->peer_group : 0;
 	}
 	if (wanted & LX_STATMOUNT_PROPAGATE_FROM)
 		ret->mask |= LX_STATMOUNT_PROPAGATE_FROM;
@@ -135,7 +147,7 @@ int64_t sys_statmount(struct task *t, gaddr_t req, gaddr_t buf, uint64_t size, u
 	err = read_request(t, req, &request);
 	if (err < 0)
 		return err;
-	mount = find_mount(request.mnt_id);
+	mount = find_mount(t, request.mnt_id);
 	if (!mount)
 		return -ENOENT;
 	answer = calloc(1, sizeof(*answer));
@@ -164,11 +176,12 @@ static bool is_below(const struct mount *mount, const struct mount *top)
 }
 
 /* The next mount below @top in the order of ids. Mounts may come and go while the caller sleeps. */
-static uint64_t next_id(const struct mount *top, uint64_t after, uint64_t except, bool reverse)
+static uint64_t next_id(const struct mnt_ns *ns, const struct mount *top, uint64_t after,
+	uint64_t except, bool reverse)
 {
 	uint64_t best = 0;
 
-	for (struct mount *mount = mount_next(NULL); mount; mount = mount_next(mount)) {
+	for (struct mount *mount = mount_next(ns, NULL); mount; mount = mount_next(ns, mount)) {
 		uint64_t id = id_of(mount);
 
 		if (id == except || !is_below(mount, top))
@@ -198,7 +211,7 @@ int64_t sys_listmount(struct task *t, gaddr_t req, gaddr_t ids, uint64_t count, 
 	after = request.param;
 	if (after && after <= LX_MNT_UNIQUE_ID_OFFSET)
 		return -EINVAL;
-	top = request.mnt_id == ROOT_ID ? t->fs->root.mount : find_mount(request.mnt_id);
+	top = request.mnt_id == ROOT_ID ? t->fs->root.mount : find_mount(t, request.mnt_id);
 	if (!top)
 		return -ENOENT;
 	do {
@@ -206,7 +219,8 @@ int64_t sys_listmount(struct task *t, gaddr_t req, gaddr_t ids, uint64_t count, 
 		uint64_t got = 0;
 
 		while (got < IDS_AT_ONCE && done + got < count) {
-			after = next_id(top, after, request.mnt_id, flags & LX_LISTMOUNT_REVERSE);
+			after = next_id(task_mnt_ns(t), top, after, request.mnt_id,
+				flags & LX_LISTMOUNT_REVERSE);
 			if (!after)
 				break;
 			turn[got++] = after;
@@ -217,7 +231,7 @@ int64_t sys_listmount(struct task *t, gaddr_t req, gaddr_t ids, uint64_t count, 
 			return err;
 		done += got;
 		/* The mount may be gone after the write. */
-		if (request.mnt_id != ROOT_ID && find_mount(request.mnt_id) != top)
+		if (request.mnt_id != ROOT_ID && find_mount(t, request.mnt_id) != top)
 			break;
 	} while (after && done < count);
 	return (int64_t)done;

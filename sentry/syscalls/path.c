@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sentry/syscalls/path.h"
+#include "sentry/task_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,10 +81,9 @@ int at_walk_lasting(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags
 
 static void send_signal(struct task *t, int signo)
 {
-	struct lx_siginfo info = {.signo = signo, .code = LX_SI_USER};
+	struct lx_siginfo info;
 
-	info.kill.pid = t->group->pid->nr;
-	info.kill.uid = t->cred->uid;
+	signal_info_user(&info, signo, LX_SI_USER, t);
 	(void)signal_send_task(t, &info);
 }
 

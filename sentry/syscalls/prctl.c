@@ -83,7 +83,7 @@ static int64_t capbset_read(struct task *t, const struct prctl_args *a)
 
 static int64_t capbset_drop(struct task *t, const struct prctl_args *a)
 {
-	if (!cred_capable(t->cred, LX_CAP_SETPCAP))
+	if (!cred_own_capable(t->cred, LX_CAP_SETPCAP))
 		return -EPERM;
 	if (a->a2 > LX_CAP_LAST_CAP)
 		return -EINVAL;
@@ -97,7 +97,7 @@ static int64_t securebits_set(struct task *t, const struct prctl_args *a)
 
 	if (((old ^ a->a2) & locks) || (old & (SECURE_ALL_BITS << 1) & ~a->a2) ||
 		(a->a2 & ~(uint64_t)(SECURE_ALL_BITS | SECURE_ALL_BITS << 1)) ||
-		!cred_capable(t->cred, LX_CAP_SETPCAP))
+		!cred_own_capable(t->cred, LX_CAP_SETPCAP))
 		return -EPERM;
 	return change_cred(t, set_securebits, a->a2);
 }

@@ -21,15 +21,9 @@
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 
-/* ptrace_may_access() as far as credentials go. */
 static bool may_access(const struct task *task, const struct task *target)
 {
-	const struct cred *a = task->cred, *b = target->cred;
-
-	if (task->group == target->group || cred_capable(a, LX_CAP_SYS_PTRACE))
-		return true;
-	return a->uid == b->euid && a->uid == b->suid && a->uid == b->uid && a->gid == b->egid &&
-	       a->gid == b->sgid && a->gid == b->gid && target->group->dumpable;
+	return task_may_inspect(task, task->cred, target, false);
 }
 
 /* ---- process_vm_readv, process_vm_writev ----------------------------------------------------- */

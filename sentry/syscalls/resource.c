@@ -62,7 +62,7 @@ static bool may_limit(const struct task *t, const struct task *other)
 	if (a->uid == b->euid && a->uid == b->suid && a->uid == b->uid && a->gid == b->egid &&
 		a->gid == b->sgid && a->gid == b->gid)
 		return true;
-	return cred_capable(a, LX_CAP_SYS_RESOURCE);
+	return cred_ns_capable(a, b->user_ns, LX_CAP_SYS_RESOURCE);
 }
 
 int64_t sys_prlimit64(struct task *t, int pid, int resource, gaddr_t new_limit, gaddr_t old_limit)
@@ -173,7 +173,7 @@ struct priority_walk {
 static bool may_set_priority(const struct task *t, const struct task *other)
 {
 	return t->cred->euid == other->cred->euid || t->cred->euid == other->cred->uid ||
-	       cred_capable(t->cred, LX_CAP_SYS_NICE);
+	       cred_ns_capable(t->cred, other->cred->user_ns, LX_CAP_SYS_NICE);
 }
 
 /* set_one_prio(); nice values are kept and reported, the host's scheduler is not told. */

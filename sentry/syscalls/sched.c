@@ -59,7 +59,7 @@ static void walk_user(uint32_t uid, bool (*fn)(struct task *task, void *data), v
 	for (struct pid *pid = pid_next(1); pid; pid = pid_next(pid->nr + 1)) {
 		struct task *task = pid->task;
 
-		if (task && !task->exited && task->thread && task->cred->uid == uid &&
+		if (task && !task->exited && task->thread && task->cred->uid == uid && pid_vnr(pid) &&
 			!fn(task, data))
 			return;
 	}
@@ -87,7 +87,8 @@ void task_set_walk(struct task *t, enum task_set set, int who,
 				break;
 		break;
 	case TASK_SET_USER:
-		walk_user(who ? (uint32_t)who : t->cred->uid, fn, data);
+		walk_user(who ? user_ns_make_uid(t->cred->user_ns, (uint32_t)who) : t->cred->uid, fn,
+			data);
 		break;
 	}
 }
@@ -113,7 +114,7 @@ static bool policy_known(int policy)
 static bool may_schedule(const struct task *t, const struct task *other)
 {
 	return t->cred->euid == other->cred->euid || t->cred->euid == other->cred->uid ||
-	       cred_capable(t->cred, LX_CAP_SYS_NICE);
+	       cred_ns_capable(t->cred, other->cred->user_ns, LX_CAP_SYS_NICE);
 }
 
 /* can_nice(): may @task have that nice value without privilege? */

@@ -272,7 +272,7 @@ static int kill_everybody(struct task *task, const struct lx_siginfo *info)
 	for (struct pid *pid = pid_next(2); pid; pid = pid_next(pid->nr + 1)) {
 		int sent;
 
-		if (!pid->group || pid->group == task->group)
+		if (!pid->group || pid->group == task->group || pid_vnr(pid) <= 1)
 			continue;
 		sent = kill_group(task, pid->group, info);
 		any = true;
@@ -311,7 +311,7 @@ static int send_thread(struct task *task, int tgid, int tid, const struct lx_sig
 	struct task *target = pid_task(tid);
 	int r;
 
-	if (!target || (tgid > 0 && target->group->pid->nr != tgid))
+	if (!target || (tgid > 0 && pid_vnr(target->group->pid) != tgid))
 		return -ESRCH;
 	r = signal_permitted(task, target->group, info->signo);
 	if (r < 0 || info->signo == 0)
@@ -359,7 +359,7 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int tgid, int signo, gaddr_t addr
 
 	if (r < 0)
 		return r;
-	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tgid != task->group->pid->nr)
+	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tgid != pid_vnr(task->group->pid))
 		return -EPERM;
 	if (signo < 0 || signo > LX_NSIG)
 		return -EINVAL;
@@ -377,7 +377,7 @@ int64_t sys_rt_tgsigqueueinfo(struct task *task, int tgid, int tid, int signo, g
 		return r;
 	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
-	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tid != task->pid->nr)
+	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tid != pid_vnr(task->pid))
 		return -EPERM;
 	if (signo < 0 || signo > LX_NSIG)
 		return -EINVAL;

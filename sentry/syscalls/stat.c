@@ -12,6 +12,7 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/nsproxy.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 
@@ -27,8 +28,8 @@ int stat_of_path(const struct path *path, struct lx_stat *ret)
 		.st_ino = stat.ino,
 		.st_nlink = stat.nlink,
 		.st_mode = stat.mode,
-		.st_uid = stat.uid,
-		.st_gid = stat.gid,
+		.st_uid = user_ns_uid(t->cred->user_ns, stat.uid),
+		.st_gid = user_ns_gid(t->cred->user_ns, stat.gid),
 		.st_rdev = stat.rdev,
 		.st_size = (int64_t)stat.size,
 		.st_blksize = stat.block_size,
@@ -125,8 +126,8 @@ static int64_t write_statx(struct task *t, const struct path *path, unsigned mas
 		.stx_blksize = stat.block_size,
 		.stx_attributes = stat.attributes,
 		.stx_nlink = stat.nlink,
-		.stx_uid = stat.uid,
-		.stx_gid = stat.gid,
+		.stx_uid = user_ns_uid(t->cred->user_ns, stat.uid),
+		.stx_gid = user_ns_gid(t->cred->user_ns, stat.gid),
 		.stx_mode = (uint16_t)stat.mode,
 		.stx_ino = stat.ino,
 		.stx_size = stat.size,
@@ -201,12 +202,13 @@ int64_t sys_fstatfs(struct task *t, int fd, gaddr_t buf)
 static int access_cred(struct task *t, struct cred **ret_cred)
 {
 	const struct cred *cred = t->cred;
+	bool is_root = cred->uid == user_ns_make_uid(cred->user_ns, 0);
 	struct cred *override;
 	int err;
 
 	*ret_cred = NULL;
 	if (cred->fsuid == cred->uid && cred->fsgid == cred->gid &&
-		cred->cap_effective == (cred->uid == 0 ? cred->cap_permitted : 0))
+		cred->cap_effective == (is_root ? cred->cap_permitted : 0))
 		return 0;
 	err = cred_copy(cred, cred->group_count, &override);
 	if (err < 0)
@@ -214,7 +216,7 @@ static int access_cred(struct task *t, struct cred **ret_cred)
 	override->fsuid = cred->uid;
 	override->fsgid = cred->gid;
 	if (!(cred->securebits & LX_SECBIT_NO_SETUID_FIXUP))
-		override->cap_effective = cred->uid == 0 ? cred->cap_permitted : 0;
+		override->cap_effective = is_root ? cred->cap_permitted : 0;
 	*ret_cred = override;
 	return 0;
 }
@@ -310,12 +312,12 @@ int64_t sys_readlink(struct task *t, gaddr_t pathname, gaddr_t buf, int bufsize)
 
 /* ---- ustat(2), cachestat(2) ------------------------------------------------------------------ */
 
-static struct super_block *mounted_on(unsigned dev)
+static struct super_block *mounted_on(const struct mnt_ns *ns, unsigned dev)
 {
 	/* new_decode_dev() */
 	unsigned major = (dev & 0xfff00) >> 8, minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
 
-	for (struct mount *mount = mount_next(NULL); mount; mount = mount_next(mount))
+	for (struct mount *mount = mount_next(ns, NULL); mount; mount = mount_next(ns, mount))
 		if (lx_major(mount->sb->dev) == major && lx_minor(mount->sb->dev) == minor)
 			return super_block_ref(mount->sb);
 	return NULL;
@@ -323,7 +325,8 @@ static struct super_block *mounted_on(unsigned dev)
 
 int64_t sys_ustat(struct task *t, unsigned dev, gaddr_t ubuf)
 {
-	_cleanup_(cleanup_super_block_unref) struct super_block *sb = mounted_on(dev);
+	_cleanup_(cleanup_super_block_unref) struct super_block *sb =
+		mounted_on(task_mnt_ns(t), dev);
 	struct lx_statfs stat = {0};
 	struct lx_ustat result = {0};
 	int err;

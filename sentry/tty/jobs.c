@@ -199,7 +199,7 @@ static int give_up_ioctl(struct tty *tty, bool master, struct task *task)
 static int64_t get_pid_ioctl(
 	struct tty *tty, bool master, const struct pid *pid, gaddr_t arg, struct task *task)
 {
-	int nr = pid ? pid->nr : 0;
+	int nr = pid_vnr(pid);
 
 	if (!master && task->group->tty != tty)
 		return -ENOTTY;

@@ -333,7 +333,7 @@ static ssize_t tty_read(struct file *file, struct uio *uio, int64_t *pos)
 	r = read_locked(self, uio, nonblock);
 	fiber_mutex_unlock(&self->tty->read_mutex);
 	if (r > 0)
-		inode_touch_atime(file->inode);
+		file_touch_atime(file);
 	return r;
 }
 
@@ -510,5 +510,5 @@ uint64_t tty_number(const struct tty *tty)
 
 int tty_foreground(const struct tty *tty)
 {
-	return tty && tty->pgrp ? tty->pgrp->nr : -1;
+	return tty && tty->pgrp ? pid_vnr(tty->pgrp) : -1;
 }

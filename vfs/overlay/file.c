@@ -48,8 +48,8 @@ static ssize_t ovl_read(struct file *file, struct uio *uio, int64_t *pos)
 	if (status < 0)
 		return status;
 	got = backing->ops->read(backing, uio, pos);
-	if (!(file->flags & LX_O_NOATIME) && got > 0)
-		inode_touch_atime(file->inode);
+	if (got > 0)
+		file_touch_atime(file);
 	return got;
 }
 
