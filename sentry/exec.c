@@ -27,6 +27,7 @@
 #include "base/cleanup.h"
 #include "sentry/exec_private.h"
 #include "sentry/nsproxy.h"
+#include "sentry/pid_ns.h"
 #include "sentry/trace.h"
 #include "vfs/landlock.h"
 
@@ -192,7 +193,7 @@ static int commit(struct exec_state *state)
 	struct task *task = state->task;
 	struct platform_thread *old_thread = task->thread;
 	struct mm *old_mm = task->mm;
-	int err, old_tid = task->pid->nr;
+	int err, old_tid = task->tracer ? pid_nr_in(task->pid, task_pid_ns(task->tracer)) : 0;
 
 	if (old_thread) {
 		err = group_kill_other_threads(task);

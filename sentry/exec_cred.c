@@ -31,7 +31,7 @@ static int apply_set_id(const struct exec_state *state, struct cred *cred)
 	if (cred->no_new_privs || !mount || !mount_may_suid(state->task, mount))
 		return 0;
 	/* A tracer must not get hold of more rights than it has (LSM_UNSAFE_PTRACE). */
-	if (tracer && !cred_capable(tracer->cred, LX_CAP_SYS_PTRACE))
+	if (tracer && !cred_ns_capable(tracer->cred, cred->user_ns, LX_CAP_SYS_PTRACE))
 		return 0;
 	err = vfs_getattr(&state->file->path, &stat);
 	if (err < 0)

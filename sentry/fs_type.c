@@ -189,6 +189,14 @@ static int devpts_make(struct fs_make *make, struct task *task, struct super_blo
 static const char *const devpts_keys[] = {
 	"uid=", "gid=", "mode=", "ptmxmode=", "newinstance", "max=", NULL};
 
+static int cgroup_make(struct fs_make *make, struct task *task, struct super_block **ret)
+{
+	return cgroupfs_new(ret);
+}
+
+static const char *const cgroup_keys[] = {
+	"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", NULL};
+
 static const char *const no_keys[] = {NULL};
 
 static const struct fs_type types[] = {
@@ -197,6 +205,7 @@ static const struct fs_type types[] = {
 	{"proc", true, NS_PID, proc_keys, proc_make, NULL},
 	{"sysfs", true, NS_USER, no_keys, sysfs_make, NULL},
 	{"devtmpfs", false, NS_USER, tmpfs_keys, devtmpfs_make, NULL},
+	{"cgroup2", true, NS_CGROUP, cgroup_keys, cgroup_make, NULL},
 	{"devpts", true, NS_USER, devpts_keys, devpts_make, NULL},
 };
 

@@ -261,8 +261,8 @@ bool task_may_inspect(
 		return true;
 	return uid == other->euid && uid == other->suid && uid == other->uid &&
 	       gid == other->egid && gid == other->sgid && gid == other->gid &&
-	       target->group->dumpable && cred->user_ns == other->user_ns &&
-	       !(other->cap_permitted & ~cred->cap_permitted);
+	       (target->group->dumpable || !target->mm) && cred->user_ns == other->user_ns &&
+	       !(other->cap_permitted & ~(fs_ids ? cred->cap_effective : cred->cap_permitted));
 }
 
 struct pid *pid_next_in(const struct pid_ns *ns, int nr)

@@ -30,6 +30,7 @@
 #include "abi/sched.h"
 #include "abi/time.h"
 #include "sentry/mm.h"
+#include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 
 /* ---- rights --------------------------------------------------------------------------------- */
@@ -37,19 +38,9 @@
 /* __ptrace_may_access(), cap_ptrace_access_check() */
 int trace_may_access(const struct task *caller, const struct task *target, enum trace_mode mode)
 {
-	const struct cred *a = caller->cred, *b = target->cred;
-	uint32_t uid = mode == TRACE_FSCREDS ? a->fsuid : a->uid;
-	uint32_t gid = mode == TRACE_FSCREDS ? a->fsgid : a->gid;
-	uint64_t caps = mode == TRACE_FSCREDS ? a->cap_effective : a->cap_permitted;
+	bool fs_ids = mode == TRACE_FSCREDS;
 
-	if (caller->group == target->group || cred_capable(a, LX_CAP_SYS_PTRACE))
-		return 0;
-	if (uid != b->euid || uid != b->suid || uid != b->uid || gid != b->egid || gid != b->sgid ||
-		gid != b->gid)
-		return -EPERM;
-	if (target->mm && !target->group->dumpable)
-		return -EPERM;
-	return b->cap_permitted & ~caps ? -EPERM : 0;
+	return task_may_inspect(caller, caller->cred, target, fs_ids) ? 0 : -EPERM;
 }
 
 /* ---- the relation --------------------------------------------------------------------------- */
@@ -167,8 +158,9 @@ int trace_me(struct task *task)
 	if (!tracer || tracer->exited)
 		return -EPERM;
 	/* cap_ptrace_traceme() */
-	if ((task->cred->cap_permitted & ~tracer->cred->cap_permitted) &&
-		!cred_capable(tracer->cred, LX_CAP_SYS_PTRACE))
+	if ((task->cred->user_ns != tracer->cred->user_ns ||
+		    (task->cred->cap_permitted & ~tracer->cred->cap_permitted)) &&
+		!cred_ns_capable(tracer->cred, task->cred->user_ns, LX_CAP_SYS_PTRACE))
 		return -EPERM;
 	relate(task, tracer, false, 0);
 	return 0;
@@ -282,8 +274,8 @@ static void notify(struct task *task, struct lx_siginfo *info)
 	uint64_t user, system;
 
 	task_cpu_time(task, &user, &system);
-	info->chld.pid = task->pid->nr;
-	info->chld.uid = task->cred->uid;
+	info->chld.pid = pid_nr_in(task->pid, task_pid_ns(task->tracer));
+	info->chld.uid = user_ns_uid(task->tracer->cred->user_ns, task->cred->uid);
 	info->chld.utime = (int64_t)(user / (1000000000ull / LX_USER_HZ));
 	info->chld.stime = (int64_t)(system / (1000000000ull / LX_USER_HZ));
 	(void)signal_send_group(tracer, info);

@@ -103,7 +103,7 @@ static int stop(struct task *task, int code, int why, uint64_t message, struct l
 static void fill_info(const struct task *task, int signo, int code, struct lx_siginfo *ret)
 {
 	signal_info_user(ret, signo, code, task);
-	ret->kill.pid = task->pid->nr;
+	ret->kill.pid = task_own_tid(task);
 }
 
 /* ptrace_notify() */

@@ -143,7 +143,7 @@ static bool take_traced_zombie(struct task *task, uint32_t options, struct wait_
 	if (!(options & LX_WEXITED) || !task->exited || (leader && !group->zombie))
 		return false;
 	fill_exit(group, leader || group->exiting ? group->exit_code : task->exit_code, ret);
-	ret->pid = task->pid->nr;
+	ret->pid = pid_vnr(task->pid);
 	if (options & LX_WNOWAIT)
 		return true;
 	if (!leader) {
@@ -165,7 +165,7 @@ static bool take_trace_stop(struct task *task, uint32_t options, struct wait_res
 	if (!trace->stopped || trace->listening || code == 0)
 		return false;
 	fill_result(task->group, LX_CLD_TRAPPED, code, code << 8 | 0x7f, ret);
-	ret->pid = task->pid->nr;
+	ret->pid = pid_vnr(task->pid);
 	if (!(options & LX_WNOWAIT))
 		trace->code = 0;
 	return true;

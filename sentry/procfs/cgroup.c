@@ -31,16 +31,16 @@ CONSTANT(weight, "100\n")
 static int show_procs(const struct pseudo_node *node, struct seq *seq)
 {
 	for (struct pid *pid = pid_next(1); pid; pid = pid_next(pid->nr + 1))
-		if (pid->group && !pid->group->zombie && !pid->group->reaped)
-			seq_printf(seq, "%d\n", pid->nr);
+		if (pid->group && !pid->group->zombie && !pid->group->reaped && pid_vnr(pid))
+			seq_printf(seq, "%d\n", pid_vnr(pid));
 	return 0;
 }
 
 static int show_threads(const struct pseudo_node *node, struct seq *seq)
 {
 	for (struct pid *pid = pid_next(1); pid; pid = pid_next(pid->nr + 1))
-		if (pid->task && !pid->task->exited)
-			seq_printf(seq, "%d\n", pid->nr);
+		if (pid->task && !pid->task->exited && pid_vnr(pid))
+			seq_printf(seq, "%d\n", pid_vnr(pid));
 	return 0;
 }
 
@@ -200,5 +200,5 @@ static const struct pseudo_entry root_dir = PSEUDO_DIR("/", root_entries);
 
 int cgroupfs_new(struct super_block **ret)
 {
-	return pseudo_new("cgroup2", LX_CGROUP2_SUPER_MAGIC, &root_dir, ret);
+	return pseudo_new("cgroup2", LX_CGROUP2_SUPER_MAGIC, &root_dir, NULL, ret);
 }
