@@ -10,7 +10,8 @@
  * *proven* when all readings that begin at least PROOF_DISTANCE before it and arrive at the
  * `syscall` pass it, and there are PROOF_COUNT of them. `41 b8 imm32`, which is `b8 imm32` when
  * read one byte later, is told apart in this way; for the most frequent form, a move of a constant
- * into eax or an xor that clears it, the constant must also be the number that was called.
+ * into eax or an xor that clears it, the constant must also be the number that was called; and a
+ * move of that number may be passed by one reading in STRAY_READINGS elsewhere.
  *
  * A site whose instruction has fewer than five bytes gets a short jump to a *hole*: five bytes of
  * padding that nobody executes. Padding is dead when it stands behind an instruction that does not
@@ -26,6 +27,7 @@
 
 #define PROOF_DISTANCE 16u
 #define PROOF_COUNT    8u
+#define STRAY_READINGS 16u /* one in so many may be wrong when something else speaks for it */
 #define FUNCTION_ALIGN 16u
 #define LABEL_ALIGN    8u
 
@@ -71,14 +73,11 @@ static void read_all(struct reading *reading, const struct site_window *window, 
 	}
 }
 
-/* Of those that pass @i: all that began at least PROOF_DISTANCE before, and enough of them. */
-static bool proven(const struct reading *reading, size_t i)
+/* Readings that begin at least PROOF_DISTANCE before @i and pass it. */
+static unsigned passing_from_far(const struct reading *reading, size_t i)
 {
 	unsigned passing = reading->passing[i];
 
-	if (i < PROOF_DISTANCE || passing < PROOF_COUNT ||
-		passing < reading->begun[i - PROOF_DISTANCE])
-		return false;
 	for (size_t start = i - PROOF_DISTANCE + 1; start <= i; start++) {
 		size_t at = start;
 
@@ -86,14 +85,46 @@ static bool proven(const struct reading *reading, size_t i)
 			at = reading->next[at];
 		passing -= at == i && reading->arrives[i];
 	}
+	return passing;
+}
+
+/* Of those that arrive: all that begin at least PROOF_DISTANCE before @i, and enough of them. */
+static bool proven(const struct reading *reading, size_t i)
+{
+	unsigned passing = reading->passing[i];
+
+	if (i < PROOF_DISTANCE || passing < PROOF_COUNT ||
+		passing < reading->begun[i - PROOF_DISTANCE])
+		return false;
+	passing = passing_from_far(reading, i);
 	return passing >= PROOF_COUNT && passing == reading->begun[i - PROOF_DISTANCE];
 }
 
+/*
+ * A move of the very number that was called into eax, which all but a stray reading pass: then the
+ * bytes before it would have to be code that no compiler makes (`00 b8 ca 00 00 00` is an addition
+ * to memory at rax + 202) for it to be anything else.
+ */
+static bool proven_by_number(const struct reading *reading, size_t i, uint64_t nr)
+{
+	const uint8_t *code = reading->window->bytes + i;
+	uint32_t value;
+
+	if (i < PROOF_DISTANCE || code[0] != 0xb8 || !reading->arrives[i])
+		return false;
+	memcpy(&value, code + 1, sizeof(value));
+	return value == (uint32_t)nr && value != 0 && reading->passing[i] >= PROOF_COUNT &&
+	       passing_from_far(reading, i) * STRAY_READINGS >=
+		       reading->begun[i - PROOF_DISTANCE] * (STRAY_READINGS - 1);
+}
+
 /* The instruction that ends at the `syscall`. */
-static bool find_before(const struct reading *reading, size_t *ret_begin, struct insn *ret_insn)
+static bool find_before(
+	const struct reading *reading, uint64_t nr, size_t *ret_begin, struct insn *ret_insn)
 {
 	for (size_t i = reading->end; i-- > 0 && reading->end - i <= INSN_SIZE_MAX;) {
-		if (reading->next[i] != reading->end || !proven(reading, i))
+		if (reading->next[i] != reading->end ||
+			!(proven(reading, i) || proven_by_number(reading, i, nr)))
 			continue;
 		*ret_begin = i;
 		return insn_decode(reading->window->bytes + i, reading->end - i, ret_insn);
@@ -207,7 +238,7 @@ enum site_verdict site_judge(
 	if (window->bytes[end] != 0x0f || window->bytes[end + 1] != 0x05)
 		return SITE_NO_SYSCALL;
 	read_all(&reading, window, end);
-	if (!find_before(&reading, &begin, &insn))
+	if (!find_before(&reading, nr, &begin, &insn))
 		return SITE_AMBIGUOUS;
 	if (!insn_is_movable(&insn) || insn.size < SITE_SHORT_SIZE)
 		return SITE_FIXED;
@@ -302,7 +333,7 @@ bool site_judge_cpuid(const struct site_window *window, size_t at, struct site_c
 		return false;
 	if (find_run(&reading, ret_form))
 		return true;
-	if (!find_before(&reading, &begin, &insn) || !insn_is_movable(&insn) ||
+	if (!find_before(&reading, 0, &begin, &insn) || !insn_is_movable(&insn) ||
 		insn.size < SITE_SHORT_SIZE || insn_is_padding(&insn) ||
 		is_taken(window, begin, at) || !find_hole(&reading, begin, &hole))
 		return false;

@@ -147,3 +147,26 @@ Test(site, refused)
 	window.size = 7;
 	cr_assert_eq(site_judge(&window, BASE + 7, 1, &form), SITE_AMBIGUOUS);
 }
+
+/* A stray reading comes by another way: only the number that was called settles it. */
+Test(site, number_speaks)
+{
+	static const uint8_t wake[] = {
+		0x66, 0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0, /* padding */
+		0x40, 0x80, 0xf6, 0x81,				   /* xor $0x81, %sil */
+		0x45, 0x31, 0xd2,				   /* xor %r10d, %r10d */
+		0xba, 1, 0, 0, 0,				   /* mov $1, %edx */
+		0xb8, 0xca, 0, 0, 0,				   /* mov $202, %eax */
+	};
+	static const uint8_t other[] = {0x41, 0xb8, 0xca, 0, 0, 0}; /* mov $202, %r8d */
+	static const uint8_t ret[] = {0xc3};
+	struct site_window window;
+	struct site_form form = {0};
+
+	cr_assert_eq(judge(&window, wake, sizeof(wake), ret, 1, 202, &form), SITE_OK);
+	cr_assert_eq(form.site, BASE + SITE_BEFORE - 7);
+	cr_assert_eq(form.size, 5);
+	cr_assert_eq(judge(&window, wake, sizeof(wake), ret, 1, 203, &form), SITE_AMBIGUOUS);
+	cr_assert_eq(judge(&window, other, sizeof(other), ret, 1, 202, &form), SITE_OK);
+	cr_assert_eq(form.size, 6);
+}
