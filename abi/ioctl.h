@@ -183,6 +183,7 @@ struct lx_file_clone_range {
 #define LX_CBAUDEX   010000
 #define LX_BOTHER    010000
 #define LX_CIBAUD    02003600000
+#define LX_ADDRB     04000000000
 #define LX_CMSPAR    010000000000
 #define LX_CRTSCTS   020000000000
 #define LX_ISIG	     01

@@ -288,8 +288,13 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	guest_stdio(config, no_stdin, tty[0]);
 	config->control_fd = control[0];
 	config->death_fd = death[0];
-	if (config->terminal)
+	if (config->terminal) {
+		uint8_t keys[NCCS];
+
 		terminal_window(&config->rows, &config->columns);
+		config->keys_known = terminal_keys(keys, &config->utf8);
+		memcpy(config->keys, keys, sizeof(config->keys));
+	}
 
 	launcher.sentry = fork();
 	if (launcher.sentry < 0)

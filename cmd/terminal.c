@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -88,6 +89,17 @@ void relay_drain(struct relay *relay)
 			relay_step(relay, fd.revents, 0);
 		}
 	}
+}
+
+bool terminal_keys(uint8_t ret_keys[NCCS], bool *ret_utf8)
+{
+	struct termios termios;
+
+	if (tcgetattr(STDIN_FILENO, &termios) < 0)
+		return false;
+	memcpy(ret_keys, termios.c_cc, NCCS);
+	*ret_utf8 = termios.c_iflag & IUTF8;
+	return true;
 }
 
 bool terminal_window(uint16_t *ret_rows, uint16_t *ret_columns)

@@ -36,5 +36,8 @@ void relay_step(struct relay *relay, short revents_from, short revents_to);
 /* Copies what is left without waiting long. */
 void relay_drain(struct relay *relay);
 bool terminal_window(uint16_t *ret_rows, uint16_t *ret_columns);
+/* The special characters of stdin's terminal, and whether it takes UTF-8; false when it is none.
+ * Before terminal_open(). */
+bool terminal_keys(uint8_t ret_keys[NCCS], bool *ret_utf8);
 
 #endif

@@ -44,7 +44,7 @@ static int install_terminal(const struct kernel_config *config, const struct tas
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	struct vfs_ctx ctx = {.cred = init->cred, .fs = init->fs, .fsize_limit = UINT64_MAX};
-	int r = console_init(config->stdio[0], config->rows, config->columns, init->cred);
+	int r = console_init(config, init->cred);
 
 	r = r < 0 ? r : console_open(&ctx, &file);
 	for (int fd = 0; fd < 3 && r >= 0; fd++) {

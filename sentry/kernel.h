@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "abi/ioctl.h"
 #include "sentry/view.h"
 
 /* What `sentry run` decided; all strings borrowed from the command line. The kernel process gets
@@ -23,6 +24,8 @@ struct kernel_config {
 	bool terminal; /* -t: stdio is a virtual terminal whose host end is stdio[0] (a socket to
 			  the launcher) */
 	uint16_t rows, columns;	   /* its first size; 0 unknown */
+	bool keys_known, utf8;	   /* keys are set; IUTF8 */
+	uint8_t keys[LX_NCCS];	   /* its first special characters, those of the user's terminal */
 	int control_fd;		   /* SOCK_SEQPACKET to the launcher: signals in, results out
 				      (sentry/control.h) */
 	int commit_fd;		   /* -1, or where the working directory's changes go at the end

@@ -54,6 +54,7 @@ static const char *const copied_files[] = {
 	"papersize",
 	"ssl/openssl.cnf",
 	"ssl/cert.pem",
+	"manpath.config",
 	"nanorc",
 	"screenrc",
 	"fpc.cfg",

@@ -227,7 +227,7 @@ static const struct pseudo_entry net_entries[] = {
 
 static const struct pseudo_entry tty_entries[] = {
 	READ("ldisc_autoload", zero),
-	READ("legacy_tiocsti", zero),
+	READ("legacy_tiocsti", one),
 };
 
 static const struct pseudo_entry dev_entries[] = {PSEUDO_DIR("tty", tty_entries)};

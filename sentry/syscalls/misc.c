@@ -28,6 +28,7 @@
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
+#include "sentry/tty/tty.h"
 #include "sentry/uts.h"
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -131,7 +132,10 @@ int64_t sys_syslog(struct task *t, int type, gaddr_t bufp, int len)
 
 int64_t sys_vhangup(struct task *t)
 {
-	return refuse("vhangup");
+	if (!cred_capable(t->cred, LX_CAP_SYS_TTY_CONFIG))
+		return -EPERM;
+	tty_vhangup(t->group);
+	return 0;
 }
 
 int64_t sys_reboot(struct task *t, int magic, int magic2, unsigned cmd, gaddr_t arg)

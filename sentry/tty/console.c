@@ -141,7 +141,16 @@ static const struct tty_host_ops console_ops = {
 	.closed = nothing,
 };
 
-int console_init(int socket, uint16_t rows, uint16_t columns, const struct cred *owner)
+static void take_keys(struct lx_termios2 *termios, const struct kernel_config *config)
+{
+	for (unsigned i = 0; i < LX_NCCS; i++)
+		if (i != LX_VMIN && i != LX_VTIME)
+			termios->c_cc[i] = config->keys[i];
+	if (config->utf8)
+		termios->c_iflag |= LX_IUTF8;
+}
+
+int console_init(const struct kernel_config *config, const struct cred *owner)
 {
 	struct tty *tty;
 	int r = tty_new(&console_ops, NULL, 0, &tty);
@@ -153,7 +162,8 @@ int console_init(int socket, uint16_t rows, uint16_t columns, const struct cred 
 		tty_unref(tty);
 		return r;
 	}
-	console.socket = (struct loop_fd){.fd = socket, .events = EPOLLIN, .ready = socket_ready};
+	console.socket =
+		(struct loop_fd){.fd = config->stdio[0], .events = EPOLLIN, .ready = socket_ready};
 	r = loop_fd_add(&console.socket);
 	if (r < 0) {
 		devpts_remove(tty);
@@ -162,7 +172,9 @@ int console_init(int socket, uint16_t rows, uint16_t columns, const struct cred 
 	}
 	console.tty = tty;
 	console.watched = true;
-	tty->winsize = (struct lx_winsize){.ws_row = rows, .ws_col = columns};
+	tty->winsize = (struct lx_winsize){.ws_row = config->rows, .ws_col = config->columns};
+	if (config->keys_known)
+		take_keys(&tty->ldisc.termios, config);
 	return 0;
 }
 

@@ -26,6 +26,37 @@ static int64_t discipline_ioctl(struct tty *tty, gaddr_t arg, struct task *task)
 	return number == LX_N_TTY ? 0 : -EINVAL;
 }
 
+/*
+ * TIOCSTI: as if it had been typed, which only those with this controlling terminal may do
+ * (tiocsti() in tty_io.c). dev.tty.legacy_tiocsti is 1: the terminals are the guest's own, -t's as
+ * well, and what nobody reads there ends with the sandbox. A master's own input is the output of
+ * the other side.
+ */
+static int64_t type_ioctl(struct tty *tty, bool master, gaddr_t arg, struct task *task)
+{
+	uint8_t byte;
+	int r;
+
+	if ((master || task->group->tty != tty) && !cred_capable(task->cred, LX_CAP_SYS_ADMIN))
+		return -EPERM;
+	r = guest_read_value(task, &byte, arg);
+	if (r < 0)
+		return r;
+	if (master) {
+		ldisc_send_raw(&tty->ldisc, byte);
+		tty->host->output(tty);
+	} else {
+		(void)tty_input(tty, &byte, 1);
+	}
+	return 0;
+}
+
+void tty_vhangup(struct thread_group *group)
+{
+	if (group->tty)
+		tty_hangup(group->tty);
+}
+
 int64_t tty_common_ioctl(struct tty *tty, bool master, struct file *file, unsigned request,
 	gaddr_t arg, struct task *task)
 {
@@ -37,8 +68,7 @@ int64_t tty_common_ioctl(struct tty *tty, bool master, struct file *file, unsign
 	case LX_TIOCSETD:
 		return discipline_ioctl(tty, arg, task);
 	case LX_TIOCSTI:
-		/* dev.tty.legacy_tiocsti is 0 and stays so: no typing for others. */
-		return -EIO;
+		return type_ioctl(tty, master, arg, task);
 	case LX_TIOCGDEV:
 		return put_int(task, arg, (int)tty_number(tty));
 	case LX_TCSBRK:

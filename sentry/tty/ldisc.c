@@ -263,6 +263,8 @@ static void restart_by_any(struct ldisc *ldisc)
 
 static void receive_byte(struct ldisc *ldisc, uint8_t c)
 {
+	bool was_return = false;
+
 	c = strip(ldisc, c);
 	if (ldisc->literal_next) {
 		ldisc->literal_next = false;
@@ -282,14 +284,18 @@ static void receive_byte(struct ldisc *ldisc, uint8_t c)
 	if (c == '\r') {
 		if (iflag(ldisc, LX_IGNCR))
 			return;
-		if (iflag(ldisc, LX_ICRNL))
+		if (iflag(ldisc, LX_ICRNL)) {
 			c = '\n';
+			was_return = true;
+		}
 	} else if (c == '\n' && iflag(ldisc, LX_INLCR)) {
 		c = '\r';
 	}
 	if (lflag(ldisc, LX_ICANON) && canonical_special(ldisc, c))
 		return;
-	if (c == '\n' && lflag(ldisc, LX_ECHO)) {
+	/* A newline that was typed as one is a control character like others in raw mode: only what
+	 * takes the slow way is looked at closely (n_tty_receive_char_special()). */
+	if (was_return && lflag(ldisc, LX_ECHO)) {
 		ldisc_finish_erasing(ldisc);
 		ldisc_echo_raw(ldisc, c);
 	} else {

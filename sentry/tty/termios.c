@@ -128,7 +128,7 @@ static int64_t set_modes(
 		return r;
 	derive_speeds(&termios);
 	/* The line has eight bits, whatever is asked for. */
-	termios.c_cflag &= ~(uint32_t)(LX_CSIZE | LX_PARENB);
+	termios.c_cflag &= ~(uint32_t)(LX_CSIZE | LX_PARENB | LX_ADDRB);
 	termios.c_cflag |= LX_CS8 | LX_CREAD;
 	if (flush) {
 		byte_queue_clear(&tty->pending);

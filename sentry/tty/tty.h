@@ -38,14 +38,19 @@ void tty_forget(struct thread_group *group);
  * group hears of it by SIGHUP (disassociate_ctty()). */
 void tty_session_exit(struct thread_group *group);
 
+/* vhangup(2): hangs the group's controlling terminal up, if it has one. */
+void tty_vhangup(struct thread_group *group);
+
 /* ---- the terminal of -t (console.c) ---- */
 
 /*
- * Makes it from @socket, whose other end the launcher holds; it is taken over on success. Once.
- * Its node in /dev/pts belongs to @owner.
+ * Makes it from config->stdio[0], a socket whose other end the launcher holds; it is taken over on
+ * success. Once. Its node in /dev/pts belongs to @owner. It begins with the size, the special
+ * characters and the IUTF8 of the user's terminal, as ssh does it: what the user's erase key sends
+ * must erase.
  * -ENOMEM, errors of the main loop.
  */
-int console_init(int socket, uint16_t rows, uint16_t columns, const struct cred *owner);
+int console_init(const struct kernel_config *config, const struct cred *owner);
 /* Opens it for reading and writing. @ctx: where /dev/pts is looked up. May sleep. */
 int console_open(const struct vfs_ctx *ctx, struct file **ret);
 /* Makes it the controlling terminal of @group, which leads its session. */
