@@ -40,6 +40,10 @@ struct guest_regs {
 /* The largest XSAVE image a platform hands out (AVX-512 2.7 KiB, AMX 11 KiB). */
 #define PLATFORM_FPU_MAX 12288
 
+/* How late the host may end a guest thread's own timed waits, as on Linux; tasks are told the same
+ * (PR_GET_TIMERSLACK). */
+#define PLATFORM_TIMER_SLACK_NS 50000ul
+
 enum platform_event_kind {
 	PLATFORM_SYSCALL,     /* regs.orig_rax and the argument registers; rip is behind the
 				 instruction; result goes to regs.rax */

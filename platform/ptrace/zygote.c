@@ -186,6 +186,7 @@ static noreturn void zygote_child(int file, int pipe, int socket, int handshake)
 	if (pt.config.data_limit)
 		set_limit(RLIMIT_DATA, pt.config.data_limit);
 	(void)prctl(PR_SET_NAME, "sentry-stub", 0, 0, 0);
+	(void)prctl(PR_SET_TIMERSLACK, PLATFORM_TIMER_SLACK_NS, 0, 0, 0);
 	drop_privileges();
 	syscall(SYS_execveat, file, "", empty, empty, AT_EMPTY_PATH);
 	child_fail(CHILD_EXEC);
