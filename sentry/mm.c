@@ -50,6 +50,8 @@ static uint64_t choose_mmap_base(uint64_t guest_end)
 	return guest_end - gap - (random_u64() & ((1ull << 28) - 1)) * LX_PAGE_SIZE;
 }
 
+static uint64_t last_id;
+
 int mm_new(uint64_t guest_end, struct mm **ret)
 {
 	struct mm *mm = calloc(1, sizeof(*mm));
@@ -57,6 +59,7 @@ int mm_new(uint64_t guest_end, struct mm **ret)
 	if (!mm)
 		return -ENOMEM;
 	mm->refs = REFCOUNT_ONE;
+	mm->id = ++last_id;
 	fiber_mutex_init(&mm->mutex);
 	mm->guest_end = guest_end;
 	mm->mmap_base = choose_mmap_base(guest_end);
@@ -129,6 +132,8 @@ int mm_copy(struct mm *from, struct mm **ret)
 		return -ENOMEM;
 	*mm = *from;
 	mm->refs = REFCOUNT_ONE;
+	mm->id = ++last_id;
+	mm->traced = false;
 	fiber_mutex_init(&mm->mutex);
 	mm->vmas = NULL;
 	mm->vma_count = mm->vma_capacity = 0;

@@ -44,6 +44,7 @@ struct mm_late {
 
 struct mm {
 	struct refcount refs; /* tasks */
+	uint64_t id;	      /* never reused */
 	struct fiber_mutex mutex;
 	struct vma **vmas; /* sorted by start */
 	size_t vma_count, vma_capacity;

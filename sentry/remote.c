@@ -145,11 +145,13 @@ static ssize_t copy_errand(struct task *task, void *data)
 	return (ssize_t)done;
 }
 
-/* A thread of the task's address space that is still there: the task itself if it can be. */
+/* A thread of the task's address space that is still there: the caller or the task if it can be. */
 static struct task *pick_thread(struct task *task)
 {
-	struct task *other;
+	struct task *self = task_current(), *other;
 
+	if (self && self->thread && task->mm && self->mm == task->mm)
+		return self;
 	if (!task->exited && task->thread)
 		return task;
 	list_for_each_entry (other, &task->group->tasks, group_link)
@@ -158,9 +160,23 @@ static struct task *pick_thread(struct task *task)
 	return NULL;
 }
 
+/* Where what @copy begins in ends: guest memory, or the vDSO above it, which can be read. */
+static uint64_t end_of_memory(struct task *task, const struct remote_copy *copy)
+{
+	const struct task *by = pick_thread(task);
+	uint64_t size = 0;
+	gaddr_t vdso = GADDR_NULL;
+
+	if (copy->addr.v < platform->guest_end().v)
+		return platform->guest_end().v;
+	if (by && !copy->write && platform->vdso)
+		platform->vdso(by->thread->as, &vdso, &size);
+	return copy->addr.v >= vdso.v ? vdso.v + size : 0;
+}
+
 static ssize_t copy_memory(struct task *task, struct remote_copy *copy)
 {
-	const uint64_t end = platform->guest_end().v;
+	const uint64_t end = end_of_memory(task, copy);
 	size_t done = 0, size = copy->size;
 	char *buffer = copy->buffer;
 

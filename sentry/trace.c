@@ -80,6 +80,8 @@ static void relation_changed(struct task *task)
 		task->mm->traced = true;
 	else if (task->mm && !mm_is_traced(task->mm))
 		task->mm->traced = false;
+	/* What the thread knows by itself may be untrue after a tracer changed its calls. */
+	task_forget_opened(task);
 	task_publish(task);
 }
 

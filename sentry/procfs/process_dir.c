@@ -408,6 +408,7 @@ static const struct pseudo_entry ns_entries[] = {
 		PSEUDO_FILE("limits", 0444, proc_show_limits),                                     \
 		PSEUDO_FILE("loginuid", 0444, show_no_audit_id),                                   \
 		PRIVATE_FILE("maps", 0444, proc_show_maps),                                        \
+		{.name = "mem", .mode = LX_S_IFREG | 0600, .open = proc_open_memory},              \
 		PSEUDO_FILE("mountinfo", 0444, proc_show_mountinfo),                               \
 		PSEUDO_FILE("mounts", 0444, proc_show_mounts), PSEUDO_DIR("ns", ns_entries),       \
 		PSEUDO_FILE("oom_score", 0444, show_zero),                                         \

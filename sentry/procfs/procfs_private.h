@@ -60,6 +60,7 @@ ssize_t proc_readlink_namespace(
 	const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
 int proc_follow_namespace(
 	const struct pseudo_node *node, const struct vfs_ctx *ctx, struct path *ret);
+int proc_open_memory(const struct pseudo_node *node, struct file *file, const struct vfs_ctx *ctx);
 /* mounts.c */
 int proc_show_mounts(const struct pseudo_node *node, struct seq *seq);
 int proc_show_mountinfo(const struct pseudo_node *node, struct seq *seq);

@@ -524,6 +524,8 @@ static int pseudo_open_file(struct inode *inode, struct file *file, const struct
 
 	if (status < 0)
 		return status;
+	if (node->entry->open)
+		return node->entry->open(node, file, ctx);
 	if (file->writable && !node->entry->store)
 		return -EACCES;
 	file->private = calloc(1, sizeof(struct pseudo_text));
@@ -538,7 +540,7 @@ static int pseudo_setattr(struct inode *inode, const struct iattr *attr)
 {
 	if (attr->valid & (IATTR_MODE | IATTR_UID | IATTR_GID))
 		return -EPERM;
-	return pseudo_node(inode)->entry->store ? 0 : -EPERM;
+	return pseudo_node(inode)->entry->store || pseudo_node(inode)->entry->open ? 0 : -EPERM;
 }
 
 static const struct inode_ops pseudo_file_inode_ops = {

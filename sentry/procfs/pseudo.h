@@ -67,6 +67,9 @@ struct pseudo_entry {
 	/* One write of at most a page, NUL-terminated. 0 or -errno. Missing: -EINVAL. */
 	int (*store)(const struct pseudo_node *node, char *text, size_t size,
 		const struct vfs_ctx *ctx, const struct cred *opener);
+	/* Files of their own kind: sets file->ops. Missing: those of texts. */
+	int (*open)(
+		const struct pseudo_node *node, struct file *file, const struct vfs_ctx *ctx);
 	/* Links: text, or where the walk goes on without names. */
 	ssize_t (*readlink)(
 		const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);

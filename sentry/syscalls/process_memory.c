@@ -2,9 +2,8 @@
 /*
  * Calls on the memory of processes: process_vm_readv(2), process_madvise(2), kcmp(2).
  *
- * Guest memory is reached through a stopped thread of its address space. The caller's own is
- * always at hand; another process' threads run, and nobody may use them from outside: what Linux
- * would allow there is answered as to somebody without the right.
+ * Guest memory is reached through a thread of its address space. The caller's own is always at
+ * hand; another process' is asked to do the copies itself (sentry/remote.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,18 +19,14 @@
 #include "sentry/mm.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
-
-static bool may_access(const struct task *task, const struct task *target)
-{
-	return task_may_inspect(task, task->cred, target, false);
-}
+#include "sentry/trace.h"
 
 /* ---- process_vm_readv, process_vm_writev ----------------------------------------------------- */
 
-/* Up to @size bytes from one place of the own memory to another. Returns what was moved, or -errno
- * when nothing was. */
-static ssize_t move_bytes(
-	struct task *t, struct uio *local, gaddr_t remote, size_t size, bool write, char *buffer)
+/* Up to @size bytes between the own memory and @target's. Returns what was moved, or -errno when
+ * nothing was. */
+static ssize_t move_bytes(struct task *target, struct uio *local, gaddr_t remote, size_t size,
+	bool write, char *buffer)
 {
 	ssize_t moved;
 
@@ -40,16 +35,16 @@ static ssize_t move_bytes(
 	if (write) {
 		moved = uio_copy_from(local, buffer, size);
 		if (moved > 0)
-			moved = platform->copy_out(t->thread, remote, buffer, (size_t)moved);
+			moved = task_write_memory(target, remote, buffer, (size_t)moved, false);
 	} else {
-		moved = platform->copy_in(t->thread, buffer, remote, size);
+		moved = task_read_memory(target, buffer, remote, size, false);
 		if (moved > 0)
 			moved = uio_copy_to(local, buffer, (size_t)moved);
 	}
 	return moved == 0 ? -EFAULT : moved;
 }
 
-static int64_t move_all(struct task *t, struct uio *local, const struct uio_segment *remote,
+static int64_t move_all(struct task *target, struct uio *local, const struct uio_segment *remote,
 	size_t count, bool write)
 {
 	_cleanup_free_ char *buffer = malloc(SENTRY_MAX_COPY_TURN);
@@ -64,11 +59,11 @@ static int64_t move_all(struct task *t, struct uio *local, const struct uio_segm
 			size_t chunk = min_of(min_of(remote[i].size - at, local->resid),
 				(uint64_t)SENTRY_MAX_COPY_TURN);
 			/* A fault ends it at a page's border, as Linux moves page by page. */
-			ssize_t moved = move_bytes(
-				t, local, gaddr_add(remote[i].guest, at), chunk, write, buffer);
+			ssize_t moved = move_bytes(target, local, gaddr_add(remote[i].guest, at),
+				chunk, write, buffer);
 
 			if (moved < 0)
-				return done ? done : moved == -ESRCH ? -EINTR : moved;
+				return done ? done : moved;
 			done += moved;
 			at += (uint64_t)moved;
 			if ((size_t)moved < chunk)
@@ -85,6 +80,7 @@ static int64_t process_vm(struct task *t, int pid, gaddr_t liov, uint64_t lcount
 	_cleanup_free_ struct uio_segment *local = NULL, *remote = NULL;
 	struct uio local_uio, remote_uio;
 	struct task *target;
+	int64_t result;
 	int err;
 
 	if (flags)
@@ -102,9 +98,12 @@ static int64_t process_vm(struct task *t, int pid, gaddr_t liov, uint64_t lcount
 	target = pid_task(pid);
 	if (!target || !target->mm)
 		return -ESRCH;
-	if (target->mm != t->mm)
+	if (trace_may_access(t, target, TRACE_REALCREDS) < 0)
 		return -EPERM;
-	return move_all(t, &local_uio, remote, rcount, write);
+	(void)task_ref(target);
+	result = move_all(target, &local_uio, remote, rcount, write);
+	task_unref(target);
+	return result;
 }
 
 int64_t sys_process_vm_readv(struct task *t, int pid, gaddr_t local_iov, uint64_t liovcnt,
@@ -220,7 +219,8 @@ int64_t sys_kcmp(struct task *t, int pid1, int pid2, int type, uint64_t idx1, ui
 
 	if (!a || !b)
 		return -ESRCH;
-	if (!may_access(t, a) || !may_access(t, b))
+	if (trace_may_access(t, a, TRACE_REALCREDS) < 0 ||
+		trace_may_access(t, b, TRACE_REALCREDS) < 0)
 		return -EPERM;
 	switch (type) {
 	case LX_KCMP_FILE:
