@@ -843,7 +843,7 @@ SIZE(lx_ptrace_peeksiginfo_args, struct __ptrace_peeksiginfo_args);
 SIZE(lx_ptrace_syscall_info, struct __ptrace_syscall_info);
 FIELD(lx_ptrace_syscall_info, seccomp.ret_data, struct __ptrace_syscall_info, seccomp.ret_data);
 FIELD(lx_ptrace_syscall_info, exit.is_error, struct __ptrace_syscall_info, exit.is_error);
-_Static_assert(LX_USER_SIZE == sizeof(struct user), "struct user");
+_Static_assert(LX_USER_SIZE == sizeof(struct user) + 16, "libc leaves out the last two");
 _Static_assert(LX_USER_DEBUGREG == offsetof(struct user, u_debugreg), "struct user");
 /* wait */
 CONST(WNOHANG);

@@ -115,7 +115,7 @@ struct lx_user_regs {
 	uint64_t rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
 };
 
-#define LX_USER_SIZE	       912 /* struct user: what PEEKUSR reads of */
+#define LX_USER_SIZE	       928 /* struct user, as the kernel has it: what PEEKUSR reads of */
 #define LX_USER_DEBUGREG       848 /* its eight debug registers */
 #define LX_USER_DEBUGREG_COUNT 8
 

@@ -135,7 +135,7 @@ static void commit_registers(struct exec_state *state)
 	*regs = (struct guest_regs){
 		.rip = state->entry,
 		.rsp = state->sp,
-		.eflags = 0x200, /* IF, as start_thread() */
+		.eflags = 0x202, /* IF, as start_thread() */
 		.orig_rax = UINT64_MAX,
 	};
 	state->thread->regs_dirty = true;
@@ -227,6 +227,7 @@ static int commit(struct exec_state *state)
 	if (task->tracer) {
 		/* As start_thread() leaves it: the call that the tracer knows of is this one. */
 		task->thread->regs.orig_rax = task->event.syscall.nr;
+		task->thread->regs.rax = (uint64_t)-ENOSYS;
 		task->trace->trap_flag_ours = false;
 		trace_exec(task, old_tid);
 	}
