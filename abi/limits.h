@@ -67,6 +67,8 @@
 #define SENTRY_MAX_FILE_LOCKS		16384 /* of a sandbox */
 #define SENTRY_MAX_MOUNTS		32768 /* of a sandbox, all namespaces: ENOSPC */
 #define SENTRY_MAX_NAMESPACES		4096  /* of all kinds: ENOSPC */
+#define SENTRY_MAX_PID_NAMESPACES	256   /* each has a table of up to 256 KiB: ENOSPC */
+#define SENTRY_MAX_FS_CONTEXTS		256   /* fsopen(2): ENFILE */
 #define SENTRY_MAX_ROBUST_LIST		2048 /* entries walked of a robust list */
 #define SENTRY_MAX_STRUCT_SIZE		4096 /* extensible structs: E2BIG beyond a page */
 #define SENTRY_MAX_CPUSET_SIZE		128  /* bytes of a CPU mask that we keep */

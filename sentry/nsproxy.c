@@ -3,9 +3,9 @@
  * Which namespaces a task is in, and how new ones are made (namespaces(7); kernel
  * kernel/nsproxy.c, kernel/user_namespace.c).
  *
- * Network, cgroup and time namespaces are identities: who asks gets one of his own, with its
- * number, its owner and its rights. A new network namespace has other abstract socket names; a
- * time namespace has no offsets (nobody can set any), and there is one cgroup.
+ * Cgroup and time namespaces are identities: who asks gets one of his own, with its number, its
+ * owner and its rights. A network namespace has abstract socket names and a loopback device; a time
+ * namespace has no offsets (nobody can set any), and there is one cgroup.
  */
 #include "sentry/nsproxy.h"
 
@@ -19,15 +19,17 @@
 #include "sentry/pid_ns.h"
 
 static struct uts_ns uts_first;
-static struct ns net_first, cgroup_first, time_first;
+static struct net_ns net_first;
+static struct ns cgroup_first, time_first;
 static struct nsproxy first;
 
 void nsproxy_init_first(const char *hostname)
 {
 	ns_init_first(&uts_first.ns, NS_UTS, 4026531838u, &user_ns_first);
-	ns_init_first(&net_first, NS_NET, 4026531840u, &user_ns_first);
+	ns_init_first(&net_first.ns, NS_NET, 4026531840u, &user_ns_first);
 	ns_init_first(&cgroup_first, NS_CGROUP, 4026531835u, &user_ns_first);
 	ns_init_first(&time_first, NS_TIME, 4026531834u, &user_ns_first);
+	net_loopback_up(&net_first);
 	strcpy(uts_first.domainname, "(none)");
 	strncpy(uts_first.hostname, hostname ? hostname : "", sizeof(uts_first.hostname) - 1);
 	first = (struct nsproxy){
@@ -36,7 +38,7 @@ void nsproxy_init_first(const char *hostname)
 			[NS_PID] = &pid_ns_first.ns,
 			[NS_UTS] = &uts_first.ns,
 			[NS_IPC] = &ipc_ns_first.ns,
-			[NS_NET] = &net_first,
+			[NS_NET] = &net_first.ns,
 			[NS_CGROUP] = &cgroup_first,
 			[NS_TIME] = &time_first},
 		.time_for_children = &time_first,
@@ -109,6 +111,27 @@ static int plain_new(enum ns_kind kind, struct user_ns *user_ns, struct ns **ret
 	return err;
 }
 
+static void net_destroy(struct ns *ns)
+{
+	ns_fini(ns);
+	free(container_of(ns, struct net_ns, ns));
+}
+
+static int net_new(struct user_ns *user_ns, struct ns **ret)
+{
+	struct net_ns *net = calloc(1, sizeof(*net));
+	int err;
+
+	if (!net)
+		return -ENOMEM;
+	err = ns_init(&net->ns, NS_NET, user_ns, net_destroy);
+	if (err < 0)
+		free(net);
+	else
+		*ret = &net->ns;
+	return err;
+}
+
 static void uts_destroy(struct ns *ns)
 {
 	ns_fini(ns);
@@ -154,6 +177,8 @@ static int make(const struct nsproxy *from, enum ns_kind kind, const struct task
 		return uts_copy(container_of(from->ns[NS_UTS], struct uts_ns, ns), user_ns, ret);
 	case NS_IPC:
 		return ipc_ns_new(user_ns, ret);
+	case NS_NET:
+		return net_new(user_ns, ret);
 	default:
 		return plain_new(kind, user_ns, ret);
 	}

@@ -21,6 +21,19 @@ struct uts_ns {
 	char hostname[65], domainname[65];
 };
 
+#define NET_ADDRESSES_MAX 16
+
+/* What there is of a network: the loopback device. sentry/socket/netlink.c */
+struct net_ns {
+	struct ns ns;
+	bool up;
+	unsigned address_count;
+	struct net_address {
+		uint8_t family, prefix, bytes[16];
+	} addresses[NET_ADDRESSES_MAX];
+};
+void net_loopback_up(struct net_ns *net);
+
 /* The first namespaces, with what the command line says. */
 void nsproxy_init_first(const char *hostname);
 struct nsproxy *nsproxy_first(void); /* borrowed */

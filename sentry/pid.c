@@ -31,10 +31,13 @@ struct pid_ns pid_ns_first = {
 
 /* ---- namespaces ---- */
 
+static unsigned namespaces; /* without the first */
+
 static void pid_ns_destroy(struct ns *base)
 {
 	struct pid_ns *ns = pid_ns_of(base), *parent = ns->parent;
 
+	namespaces--;
 	free(ns->table);
 	wait_queue_destroy(&ns->emptied);
 	ns_fini(base);
@@ -47,7 +50,7 @@ int pid_ns_new(struct pid_ns *parent, struct user_ns *user_ns, struct ns **ret)
 	struct pid_ns *ns;
 	int err;
 
-	if (parent->level >= PID_NS_LEVEL_MAX)
+	if (parent->level >= PID_NS_LEVEL_MAX || namespaces >= SENTRY_MAX_PID_NAMESPACES)
 		return -ENOSPC;
 	/* Whoever rules over it must be below who rules over the parent. */
 	if (!user_ns_is_below(user_ns, parent->ns.user_ns))
@@ -63,6 +66,7 @@ int pid_ns_new(struct pid_ns *parent, struct user_ns *user_ns, struct ns **ret)
 	wait_queue_init(&ns->emptied);
 	ns->parent = pid_ns_of(ns_ref(&parent->ns));
 	ns->level = parent->level + 1;
+	namespaces++;
 	*ret = &ns->ns;
 	return 0;
 }

@@ -102,8 +102,10 @@ static int64_t socket_ioctl(
 {
 	struct socket *socket = file->private;
 
-	return socket->ops->ioctl ? socket->ops->ioctl(socket, task_current(), request, arg)
-				  : -ENOTTY;
+	int64_t r = socket->ops->ioctl ? socket->ops->ioctl(socket, task_current(), request, arg)
+				       : -ENOTTY;
+
+	return r == -ENOTTY ? net_device_ioctl(task_current(), request, arg) : r;
 }
 
 static void socket_release(struct file *file)
@@ -172,8 +174,11 @@ static int check_family(int family, int *type)
 
 int socket_create(int family, int type, int protocol, struct socket **ret)
 {
-	int r = check_family(family, &type);
+	int r;
 
+	if (family == LX_AF_NETLINK && type >= 0 && type <= LX_SOCK_PACKET)
+		return netlink_create(type, protocol, ret);
+	r = check_family(family, &type);
 	if (r < 0)
 		return r;
 	if (protocol != 0 && protocol != LX_AF_UNIX)
@@ -184,8 +189,11 @@ int socket_create(int family, int type, int protocol, struct socket **ret)
 int socket_create_pair(struct task *task, int family, int type, int protocol, struct socket **ret_a,
 	struct socket **ret_b)
 {
-	int r = check_family(family, &type);
+	int r;
 
+	if (family == LX_AF_NETLINK && type >= 0 && type <= LX_SOCK_PACKET)
+		return -EOPNOTSUPP;
+	r = check_family(family, &type);
 	if (r < 0)
 		return r;
 	if (protocol != 0 && protocol != LX_AF_UNIX)

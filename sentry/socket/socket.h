@@ -121,6 +121,12 @@ void scm_fill_cred(struct scm *scm, const struct task *task);
 /* Credentials as kept, in kernel ids, as the present task knows them. */
 struct lx_ucred ucred_here(const struct lx_ucred *cred);
 
+/* sentry/socket/netlink.c */
+int netlink_create(int type, int protocol, struct socket **ret);
+/* Requests about devices that sockets of all families know. -ENOTTY: none of those. */
+int64_t net_device_ioctl(struct task *task, unsigned request, gaddr_t arg);
+unsigned net_loopback_flags(const struct task *task);
+
 /* sentry/socket/unix.c */
 int unix_create(int type, struct socket **ret);
 int unix_create_pair(struct task *task, int type, struct socket **ret_a, struct socket **ret_b);

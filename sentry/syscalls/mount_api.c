@@ -28,12 +28,15 @@ struct context {
 	enum phase phase;
 };
 
+static unsigned context_count;
+
 static void context_release(struct file *file)
 {
 	struct context *context = file->private;
 
 	fs_make_free(context->make);
 	free(context);
+	context_count--;
 }
 
 /* No messages are kept. */
@@ -47,13 +50,14 @@ static const struct file_ops context_ops = {
 
 static int context_file(struct task *t, struct fs_make *make, enum phase phase, bool cloexec)
 {
-	struct context *context = calloc(1, sizeof(*context));
+	struct context *context =
+		context_count < SENTRY_MAX_FS_CONTEXTS ? calloc(1, sizeof(*context)) : NULL;
 	struct file *file;
 	int err;
 
 	if (!context) {
 		fs_make_free(make);
-		return -ENOMEM;
+		return context_count < SENTRY_MAX_FS_CONTEXTS ? -ENOMEM : -ENFILE;
 	}
 	*context = (struct context){.make = make, .phase = phase};
 	err = file_new_anonymous(
@@ -63,6 +67,7 @@ static int context_file(struct task *t, struct fs_make *make, enum phase phase, 
 		free(context);
 		return err;
 	}
+	context_count++;
 	return (int)install_new_file(t, file, cloexec);
 }
 
