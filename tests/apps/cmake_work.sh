@@ -2,7 +2,6 @@
 # version: cmake --version
 # needs: cmake ninja-build make g++ libc6-dev
 # set: matrix
-# options: --memory 2g
 mkdir -p src/lib && cd src
 cat > CMakeLists.txt <<'C'
 cmake_minimum_required(VERSION 3.13)

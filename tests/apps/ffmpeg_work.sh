@@ -2,7 +2,6 @@
 # version: ffmpeg -version
 # needs: ffmpeg
 # set: matrix
-# options: --memory 2g
 # Codecs that compute the same with any number of threads.
 ff() { ffmpeg -v error -nostdin -y "$@"; }
 ff -f lavfi -i testsrc=size=320x240:rate=25:duration=3 -f lavfi -i sine=frequency=440:duration=3 -c:v ffv1 -c:a pcm_s16le -threads 4 clip.mkv

@@ -2,7 +2,6 @@
 # version: java -version 2>&1
 # needs: default-jdk-headless
 # set: matrix
-# options: --memory 2g
 # Compiles with javac (a program of many threads itself) and runs: threads, collectors, files, mappings, children, sockets.
 cat > Main.java <<'J'
 import java.io.*;

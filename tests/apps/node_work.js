@@ -1,7 +1,6 @@
 // application: node
 // version: node --version
 // needs-command: node
-// options: --memory 2g --pids-limit 256
 const fs = require("fs");
 const http = require("http");
 const path = require("path");

@@ -3,7 +3,6 @@
 # needs: postgresql postgresql-contrib
 # set: matrix
 # user: nobody
-# options: --memory 2g
 # A server in the working directory, on a Unix socket only; it refuses to run as root.
 PATH=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1):$PATH
 export PGDATA=$PWD/data PGHOST=$PWD PGUSER=guest PGDATABASE=postgres HOME=$PWD

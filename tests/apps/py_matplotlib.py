@@ -2,7 +2,6 @@
 # version: python3 -c 'import matplotlib; print(matplotlib.__version__)'
 # needs: python3-matplotlib
 # set: matrix
-# options: --memory 2g
 import hashlib
 import os
 

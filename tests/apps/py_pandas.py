@@ -2,7 +2,6 @@
 # version: python3 -c 'import pandas; print(pandas.__version__)'
 # needs: python3-pandas
 # set: matrix
-# options: --memory 2g
 import io
 import sqlite3
 

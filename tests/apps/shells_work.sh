@@ -1,6 +1,8 @@
 # application: bash, coreutils
+# version: bash --version
 # run: bash
 # needs: bash dash
+export HOME=$PWD
 cat > common.sh <<'S'
 f() { echo "f $1 $#"; return 3; }
 f a b; echo $?

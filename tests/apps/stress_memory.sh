@@ -11,6 +11,6 @@
 . ./stress.sh
 same bad-altstack bigheap brk dev-shm env fault full madvise malloc mcontend membarrier memcpy memfd memrate \
 	memthrash mincore mlock mmap mmapaddr mmapfixed mmapfork mmapmany mprotect mremap msync msyncmany munmap null \
-	pagemove randlist remap rmap shm shm-sysv stack stackmmap tlb-shootdown vm vm-addr vm-rw \
+	pagemove randlist remap rmap shm shm-sysv stack stackmmap tlb-shootdown vm vm-addr vm-rw vm-segv \
 	vm-splice zero
-survive vm-segv tmpfs mlockmany mmaphuge oom-pipe pageswap physpage resources secretmem swap userfaultfd
+survive tmpfs mlockmany mmaphuge oom-pipe pageswap physpage resources secretmem swap userfaultfd
