@@ -172,8 +172,9 @@ void patch_build_slot(const struct systrap_patches *patches, const struct patch_
 	struct trampoline_slot *slot)
 {
 	const struct site_form *form = &site->form;
-	uint64_t addr = patch_slot_address(&patches->areas[site->area], site->slot);
-	uint64_t entry = (addr & ~(PAGE_SIZE - 1)) + offsetof(struct trampoline_page, entry);
+	const uint64_t begin = patch_slot_address(&patches->areas[site->area], site->slot);
+	uint64_t addr = begin,
+		 entry = (addr & ~(PAGE_SIZE - 1)) + offsetof(struct trampoline_page, entry);
 	uint8_t *code = slot->code;
 
 	memset(slot, 0, sizeof(*slot));
@@ -185,8 +186,8 @@ void patch_build_slot(const struct systrap_patches *patches, const struct patch_
 	put_relative(code + 3, addr + 7, form->site + form->size + 2);
 	memcpy(code + 7, "\xff\x25", 2);
 	put_relative(code + 9, addr + 13, entry);
-	slot->site = form->site;
-	slot->hole = form->hole;
+	slot->site = form->site - begin;
+	slot->hole = form->hole ? form->hole - begin : 0;
 	slot->size = form->size;
 	slot->code_size = form->size;
 }

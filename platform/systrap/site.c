@@ -319,11 +319,30 @@ static bool find_run(const struct reading *reading, struct site_cpuid *form)
 	return found && i == end;
 }
 
+/* Directly before the `cpuid`: that is passed each time. */
+static bool find_short(const struct reading *reading, struct site_cpuid *form)
+{
+	struct insn insn;
+	size_t begin, hole;
+
+	if (!find_before(reading, 0, &begin, &insn) || !insn_is_movable(&insn) ||
+		insn.size < SITE_SHORT_SIZE || insn_is_padding(&insn) ||
+		is_taken(reading->window, begin, reading->end) || !find_hole(reading, begin, &hole))
+		return false;
+	*form = (struct site_cpuid){
+		.site = reading->window->addr + begin,
+		.size = insn.size,
+		.run = insn.size,
+		.hole = reading->window->addr + hole,
+	};
+	return true;
+}
+
 bool site_judge_cpuid(const struct site_window *window, size_t at, struct site_cpuid *ret_form)
 {
+	struct site_cpuid far;
 	struct reading reading;
-	size_t begin, hole;
-	struct insn insn;
+	bool found;
 
 	if (window->size > SITE_WINDOW_SIZE || window->size < 2 || at > window->size - 2 ||
 		window->bytes[at] != 0x0f || window->bytes[at + 1] != 0xa2)
@@ -331,19 +350,17 @@ bool site_judge_cpuid(const struct site_window *window, size_t at, struct site_c
 	read_all(&reading, window, at);
 	if (!is_instruction(&reading))
 		return false;
-	if (find_run(&reading, ret_form))
+	found = find_run(&reading, &far);
+	/* Loops begin somewhere in between, but not behind the move that says which leaf. */
+	if (found && (far.size == far.run || window->bytes[far.site - window->addr] == 0xb8)) {
+		*ret_form = far;
 		return true;
-	if (!find_before(&reading, 0, &begin, &insn) || !insn_is_movable(&insn) ||
-		insn.size < SITE_SHORT_SIZE || insn_is_padding(&insn) ||
-		is_taken(window, begin, at) || !find_hole(&reading, begin, &hole))
-		return false;
-	*ret_form = (struct site_cpuid){
-		.site = window->addr + begin,
-		.size = insn.size,
-		.run = insn.size,
-		.hole = window->addr + hole,
-	};
-	return true;
+	}
+	if (find_short(&reading, ret_form))
+		return true;
+	if (found)
+		*ret_form = far;
+	return found;
 }
 
 const char *site_verdict_name(enum site_verdict verdict)

@@ -54,7 +54,7 @@ struct systrap_as {
 	struct systrap_patches *patches; /* owned; NULL: nothing was ever patched */
 	/* Prepared code, and the address that its first page's number counts from. */
 	struct {
-		const struct systrap_text *text; /* NULL: free */
+		struct systrap_text *text; /* borrowed; NULL: free */
 		uint64_t addr;
 	} texts[SYSTRAP_TEXTS_MAX];
 };

@@ -4,8 +4,9 @@
  *
  * When execve maps the code of a file that nobody in the sandbox can change, its slow instructions
  * can be replaced once for all processes to come: no thread runs there yet, nothing has to be
- * learnt, and the bytes come from the file, by our own hand. What is replaced is `cpuid` (cpuid.c
- * says why), in dynamic linkers and in programs without one.
+ * learnt, and the bytes come from the file, by our own hand. What is replaced, in dynamic linkers
+ * and in programs without one, is `cpuid` (cpuid.c says why), and calls: a process that lives for
+ * thirty of them would never show a call site often enough (patch.c) to have it patched.
  *
  * The pages in question lie in a memory file, the *store*: the same bytes but for a jump before
  * each `cpuid` (site.c finds and proves the places), and the code to which those jumps lead. It
@@ -24,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <immintrin.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -38,6 +40,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "platform/systrap/cpuid.h"
+#include "platform/systrap/patch.h"
 #include "platform/systrap/site.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -53,15 +56,25 @@
 #define TEXTS_MAX    8u
 #define TEXT_SIZE    (2u << 20) /* what is looked at, at most */
 #define CHUNK_SIZE   0x8000u	/* ... at a time */
-#define CHANGED_MAX  32u	/* pages from the first to the last changed one */
-#define SITES_MAX    96u
-#define SITE_LOOKED  64u /* bytes before a `cpuid` that are looked at */
-#define FIRST_LEAVES 7u	 /* that are asked for when the first code is prepared ... */
-#define MORE_LEAVES  4u	 /* ... and with each program after it */
+#define CHANGED_MAX  48u	/* pages from the first to the last changed one */
+#define SITES_MAX    128u
+#define CPUIDS_MAX   80u
+#define CALLS_MAX    TRAMPOLINE_PAGE_SLOTS
+#define SITE_LOOKED  64u		/* bytes before a `cpuid` that are looked at ... */
+#define HOLE_LOOKED  (SITE_BEFORE - 2u) /* ... when no padding is found there */
+#define FIRST_LEAVES 7u			/* that are asked for when the first code is prepared ... */
+#define MORE_LEAVES  4u			/* ... and with each program after it */
 
-_Static_assert(sizeof(struct cpuid_entry) * CPUID_ENTRIES + SITES_MAX * CPUID_SLOT_SIZE <=
-		       PLATFORM_TEXT_AREA_SIZE,
-	"the table and its users");
+/* An area: a page of trampolines, a table, its users. */
+#define AREA_TABLE ((size_t)TRAMPOLINE_PAGE_SIZE)
+#define AREA_SLOTS (AREA_TABLE + sizeof(struct cpuid_entry) * CPUID_ENTRIES)
+
+_Static_assert(AREA_SLOTS + (size_t)CPUIDS_MAX * CPUID_SLOT_SIZE <= PLATFORM_TEXT_AREA_SIZE,
+	"all that an area holds");
+
+/* What addresses count from while a text is worked on: jumps are relative. */
+#define TEXT_BASE 0x100000000000ull
+#define TEXT_AREA (TEXT_BASE - PLATFORM_TEXT_DISTANCE)
 
 /* The file as it was, and which part of it. */
 struct text_key {
@@ -72,8 +85,14 @@ struct text_key {
 struct systrap_text {
 	struct text_key key;
 	uint32_t first_page, page_count; /* of the mapping; none: there is nothing to gain */
-	/* In the store, in pages. */
+	/* In the store, in pages; the last one is made when it is needed (0: not yet). */
 	uint32_t area, prepared, given_back;
+	/* The file's bytes where they were changed, without holes; owned. */
+	struct text_change {
+		uint32_t offset; /* from the first page */
+		uint8_t size, bytes[SITE_JUMP_SIZE];
+	} * changes;
+	unsigned change_count;
 };
 
 static struct {
@@ -134,9 +153,16 @@ void systrap_text_init(void)
 
 void systrap_text_fini(void)
 {
+	for (unsigned i = 0; i < store.text_count; i++)
+		free(store.texts[i].changes);
 	if (store.pages)
 		munmap(store.pages, (size_t)STORE_PAGES * PAGE_SIZE);
 	memset(&store, 0, sizeof(store));
+}
+
+static uint8_t *page_at(uint32_t page)
+{
+	return store.pages + (size_t)page * PAGE_SIZE;
 }
 
 /* More answers for all tables that there are. */
@@ -155,8 +181,7 @@ static void grow_tables(unsigned count)
 
 		if (store.texts[i].page_count == 0)
 			continue;
-		table = (struct cpuid_entry *)(store.pages +
-					       (size_t)store.texts[i].area * PAGE_SIZE);
+		table = (struct cpuid_entry *)(page_at(store.texts[i].area) + AREA_TABLE);
 		/* Behind the end first: somebody may be reading. */
 		for (unsigned k = store.table_used; k > before; k--)
 			memcpy(&table[k], &store.table[k], sizeof(*table));
@@ -169,14 +194,20 @@ static void grow_tables(unsigned count)
 
 /* ---- one file's code ---- */
 
+struct text_site {
+	struct site_cpuid form;
+	bool call;     /* a `syscall` and no `cpuid` */
+	unsigned slot; /* of its kind */
+};
+
 struct text_work {
 	const struct platform_text *from;
-	struct site_cpuid sites[SITES_MAX]; /* addresses count from the text's begin */
-	unsigned site_count;
+	struct text_site sites[SITES_MAX];
+	unsigned site_count, call_count, cpuid_count;
 	/* What is looked at, and the surroundings of its ends. */
 	uint64_t addr; /* of bytes[0] */
 	size_t size;
-	uint8_t bytes[CHUNK_SIZE + SITE_LOOKED + SITE_BEHIND + 2];
+	uint8_t bytes[CHUNK_SIZE + HOLE_LOOKED + SITE_BEHIND + 2];
 };
 
 static void mark_taken(struct site_window *window, uint64_t addr, uint64_t size)
@@ -186,26 +217,84 @@ static void mark_taken(struct site_window *window, uint64_t addr, uint64_t size)
 		window->taken[at - window->addr] = true;
 }
 
-/* @at: an index of work->bytes. */
-static void judge(struct text_work *work, size_t at)
+/* Of the `cpuid` at @at, an index of work->bytes, with the @before bytes before it. */
+static bool judge(
+	const struct text_work *work, size_t at, size_t before, struct site_cpuid *ret_form)
 {
-	struct site_cpuid *site = &work->sites[work->site_count];
-	struct site_window window = {0};
-	size_t before = min_of(at, (size_t)SITE_LOOKED), first = at - before;
+	struct site_window buffer, *window = &buffer;
+	size_t first;
 
-	window.addr = work->addr + first;
-	window.size = min_of(work->size - first, (size_t)(before + 2 + SITE_BEHIND));
-	memcpy(window.bytes, work->bytes + first, window.size);
+	before = min_of(at, before);
+	first = at - before;
+	memset(window, 0, sizeof(*window));
+	window->addr = work->addr + first;
+	window->size = min_of(work->size - first, (size_t)(before + 2 + SITE_BEHIND));
+	memcpy(window->bytes, work->bytes + first, window->size);
 	for (unsigned i = 0; i < work->site_count; i++) {
-		const struct site_cpuid *other = &work->sites[i];
+		const struct site_cpuid *other = &work->sites[i].form;
 
 		/* With what its slot executes in its place. */
-		mark_taken(&window, other->site, other->run + 2u);
+		mark_taken(window, other->site, other->run + 2u);
 		if (other->hole)
-			mark_taken(&window, other->hole, SITE_JUMP_SIZE);
+			mark_taken(window, other->hole, SITE_JUMP_SIZE);
 	}
-	if (site_judge_cpuid(&window, before, site))
-		work->site_count++;
+	return site_judge_cpuid(window, before, ret_form);
+}
+
+static void look_at_cpuid(struct text_work *work, size_t at)
+{
+	struct text_site site = {.slot = work->cpuid_count};
+
+	if (store.refused || work->cpuid_count == CPUIDS_MAX || work->site_count == SITES_MAX)
+		return;
+	if (!judge(work, at, SITE_LOOKED, &site.form) && !judge(work, at, HOLE_LOOKED, &site.form))
+		return;
+	work->cpuid_count++;
+	work->sites[work->site_count++] = site;
+}
+
+/* The kernel never patches these (mm_patch.c). */
+static bool is_never_replaced(uint32_t nr)
+{
+	switch (nr) {
+	case SYS_rt_sigreturn:
+	case SYS_clone:
+	case SYS_clone3:
+	case SYS_fork:
+	case SYS_vfork:
+	case SYS_execve:
+	case SYS_execveat:
+	case SYS_exit:
+	case SYS_exit_group:
+		return true;
+	default:
+		return nr > 1023;
+	}
+}
+
+/*
+ * mov $nr, %eax; syscall: seven bytes of which four are fixed and the number is small. Nothing
+ * else looks like that, but for a mov into r8d.
+ */
+static void look_at_call(struct text_work *work, size_t at)
+{
+	const uint8_t *mov = work->bytes + at - SITE_JUMP_SIZE;
+	struct text_site site = {.call = true, .slot = work->call_count};
+	uint32_t nr;
+
+	if (work->call_count == CALLS_MAX || work->site_count == SITES_MAX ||
+		at <= SITE_JUMP_SIZE || mov[0] != 0xb8 || (mov[-1] & 0xf0) == 0x40)
+		return;
+	memcpy(&nr, mov + 1, sizeof(nr));
+	if (is_never_replaced(nr))
+		return;
+	site.form = (struct site_cpuid){
+		.site = work->addr + at - SITE_JUMP_SIZE,
+		.size = SITE_JUMP_SIZE,
+		.run = SITE_JUMP_SIZE,
+	};
+	work->call_count++;
+	work->sites[work->site_count++] = site;
 }
 
 /* False: not now, some of it would have to be read from a disk. */
@@ -221,10 +310,35 @@ static bool read_bytes(
 	return true;
 }
 
+/* The first 0f of a `syscall` or `cpuid` in [at, end), of which one more byte may be read. */
+static const uint8_t *find_candidate(const uint8_t *at, const uint8_t *end)
+{
+	for (; at < end; at++) {
+		/* Sixteen bytes at a time, as long as there is none. */
+		while (end - at > 16) {
+			__m128i here = _mm_loadu_si128((const __m128i *)at);
+			__m128i next = _mm_loadu_si128((const __m128i *)(at + 1));
+			__m128i second = _mm_or_si128(_mm_cmpeq_epi8(next, _mm_set1_epi8(0x05)),
+				_mm_cmpeq_epi8(next, _mm_set1_epi8((char)0xa2)));
+
+			if (_mm_movemask_epi8(_mm_and_si128(
+				    second, _mm_cmpeq_epi8(here, _mm_set1_epi8(0x0f)))))
+				break;
+			at += 16;
+		}
+		for (unsigned i = 0; i < 16 && at < end; i++, at++) {
+			if (at[0] == 0x0f && (at[1] == 0x05 || at[1] == 0xa2))
+				return at;
+		}
+		at--;
+	}
+	return NULL;
+}
+
 static bool find_sites(struct text_work *work)
 {
 	for (uint64_t begin = 0; begin < work->from->size; begin += CHUNK_SIZE) {
-		size_t first = (size_t)min_of(begin, (uint64_t)SITE_LOOKED);
+		size_t first = (size_t)min_of(begin, (uint64_t)HOLE_LOOKED);
 		uint64_t end = min_of(begin + CHUNK_SIZE + SITE_BEHIND + 2, work->from->size);
 		const uint8_t *at, *last;
 
@@ -232,14 +346,14 @@ static bool find_sites(struct text_work *work)
 		if (!read_bytes(work->from, work->addr, work->bytes, (size_t)(end - work->addr),
 			    &work->size))
 			return false;
-		/* The second byte is the rarer one. */
-		last = work->bytes + min_of(work->size, first + CHUNK_SIZE + 1);
-		for (at = work->bytes + first + 1; at < last; at++) {
-			at = memchr(at, 0xa2, (size_t)(last - at));
-			if (!at)
-				break;
-			if (at[-1] == 0x0f && work->site_count < SITES_MAX)
-				judge(work, (size_t)(at - 1 - work->bytes));
+		last = work->bytes + min_of(work->size - 1, first + CHUNK_SIZE);
+		at = work->bytes + first;
+		while ((at = find_candidate(at, last))) {
+			if (at[1] == 0xa2)
+				look_at_cpuid(work, (size_t)(at - work->bytes));
+			else
+				look_at_call(work, (size_t)(at - work->bytes));
+			at += 2;
 		}
 	}
 	return true;
@@ -251,7 +365,7 @@ static void find_pages(const struct text_work *work, struct systrap_text *text)
 	uint64_t first = UINT64_MAX, last = 0;
 
 	for (unsigned i = 0; i < work->site_count; i++) {
-		const struct site_cpuid *site = &work->sites[i];
+		const struct site_cpuid *site = &work->sites[i].form;
 
 		first = min_of(first, site->site);
 		last = max_of(last, site->site + site->run + 1);
@@ -266,47 +380,80 @@ static void find_pages(const struct text_work *work, struct systrap_text *text)
 	text->page_count = (uint32_t)(last / PAGE_SIZE) - text->first_page + 1;
 }
 
-static uint8_t *page_at(uint32_t page)
+/* What stands at @offset of the prepared pages becomes @bytes. */
+static void change(struct systrap_text *text, size_t offset, const uint8_t *bytes, size_t size)
 {
-	return store.pages + (size_t)page * PAGE_SIZE;
+	uint8_t *where = page_at(text->prepared) + offset;
+	struct text_change *kept = &text->changes[text->change_count++];
+
+	kept->offset = (uint32_t)offset;
+	kept->size = (uint8_t)size;
+	memcpy(kept->bytes, where, size);
+	memcpy(where, bytes, size);
 }
 
-static void put_jump(uint8_t *where, uint64_t from, int64_t to)
+static void put_jump(uint8_t *where, uint64_t from, uint64_t to)
 {
-	int32_t distance = (int32_t)(to - (int64_t)(from + SITE_JUMP_SIZE));
+	int32_t distance = (int32_t)(to - (from + SITE_JUMP_SIZE));
 
 	where[0] = 0xe9;
 	memcpy(where + 1, &distance, sizeof(distance));
 }
 
-/* All addresses count from the text's begin; the area lies at -PLATFORM_TEXT_DISTANCE. */
-static void write_site(
-	const struct text_work *work, const struct systrap_text *text, unsigned index)
+/* To the slot at @slot of the area; all offsets from the text's begin. */
+static void write_jumps(struct systrap_text *text, const struct site_cpuid *form, uint64_t slot)
 {
-	const size_t slot_offset =
-		sizeof(struct cpuid_entry) * CPUID_ENTRIES + (size_t)index * CPUID_SLOT_SIZE;
-	const int64_t slot = (int64_t)slot_offset - (int64_t)PLATFORM_TEXT_DISTANCE;
 	const uint64_t base = (uint64_t)text->first_page * PAGE_SIZE;
-	const struct site_cpuid *site = &work->sites[index];
-	uint8_t *prepared = page_at(text->prepared);
+	uint8_t jump[SITE_JUMP_SIZE];
 
-	if (!cpuid_slot_build(page_at(text->area) + slot_offset, prepared + (site->site - base),
-		    site->run, -(int64_t)slot_offset, (int64_t)(site->site + site->run + 2) - slot))
-		return;
-	if (!site->hole) {
-		put_jump(prepared + (site->site - base), site->site, slot);
+	if (!form->hole) {
+		put_jump(jump, TEXT_BASE + form->site, TEXT_AREA + slot);
+		change(text, form->site - base, jump, SITE_JUMP_SIZE);
 		return;
 	}
-	put_jump(prepared + (site->hole - base), site->hole, slot);
-	put_jump(page_at(text->given_back) + (site->hole - base), site->hole, slot);
-	prepared[site->site - base] = 0xeb;
-	prepared[site->site - base + 1] =
-		(uint8_t)(int8_t)((int64_t)site->hole - (int64_t)(site->site + SITE_SHORT_SIZE));
+	put_jump(page_at(text->prepared) + (form->hole - base), TEXT_BASE + form->hole,
+		TEXT_AREA + slot);
+	jump[0] = 0xeb;
+	jump[1] = (uint8_t)(form->hole - (form->site + SITE_SHORT_SIZE));
+	change(text, form->site - base, jump, SITE_SHORT_SIZE);
+}
+
+static void write_cpuid(struct systrap_text *text, const struct text_site *site)
+{
+	const size_t slot = AREA_SLOTS + (size_t)site->slot * CPUID_SLOT_SIZE;
+	const struct site_cpuid *form = &site->form;
+	const uint8_t *run =
+		page_at(text->prepared) + (form->site - (uint64_t)text->first_page * PAGE_SIZE);
+
+	if (cpuid_slot_build(page_at(text->area) + slot, run, form->run,
+		    (int64_t)AREA_TABLE - (int64_t)slot,
+		    (int64_t)(TEXT_BASE + form->site + form->run + 2 - (TEXT_AREA + slot))))
+		write_jumps(text, form, slot);
+}
+
+/* By the engine of learnt sites, as if there were nothing else. */
+static void write_call(struct systrap_text *text, const struct text_site *site)
+{
+	struct trampoline_page *page = (struct trampoline_page *)page_at(text->area);
+	const struct systrap_patches patches = {
+		.areas[0] = {.addr = TEXT_AREA, .size = TRAMPOLINE_PAGE_SIZE}};
+	const struct site_cpuid *form = &site->form;
+	struct patch_site patch = {
+		.form = {.site = TEXT_BASE + form->site, .size = form->size},
+		.slot = (uint16_t)site->slot,
+	};
+
+	memcpy(patch.bytes,
+		page_at(text->prepared) + (form->site - (uint64_t)text->first_page * PAGE_SIZE),
+		form->size);
+	patch_build_slot(&patches, &patch, &page->slots[site->slot]);
+	write_jumps(text, form, offsetof(struct trampoline_page, slots[site->slot]));
 }
 
 static bool write_pages(const struct text_work *work, struct systrap_text *text)
 {
 	const size_t size = (size_t)text->page_count * PAGE_SIZE;
+	struct trampoline_page *page;
 	size_t got;
 
 	if (text->page_count > CHANGED_MAX ||
@@ -316,19 +463,30 @@ static bool write_pages(const struct text_work *work, struct systrap_text *text)
 	}
 	text->area = store.used;
 	text->prepared = text->area + AREA_PAGES;
-	text->given_back = text->prepared + text->page_count;
+	text->changes = calloc(work->site_count, sizeof(*text->changes));
 	/* Where the file ends within the last page, zeros follow. */
-	if (!read_bytes(work->from, (uint64_t)text->first_page * PAGE_SIZE, page_at(text->prepared),
-		    size, &got) ||
+	if (!text->changes ||
+		!read_bytes(work->from, (uint64_t)text->first_page * PAGE_SIZE,
+			page_at(text->prepared), size, &got) ||
 		size - got >= PAGE_SIZE) {
+		free(TAKE(text->changes));
 		text->page_count = 0;
 		return false;
 	}
-	store.used = text->given_back + text->page_count;
-	memcpy(page_at(text->given_back), page_at(text->prepared), size);
-	for (unsigned i = 0; i < work->site_count; i++)
-		write_site(work, text, i);
-	memcpy(page_at(text->area), store.table, (store.table_used + 1) * sizeof(store.table[0]));
+	/* Room for the pages that are given back, too. */
+	store.used = text->prepared + 2 * text->page_count;
+	page = (struct trampoline_page *)page_at(text->area);
+	page->magic[0] = TRAMPOLINE_MAGIC0;
+	page->magic[1] = TRAMPOLINE_MAGIC1;
+	page->entry = STUB_FAST_ENTRY;
+	memcpy(page_at(text->area) + AREA_TABLE, store.table,
+		(store.table_used + 1) * sizeof(store.table[0]));
+	for (unsigned i = 0; i < work->site_count; i++) {
+		if (work->sites[i].call)
+			write_call(text, &work->sites[i]);
+		else
+			write_cpuid(text, &work->sites[i]);
+	}
 	return true;
 }
 
@@ -342,8 +500,6 @@ static bool make_text(const struct platform_text *from, struct systrap_text *tex
 	work->from = from;
 	if (store.table_used == 0)
 		grow_tables(FIRST_LEAVES);
-	if (store.refused)
-		return true;
 	if (!find_sites(work))
 		return false;
 	find_pages(work, text);
@@ -370,7 +526,7 @@ static bool key_of(const struct platform_text *from, struct text_key *ret)
 	return true;
 }
 
-static const struct systrap_text *find_text(const struct platform_text *from)
+static struct systrap_text *find_text(const struct platform_text *from)
 {
 	struct text_key key;
 
@@ -399,7 +555,7 @@ bool systrap_prepare_text(struct platform_thread *head, const struct platform_te
 {
 	struct systrap_thread *thread = systrap_thread(head);
 	struct systrap_as *as = thread->as;
-	const struct systrap_text *text;
+	struct systrap_text *text;
 	unsigned i = 0;
 
 	while (i < SYSTRAP_TEXTS_MAX && as->texts[i].text)
@@ -409,7 +565,7 @@ bool systrap_prepare_text(struct platform_thread *head, const struct platform_te
 	if (store.table_used > 0)
 		grow_tables(MORE_LEAVES);
 	text = find_text(from);
-	if (!text || text->page_count == 0 || store.refused)
+	if (!text || text->page_count == 0)
 		return false;
 	/* Where the host refuses one it refuses both. */
 	if (try_map(thread, from->area.v, text->area, AREA_PAGES) < 0 ||
@@ -423,15 +579,33 @@ bool systrap_prepare_text(struct platform_thread *head, const struct platform_te
 
 /* ---- giving back ---- */
 
-static int give_back(struct systrap_thread *thread, const struct systrap_text *text, uint64_t addr)
+/* The prepared pages with the file's bytes, but for the long jumps in padding. */
+static void make_given_back(struct systrap_text *text)
 {
-	const uint64_t args[6] = {addr + (uint64_t)text->first_page * PAGE_SIZE,
+	uint8_t *pages;
+
+	if (text->given_back)
+		return;
+	text->given_back = text->prepared + text->page_count;
+	pages = page_at(text->given_back);
+	memcpy(pages, page_at(text->prepared), (size_t)text->page_count * PAGE_SIZE);
+	for (unsigned i = 0; i < text->change_count; i++) {
+		const struct text_change *kept = &text->changes[i];
+
+		memcpy(pages + kept->offset, kept->bytes, kept->size);
+	}
+}
+
+static int give_back(struct systrap_thread *thread, struct systrap_text *text, uint64_t addr)
+{
+	uint64_t args[6] = {addr + (uint64_t)text->first_page * PAGE_SIZE,
 		(uint64_t)text->page_count * PAGE_SIZE, LX_PROT_READ | LX_PROT_EXEC,
-		LX_MAP_PRIVATE | LX_MAP_FIXED, STUB_FD_TEXTS,
-		(uint64_t)text->given_back * PAGE_SIZE};
+		LX_MAP_PRIVATE | LX_MAP_FIXED, STUB_FD_TEXTS};
 	int64_t result;
 	int err;
 
+	make_given_back(text);
+	args[5] = (uint64_t)text->given_back * PAGE_SIZE;
 	if (thread->batch.active)
 		return systrap_batch_try_map(thread, args);
 	err = systrap_flush(thread);
@@ -450,7 +624,7 @@ int systrap_text_leave(struct systrap_thread *thread, uint64_t addr, uint64_t si
 	struct systrap_as *as = thread->as;
 
 	for (unsigned i = 0; i < SYSTRAP_TEXTS_MAX; i++) {
-		const struct systrap_text *text = as->texts[i].text;
+		struct systrap_text *text = as->texts[i].text;
 		uint64_t base = as->texts[i].addr, start, pages;
 		int err;
 

@@ -322,8 +322,9 @@ _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
 
 struct trampoline_slot {
 	uint8_t code[TRAMPOLINE_CODE_SIZE];
-	uint64_t site; /* address of the replaced instruction; 0: the slot is free */
-	uint64_t hole; /* of a second jump that leads here (the site's own is a short one), or 0 */
+	/* Relative to the slot's begin, so that a page can be mapped anywhere. */
+	uint64_t site; /* the replaced instruction; 0: the slot is free */
+	uint64_t hole; /* a second jump that leads here (the site's own is a short one), or 0 */
 	uint8_t size;  /* of the replaced instruction: the `syscall` is at site + size */
 	uint8_t code_size; /* of what stands for it at the begin of code[] */
 	uint8_t unused[6];

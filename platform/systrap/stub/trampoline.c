@@ -17,13 +17,18 @@ static bool find_slot(uint64_t rip, struct trampoline_slot *ret)
 {
 	const uint64_t page = rip & ~(uint64_t)(TRAMPOLINE_PAGE_SIZE - 1);
 	const uint64_t first = page + offsetof(struct trampoline_page, slots);
-	uint64_t magic[2];
+	uint64_t magic[2], slot;
 
 	if (!read(magic, page, sizeof(magic)) || magic[0] != TRAMPOLINE_MAGIC0 ||
 		magic[1] != TRAMPOLINE_MAGIC1 || rip < first)
 		return false;
-	return read(ret, first + (rip - first) / sizeof(*ret) * sizeof(*ret), sizeof(*ret)) &&
-	       ret->site;
+	slot = first + (rip - first) / sizeof(*ret) * sizeof(*ret);
+	if (!read(ret, slot, sizeof(*ret)) || !ret->site)
+		return false;
+	ret->site += slot;
+	if (ret->hole)
+		ret->hole += slot;
+	return true;
 }
 
 /* A second jump, in a hole near the site: its target's slot knows it. */
