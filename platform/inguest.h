@@ -34,8 +34,9 @@
  * it holds until the thread makes a call that may change it (stub/opened.c), or the epoch moves on.
  */
 #define PLATFORM_OPENED_PLAIN 1u /* no terminal */
-#define PLATFORM_OPENED_START 2u /* a regular file: the position is 0 */
+#define PLATFORM_OPENED_START 2u /* a regular file; the position is 0 */
 #define PLATFORM_OPENED_STAT  4u /* `stat` is what fstat(2) says */
+#define PLATFORM_OPENED_CLOSE 8u /* nobody waits for its end: close(2) may be told later */
 
 struct platform_opened {
 	uint32_t flags; /* 0: nothing is known of the last open, or it failed */

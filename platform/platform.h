@@ -124,6 +124,12 @@ struct platform_thread {
 	 * the same question of this thread while inguest->names_epoch stands. Cleared by run().
 	 */
 	bool answer_lasts;
+	/*
+	 * Set by run(): a descriptor and one that the guest has closed before the event, by a
+	 * close(2) that was answered at once (PLATFORM_OPENED_CLOSE). The kernel closes it before
+	 * anything else and clears this. 0: none.
+	 */
+	uint8_t closed;
 };
 
 /*

@@ -274,8 +274,18 @@ void task_forget_opened(struct task *task)
 bool task_may_know_opened(const struct task *task)
 {
 	return task->thread && task->thread->inguest && !task_strace_enabled() &&
-	       !task->seccomp_mode && task->group->tasks.next == task->group->tasks.prev &&
-	       !fd_table_shared(task->files);
+	       !task->seccomp_mode && !task->tracer &&
+	       task->group->tasks.next == task->group->tasks.prev && !fd_table_shared(task->files);
+}
+
+/* What a filter judges does not come by here: its thread was told nothing, but may lie. */
+void task_close_told(struct task *task)
+{
+	int fd = task->thread->closed - 1;
+
+	task->thread->closed = 0;
+	if (task->files && !task->seccomp_mode)
+		(void)fd_close(task->files, fd, NULL);
 }
 
 void task_tell_opened(struct task *task, int fd, uint32_t flags, const struct lx_stat *stat)

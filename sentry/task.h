@@ -388,6 +388,8 @@ struct lx_stat;
  */
 void task_forget_opened(struct task *task);
 bool task_may_know_opened(const struct task *task);
+/* Closes what the guest says that it has closed already. May sleep. */
+void task_close_told(struct task *task);
 void task_tell_opened(struct task *task, int fd, uint32_t flags, const struct lx_stat *stat);
 /* For vfs_lasting_register(), and when somebody's identity or root changes. Does not sleep. */
 void names_changed(void);

@@ -22,6 +22,22 @@
 	(LX_RESOLVE_NO_XDEV | LX_RESOLVE_NO_MAGICLINKS | LX_RESOLVE_NO_SYMLINKS |                  \
 		LX_RESOLVE_BENEATH | LX_RESOLVE_IN_ROOT | LX_RESOLVE_CACHED)
 
+/* A file larger than that is not kept from being freed for the time of a close. */
+#define CLOSE_LATER_SIZE (1u << 20)
+
+/*
+ * Whether it makes no difference when exactly @file is closed: it is open for reading alone, no
+ * lock can end with it, nobody watches, and it keeps nothing of size from being freed.
+ */
+static bool may_close_later(const struct file *file)
+{
+	const struct inode *inode = file->inode, *parent = file->path.dentry->parent->inode;
+
+	return !file->writable && !inode->locks && list_empty(&inode->marks) &&
+	       (!parent || list_empty(&parent->marks)) &&
+	       (inode->sb->read_only_for_ever || inode->size <= CLOSE_LATER_SIZE);
+}
+
 /* What the opener is going to ask about @file, to be said with the descriptor. */
 static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
 {
@@ -32,8 +48,12 @@ static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
 	if (!inode->sb->stable || (file->flags & LX_O_PATH) ||
 		!(LX_S_ISREG(inode->mode) || LX_S_ISDIR(inode->mode)))
 		return 0;
-	if (LX_S_ISREG(inode->mode))
+	/* Access mode 3 is for ioctl alone; O_DIRECT has rules of its own. */
+	if (LX_S_ISREG(inode->mode) && (file->readable || file->writable) &&
+		!(file->flags & LX_O_DIRECT))
 		flags |= PLATFORM_OPENED_START;
+	if (may_close_later(file))
+		flags |= PLATFORM_OPENED_CLOSE;
 	if (inode->write_count == 0 && stat_of_path(&file->path, ret) == 0 &&
 		vfs_lasting_promise(&lasting, &file->path))
 		flags |= PLATFORM_OPENED_STAT;

@@ -423,3 +423,197 @@ CASE(opened_access_time)
 	TRUTH(map != MAP_FAILED && *map == 'a');
 	NOTE("mapping counts as access: %d", after.st_atim.tv_sec > 1000);
 }
+
+/* Read to the end, and asked where that is, on the way. */
+CASE(opened_read_to_the_end)
+{
+	static const int flags[] = {O_RDONLY, O_RDWR, O_RDONLY | O_NOATIME};
+	long got[6], at[6];
+	char bytes[8];
+
+	make("f", "abcdefghij");
+	for (size_t k = 0; k < 3; k++) {
+		int fd = open("f", flags[k]);
+
+		for (int i = 0; i < 5; i++) {
+			got[i] = read(fd, bytes, 4);
+			at[i] = SYS(SYS_lseek, fd, 0, SEEK_CUR);
+		}
+		got[5] = read(fd, BAD_ADDRESS, 4);
+		at[5] = SYS(SYS_lseek, fd, 0, SEEK_CUR);
+		for (int i = 0; i < 6; i++)
+			NOTE("%ld at %ld", got[i], at[i]);
+		SYS(SYS_lseek, fd, 8, SEEK_SET);
+		got[0] = read(fd, bytes, 4);
+		got[1] = read(fd, bytes, 4);
+		SYS(SYS_lseek, fd, -1l, SEEK_END);
+		got[2] = read(fd, bytes, 4);
+		got[3] = read(fd, bytes, 4);
+		SYS(SYS_lseek, fd, 100, SEEK_SET);
+		got[4] = read(fd, bytes, 4);
+		at[4] = SYS(SYS_lseek, fd, 0, SEEK_CUR);
+		errno = 0;
+		got[5] = SYS(SYS_read, fd, (void *)-4096l, 4);
+		NOTE("%ld %ld %ld %ld %ld at %ld; %ld %d", got[0], got[1], got[2], got[3], got[4],
+			at[4], got[5], errno);
+		close(fd);
+	}
+}
+
+/* The host's own, whose size is whatever it is. */
+CASE(opened_host_file_to_the_end)
+{
+	static char bytes[1 << 16];
+	long sum, got, at, more, size;
+	struct stat st;
+
+	for (int i = 0; i < OPENS; i++) {
+		int fd = open("/usr/bin/env", O_RDONLY);
+
+		fstat(fd, &st);
+		sum = 0;
+		while ((got = read(fd, bytes, sizeof(bytes))) > 0)
+			sum += got;
+		at = SYS(SYS_lseek, fd, 0, SEEK_CUR);
+		more = read(fd, bytes, sizeof(bytes));
+		size = SYS(SYS_lseek, fd, 0, SEEK_END);
+		TRUTH(sum == st.st_size && at == sum && more == 0 && size == sum);
+		errno = 0;
+		more = read(fd, (void *)-4096l, 1);
+		NOTE("%ld %d", more, errno);
+		more = read(fd, bytes, (size_t)-1);
+		NOTE("%ld %d", more, errno);
+		close(fd);
+	}
+}
+
+/* Another makes the file longer meanwhile and says so in memory only. */
+CASE(opened_file_grows)
+{
+	volatile int *word = shared_word();
+	long got[4];
+	char bytes[16];
+	pid_t pid;
+	int fd;
+
+	make("f", "abc");
+	pid = fork();
+	if (pid == 0) {
+		int mine;
+
+		wait_for(word, 1);
+		mine = open("f", O_WRONLY | O_APPEND);
+		(void)!write(mine, "defg", 4);
+		set(word, 2);
+		_exit(0);
+	}
+	fd = open("f", O_RDONLY);
+	got[0] = read(fd, bytes, sizeof(bytes));
+	got[1] = read(fd, bytes, sizeof(bytes));
+	set(word, 1);
+	wait_for(word, 2);
+	got[2] = read(fd, bytes, sizeof(bytes));
+	got[3] = read(fd, bytes, sizeof(bytes));
+	NOTE("%ld %ld %ld %ld", got[0], got[1], got[2], got[3]);
+	note_wait("child", pid);
+}
+
+/* Closing is noticed by whatever this process does next. */
+CASE(opened_closed)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd, other, again, error;
+	char bytes[4], path[64];
+	struct stat st;
+	pid_t pid;
+
+	make("f", "abc");
+	for (int i = 0; i < OPENS; i++) {
+		fd = open("f", O_RDONLY);
+		again = close(fd);
+		error = close(fd);
+		NOTE("closed %d, again %d %d", again, error, errno);
+		fd = open("f", O_RDONLY);
+		close(fd);
+		other = open("/dev/null", O_RDONLY);
+		TRUTH(other == fd);
+		close(other);
+		fd = open("f", O_RDONLY);
+		close(fd);
+		errno = 0;
+		error = (int)SYS(SYS_fstat, fd, &st);
+		NOTE("fstat %d %d", error, errno);
+		fd = open("f", O_RDONLY);
+		close(fd);
+		errno = 0;
+		error = (int)read(fd, bytes, 1);
+		NOTE("read %d %d", error, errno);
+		fd = open("f", O_RDONLY);
+		close(fd);
+		errno = 0;
+		error = dup(fd);
+		NOTE("dup %d %d", error, errno);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		fd = open("f", O_RDONLY);
+		close(fd);
+		NOTE("listed %d", access(path, F_OK));
+		fd = open("f", O_RDONLY);
+		close(fd);
+		pid = fork();
+		if (pid == 0)
+			_exit(fcntl(fd, F_GETFD) == -1 ? 0 : 1);
+		note_wait("child", pid);
+		/* A lock of this process ends with any descriptor of the file. */
+		other = open("f", O_RDWR);
+		lock.l_type = F_WRLCK;
+		error = fcntl(other, F_SETLK, &lock);
+		fd = open("f", O_RDONLY);
+		close(fd);
+		pid = fork();
+		if (pid == 0) {
+			lock.l_type = F_WRLCK;
+			fcntl(other, F_GETLK, &lock);
+			_exit(lock.l_type == F_UNLCK ? 0 : 1);
+		}
+		NOTE("locked %d", error);
+		note_wait("child sees no lock", pid);
+		close(other);
+	}
+}
+
+static volatile int closed_signals;
+
+static void on_signal(int signo)
+{
+	(void)signo;
+	closed_signals++;
+	close(open("f", O_RDONLY));
+}
+
+/* Signals come between opening, asking and closing. */
+CASE(opened_under_signals)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct itimerval fast = {{0, 500}, {0, 500}}, off = {{0, 0}, {0, 0}};
+	int wrong = 0, lowest;
+	char bytes[8];
+
+	make("f", "abcdef");
+	lowest = open("f", O_RDONLY);
+	close(lowest);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &fast, NULL);
+	for (int i = 0; i < 20000; i++) {
+		int fd = open("f", O_RDONLY);
+		struct answers a = ask(fd);
+		long got = read(fd, bytes, 8), end = read(fd, bytes, 8);
+
+		wrong += fd != lowest || a.fstat || a.st.st_size != 6 || a.position != 0 ||
+			 a.tty_error != ENOTTY || got != 6 || end != 0;
+		wrong += SYS(SYS_lseek, fd, 0, SEEK_CUR) != 6;
+		wrong += close(fd) != 0;
+	}
+	setitimer(ITIMER_REAL, &off, NULL);
+	NOTE("wrong: %d", wrong);
+	TRUTH(closed_signals > 0);
+}

@@ -54,6 +54,8 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_fstat] = ANSWER_OPENED,
 	[LX_NR_lseek] = ANSWER_OPENED,
 	[LX_NR_ioctl] = ANSWER_OPENED,
+	[LX_NR_read] = ANSWER_OPENED,
+	[LX_NR_close] = ANSWER_OPENED,
 	[LX_NR_access] = ANSWER_NAME,
 	[LX_NR_faccessat] = ANSWER_NAME,
 	[LX_NR_readlink] = ANSWER_NAME,
@@ -114,6 +116,9 @@ static bool answer_futex(struct stub_thread *self, const uint64_t args[6], int64
 	struct channel_slot *slot = self->slot;
 
 	if (!(slot->inguest.features & PLATFORM_INGUEST_FUTEX) || !futex_is_plain(args))
+		return false;
+	/* Who may sleep for long tells first what there is to tell. */
+	if (self->closed)
 		return false;
 	for (;;) {
 		int64_t result;

@@ -88,7 +88,7 @@ void stub_fast_call(struct stub_thread *self)
 		stub_upgrade(self, UPGRADE_CALL);
 	for (unsigned i = 0; i < 6; i++)
 		args[i] = self->args[i];
-	stub_opened_note(self, nr);
+	stub_opened_note(self, nr, args);
 	what.spare = stub_prefetch_spare(nr, args);
 	if (!what.spare)
 		what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, args, 0);

@@ -16,7 +16,7 @@
  * once, into private memory, and checked there. The stub trusts what the Sentry writes; that a
  * guest may scribble over it harms the guest alone.
  */
-#define STUB_LAYOUT_VERSION 2
+#define STUB_LAYOUT_VERSION 3
 
 /*
  * Addresses. The region begins 20 GiB below the end of the 47-bit space: exec puts a program's
@@ -128,7 +128,10 @@ union channel_request_head {
 	struct {
 		uint32_t seq; /* one more than the request before */
 		uint8_t kind, flags;
-		uint8_t prefetch_count;
+		uint8_t prefetch_count : 4;
+		/* Not for DONE and REFUSED: a descriptor and one, whose close(2) has been answered
+		 * already. 0: none. */
+		uint8_t closed : 4;
 		/* SYSCALL without prefetch entries: the last words of `args` are (bits 3 to 7) + 1
 		 * bytes of the guest's, at the address in argument (bits 0 to 2) - 1. 0: they are
 		 * not. */
@@ -138,6 +141,7 @@ union channel_request_head {
 };
 
 #define CHANNEL_SPARE_WORDS 4u
+#define CHANNEL_CLOSED_MAX  15u
 
 /* The results of a DONE that fit into its first cache line. */
 #define CHANNEL_RESULTS_NEAR 6u

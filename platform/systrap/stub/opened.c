@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Questions about the file that was opened last.
+ * Calls on the file that was opened last.
  *
  * Programs that open a file ask at once what it is: fstat for its kind and size, ioctl(TCGETS) for
- * a terminal, lseek for the position. The Sentry says it with the open (inguest.opened, which is
- * read only when somebody asks), when no other thread or process has a way to the open file. Then
- * every call that could make it untrue is made by this thread and comes by here: each call that
- * goes to the Sentry ends what is known, but for those of the table below. Attributes can be
- * changed by others, by name; the Sentry moves names_epoch on then, as for answers about names.
+ * a terminal, lseek for the position; they read it until a read returns nothing, and close it. The
+ * Sentry says what it knows with the open (inguest.opened, which is read only when somebody asks),
+ * when no other thread or process has a way to the open file. Then every call that could make it
+ * untrue is made by this thread and comes by here: each call that goes to the Sentry ends what is
+ * known, but for those of the table below; reads and seeks move the position that is kept here.
+ * Attributes can be changed by others, by name; the Sentry moves names_epoch on then, as for
+ * answers about names.
+ *
+ * A close whose time nobody cares for is answered at once and told with the next request.
  */
 #include "abi/syscall_nr.h"
 #include "platform/systrap/stub/stub.h"
@@ -16,11 +20,13 @@
 #define ENOTTY	      25
 #define AT_EMPTY_PATH 0x1000u
 #define SEEK_CUR      1u
+#define STAT_SIZE     6u /* index of st_size in struct stat */
 
 enum effect {
 	EFFECT_ENDS,
 	EFFECT_NONE,
-	EFFECT_MOVES, /* the position */
+	EFFECT_READS, /* and thereby moves the position, if it is of this file */
+	EFFECT_SEEKS,
 	EFFECT_OPENS,
 };
 
@@ -29,9 +35,9 @@ static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_open] = EFFECT_OPENS,
 	[LX_NR_openat] = EFFECT_OPENS,
 	[LX_NR_creat] = EFFECT_OPENS,
-	[LX_NR_read] = EFFECT_MOVES,
-	[LX_NR_readv] = EFFECT_MOVES,
-	[LX_NR_lseek] = EFFECT_MOVES,
+	[LX_NR_read] = EFFECT_READS,
+	[LX_NR_readv] = EFFECT_READS,
+	[LX_NR_lseek] = EFFECT_SEEKS,
 	[LX_NR_pread64] = EFFECT_NONE,
 	[LX_NR_stat] = EFFECT_NONE,
 	[LX_NR_lstat] = EFFECT_NONE,
@@ -43,6 +49,7 @@ static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_readlink] = EFFECT_NONE,
 	[LX_NR_readlinkat] = EFFECT_NONE,
 	[LX_NR_getcwd] = EFFECT_NONE,
+	[LX_NR_getdents64] = EFFECT_NONE, /* a directory's position is not kept here */
 	[LX_NR_brk] = EFFECT_NONE,
 	[LX_NR_mmap] = EFFECT_NONE,
 	[LX_NR_munmap] = EFFECT_NONE,
@@ -53,20 +60,48 @@ static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_rt_sigprocmask] = EFFECT_NONE,
 };
 
-void stub_opened_note(struct stub_thread *self, uint32_t nr)
+void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6])
 {
-	switch (nr < LX_NR_COUNT ? effects[nr] : EFFECT_ENDS) {
+	uint8_t effect = nr < LX_NR_COUNT ? effects[nr] : EFFECT_ENDS;
+
+	self->effect = 0;
+	switch (effect) {
 	case EFFECT_NONE:
-		break;
-	case EFFECT_MOVES:
-		if (self->opened == OPENED_NEW)
-			self->opened = OPENED_MOVED;
-		break;
+		return;
+	case EFFECT_READS:
+	case EFFECT_SEEKS:
+		if (self->opened != OPENED_NOTHING && (int32_t)args[0] == self->opened_fd)
+			self->effect = effect;
+		return;
 	case EFFECT_OPENS:
-		self->opened = OPENED_NEW;
+		self->effect = effect;
 		break;
 	default:
+		break;
+	}
+	self->opened = OPENED_NOTHING;
+}
+
+void stub_opened_result(struct stub_thread *self, int64_t result)
+{
+	uint8_t effect = self->effect;
+
+	self->effect = 0;
+	if (result < 0) {
 		self->opened = OPENED_NOTHING;
+		return;
+	}
+	switch (effect) {
+	case EFFECT_READS:
+		self->position += (uint64_t)result;
+		break;
+	case EFFECT_SEEKS:
+		self->position = (uint64_t)result;
+		break;
+	default:
+		self->opened = OPENED_KNOWN;
+		self->opened_fd = (int32_t)result;
+		self->position = 0;
 	}
 }
 
@@ -78,32 +113,58 @@ static bool is_empty(uint64_t name)
 	return !name || (stub_copy(&first, (const void *)name, 1) == 0 && !first);
 }
 
+/* A read at the end of a file whose size is known: nothing, wherever it should go in the guest. */
+static bool reads_nothing(const struct stub_thread *self, const struct platform_opened *opened,
+	const uint64_t args[6])
+{
+	uint64_t size = opened->stat[STAT_SIZE];
+
+	return size > 0 && self->position >= size && args[1] < STUB_BASE && args[2] < STUB_BASE &&
+	       args[1] + args[2] < STUB_BASE;
+}
+
 bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	const struct platform_inguest *known = &self->slot->inguest;
 	const struct platform_opened *opened = &known->opened;
+	uint32_t epoch, flags;
 	uint64_t buffer = args[1];
 
-	if (self->opened == OPENED_NOTHING)
+	if (self->opened == OPENED_NOTHING || (int32_t)args[0] != self->opened_fd)
 		return false;
 	if (nr == LX_NR_newfstatat) {
 		if (args[3] != AT_EMPTY_PATH || !is_empty(args[1]))
 			return false;
 		buffer = args[2];
 	}
-	if (!opened->flags || opened->fd != (int32_t)args[0] || !opened->epoch ||
-		opened->epoch != __atomic_load_n(&known->names_epoch, __ATOMIC_RELAXED))
+	flags = opened->flags;
+	epoch = __atomic_load_n(&known->names_epoch, __ATOMIC_RELAXED);
+	if (!flags || !epoch || opened->fd != self->opened_fd)
 		return false;
 	*ret = 0;
+	if (nr == LX_NR_close) {
+		if (!(flags & PLATFORM_OPENED_CLOSE) ||
+			(uint32_t)self->opened_fd >= CHANNEL_CLOSED_MAX)
+			return false;
+		self->closed = (uint8_t)(self->opened_fd + 1);
+		self->opened = OPENED_NOTHING;
+		return true;
+	}
+	if (opened->epoch != epoch)
+		return false;
 	switch (nr) {
 	case LX_NR_ioctl:
 		*ret = -ENOTTY;
-		return (opened->flags & PLATFORM_OPENED_PLAIN) && (uint32_t)args[1] == TCGETS;
+		return (flags & PLATFORM_OPENED_PLAIN) && (uint32_t)args[1] == TCGETS;
 	case LX_NR_lseek:
-		return (opened->flags & PLATFORM_OPENED_START) && self->opened == OPENED_NEW &&
-		       args[1] == 0 && (uint32_t)args[2] <= SEEK_CUR;
+		*ret = (int64_t)self->position;
+		return (flags & PLATFORM_OPENED_START) && args[1] == 0 &&
+		       (uint32_t)args[2] == SEEK_CUR;
+	case LX_NR_read:
+		return (flags & PLATFORM_OPENED_START) && (flags & PLATFORM_OPENED_STAT) &&
+		       reads_nothing(self, opened, args);
 	default:
-		return (opened->flags & PLATFORM_OPENED_STAT) &&
+		return (flags & PLATFORM_OPENED_STAT) &&
 		       stub_copy((void *)buffer, opened->stat, sizeof(opened->stat)) == 0;
 	}
 }

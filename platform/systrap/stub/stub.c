@@ -138,9 +138,11 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 	union channel_request_head head = {.seq = ++self->seq,
 		.kind = what->kind,
 		.flags = what->flags,
-		.prefetch_count = what->prefetch_count,
+		.prefetch_count = what->prefetch_count & 15,
+		.closed = self->closed & 15,
 		.spare = what->spare};
 
+	self->closed = 0;
 	request->nr = what->nr;
 	request->cpu = self->cpu;
 	request->crowded = self->crowded;
@@ -336,6 +338,8 @@ static int64_t command_thread(
 	child->token = command->args[0];
 	child->names_owner = (uint32_t)command->args[0];
 	child->opened = OPENED_NOTHING;
+	child->effect = 0;
+	child->closed = 0;
 	child->uc = child_uc;
 	/* EINTR: as in command_fork(). */
 	do
@@ -460,6 +464,10 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 		*ret_rax = faulted ? (uint64_t)-14 : ended ? (uint64_t)rax : reply->rax;
 		if ((head.flags & REPLY_LASTS) && !faulted)
 			stub_name_keep(self, (int64_t)reply->rax);
+		if (self->effect)
+			stub_opened_result(self, faulted || ended || (head.flags & REPLY_REGS)
+							 ? -1
+							 : (int64_t)*ret_rax);
 		return true;
 	}
 	stub_post(self, &(struct stub_post){.kind = refused ? REQUEST_REFUSED : REQUEST_DONE,
@@ -626,7 +634,7 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	}
 	if (result == STUB_INTERRUPTED)
 		what.flags = REQUEST_FLAG_INTERRUPTED;
-	stub_opened_note(self, nr);
+	stub_opened_note(self, nr, args);
 	save_regs(&self->slot->request.regs, mc, nr);
 	what.prefetch_count = (uint8_t)stub_prefetch(self->slot, nr, args, mc);
 	if (hot) {

@@ -51,7 +51,12 @@ struct stub_thread {
 	uint32_t asked_size;  /* of the caller's buffer for a link */
 	uint32_t names_used;  /* counts questions */
 	uint32_t names_owner; /* of the entries that are ours; a stack has more than one life */
-	uint32_t opened;      /* enum stub_opened: what inguest.opened is worth */
+	/* opened.c */
+	uint8_t opened; /* enum stub_opened: what inguest.opened is worth */
+	uint8_t effect; /* of the call that was posted last */
+	uint8_t closed; /* a descriptor and one, to be told with the next request; 0: none */
+	int32_t opened_fd;
+	uint64_t position; /* of the open file */
 };
 
 _Static_assert(sizeof(struct stub_thread) <= STUB_NAMES_OFFSET, "below the table of names");
@@ -211,11 +216,11 @@ bool stub_fast_fallback(struct stub_thread *self, struct stub_ucontext *uc);
 /* opened.c */
 enum stub_opened {
 	OPENED_NOTHING,
-	OPENED_NEW,   /* as the open left it */
-	OPENED_MOVED, /* the position may be another */
+	OPENED_KNOWN, /* opened_fd and position are true, inguest.opened may be */
 };
-/* A call is about to be posted. */
-void stub_opened_note(struct stub_thread *self, uint32_t nr);
+/* A call is about to be posted; it has this result, or one that is not known (negative). */
+void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6]);
+void stub_opened_result(struct stub_thread *self, int64_t result);
 bool stub_opened_answer(
 	struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 
