@@ -91,6 +91,16 @@ static void copy_attributes(struct task *child, const struct task *task, uint64_
 	child->ioprio = task->ioprio;
 	child->sched_policy = task->sched_policy;
 	child->sched_priority = task->sched_priority;
+	/* sched_fork() */
+	if (task->sched_reset_on_fork) {
+		if (child->sched_priority > 0) {
+			child->sched_policy = LX_SCHED_OTHER;
+			child->sched_priority = 0;
+			child->nice = 0;
+		} else if (child->nice < 0) {
+			child->nice = 0;
+		}
+	}
 	memcpy(child->affinity, task->affinity, sizeof(child->affinity));
 	child->timer_slack_ns = task->timer_slack_ns;
 	child->personality = task->personality;

@@ -463,9 +463,6 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 		flags |= LX_MAP_FIXED;
 	if (!align_up_checked(size, LX_PAGE_SIZE, &size) || size == 0)
 		return -ENOMEM;
-	/* An anonymous mapping's offset means nothing, and cannot be too large in pages. */
-	if (file && !add_checked(offset, size, &end))
-		return -EOVERFLOW;
 	if (mm->vma_count > SENTRY_MAX_VMAS)
 		return -ENOMEM;
 	picked = place(work, addr, size, flags, !file);
@@ -480,7 +477,7 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 		return -EPERM;
 	if (vma->locked && !mm_may_lock(work, size))
 		return -EAGAIN;
-	if (file && offset + size > INT64_MAX)
+	if (file && (!add_checked(offset, size, &end) || end > INT64_MAX))
 		return -EOVERFLOW;
 	err = file ? check_file_map(file, prot, flags, vma) : check_anonymous_map(flags, vma);
 	if (err < 0)

@@ -278,7 +278,9 @@ int do_msync(struct task *task, uint64_t addr, uint64_t size, int flags)
 		return -EINVAL;
 	if ((flags & LX_MS_ASYNC) && (flags & LX_MS_SYNC))
 		return -EINVAL;
-	if (!align_up_checked(size, LX_PAGE_SIZE, &size) || !add_checked(addr, size, &end))
+	/* Linux rounds up without a look: what wraps to nothing is nothing. */
+	size = (size + LX_PAGE_SIZE - 1) & LX_PAGE_MASK;
+	if (!add_checked(addr, size, &end))
 		return -ENOMEM;
 	fiber_mutex_lock(&mm->mutex);
 	while (addr < end && err == 0) {

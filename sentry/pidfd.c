@@ -143,13 +143,27 @@ static int send_info(struct task *task, const struct thread_group *group, int si
 	return 0;
 }
 
+#define SIGNAL_FLAGS                                                                               \
+	(LX_PIDFD_SIGNAL_THREAD | LX_PIDFD_SIGNAL_THREAD_GROUP | LX_PIDFD_SIGNAL_PROCESS_GROUP)
+
+/* A pidfd is a process's: its thread is the first one. */
+static int send_to_group(
+	struct task *task, struct thread_group *group, const struct lx_siginfo *info, bool thread)
+{
+	int r = signal_permitted(task, group, info->signo);
+
+	if (r < 0 || !info->signo)
+		return r;
+	return thread ? signal_send_task(group->leader, info) : signal_send_group(group, info);
+}
+
 int64_t sys_pidfd_send_signal(struct task *task, int fd, int signo, gaddr_t addr, unsigned flags)
 {
 	struct lx_siginfo info;
 	struct pid *pid = NULL;
 	int r;
 
-	if (flags)
+	if (flags & ~(unsigned)SIGNAL_FLAGS || (flags & (flags - 1)))
 		return -EINVAL;
 	r = get_pid(task, fd, true, &pid);
 	if (r < 0)
@@ -160,10 +174,10 @@ int64_t sys_pidfd_send_signal(struct task *task, int fd, int signo, gaddr_t addr
 		r = -EINVAL;
 	if (r == 0 && !pid->group)
 		r = -ESRCH;
-	if (r == 0)
-		r = signal_permitted(task, pid->group, signo);
-	if (r == 0 && signo)
-		r = signal_send_group(pid->group, &info);
+	if (r == 0 && flags == LX_PIDFD_SIGNAL_PROCESS_GROUP)
+		r = signal_kill_pgrp(task, pid, &info);
+	else if (r == 0)
+		r = send_to_group(task, pid->group, &info, flags == LX_PIDFD_SIGNAL_THREAD);
 	pid_unref(pid);
 	return r;
 }

@@ -236,6 +236,7 @@ struct task {
 	struct task *vfork_child; /* whose queue we sleep on; borrowed */
 
 	int nice, sched_policy, sched_priority;
+	bool sched_reset_on_fork; /* SCHED_RESET_ON_FORK: children get what everybody has */
 	int ioprio;	       /* class << 13 | level (ioprio_set(2)) */
 	uint64_t affinity[16]; /* bit mask of CPUs, as set by the guest */
 	uint64_t timer_slack_ns;
@@ -422,6 +423,8 @@ int signal_send_pgrp(struct pid *pgrp, const struct lx_siginfo *info); /* -ESRCH
 bool task_may_inspect(
 	const struct task *task, const struct cred *cred, const struct task *target, bool fs_ids);
 /* kill(2)'s permission rule. 0 or -EPERM. */
+/* __kill_pgrp_info(): success when one could be told. */
+int signal_kill_pgrp(struct task *task, struct pid *pgrp, const struct lx_siginfo *info);
 int signal_permitted(struct task *from, struct thread_group *to, int signo);
 /* A fault: unblocks and resets an ignored or blocked signal (force_sig_info). */
 void signal_force(struct task *task, const struct lx_siginfo *info);

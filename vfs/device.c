@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 
+#include "abi/fcntl.h"
 #include "vfs/vfs.h"
 
 #define DEVICES_MAX 64
@@ -47,5 +48,7 @@ void fifo_register(device_open_fn *open)
 
 int fifo_open(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
 {
+	if ((file->flags & LX_O_ACCMODE) == LX_O_ACCMODE)
+		return -EINVAL; /* "neither", as other files can be opened for ioctls alone */
 	return fifo_open_fn ? fifo_open_fn(inode, file, ctx) : -ENXIO;
 }

@@ -266,12 +266,24 @@ bool file_appends(const struct file *file, const struct uio *uio)
 	return uio->append || ((file->flags & LX_O_APPEND) && !uio->no_append);
 }
 
+/* file_remove_privs(): who changes a file's content takes its set-id bits away. */
+static int file_kill_setid(struct inode *inode, const struct vfs_ctx *ctx)
+{
+	struct iattr attr;
+
+	if (!attr_kill_setid(inode, ctx->cred, &attr) || !inode->ops->setattr)
+		return 0;
+	attr.valid |= IATTR_CTIME;
+	attr.ctime = ktime_now();
+	return inode->ops->setattr(inode, &attr);
+}
+
 ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uint64_t size,
 	uint64_t max_size, const struct vfs_ctx *ctx)
 {
 	struct inode *inode = file->inode;
 	uint64_t room = uio->resid;
-	struct iattr attr;
+	int err;
 
 	if (room == 0)
 		return 0;
@@ -288,16 +300,8 @@ ssize_t file_write_prepare(struct file *file, struct uio *uio, int64_t *pos, uin
 	if ((uint64_t)*pos >= max_size)
 		return -EFBIG;
 	room = min_of(room, max_size - (uint64_t)*pos);
-	if (attr_kill_setid(inode, ctx->cred, &attr) && inode->ops->setattr) {
-		int err;
-
-		attr.valid |= IATTR_CTIME;
-		attr.ctime = ktime_now();
-		err = inode->ops->setattr(inode, &attr);
-		if (err < 0)
-			return err;
-	}
-	return (ssize_t)room;
+	err = file_kill_setid(inode, ctx);
+	return err < 0 ? err : (ssize_t)room;
 }
 
 /* ---- position ---- */
@@ -447,6 +451,8 @@ int file_fallocate(
 		return -EOPNOTSUPP;
 	fiber_mutex_lock(&inode->mutex);
 	err = file->ops->fallocate(file, mode, offset, size, ctx);
+	if (err >= 0)
+		err = file_kill_setid(inode, ctx);
 	fiber_mutex_unlock(&inode->mutex);
 	if (err >= 0)
 		vfs_notify_path(&file->path, LX_IN_MODIFY);

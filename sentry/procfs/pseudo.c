@@ -276,7 +276,9 @@ static int pseudo_getattr(struct inode *inode, struct kstat *ret)
 	node_refresh(inode);
 	inode_fill_stat(inode, ret);
 	ret->blocks = 0;
-	ret->block_size = LX_S_ISLNK(inode->mode) ? 1024 : 1024;
+	ret->block_size = 1024;
+	if (LX_S_ISLNK(inode->mode) && pseudo_node(inode)->entry->follow)
+		ret->size = 64; /* what proc says of magic links, whatever they say */
 	return 0;
 }
 

@@ -121,7 +121,7 @@ int64_t sys_sendfile(struct task *t, int out_fd, int in_fd, gaddr_t offset, uint
 		return -EBADF;
 	if (has_offset && file_is_stream(in))
 		return -ESPIPE;
-	if (pos < 0 || (int64_t)count < 0)
+	if (pos < 0 || (int64_t)count < 0 || pos > INT64_MAX - (int64_t)count)
 		return -EINVAL;
 	out = fd_get(t->files, out_fd);
 	if (!out || !out->writable)
@@ -149,6 +149,10 @@ static int64_t copy_range_size(
 		return -EINVAL;
 	if (!in->readable || !out->writable || (out->flags & LX_O_APPEND))
 		return -EBADF;
+	/* Unsigned first: a negative position wraps (generic_copy_file_checks()). */
+	if ((uint64_t)in_pos + count < (uint64_t)in_pos ||
+		(uint64_t)out_pos + count < (uint64_t)out_pos)
+		return -EOVERFLOW;
 	if (in_pos < 0 || out_pos < 0 || (int64_t)count < 0)
 		return -EINVAL;
 	if (__builtin_add_overflow(in_pos, (int64_t)count, &end) ||

@@ -406,7 +406,7 @@ static int cap_version(
 	struct task *task, gaddr_t hdrp, struct lx_cap_header *header, unsigned *ret_count)
 {
 	const uint32_t preferred = LX_CAPABILITY_VERSION_3;
-	int r = guest_read_value(task, header, hdrp);
+	int r = guest_read_value(task, &header->version, hdrp);
 
 	if (r < 0)
 		return r;
@@ -433,8 +433,13 @@ int64_t sys_capget(struct task *task, gaddr_t hdrp, gaddr_t datap)
 	int r = cap_version(task, hdrp, &header, &count);
 
 	/* With no place for data this is the question for the version (capget(2)). */
+	if (gaddr_is_null(datap) && (r == 0 || r == -EINVAL))
+		return 0;
 	if (r < 0)
-		return r == -EINVAL && gaddr_is_null(datap) ? 0 : r;
+		return r;
+	r = guest_read_value(task, &header, hdrp);
+	if (r < 0)
+		return r;
 	if (header.pid < 0)
 		return -EINVAL;
 	if (header.pid) {
@@ -444,8 +449,6 @@ int64_t sys_capget(struct task *task, gaddr_t hdrp, gaddr_t datap)
 			return -ESRCH;
 		cred = other->cred;
 	}
-	if (gaddr_is_null(datap))
-		return 0;
 	for (unsigned i = 0; i < 2; i++) {
 		data[i].effective = (uint32_t)(cred->cap_effective >> 32 * i);
 		data[i].permitted = (uint32_t)(cred->cap_permitted >> 32 * i);
@@ -464,6 +467,7 @@ int64_t sys_capset(struct task *task, gaddr_t hdrp, gaddr_t datap)
 	unsigned count;
 	int r = cap_version(task, hdrp, &header, &count);
 
+	r = r < 0 ? r : guest_read_value(task, &header, hdrp);
 	if (r < 0)
 		return r;
 	if (header.pid && header.pid != pid_vnr(task->pid))

@@ -152,6 +152,15 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	else if (futex.val3 == 0 &&
 		 (command == LX_FUTEX_WAIT_BITSET || command == LX_FUTEX_WAKE_BITSET))
 		return -EINVAL;
+	if (command == LX_FUTEX_UNLOCK_PI && uaddr.v % sizeof(uint32_t)) {
+		uint32_t word; /* whose it is comes before where it is */
+
+		r = guest_read_value(task, &word, uaddr);
+		if (r == 0 && (word & LX_FUTEX_TID_MASK) != (uint32_t)task->pid->nr)
+			r = -EPERM;
+		if (r < 0)
+			return r;
+	}
 	if (uaddr.v % sizeof(uint32_t))
 		return -EINVAL;
 	if (bad_address(uaddr))

@@ -258,7 +258,11 @@ int64_t sys_mbind(struct task *t, gaddr_t addr, uint64_t len, uint64_t mode, gad
 		err = -EPERM;
 	if (err < 0)
 		return err;
-	if (!align_up_checked(len, LX_PAGE_SIZE, &size))
+	/* What wraps to nothing is nothing. */
+	size = (len + LX_PAGE_SIZE - 1) & LX_PAGE_MASK;
+	if (size == 0)
+		return 0;
+	if (addr.v + size < addr.v)
 		return -EINVAL;
 	return mm_range_mapped(t->mm, addr.v, size) ? 0 : -EFAULT;
 }

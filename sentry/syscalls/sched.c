@@ -146,9 +146,10 @@ static int check_rights(
 	return 0;
 }
 
-/* __sched_setscheduler() */
+/* __sched_setscheduler(). @policy may have SCHED_RESET_ON_FORK, which only a privileged task gives up. */
 static int set_policy(struct task *t, struct task *other, int policy, int priority, int nice)
 {
+	bool reset = policy >= 0 && (policy & LX_SCHED_RESET_ON_FORK);
 	int err;
 
 	policy &= ~LX_SCHED_RESET_ON_FORK;
@@ -157,13 +158,23 @@ static int set_policy(struct task *t, struct task *other, int policy, int priori
 	if (is_realtime(policy) != (priority != 0))
 		return -EINVAL;
 	err = check_rights(t, other, policy, priority, nice);
+	if (err == 0 && other->sched_reset_on_fork && !reset &&
+		!cred_capable(t->cred, LX_CAP_SYS_NICE))
+		err = -EPERM;
 	if (err < 0)
 		return err;
+	other->sched_reset_on_fork = reset;
 	other->sched_policy = policy;
 	other->sched_priority = priority;
 	if (!is_realtime(policy))
 		other->nice = nice;
 	return 0;
+}
+
+/* As sched_getscheduler(2) shows it. */
+static int policy_of(const struct task *task)
+{
+	return task->sched_policy | (task->sched_reset_on_fork ? LX_SCHED_RESET_ON_FORK : 0);
 }
 
 int64_t sys_sched_setscheduler(struct task *t, int pid, int policy, gaddr_t param)
@@ -193,7 +204,7 @@ int64_t sys_sched_setparam(struct task *t, int pid, gaddr_t param)
 	if (err < 0)
 		return err;
 	other = find_task(t, pid);
-	return other ? set_policy(t, other, other->sched_policy, p.sched_priority, other->nice)
+	return other ? set_policy(t, other, policy_of(other), p.sched_priority, other->nice)
 		     : -ESRCH;
 }
 
@@ -203,7 +214,7 @@ int64_t sys_sched_getscheduler(struct task *t, int pid)
 
 	if (pid < 0)
 		return -EINVAL;
-	return other ? other->sched_policy : -ESRCH;
+	return other ? policy_of(other) : -ESRCH;
 }
 
 int64_t sys_sched_getparam(struct task *t, int pid, gaddr_t param)
@@ -261,12 +272,15 @@ int64_t sys_sched_setattr(struct task *t, int pid, gaddr_t attr, unsigned flags)
 		return -ESRCH;
 	if (a.sched_flags & ~known || a.sched_priority > 99)
 		return -EINVAL;
-	if (a.sched_flags & LX_SCHED_FLAG_KEEP_POLICY)
+	/* The policy is one of the parameters that are kept. */
+	if (a.sched_flags & (LX_SCHED_FLAG_KEEP_POLICY | LX_SCHED_FLAG_KEEP_PARAMS))
 		a.sched_policy = (uint32_t)other->sched_policy;
 	if (a.sched_flags & LX_SCHED_FLAG_KEEP_PARAMS) {
 		a.sched_priority = (uint32_t)other->sched_priority;
 		a.sched_nice = other->nice;
 	}
+	if (a.sched_flags & LX_SCHED_FLAG_RESET_ON_FORK)
+		a.sched_policy |= LX_SCHED_RESET_ON_FORK;
 	return set_policy(t, other, (int)a.sched_policy, (int)a.sched_priority,
 		max_of(min_of(a.sched_nice, 19), -20));
 }
@@ -284,6 +298,8 @@ int64_t sys_sched_getattr(struct task *t, int pid, gaddr_t attr, unsigned size, 
 		return -ESRCH;
 	a.size = min_of(size, (unsigned)sizeof(a));
 	a.sched_policy = (uint32_t)other->sched_policy;
+	if (other->sched_reset_on_fork)
+		a.sched_flags |= LX_SCHED_FLAG_RESET_ON_FORK;
 	if (is_realtime(other->sched_policy))
 		a.sched_priority = (uint32_t)other->sched_priority;
 	else

@@ -139,6 +139,9 @@ int64_t sys_sigaltstack(struct task *task, gaddr_t ss, gaddr_t old_ss)
 		if (mode == LX_SS_DISABLE) {
 			new.ss_sp = 0;
 			new.ss_size = 0;
+		} else if (new.ss_sp == task->sigaltstack.ss_sp &&new.ss_size ==
+			   task->sigaltstack.ss_size &&new.ss_flags == task->sigaltstack.ss_flags) {
+			/* Nothing changes: not even the size is looked at. */
 		} else if (new.ss_size < LX_MINSIGSTKSZ) {
 			return -ENOMEM;
 		}
@@ -247,8 +250,7 @@ static int kill_group(struct task *task, struct thread_group *group, const struc
 	return signal_send_group(group, info);
 }
 
-/* __kill_pgrp_info(): success when one could be told. */
-static int kill_pgrp(struct task *task, struct pid *pgrp, const struct lx_siginfo *info)
+int signal_kill_pgrp(struct task *task, struct pid *pgrp, const struct lx_siginfo *info)
 {
 	struct thread_group *group, *next;
 	bool success = false;
@@ -302,7 +304,7 @@ int64_t sys_kill(struct task *task, int nr, int signo)
 	if (nr == -1)
 		return kill_everybody(task, &info);
 	pgrp = nr == 0 ? task->group->pgrp : pid_find(-nr);
-	return pgrp ? kill_pgrp(task, pgrp, &info) : -ESRCH;
+	return pgrp ? signal_kill_pgrp(task, pgrp, &info) : -ESRCH;
 }
 
 /* To one thread; tgid <= 0: whatever process it is of. */

@@ -108,10 +108,11 @@ int64_t sys_clock_nanosleep(
 	struct task *task, int clock, unsigned flags, gaddr_t request, gaddr_t remain)
 {
 	struct lx_timespec ts;
-	int r = clock_check_timer(task, clock);
+	int check = clock_check_timer(task, clock), r;
 
-	if (r < 0)
-		return r;
+	/* What the number of a CPU clock means is asked last (posix_cpu_nsleep()). */
+	if (check < 0 && clock >= 0)
+		return check;
 	/* One's own CPU time would never pass. */
 	if (clock == LX_CLOCK_THREAD_CPUTIME_ID)
 		return -EOPNOTSUPP;
@@ -120,5 +121,7 @@ int64_t sys_clock_nanosleep(
 		return r;
 	if (!timespec_valid(&ts))
 		return -EINVAL;
+	if (check < 0)
+		return check;
 	return do_sleep(task, clock, flags & LX_TIMER_ABSTIME, &ts, remain);
 }
