@@ -264,6 +264,13 @@ int64_t sys_mbind(struct task *t, gaddr_t addr, uint64_t len, uint64_t mode, gad
 		return 0;
 	if (addr.v + size < addr.v)
 		return -EINVAL;
+	/* Taking a policy away minds no holes (MPOL_MF_DISCONTIG_OK), but there must be something.
+	 */
+	if (mode == LX_MPOL_DEFAULT) {
+		const struct vma *vma = mm_find(t->mm, addr.v);
+
+		return vma && vma->start < addr.v + size ? 0 : -EFAULT;
+	}
 	return mm_range_mapped(t->mm, addr.v, size) ? 0 : -EFAULT;
 }
 
