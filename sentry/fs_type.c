@@ -8,6 +8,7 @@
 
 #include "abi/cap.h"
 #include "abi/limits.h"
+#include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/ipc/ipc.h"
@@ -197,6 +198,116 @@ static int cgroup_make(struct fs_make *make, struct task *task, struct super_blo
 static const char *const cgroup_keys[] = {
 	"nsdelegate", "favordynmods", "memory_localevents", "memory_recursiveprot", NULL};
 
+/* ---- overlays -------------------------------------------------------------------------------- */
+
+#define OVERLAY_LOWERS_MAX 64
+
+struct layers {
+	struct path lowers[OVERLAY_LOWERS_MAX]; /* owned */
+	unsigned count;
+	struct path upper, work; /* owned */
+};
+
+static void layers_put(struct layers *layers)
+{
+	for (unsigned i = 0; i < layers->count; i++)
+		path_unref(&layers->lowers[i]);
+	path_unref(&layers->upper);
+	path_unref(&layers->work);
+}
+
+static int walk_directory(struct task *task, const char *name, struct path *ret)
+{
+	struct vfs_ctx ctx = task_vfs_ctx(task);
+	struct path path;
+	int err = path_walk(&ctx, NULL, name, WALK_FOLLOW, &path);
+
+	if (err < 0)
+		return err;
+	if (!path.mount || !LX_S_ISDIR(path.dentry->inode->mode)) {
+		path_unref(&path);
+		return -EINVAL;
+	}
+	*ret = path;
+	return 0;
+}
+
+/* "a:b:c", where a backslash takes the next character as it is. */
+static int walk_lowers(struct task *task, const char *list, struct layers *layers)
+{
+	_cleanup_free_ char *name = malloc(strlen(list) + 1);
+	int err = name ? 0 : -ENOMEM;
+
+	while (err == 0) {
+		size_t size = 0;
+
+		for (; *list && *list != ':'; list++) {
+			if (*list == '\\' && list[1])
+				list++;
+			name[size++] = *list;
+		}
+		name[size] = '\0';
+		if (!size || layers->count == OVERLAY_LOWERS_MAX)
+			return -EINVAL;
+		err = walk_directory(task, name, &layers->lowers[layers->count]);
+		if (err == 0)
+			layers->count++;
+		if (!*list)
+			break;
+		list++;
+	}
+	return err;
+}
+
+/* ovl_get_workdir(): on the upper directory's mount, and neither is within the other. */
+static int check_work(struct task *task, const struct layers *layers)
+{
+	const struct vfs_ctx ctx = {
+		.cred = cred_kernel(), .fs = task->fs, .fsize_limit = UINT64_MAX};
+	int err;
+
+	if (layers->work.mount != layers->upper.mount ||
+		dentry_within(layers->work.dentry, layers->upper.dentry) ||
+		dentry_within(layers->upper.dentry, layers->work.dentry))
+		return -EINVAL;
+	if (path_check_write(&layers->upper) < 0)
+		return -EINVAL;
+	err = vfs_mkdir(&ctx, &layers->work, "work", 0);
+	return err == -EEXIST ? 0 : err;
+}
+
+static int overlay_make(struct fs_make *make, struct task *task, struct super_block **ret)
+{
+	const char *lower = param(make, "lowerdir"), *upper = param(make, "upperdir");
+	const char *work = param(make, "workdir");
+	_cleanup_(layers_put) struct layers layers = {0};
+	struct stack_config config;
+	int err;
+
+	if (!lower || (upper && !work))
+		return -EINVAL;
+	err = walk_lowers(task, lower, &layers);
+	if (err == 0 && upper)
+		err = walk_directory(task, upper, &layers.upper);
+	if (err == 0 && upper)
+		err = walk_directory(task, work, &layers.work);
+	if (err == 0 && upper)
+		err = check_work(task, &layers);
+	if (err < 0)
+		return err;
+	config = (struct stack_config){
+		.lowers = layers.lowers,
+		.lower_count = layers.count,
+		.upper = layers.upper,
+		.user_xattr = param(make, "userxattr") != NULL,
+	};
+	return stack_new(&config, make->cred, ret);
+}
+
+static const char *const overlay_keys[] = {"lowerdir=", "upperdir=", "workdir=", "userxattr",
+	"volatile", "default_permissions",
+	"index=", "xino=", "metacopy=", "redirect_dir=", "nfs_export=", "uuid=", NULL};
+
 static const char *const no_keys[] = {NULL};
 
 static const struct fs_type types[] = {
@@ -205,6 +316,7 @@ static const struct fs_type types[] = {
 	{"proc", true, NS_PID, proc_keys, proc_make, NULL},
 	{"sysfs", true, NS_USER, no_keys, sysfs_make, NULL},
 	{"devtmpfs", false, NS_USER, tmpfs_keys, devtmpfs_make, NULL},
+	{"overlay", true, NS_USER, overlay_keys, overlay_make, NULL},
 	{"cgroup2", true, NS_CGROUP, cgroup_keys, cgroup_make, NULL},
 	{"devpts", true, NS_USER, devpts_keys, devpts_make, NULL},
 };

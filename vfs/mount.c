@@ -240,6 +240,11 @@ bool path_cross_mounts(struct path *path)
 	return crossed;
 }
 
+bool dentry_within(const struct dentry *dentry, const struct dentry *ancestor)
+{
+	return dentry->sb == ancestor->sb && dentry_is_below(dentry, ancestor);
+}
+
 void path_to_top(struct path *path)
 {
 	(void)path_cross_mounts(path);

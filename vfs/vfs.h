@@ -211,6 +211,7 @@ struct super_block {
 	bool devices_ok;	/* device nodes count although user_ns is not the first: devpts */
 	bool type_must_show;	/* SB_I_USERNS_VISIBLE: proc, sysfs */
 	bool read_only_for_ever;
+	uint8_t stack_depth; /* of overlays on overlays */
 	bool stable;	/* names never change behind our back: positive and negative dentries may be
 			   cached for ever */
 	bool no_missing_names; /* as in proc, the look-up of a missing name fails itself: making
@@ -441,6 +442,8 @@ int mount_detach(struct mount *mount, bool lazy);
 /* The mounts of a namespace in the order in which they came, for /proc/mounts; NULL starts.
  * Borrowed. */
 struct mount *mount_next(const struct mnt_ns *ns, const struct mount *mount);
+/* Is @dentry @ancestor or below it, in one file system? */
+bool dentry_within(const struct dentry *dentry, const struct dentry *ancestor);
 /* To the topmost of what is mounted on @path. */
 void path_to_top(struct path *path);
 /* True when something is mounted there (or @path is the root of a mount). */
@@ -812,6 +815,18 @@ struct overlay_change {
 };
 int overlay_for_each_change(struct super_block *sb,
 	int (*fn)(const struct overlay_change *change, void *arg), void *arg);
+
+/*
+ * The overlay that guests mount: directories of theirs. @cred's is who mounts it. The paths are
+ * borrowed; a tree of its own is kept of each. -EINVAL: stacked too deep. vfs/stack/
+ */
+struct stack_config {
+	const struct path *lowers; /* topmost first */
+	unsigned lower_count;	   /* > 0 */
+	struct path upper;	   /* no dentry: read-only */
+	bool user_xattr;	   /* its marks are user.overlay.*, not trusted.overlay.* */
+};
+int stack_new(const struct stack_config *config, const struct cred *cred, struct super_block **ret);
 
 /* /dev: null zero full random urandom tty ptmx pts shm fd stdin stdout stderr. */
 int devfs_new(struct super_block **ret);
