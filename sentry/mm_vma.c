@@ -355,22 +355,25 @@ static bool mm_range_free(const struct mm *mm, uint64_t start, uint64_t end)
 
 int64_t mm_pick(const struct mm *mm, uint64_t hint, uint64_t size, int flags, uint64_t alignment)
 {
+	/* MAP_32BIT: the range that arch/x86/kernel/sys_x86_64.c searches; a hint may be below it.
+	 */
+	const uint64_t low = 0x40000000, high = 0x80000000;
 	uint64_t addr = 0;
 
 	if (size > mm->guest_end)
 		return -ENOMEM;
-	/* MAP_32BIT: the range that arch/x86/kernel/sys_x86_64.c searches. */
-	if (flags & LX_MAP_32BIT) {
-		addr = mm_gap_bottom_up(mm, size, 0x40000000, 0x80000000, LX_PAGE_SIZE);
-		return addr ? (int64_t)addr : -ENOMEM;
-	}
 	if (hint) {
 		uint64_t end;
 
 		hint = max_of(hint, LX_MMAP_MIN_ADDR);
-		if (add_checked(hint, size, &end) && end <= mm->guest_end &&
+		if (add_checked(hint, size, &end) &&
+			end <= (flags & LX_MAP_32BIT ? high : mm->guest_end) &&
 			mm_range_free(mm, hint, end))
 			return (int64_t)hint;
+	}
+	if (flags & LX_MAP_32BIT) {
+		addr = mm_gap_bottom_up(mm, size, low, high, LX_PAGE_SIZE);
+		return addr ? (int64_t)addr : -ENOMEM;
 	}
 	if (alignment > LX_PAGE_SIZE)
 		addr = mm_gap_top_down(mm, size, LX_MMAP_MIN_ADDR, mm->mmap_base, alignment);

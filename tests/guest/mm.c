@@ -100,6 +100,24 @@ CASE(mmap_32bit)
 	TRUTH(p != MAP_FAILED && (unsigned long)p < 1ul << 31);
 }
 
+static void *map_low(unsigned long hint, int flags)
+{
+	return mmap(
+		(void *)hint, P, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT | flags, -1, 0);
+}
+
+CASE(mmap_32bit_hint)
+{
+	TRUTH(map_low(0x50000000, 0) == (void *)0x50000000);
+	TRUTH(map_low(0x50000000, 0) != (void *)0x50000000);
+	TRUTH((unsigned long)map_low(0x50000000, 0) < 1ul << 31);
+	TRUTH(map_low(0x20000000, 0) == (void *)0x20000000);
+	TRUTH((unsigned long)map_low(0x7ffff000, 0) == 0x7ffff000);
+	TRUTH((unsigned long)map_low(0x80000000, 0) < 1ul << 31);
+	TRUTH((unsigned long)map_low(0x700000000000, 0) < 1ul << 31);
+	TRUTH(map_low(0x700000000000, MAP_FIXED_NOREPLACE) == (void *)0x700000000000);
+}
+
 CASE(mmap_private_file)
 {
 	int fd = file_of("f", 2 * P);
