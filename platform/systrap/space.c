@@ -424,7 +424,7 @@ void systrap_thread_drop(struct systrap_thread *thread)
 
 /* ---- the check: threads that vanished, or do not do what they were told ---- */
 
-static bool thread_exists(const struct systrap_thread *thread)
+bool systrap_thread_exists(const struct systrap_thread *thread)
 {
 	return syscall(SYS_tgkill, thread->as->pid, thread->tid, 0) == 0;
 }
@@ -436,7 +436,7 @@ void systrap_sweep_leaving(struct systrap_as *as)
 	if (as->leaving_count == 0)
 		return;
 	list_for_each_entry_safe (thread, tmp, &as->threads, as_link) {
-		if (thread->state == SYSTRAP_LEAVING && !thread_exists(thread))
+		if (thread->state == SYSTRAP_LEAVING && !systrap_thread_exists(thread))
 			systrap_thread_free(thread);
 	}
 }
@@ -461,7 +461,7 @@ static bool check_thread(struct systrap_thread *thread)
 
 	switch (thread->state) {
 	case SYSTRAP_LEAVING:
-		if (!thread_exists(thread)) {
+		if (!systrap_thread_exists(thread)) {
 			systrap_thread_free(thread);
 			return false;
 		}
@@ -472,7 +472,7 @@ static bool check_thread(struct systrap_thread *thread)
 	case SYSTRAP_IN_COMMAND:
 		/* A guest can jump to the stub's exit: its process then ends, rather than the task
 		 * waiting for ever. */
-		if (age >= LOST_TICKS && !thread_exists(thread))
+		if (age >= LOST_TICKS && !systrap_thread_exists(thread))
 			systrap_as_kill((struct platform_as *)as);
 		if (thread->state == SYSTRAP_IN_COMMAND && !thread->interruptible_command &&
 			age > COMMAND_TICKS)

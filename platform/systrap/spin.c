@@ -3,9 +3,9 @@
  * When to watch channels instead of sleeping, and who runs on which CPU.
  *
  * Asleep. The normal state. A call is a doorbell: with both sides on one CPU the notification wakes
- * the other side right there (synchronous wake-up, and loop_set_bell()), 2 us for both switches. The
- * Sentry thus follows its guests from CPU to CPU, and no wake-up crosses from one to another, which
- * would cost 30 us.
+ * the other side right there (synchronous wake-up, and loop_set_bell()), 2 us for both switches.
+ * The Sentry thus follows its guests from CPU to CPU, and no wake-up crosses from one to another,
+ * which would cost 30 us.
  *
  * Watching. When some thread made a number of quick calls in a row, the Sentry takes a CPU of its
  * own (it moves, not the guest, whose caches are worth more), tells every thread so (reply.polled),
@@ -174,12 +174,20 @@ static unsigned effective_cpus(void)
 
 /* What the guest sees as its affinity is the kernel's own bookkeeping: these are the host's. */
 
+/* An id alone may be that of somebody else by now: a thread can vanish without our knowing, its
+ * process cannot. */
+static void set_affinity(const struct systrap_thread *thread, const cpu_set_t *set)
+{
+	if (thread->state != SYSTRAP_DEAD && !thread->as->killed && systrap_thread_exists(thread))
+		(void)sched_setaffinity(thread->tid, sizeof(*set), set);
+}
+
 static void set_apart(struct systrap_thread *thread)
 {
 	cpu_set_t set = systrap.cpus;
 
 	CPU_CLR(spin.cpu, &set);
-	(void)sched_setaffinity(thread->tid, sizeof(set), &set);
+	set_affinity(thread, &set);
 	thread->apart_from = spin.cpu + 1;
 }
 
@@ -199,8 +207,7 @@ static void set_crowd_apart(void)
 static void set_free(struct systrap_thread *thread)
 {
 	thread->apart_from = 0;
-	if (thread->state != SYSTRAP_DEAD && !thread->as->killed)
-		(void)sched_setaffinity(thread->tid, sizeof(systrap.cpus), &systrap.cpus);
+	set_affinity(thread, &systrap.cpus);
 }
 
 static void set_all_free(struct timer *timer)
@@ -544,8 +551,7 @@ void systrap_spin_clone(struct systrap_thread *parent, bool begin, bool seat)
 	if (seat)
 		spin.seated_until = loop_monotonic_now() + SEATED_NS;
 	parent->apart_from = 0;
-	if (parent->state != SYSTRAP_DEAD)
-		(void)sched_setaffinity(parent->tid, sizeof(here), begin ? &here : &systrap.cpus);
+	set_affinity(parent, begin ? &here : &systrap.cpus);
 }
 
 /* In each turn of the loop. */

@@ -249,6 +249,8 @@ void systrap_thread_died(struct systrap_thread *thread);
 struct systrap_thread *systrap_thread_find(pid_t tid);
 /* Frees the slots of released threads that are gone by now. */
 void systrap_sweep_leaving(struct systrap_as *as);
+/* Asks the host. */
+bool systrap_thread_exists(const struct systrap_thread *thread);
 void systrap_check_expired(struct timer *timer);
 void systrap_check_arm(void);
 

@@ -12,8 +12,12 @@
 #include "sentry/procfs/procfs_private.h"
 #include "sentry/uts.h"
 
-/* Over all processes; threads of one process share their memory. */
-void proc_count_all(struct proc_totals *ret)
+/* Counting many processes asks the host once for each: what took long is not done all the time. */
+#define COUNT_LONG_NS 1000000u
+#define COUNT_SHARE   16u
+
+/* Threads of one process share their memory. */
+static void count_all(struct proc_totals *ret)
 {
 	struct proc_totals totals = {0};
 
@@ -43,6 +47,22 @@ void proc_count_all(struct proc_totals *ret)
 		}
 	}
 	*ret = totals;
+}
+
+/* Over all processes. At most a COUNT_SHAREth of the time is spent here: after a long count its
+ * outcome holds for a while. */
+void proc_count_all(struct proc_totals *ret)
+{
+	static struct proc_totals counted;
+	static uint64_t good_until;
+	uint64_t begin = loop_monotonic_now(), took;
+
+	if (begin >= good_until) {
+		count_all(&counted);
+		took = loop_monotonic_now() - begin;
+		good_until = took > COUNT_LONG_NS ? begin + took * COUNT_SHARE : 0;
+	}
+	*ret = counted;
 }
 
 static int show_cpuinfo(const struct pseudo_node *node, struct seq *seq)
