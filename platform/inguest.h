@@ -33,17 +33,18 @@
  * the open file: the thread is alone in its process and with its descriptors. What is said here of
  * it holds until the thread makes a call that may change it (stub/opened.c), or the epoch moves on.
  */
-#define PLATFORM_OPENED_PLAIN 1u /* no terminal */
-#define PLATFORM_OPENED_START 2u /* a regular file; the position is 0 */
-#define PLATFORM_OPENED_STAT  4u /* `stat` is what fstat(2) says */
-#define PLATFORM_OPENED_CLOSE 8u /* nobody waits for its end: close(2) may be told later */
+#define PLATFORM_OPENED_PLAIN 1u  /* no terminal */
+#define PLATFORM_OPENED_START 2u  /* a regular file; the position is 0 */
+#define PLATFORM_OPENED_STAT  4u  /* `stat` is what fstat(2) says */
+#define PLATFORM_OPENED_CLOSE 8u  /* nobody waits for its end: close(2) may be told later */
+#define PLATFORM_OPENED_READ  16u /* a read at its end finds nothing */
 
 struct platform_opened {
 	uint32_t flags; /* 0: nothing is known of the last open, or it failed */
 	int32_t fd;
-	uint32_t epoch; /* names_epoch of then */
-	uint32_t unused;
-	uint64_t stat[18]; /* struct stat */
+	uint32_t epoch;	     /* names_epoch of then */
+	uint32_t file_flags; /* as F_GETFL says them */
+	uint64_t stat[18];   /* struct stat */
 };
 
 enum platform_inguest_id {

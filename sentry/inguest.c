@@ -288,11 +288,13 @@ void task_close_told(struct task *task)
 		(void)fd_close(task->files, fd, NULL);
 }
 
-void task_tell_opened(struct task *task, int fd, uint32_t flags, const struct lx_stat *stat)
+void task_tell_opened(
+	struct task *task, int fd, uint32_t flags, int file_flags, const struct lx_stat *stat)
 {
 	struct platform_opened *opened = &task->thread->inguest->opened;
 
 	opened->fd = fd;
+	opened->file_flags = (uint32_t)file_flags;
 	opened->epoch = names_epoch;
 	if (flags & PLATFORM_OPENED_STAT)
 		memcpy(opened->stat, stat, sizeof(opened->stat));

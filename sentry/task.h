@@ -43,15 +43,15 @@ struct nsproxy;
  * it. */
 struct pid {
 	struct refcount refs;
-	int nr;		   /* in the first namespace: what the kernel itself goes by */
-	struct pid_ns *ns; /* owned: the innermost */
-	unsigned level;	   /* of ns */
-	struct task *task;		  /* the thread with this tid, NULL when gone */
-	struct thread_group *group;	  /* the process whose leader had it, until reaped */
-	struct list_head pgrp_members;	  /* thread_group.pgrp_link */
+	int nr;			       /* in the first namespace: what the kernel itself goes by */
+	struct pid_ns *ns;	       /* owned: the innermost */
+	unsigned level;		       /* of ns */
+	struct task *task;	       /* the thread with this tid, NULL when gone */
+	struct thread_group *group;    /* the process whose leader had it, until reaped */
+	struct list_head pgrp_members; /* thread_group.pgrp_link */
 	struct list_head session_members; /* thread_group.session_link */
 	struct wait_queue exit_queue;	  /* pidfd poll */
-	int numbers[]; /* in its namespaces from the first one on: level + 1 */
+	int numbers[];			  /* in its namespaces from the first one on: level + 1 */
 };
 /*
  * The next free number, or from the innermost namespace outwards those of @set_tid (clone3(2)); a
@@ -119,7 +119,7 @@ struct thread_group {
 				     __WNOTHREAD; borrowed */
 	int exit_signal;	  /* to the parent; SIGCHLD for fork; 0 none */
 	bool zombie, reaped, dumpable, did_exec, child_subreaper;
-	bool was_subreaper_child;	     /* some ancestor may be a subreaper */
+	bool was_subreaper_child; /* some ancestor may be a subreaper */
 	bool unkillable; /* init of a namespace: what its own send without a handler for it does
 			    not reach it */
 	struct task *exec_task;		     /* waits in group_kill_other_threads(); borrowed */
@@ -237,8 +237,8 @@ struct task {
 
 	int nice, sched_policy, sched_priority;
 	bool sched_reset_on_fork; /* SCHED_RESET_ON_FORK: children get what everybody has */
-	int ioprio;	       /* class << 13 | level (ioprio_set(2)) */
-	uint64_t affinity[16]; /* bit mask of CPUs, as set by the guest */
+	int ioprio;		  /* class << 13 | level (ioprio_set(2)) */
+	uint64_t affinity[16];	  /* bit mask of CPUs, as set by the guest */
 	uint64_t timer_slack_ns;
 	uint64_t start_time;
 	uint64_t utime_ns, stime_ns;	       /* last known, in all */
@@ -384,14 +384,15 @@ void task_answer_lasts(struct task *task);
 struct lx_stat;
 /*
  * Around an open(2) of @task: nothing is known of an earlier one any more; the new descriptor, what
- * can be said of it (PLATFORM_OPENED_*), and its struct stat with PLATFORM_OPENED_STAT. Not for a
- * task that shares its descriptors or process.
+ * can be said of it (PLATFORM_OPENED_*), what F_GETFL says, and its struct stat with
+ * PLATFORM_OPENED_STAT. Not for a task that shares its descriptors or process.
  */
 void task_forget_opened(struct task *task);
 bool task_may_know_opened(const struct task *task);
 /* Closes what the guest says that it has closed already. May sleep. */
 void task_close_told(struct task *task);
-void task_tell_opened(struct task *task, int fd, uint32_t flags, const struct lx_stat *stat);
+void task_tell_opened(
+	struct task *task, int fd, uint32_t flags, int file_flags, const struct lx_stat *stat);
 /* For vfs_lasting_register(), and when somebody's identity or root changes. Does not sleep. */
 void names_changed(void);
 

@@ -28,19 +28,27 @@ struct vfs_lasting vfs_lasting_begin(void)
 	return (struct vfs_lasting){.epoch = epoch};
 }
 
-bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *path)
+/* @writers: open files that may write and whose writes the one who is told hears of. */
+static bool promise(const struct vfs_lasting *lasting, struct inode *inode, uint32_t writers)
 {
-	struct inode *inode;
-
 	if (lasting->fleeting || lasting->epoch != epoch)
 		return false;
-	if (!path)
-		return true;
-	inode = path->dentry->inode;
 	/* What is open for writing changes its times and blocks by way of mappings, unseen. */
-	if (!inode->sb->stable || inode->write_count > 0 ||
+	if (!inode->sb->stable || inode->write_count > writers ||
 		!(LX_S_ISREG(inode->mode) || LX_S_ISDIR(inode->mode) || LX_S_ISLNK(inode->mode)))
 		return false;
 	inode->promised = true;
 	return true;
+}
+
+bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *path)
+{
+	if (!path)
+		return !lasting->fleeting && lasting->epoch == epoch;
+	return promise(lasting, path->dentry->inode, 0);
+}
+
+bool vfs_lasting_promise_opened(const struct vfs_lasting *lasting, const struct file *file)
+{
+	return promise(lasting, file->inode, file->counted_write);
 }

@@ -376,6 +376,14 @@ static ssize_t anonymous_name(const struct path *path, char *buffer, size_t size
 	return (ssize_t)length;
 }
 
+bool path_name_lasts(const struct path *path)
+{
+	for (const struct mount *mount = path->mount; mount; mount = mount->parent)
+		if (!mount->sb->stable)
+			return false;
+	return path->mount;
+}
+
 ssize_t path_name(const struct path *path, const struct path *root, char *buffer, size_t size)
 {
 	const struct dentry *dentry = path->dentry;

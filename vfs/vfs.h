@@ -128,6 +128,8 @@ struct vfs_lasting vfs_lasting_begin(void);
  * whose attributes are part of the answer, NULL for an answer of the walk alone (-ENOENT).
  */
 bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *path);
+/* The attributes of what was just opened, for its only user, until he may have written to it. */
+bool vfs_lasting_promise_opened(const struct vfs_lasting *lasting, const struct file *file);
 void vfs_lasting_register(void (*ended)(void)); /* must not sleep */
 /* All that was promised may be otherwise now. */
 void vfs_lasting_end(void);
@@ -479,6 +481,8 @@ int path_walk_parent(const struct vfs_ctx *ctx, const struct path *base, const c
 /* The name of @path as seen from @root (d_path): "(unreachable)..." and " (deleted)" as in Linux.
  * Returns the length or -ENAMETOOLONG. */
 ssize_t path_name(const struct path *path, const struct path *root, char *buffer, size_t size);
+/* Only this kernel changes the names that path_name() puts together: an answer that lasts. */
+bool path_name_lasts(const struct path *path);
 int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx);
 
 /* ---- the operations that system calls are made of (all may sleep)

@@ -140,6 +140,7 @@ int64_t sys_chdir(struct task *t, gaddr_t name)
 	if (err < 0)
 		return err;
 	set_path(&t->fs->cwd, &path);
+	vfs_lasting_end();
 	return 0;
 }
 
@@ -160,6 +161,7 @@ int64_t sys_fchdir(struct task *t, int fd)
 	path = file->path;
 	path_ref(&path);
 	set_path(&t->fs->cwd, &path);
+	vfs_lasting_end();
 	return 0;
 }
 
@@ -182,6 +184,7 @@ int64_t sys_chroot(struct task *t, gaddr_t name)
 
 int64_t sys_getcwd(struct task *t, gaddr_t buf, uint64_t size)
 {
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	_cleanup_free_ char *name = NULL;
 	ssize_t length;
 	int err;
@@ -197,5 +200,7 @@ int64_t sys_getcwd(struct task *t, gaddr_t buf, uint64_t size)
 	if ((uint64_t)length + 1 > size)
 		return -ERANGE;
 	err = guest_write_result(t, buf, name, (size_t)length + 1);
+	if (err == 0 && path_name_lasts(&t->fs->cwd) && vfs_lasting_promise(&lasting, NULL))
+		task_answer_lasts(t);
 	return err < 0 ? err : length + 1;
 }

@@ -54,8 +54,10 @@ static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
 		flags |= PLATFORM_OPENED_START;
 	if (may_close_later(file))
 		flags |= PLATFORM_OPENED_CLOSE;
-	if (inode->write_count == 0 && stat_of_path(&file->path, ret) == 0 &&
-		vfs_lasting_promise(&lasting, &file->path))
+	if (file->readable)
+		flags |= PLATFORM_OPENED_READ;
+	if (inode->write_count == file->counted_write && stat_of_path(&file->path, ret) == 0 &&
+		vfs_lasting_promise_opened(&lasting, file))
 		flags |= PLATFORM_OPENED_STAT;
 	return flags;
 }
@@ -64,10 +66,11 @@ static int64_t install_and_tell(struct task *t, struct file *file, bool cloexec)
 {
 	struct lx_stat stat;
 	uint32_t known = task_may_know_opened(t) ? describe_opened(file, &stat) : 0;
+	int flags = file->flags;
 	int64_t fd = install_new_file(t, file, cloexec);
 
 	if (fd >= 0 && known)
-		task_tell_opened(t, (int)fd, known, &stat);
+		task_tell_opened(t, (int)fd, known, flags, &stat);
 	return fd;
 }
 

@@ -352,3 +352,74 @@ CASE(name_long)
 	CALL(access(name, F_OK));
 	CALL(access(name, F_OK));
 }
+
+static void where(const char *what)
+{
+	static char text[3][4096];
+	long size[4];
+	int error[4];
+
+	const char *name = "-";
+
+	for (int i = 0; i < 3; i++) {
+		memset(text[i], 0, sizeof(text[i]));
+		size[i] = SYS(SYS_getcwd, text[i], sizeof(text[i]));
+		error[i] = size[i] < 0 ? errno : 0;
+	}
+	errno = 0;
+	size[3] = SYS(SYS_getcwd, text[1], 3);
+	error[3] = errno;
+	/* Not the one that every run names anew. */
+	if (size[0] > 0 && strncmp(strrchr(text[2], '/'), "/case", 5) != 0)
+		name = strrchr(text[2], '/');
+	NOTE("%s: %d %d, %.80s, too small %ld %d", what, size[0] == size[2], error[0] == error[2],
+		name, size[3], error[3]);
+	errno = 0;
+	size[0] = SYS(SYS_getcwd, BAD_ADDRESS, 4096);
+	NOTE("%ld %d", size[0], errno);
+}
+
+static void *move(void *name)
+{
+	CALL(chdir(name));
+	return NULL;
+}
+
+CASE(name_of_the_working_directory)
+{
+	pthread_t thread;
+	pid_t pid;
+	int fd;
+
+	CALL(mkdir("a", 0755));
+	CALL(mkdir("a/b", 0755));
+	where("begin");
+	CALL(chdir("a"));
+	where("down");
+	CALL(rename("../a", "../c"));
+	where("renamed");
+	CALL(chdir("b"));
+	where("further down");
+	fd = OK(open("..", O_RDONLY | O_DIRECTORY));
+	CALL(rename("../../c", "../../a"));
+	where("above renamed");
+	CALL(fchdir(fd));
+	where("by a descriptor");
+	pthread_create(&thread, NULL, move, "b");
+	pthread_join(thread, NULL);
+	where("by a thread");
+	if ((pid = fork()) == 0) {
+		where("child");
+		CALL(chdir("/usr"));
+		where("child elsewhere");
+		_exit(0);
+	}
+	note_wait("child", pid);
+	where("not by a child");
+	CALL(rmdir("../b"));
+	where("removed");
+	CALL(chdir("/"));
+	where("root");
+	CALL(chdir("/usr/bin"));
+	where("read-only");
+}

@@ -617,3 +617,64 @@ CASE(opened_under_signals)
 	NOTE("wrong: %d", wrong);
 	TRUTH(closed_signals > 0);
 }
+
+/* Writers ask too; what they write shows at once, by a mapping as well. */
+CASE(opened_for_writing)
+{
+	static const int flags[] = {O_WRONLY, O_RDWR, O_WRONLY | O_APPEND, O_RDWR | O_TRUNC,
+		O_WRONLY | O_CREAT | O_NONBLOCK};
+	struct stat before, after;
+	int fd, other;
+
+	make("f", "abcdef");
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		struct answers a, b, c;
+		long got, fl;
+		char byte;
+
+		fd = open("f", flags[i], 0600);
+		a = ask(fd);
+		got = read(fd, &byte, 1);
+		fl = fcntl(fd, F_GETFL);
+		(void)!write(fd, "xyz", 3);
+		b = ask(fd);
+		other = open("f", O_WRONLY);
+		(void)!pwrite(other, "more", 4, 20);
+		c = ask(fd);
+		tell("opened", &a);
+		NOTE("read %ld, flags %lo", got, fl);
+		tell("written", &b);
+		tell("written by another", &c);
+		close(other);
+		close(fd);
+	}
+	fd = open("f", O_RDWR);
+	SYS(SYS_ftruncate, fd, 1l << 20);
+	close(fd);
+	fd = open("f", O_RDWR);
+	SYS(SYS_fstat, fd, &before);
+	char *map = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	memset(map, 1, 1 << 20);
+	SYS(SYS_fstat, fd, &after);
+	TRUTH(after.st_blocks > before.st_blocks);
+}
+
+CASE(opened_flags)
+{
+	static const int flags[] = {O_RDONLY, O_RDONLY | O_NONBLOCK | O_CLOEXEC, O_RDWR | O_APPEND,
+		O_RDONLY | O_DIRECTORY, O_RDONLY | O_NOFOLLOW};
+
+	make("f", "abcdef");
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		int fd = open(flags[i] & O_DIRECTORY ? "." : "f", flags[i]);
+		int first = fcntl(fd, F_GETFL), second, third, fourth;
+
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		second = fcntl(fd, F_GETFL);
+		fcntl(fd, F_SETFL, O_APPEND | O_NONBLOCK);
+		third = fcntl(fd, F_GETFL);
+		fourth = fcntl(fd, F_GETFD);
+		NOTE("%o %o %o %d", first, second, third, fourth);
+		close(fd);
+	}
+}

@@ -3,13 +3,14 @@
  * What the Sentry said of a name, to be said again.
  *
  * Programs ask for the same names over and over (every import looks into the same directories). Of
- * the answers to stat, access and readlink the Sentry marks those that last (REPLY_LASTS: vfs/vfs.h
- * says which): they hold until `names_epoch` changes, which the Sentry does before anybody can
- * learn of whatever made them void. A thread keeps some of its own in a small table beside its
- * stack. The first question writes the name into an entry; the reply completes it.
+ * the answers to stat, access, readlink and getcwd the Sentry marks those that last (REPLY_LASTS:
+ * vfs/vfs.h says which): they hold until `names_epoch` changes, which the Sentry does before
+ * anybody can learn of whatever made them void. A thread keeps some of its own in a small table
+ * beside its stack. The first question writes the name into an entry; the reply completes it.
  *
- * Only absolute names, so that the working directory does not matter. Identity and root do: the
- * epoch changes with them. A fork copies the table, which is as true for the child.
+ * Only absolute names, so that the working directory does not matter; and its own name. Identity,
+ * root and the working directory itself do matter: the epoch changes with them. A fork copies the
+ * table, which is as true for the child.
  */
 #include "platform/systrap/stub/stub.h"
 #include "abi/syscall_nr.h"
@@ -29,7 +30,8 @@ struct question {
 #define ASK_STAT     0x10000u
 #define ASK_LSTAT    0x20000u
 #define ASK_READLINK 0x30000u /* the result is the target's size, or an error */
-#define ASK_ACCESS   0x40000u /* and the mode */
+#define ASK_CWD	     0x40000u /* likewise */
+#define ASK_ACCESS   0x50000u /* and the mode */
 
 /* False: not a question that is kept. */
 static bool parse(uint32_t nr, const uint64_t args[6], struct question *ret)
@@ -53,6 +55,9 @@ static bool parse(uint32_t nr, const uint64_t args[6], struct question *ret)
 	case LX_NR_readlinkat:
 		*ret = (struct question){ASK_READLINK, args[1], args[2], (uint32_t)args[3]};
 		return (int32_t)args[3] > 0;
+	case LX_NR_getcwd:
+		*ret = (struct question){ASK_CWD, 0, args[0], (uint32_t)args[1]};
+		return args[1] <= UINT32_MAX;
 	case LX_NR_access:
 		*ret = (struct question){ASK_ACCESS | (args[1] & 7), args[0], 0};
 		return (uint32_t)args[1] <= 7;
@@ -82,11 +87,16 @@ static bool same(const char *a, const char *b, uint32_t size)
 }
 
 /* Copies with the padding that hash() and same() count on. The size with it; 0: not for us. */
-static uint32_t take_name(char name[STUB_NAME_MAX], uint64_t from)
+static uint32_t take_name(char name[STUB_NAME_MAX], uint32_t what, uint64_t from)
 {
-	int64_t size = stub_copy_string(name, (const char *)from, STUB_NAME_MAX);
 	uint32_t padded;
+	int64_t size;
 
+	if (what == ASK_CWD) {
+		*(uint64_t *)name = '.';
+		return sizeof(uint64_t);
+	}
+	size = stub_copy_string(name, (const char *)from, STUB_NAME_MAX);
 	if (size <= 1 || name[0] != '/')
 		return 0;
 	padded = ((uint32_t)size + 7) & ~7u;
@@ -144,13 +154,15 @@ bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 
 	if (epoch == 0 || !parse(nr, args, &question))
 		return false;
-	size = take_name(name, question.name);
+	size = take_name(name, question.what, question.name);
 	if (size == 0)
 		return false;
 	entry = find(self, &question, name, size, epoch, &known);
 	if (known) {
 		uint64_t bytes = entry_bytes(entry, question.size);
 
+		if (question.what == ASK_CWD && entry->result > (int64_t)question.size)
+			return false; /* ERANGE */
 		*ret = entry->result;
 		if (entry->result > 0)
 			*ret = (int64_t)bytes;

@@ -19,6 +19,9 @@
 #define TCGETS	      0x5401u
 #define ENOTTY	      25
 #define AT_EMPTY_PATH 0x1000u
+#define F_SETFD	      2u
+#define F_GETFL	      3u
+#define MAP_SHARED    1u /* of two bits */
 #define SEEK_CUR      1u
 #define STAT_SIZE     6u /* index of st_size in struct stat */
 
@@ -28,6 +31,8 @@ enum effect {
 	EFFECT_READS, /* and thereby moves the position, if it is of this file */
 	EFFECT_SEEKS,
 	EFFECT_OPENS,
+	EFFECT_MAPS,  /* what is written by a shared mapping, nobody hears of */
+	EFFECT_FCNTL, /* depends on the command */
 };
 
 /* What the attributes of a file show of these (the time of the last access), the epoch tells. */
@@ -51,7 +56,8 @@ static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_getcwd] = EFFECT_NONE,
 	[LX_NR_getdents64] = EFFECT_NONE, /* a directory's position is not kept here */
 	[LX_NR_brk] = EFFECT_NONE,
-	[LX_NR_mmap] = EFFECT_NONE,
+	[LX_NR_mmap] = EFFECT_MAPS,
+	[LX_NR_fcntl] = EFFECT_FCNTL,
 	[LX_NR_munmap] = EFFECT_NONE,
 	[LX_NR_mprotect] = EFFECT_NONE,
 	[LX_NR_madvise] = EFFECT_NONE,
@@ -68,6 +74,14 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	switch (effect) {
 	case EFFECT_NONE:
 		return;
+	case EFFECT_MAPS:
+		if (!(args[3] & MAP_SHARED))
+			return;
+		break;
+	case EFFECT_FCNTL:
+		if ((uint32_t)args[1] == F_SETFD || (uint32_t)args[1] == F_GETFL)
+			return;
+		break;
 	case EFFECT_READS:
 	case EFFECT_SEEKS:
 		if (self->opened != OPENED_NOTHING && (int32_t)args[0] == self->opened_fd)
@@ -156,12 +170,15 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 	case LX_NR_ioctl:
 		*ret = -ENOTTY;
 		return (flags & PLATFORM_OPENED_PLAIN) && (uint32_t)args[1] == TCGETS;
+	case LX_NR_fcntl:
+		*ret = opened->file_flags;
+		return (uint32_t)args[1] == F_GETFL;
 	case LX_NR_lseek:
 		*ret = (int64_t)self->position;
 		return (flags & PLATFORM_OPENED_START) && args[1] == 0 &&
 		       (uint32_t)args[2] == SEEK_CUR;
 	case LX_NR_read:
-		return (flags & PLATFORM_OPENED_START) && (flags & PLATFORM_OPENED_STAT) &&
+		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
 		       reads_nothing(self, opened, args);
 	default:
 		return (flags & PLATFORM_OPENED_STAT) &&
