@@ -625,8 +625,15 @@ static const struct super_ops pipefs_ops = {
 	.destroy_inode = pipefs_destroy_inode,
 };
 
+static int pipefs_setattr(struct inode *inode, const struct iattr *attr)
+{
+	inode_apply_attr(inode, attr);
+	return 0;
+}
+
 static const struct inode_ops pipefs_inode_ops = {
 	.open = pipe_open,
+	.setattr = pipefs_setattr,
 };
 
 static int pipe_dentry_new(const struct cred *cred, struct dentry **ret)
