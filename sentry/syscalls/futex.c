@@ -231,8 +231,13 @@ int64_t sys_futex_wake(struct task *task, gaddr_t uaddr, uint64_t mask, int nr, 
 		return r;
 	if (futex.val3 == 0)
 		return -EINVAL;
-	if (nr == 0)
-		return 0; /* where the older call wakes one */
+	if (nr == 0) {
+		uint32_t word;
+
+		/* Where the older call wakes one. A shared futex is known by its page, which must
+		 * be there. */
+		return flags & LX_FUTEX2_PRIVATE ? 0 : guest_read_value(task, &word, uaddr);
+	}
 	r = platform->futex(task->thread, &futex);
 	return r == -ERESTARTSYS ? -ERESTARTNOINTR : r;
 }

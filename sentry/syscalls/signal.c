@@ -315,6 +315,8 @@ static int send_thread(struct task *task, int tgid, int tid, const struct lx_sig
 
 	if (!target || (tgid > 0 && pid_vnr(target->group->pid) != tgid))
 		return -ESRCH;
+	if (info->signo < 0 || info->signo > LX_NSIG)
+		return -EINVAL;
 	r = signal_permitted(task, target->group, info->signo);
 	if (r < 0 || info->signo == 0)
 		return r;
@@ -325,7 +327,7 @@ int64_t sys_tgkill(struct task *task, int tgid, int tid, int signo)
 {
 	struct lx_siginfo info;
 
-	if (tgid <= 0 || tid <= 0 || signo < 0 || signo > LX_NSIG)
+	if (tgid <= 0 || tid <= 0)
 		return -EINVAL;
 	signal_info_user(&info, signo, LX_SI_TKILL, task);
 	return send_thread(task, tgid, tid, &info);
@@ -335,7 +337,7 @@ int64_t sys_tkill(struct task *task, int tid, int signo)
 {
 	struct lx_siginfo info;
 
-	if (tid <= 0 || signo < 0 || signo > LX_NSIG)
+	if (tid <= 0)
 		return -EINVAL;
 	signal_info_user(&info, signo, LX_SI_TKILL, task);
 	return send_thread(task, 0, tid, &info);

@@ -28,13 +28,39 @@ def name_in_proc_fd(program, native, key):
     return any("/proc/self/fd" in text for text in call.shown) and native.parts.get(key) in ("-1", "-2", "-20", "-18")
 
 
-def rename_to_a_long_name(program, native, key):
-    """Linux looks for the old name before it looks at anything of the new one."""
+# Calls that look at several things, not always in Linux' order.
+SEVERAL_MISTAKES = {"rename", "renameat", "renameat2", "mremap", "preadv", "preadv2", "pwritev", "pwritev2", "sendmsg", "sendmmsg", "io_submit"}
+
+
+def several_mistakes(program, native, key):
+    """docs/caveats.md: both refuse the call, for another one of the things that are wrong with it."""
     words = key.split()
     if len(words) != 2 or words[0] != "call":
         return False
     call = program.calls[int(words[1].rstrip("'"))]
-    return call.name.startswith("rename") and native.parts.get(key) in ("-2", "-9")
+    return call.name in SEVERAL_MISTAKES and native.parts.get(key, "").startswith("-")
+
+
+def pidfd(program, native, key):
+    """Since Linux 6.9 a pidfd is a file of a file system of its own, which shows in calls on it that make no sense."""
+    words = key.split()
+    if words[0] != "call":
+        return False
+    call = program.calls[int(words[1].rstrip("'"))]
+    made = {i for i, c in enumerate(program.calls) if c.name == "pidfd_open"}
+    return any(kind == 1 and value in made for kind, value in call.args) and native.parts.get("call " + words[1], "").startswith("-")
+
+
+def protection_keys(program, native, key):
+    """pkeys(7) says ENOSPC for a CPU without keys; some kernels say EINVAL there."""
+    words = key.split()
+    return words[0] == "call" and program.calls[int(words[1].rstrip("'"))].name == "pkey_alloc" and native.parts.get(key) == "-22"
+
+
+def size_of_a_queue(program, native, key):
+    """A message queue's descriptor can be truncated on Linux: its inode then shows another size."""
+    return any(c.name == "mq_open" for c in program.calls) and any(c.name == "ftruncate" for c in program.calls) and (
+        key.startswith("fd ") or key.startswith("call "))
 
 
 def socket_attribute(program, native, key):
@@ -53,7 +79,7 @@ def vmsplice_waits(program, native, key):
     return program.calls[int(words[1].rstrip("'"))].name == "vmsplice" and native.parts.get(key) == "-4"
 
 
-RULES = [vmsplice_waits, rename_to_a_long_name, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
+RULES = [vmsplice_waits, several_mistakes, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

@@ -14,7 +14,7 @@ BLANK = {
     "ustat": [(0, 32)],
     "rusage": [(0, 144)], "tms": [(0, 32)], "timex": [(0, 208)], "sysinfo": [(0, 112)], "utsname": [(0, 390)],
     "timezone": [(0, 8)],
-    "sched_attr": [(40, 56)],
+    "sched_attr": [(24, 56)],
 }
 CLOCKS = {"clock_gettime", "gettimeofday", "time"}
 
@@ -70,6 +70,8 @@ def output(call, number, text, result):
             data = blank(data, [(0, 4), (24, 26), (48, 72), (96, 104)])
     elif label == "semctl" and len(data) > 16:
         data = blank(data, [(0, 4), (24, 26), (48, 80)])
+    elif call.name in ("get_robust_list", "getcpu"):
+        data = b"somewhere"
     elif call.name == "getrandom":
         data = b"random"
     return data.hex() + ("+" + rest if label not in BLANK else "")

@@ -126,3 +126,14 @@ CASE(errors)
 	request.param = 2;
 	CALL(SYS(NR_STATMOUNT, &request, BAD_ADDRESS, sizeof(answer), 0));
 }
+
+CASE(statmount_without_memory)
+{
+	struct request request = {.size = 24, .id = id_of("/"), .param = 1};
+
+	if (!request.id)
+		SKIP("no mount numbers");
+	CALL(SYS(NR_STATMOUNT, BAD_ADDRESS, &request, 512, 0));
+	CALL(SYS(NR_STATMOUNT, &request, BAD_ADDRESS, 512, 0));
+	CALL(SYS(NR_STATMOUNT, &request, &request, 512, 1));
+}

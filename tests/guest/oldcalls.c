@@ -761,3 +761,25 @@ CASE(syncfs_of_what_is_no_file)
 	CALL(SYS(SYS_syncfs, fds[0]));
 	CALL(SYS(SYS_syncfs, fds[1]));
 }
+
+CASE(sync_returns)
+{
+	write_file("f", "x");
+	CALL(SYS(SYS_sync));
+}
+
+CASE(sync_ignores_arguments)
+{
+	CALL(SYS(SYS_sync, -1, -1));
+}
+
+CASE(sync_with_a_deleted_file)
+{
+	int fd;
+
+	write_file("f", "x");
+	fd = open("f", O_RDWR);
+	unlink("f");
+	write(fd, "yz", 2);
+	CALL(SYS(SYS_sync));
+}

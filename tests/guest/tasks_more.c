@@ -410,3 +410,12 @@ CASE(modes_of_pipes_and_sockets)
 	NOTE("%o", st.st_mode);
 	CALL(fchmod(OK(SYS(SYS_eventfd, 0)), 0640));
 }
+
+CASE(signals_to_nobody_first)
+{
+	CALL(SYS(SYS_tgkill, 0x7ffffff, getpid(), -1));
+	CALL(SYS(SYS_tgkill, getpid(), getpid(), -1));
+	CALL(SYS(SYS_tkill, 0x7ffffff, 99));
+	CALL(SYS(SYS_tkill, getpid(), 99));
+	CALL(SYS(SYS_tgkill, 0, getpid(), 99));
+}

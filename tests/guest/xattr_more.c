@@ -266,3 +266,12 @@ CASE(attributes_without_permission)
 	CALL(removexattr("f", "user.a"));
 	CALL(setxattr("f", "trusted.a", "2", 1, 0));
 }
+
+CASE(lsetxattr_of_a_file)
+{
+	write_file("f", "x");
+	CALL(lsetxattr("f", "user.a", "abc", 3, 0));
+	CALL(lsetxattr("f", "user.a", "abc", 3, XATTR_CREATE));
+	CALL(lsetxattr("missing", "user.a", "abc", 3, 0));
+	CALL(lsetxattr("f", "user.a", BAD_ADDRESS, 3, 0));
+}

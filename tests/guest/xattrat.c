@@ -102,3 +102,14 @@ CASE(xattrat_links)
 	show(AT_FDCWD, "f", 0, "user.a");
 	show(AT_FDCWD, "link", AT_SYMLINK_NOFOLLOW, "user.a");
 }
+
+CASE(listxattrat_wrong_arguments)
+{
+	char list[64];
+
+	need();
+	CALL(SYS(NR_LIST, AT_FDCWD, "missing", 0, list, 64));
+	CALL(SYS(NR_LIST, 99, "f", 0, list, 64));
+	CALL(SYS(NR_LIST, AT_FDCWD, "f", 0x1000000, list, 64));
+	CALL(SYS(NR_LIST, AT_FDCWD, BAD_ADDRESS, 0, list, 64));
+}
