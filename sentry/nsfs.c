@@ -165,6 +165,7 @@ static int get_inode(struct ns *ns, struct inode **ret)
 		return err;
 	inode->ino = ns->number;
 	inode->immutable = true;
+	inode->mnt_ns_number = ns->kind == NS_MNT ? ns->number : 0;
 	node = inode->private;
 	node->inode = inode;
 	node->ns = ns_ref(ns);

@@ -146,6 +146,10 @@ static int copy_for_bind(
 		return -EINVAL;
 	if (!is_ours(mount, ns) && !mount->sb->bind_from_nowhere)
 		return -EINVAL;
+	/* A namespace must not hold itself, nor one that may hold it (mnt_ns_loop()). */
+	if (from->dentry->inode->mnt_ns_number &&
+		from->dentry->inode->mnt_ns_number <= ns->ns.number)
+		return -EINVAL;
 	if (!recursive && has_locked_children(mount, from->dentry))
 		return -EINVAL;
 	err = recursive ? mount_copy_tree(mount, from->dentry, 0, ret)

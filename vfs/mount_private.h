@@ -31,6 +31,7 @@ unsigned mounts_left(void);
 #define COPY_SLAVE	     4u /* slaves of the originals */
 #define COPY_SHARED	     8u /* peers of the originals, or of their own */
 #define COPY_SHARED_TO_SLAVE 16u
+#define COPY_NAMESPACE	     32u /* for a new one: files of mount namespaces stay behind */
 
 int mount_copy(struct mount *from, struct dentry *root, unsigned how, struct mount **ret);
 /* The part of the tree at @dentry of @top. -EINVAL, -EPERM, -ENOSPC, -ENOMEM. */

@@ -139,6 +139,13 @@ void mount_drop_tree(struct mount *top)
 	mount_unref(top);
 }
 
+static bool left_behind(const struct mount *mount, unsigned how)
+{
+	if (mount->unbindable && !(how & COPY_UNBINDABLE))
+		return true;
+	return (how & COPY_NAMESPACE) && mount->root->inode->mnt_ns_number;
+}
+
 /* The mounts of @top's tree from @first on; @copy goes along in the tree that is being made. */
 static int copy_children(struct mount *top, struct dentry *dentry, unsigned how, struct mount *copy)
 {
@@ -154,8 +161,8 @@ static int copy_children(struct mount *top, struct dentry *dentry, unsigned how,
 			to = to->parent;
 		}
 		if ((parent == top && !dentry_is_below(from->mountpoint, dentry)) ||
-			(from->unbindable && !(how & COPY_UNBINDABLE))) {
-			if (from->unbindable && from->locked)
+			left_behind(from, how)) {
+			if (from->unbindable && from->locked && !(how & COPY_UNBINDABLE))
 				return -EPERM;
 			from = tree_skip(from, top);
 			continue;
@@ -279,7 +286,7 @@ int mnt_ns_copy(
 		return 0;
 	}
 	err = mount_copy_tree(from->root, from->root->root,
-		COPY_UNBINDABLE | (less ? COPY_SHARED_TO_SLAVE : 0), &root);
+		COPY_UNBINDABLE | COPY_NAMESPACE | (less ? COPY_SHARED_TO_SLAVE : 0), &root);
 	if (err < 0) {
 		ns_unref(&ns->ns);
 		return err;

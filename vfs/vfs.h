@@ -349,6 +349,7 @@ struct inode {
 	struct pipe *fifo;	   /* while a FIFO is open */
 	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
+	uint32_t mnt_ns_number;	   /* a file that holds this mount namespace (nsfs); 0: none */
 	bool empty_place;	   /* a directory that is empty for ever: a place to mount on */
 	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
 	uint32_t attr_flags;	   /* FS_IOC_GETFLAGS */

@@ -76,7 +76,7 @@ uint64_t proc_resident_size(const struct task *task, uint64_t *ret_shared);
 extern const struct pseudo_entry proc_process_dir;
 extern const struct pseudo_dynamic proc_processes;
 extern const struct pseudo_dynamic proc_net_names;
-extern const struct pseudo_entry proc_sys_entries[5];
+extern const struct pseudo_entry proc_sys_entries[6];
 extern const struct pseudo_entry proc_sysvipc_entries[3];
 
 /* Links of the root. */

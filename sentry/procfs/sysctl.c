@@ -33,6 +33,9 @@ VALUE(threads_max, "%llu",
 	(unsigned long long)min_of(
 		kernel.config->pids_limit ? kernel.config->pids_limit : SENTRY_MAX_TASKS,
 		(uint64_t)SENTRY_MAX_TASKS))
+VALUE(namespaces_max, "%d", SENTRY_MAX_NAMESPACES)
+VALUE(pid_namespaces_max, "%d", SENTRY_MAX_PID_NAMESPACES)
+VALUE(mount_max, "%d", SENTRY_MAX_MOUNTS)
 VALUE(cap_last_cap, "%d", LX_CAP_LAST_CAP)
 VALUE(ngroups_max, "%d", LX_NGROUPS_MAX)
 VALUE(overflow_id, "65534")
@@ -189,6 +192,7 @@ static const struct pseudo_entry fs_entries[] = {
 	READ("file-nr", file_nr),
 	PSEUDO_DIR("inotify", inotify_entries),
 	PSEUDO_DIR("mqueue", mqueue_entries),
+	READ("mount-max", mount_max),
 	READ("nr_open", nr_open),
 	READ("overflowgid", overflow_id),
 	READ("overflowuid", overflow_id),
@@ -232,10 +236,22 @@ static const struct pseudo_entry tty_entries[] = {
 
 static const struct pseudo_entry dev_entries[] = {PSEUDO_DIR("tty", tty_entries)};
 
-const struct pseudo_entry proc_sys_entries[5] = {
+static const struct pseudo_entry user_entries[] = {
+	READ("max_cgroup_namespaces", namespaces_max),
+	READ("max_ipc_namespaces", namespaces_max),
+	READ("max_mnt_namespaces", namespaces_max),
+	READ("max_net_namespaces", namespaces_max),
+	READ("max_pid_namespaces", pid_namespaces_max),
+	READ("max_time_namespaces", namespaces_max),
+	READ("max_user_namespaces", namespaces_max),
+	READ("max_uts_namespaces", namespaces_max),
+};
+
+const struct pseudo_entry proc_sys_entries[6] = {
 	PSEUDO_DIR("dev", dev_entries),
 	PSEUDO_DIR("fs", fs_entries),
 	PSEUDO_DIR("kernel", kernel_entries),
 	PSEUDO_DIR("net", net_entries),
+	PSEUDO_DIR("user", user_entries),
 	PSEUDO_DIR("vm", vm_entries),
 };

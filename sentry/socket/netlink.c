@@ -95,14 +95,19 @@ static struct netlink_socket *netlink_of(struct socket *base)
 	return container_of(base, struct netlink_socket, base);
 }
 
-static struct net_ns *net_of(const struct task *task)
+static struct net_ns *net_of(const struct socket *socket)
 {
-	return container_of(task->nsproxy->ns[NS_NET], struct net_ns, ns);
+	return container_of(socket->net, struct net_ns, ns);
 }
 
-unsigned net_loopback_flags(const struct task *task)
+static unsigned loopback_flags(const struct net_ns *net)
 {
-	return IFF_LOOPBACK | (net_of(task)->up ? IFF_UP | IFF_RUNNING : 0);
+	return IFF_LOOPBACK | (net->up ? IFF_UP | IFF_RUNNING : 0);
+}
+
+static bool may_administer(const struct net_ns *net, const struct task *task)
+{
+	return cred_ns_capable(task->cred, net->ns.user_ns, LX_CAP_NET_ADMIN);
 }
 
 /* ---- answers --------------------------------------------------------------------------------- */
@@ -197,14 +202,13 @@ static int answer_done(struct netlink_socket *socket, const struct nlmsg *reques
 	return queue_answer(socket, builder.bytes, builder.size);
 }
 
-static int answer_link(
-	struct netlink_socket *socket, const struct task *task, const struct nlmsg *request)
+static int answer_link(struct netlink_socket *socket, const struct nlmsg *request)
 {
-	const struct net_ns *net = net_of(task);
+	const struct net_ns *net = net_of(&socket->base);
 	const struct link_info info = {
 		.type = LO_TYPE,
 		.index = LO_INDEX,
-		.flags = net_loopback_flags(task) | (net->up ? IFF_LOWER_UP : 0),
+		.flags = loopback_flags(net) | (net->up ? IFF_LOWER_UP : 0),
 	};
 	const uint8_t no_address[6] = {0}, state = net->up ? 0 : 2; /* IF_OPER_UNKNOWN, DOWN */
 	const uint32_t mtu = LO_MTU, queue = 1000;
@@ -227,10 +231,10 @@ static size_t address_size(uint8_t family)
 	return family == LX_AF_INET ? 4 : 16;
 }
 
-static int answer_addresses(struct netlink_socket *socket, const struct task *task,
-	const struct nlmsg *request, uint8_t family)
+static int answer_addresses(
+	struct netlink_socket *socket, const struct nlmsg *request, uint8_t family)
 {
-	const struct net_ns *net = net_of(task);
+	const struct net_ns *net = net_of(&socket->base);
 	int err = 0;
 
 	for (unsigned i = 0; i < net->address_count && err == 0; i++) {
@@ -285,6 +289,12 @@ void net_loopback_up(struct net_ns *net)
 	(void)add_address(net, &v6);
 }
 
+static void loopback_down(struct net_ns *net)
+{
+	net->up = false;
+	net->address_count = 0;
+}
+
 /* The attribute @type behind the fixed part, with at least @size bytes; NULL: there is none. */
 static const uint8_t *attribute(
 	const uint8_t *at, size_t left, uint16_t type, size_t size, size_t *ret_size)
@@ -318,15 +328,15 @@ static bool names_loopback(const struct link_info *info, const uint8_t *rest, si
 	return name && strnlen((const char *)name, size) == 2 && memcmp(name, "lo", 2) == 0;
 }
 
-static int change_link(const struct task *task, const uint8_t *body, size_t size)
+static int change_link(
+	struct net_ns *net, const struct task *task, const uint8_t *body, size_t size)
 {
-	struct net_ns *net = net_of(task);
 	struct link_info info;
 
 	if (size < sizeof(info))
 		return -EINVAL;
 	memcpy(&info, body, sizeof(info));
-	if (!task_ns_capable(task, NS_NET, LX_CAP_NET_ADMIN))
+	if (!may_administer(net, task))
 		return -EPERM;
 	if (!names_loopback(&info, body + sizeof(info), size - sizeof(info)))
 		return info.index ? -ENODEV : -EOPNOTSUPP;
@@ -336,14 +346,13 @@ static int change_link(const struct task *task, const uint8_t *body, size_t size
 	if (info.flags & IFF_UP) {
 		net_loopback_up(net);
 	} else if (info.flags || info.change) {
-		net->up = false;
-		net->address_count = 0;
+		loopback_down(net);
 	}
 	return 0;
 }
 
-static int change_address(
-	const struct task *task, const struct nlmsg *request, const uint8_t *body, size_t size)
+static int change_address(struct net_ns *net, const struct task *task, const struct nlmsg *request,
+	const uint8_t *body, size_t size)
 {
 	struct net_address address = {0};
 	struct address_info info;
@@ -354,7 +363,7 @@ static int change_address(
 	if (size < sizeof(info))
 		return -EINVAL;
 	memcpy(&info, body, sizeof(info));
-	if (!task_ns_capable(task, NS_NET, LX_CAP_NET_ADMIN))
+	if (!may_administer(net, task))
 		return -EPERM;
 	if (info.family != LX_AF_INET && info.family != LX_AF_INET6)
 		return -EOPNOTSUPP;
@@ -372,7 +381,7 @@ static int change_address(
 	address.family = info.family;
 	address.prefix = info.prefix;
 	memcpy(address.bytes, bytes, address_size(info.family));
-	err = add_address(net_of(task), &address);
+	err = add_address(net, &address);
 	return err == -EEXIST && !(request->flags & NLM_F_EXCL) ? 0 : err;
 }
 
@@ -386,20 +395,20 @@ static int handle(struct netlink_socket *socket, const struct task *task,
 	switch (request->type) {
 	case RTM_GETLINK:
 		if (dump) {
-			err = answer_link(socket, task, request);
+			err = answer_link(socket, request);
 			return err < 0 ? err : answer_done(socket, request);
 		}
 		memcpy(&info, body, min_of(size, sizeof(info)));
 		if (size < sizeof(info))
 			err = -EINVAL;
 		else if (names_loopback(&info, body + sizeof(info), size - sizeof(info)))
-			return answer_link(socket, task, request);
+			return answer_link(socket, request);
 		else
 			err = -ENODEV;
 		break;
 	case RTM_GETADDR:
 		if (dump)
-			return answer_addresses(socket, task, request, size ? body[0] : 0);
+			return answer_addresses(socket, request, size ? body[0] : 0);
 		err = -EOPNOTSUPP;
 		break;
 	case RTM_GETROUTE:
@@ -409,10 +418,10 @@ static int handle(struct netlink_socket *socket, const struct task *task,
 		break;
 	case RTM_NEWLINK:
 	case RTM_SETLINK:
-		err = change_link(task, body, size);
+		err = change_link(net_of(&socket->base), task, body, size);
 		break;
 	case RTM_NEWADDR:
-		err = change_address(task, request, body, size);
+		err = change_address(net_of(&socket->base), task, request, body, size);
 		break;
 	default:
 		err = -EOPNOTSUPP;
@@ -619,6 +628,7 @@ static void nl_release(struct socket *base)
 		list_remove(&answer->link);
 		free(answer);
 	}
+	socket_fini(base);
 	wait_queue_destroy(&base->queue);
 	free(socket);
 }
@@ -666,7 +676,18 @@ struct ifreq {
 };
 _Static_assert(sizeof(struct ifreq) == 40, "struct ifreq");
 
-int64_t net_device_ioctl(struct task *task, unsigned request, gaddr_t arg)
+static int set_flags(struct net_ns *net, const struct task *task, unsigned flags)
+{
+	if (!may_administer(net, task))
+		return -EPERM;
+	if (flags & IFF_UP)
+		net_loopback_up(net);
+	else
+		loopback_down(net);
+	return 0;
+}
+
+int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned request, gaddr_t arg)
 {
 	struct ifreq ifreq;
 	int err;
@@ -699,19 +720,13 @@ int64_t net_device_ioctl(struct task *task, unsigned request, gaddr_t arg)
 		ifreq.number = LO_INDEX;
 		break;
 	case LX_SIOCGIFFLAGS:
-		ifreq.flags = (int16_t)net_loopback_flags(task);
+		ifreq.flags = (int16_t)loopback_flags(net_of(socket));
 		break;
 	case LX_SIOCGIFMTU:
 		ifreq.number = LO_MTU;
 		break;
 	default:
-		if (!task_ns_capable(task, NS_NET, LX_CAP_NET_ADMIN))
-			return -EPERM;
-		if (ifreq.flags & (int)IFF_UP)
-			net_loopback_up(net_of(task));
-		else
-			net_of(task)->up = false, net_of(task)->address_count = 0;
-		return 0;
+		return set_flags(net_of(socket), task, (unsigned)ifreq.flags);
 	}
 	return guest_write_value(task, arg, &ifreq);
 }

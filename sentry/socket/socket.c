@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sentry/nsproxy.h"
 #include "sentry/socket/socket.h"
 
 #include <errno.h>
@@ -24,9 +25,18 @@
 #define SOCKET_SEND_MIN	      4608u
 #define SOCKET_RECEIVE_MIN    2304u
 
+void socket_fini(struct socket *socket)
+{
+	ns_unref(socket->net);
+}
+
 void socket_init(
 	struct socket *socket, const struct socket_ops *ops, int family, int type, int protocol)
 {
+	const struct task *task = task_current();
+	const struct nsproxy *proxy = task && task->nsproxy ? task->nsproxy : nsproxy_first();
+
+	socket->net = ns_ref(proxy->ns[NS_NET]);
 	socket->ops = ops;
 	socket->family = family;
 	socket->type = type;
@@ -105,7 +115,7 @@ static int64_t socket_ioctl(
 	int64_t r = socket->ops->ioctl ? socket->ops->ioctl(socket, task_current(), request, arg)
 				       : -ENOTTY;
 
-	return r == -ENOTTY ? net_device_ioctl(task_current(), request, arg) : r;
+	return r == -ENOTTY ? net_device_ioctl(socket, task_current(), request, arg) : r;
 }
 
 static void socket_release(struct file *file)

@@ -75,6 +75,7 @@ struct socket_ops {
 struct socket {
 	const struct socket_ops *ops;
 	int family, type, protocol;
+	struct ns *net;		 /* owned: the network namespace that it was made in */
 	struct wait_queue queue; /* all state changes: data, room, connections, errors */
 	uint64_t receive_timeout, send_timeout; /* ns; 0 = none */
 	uint32_t send_size, receive_size;	/* SO_SNDBUF, SO_RCVBUF as getsockopt shows them */
@@ -84,6 +85,8 @@ struct socket {
 	struct lx_linger linger;
 };
 
+/* socket_fini() is for the family that frees it. */
+void socket_fini(struct socket *socket);
 void socket_init(
 	struct socket *socket, const struct socket_ops *ops, int family, int type, int protocol);
 /* An open file that owns the socket, and is owned by the user of @cred; on failure the socket stays
@@ -124,8 +127,7 @@ struct lx_ucred ucred_here(const struct lx_ucred *cred);
 /* sentry/socket/netlink.c */
 int netlink_create(int type, int protocol, struct socket **ret);
 /* Requests about devices that sockets of all families know. -ENOTTY: none of those. */
-int64_t net_device_ioctl(struct task *task, unsigned request, gaddr_t arg);
-unsigned net_loopback_flags(const struct task *task);
+int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned request, gaddr_t arg);
 
 /* sentry/socket/unix.c */
 int unix_create(int type, struct socket **ret);

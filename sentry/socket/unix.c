@@ -33,6 +33,7 @@ void unix_unref(struct unix_socket *socket)
 	if (!refcount_put(&socket->refs))
 		return;
 	wait_queue_destroy(&socket->base.queue);
+	socket_fini(&socket->base);
 	free(socket);
 	socket_count--;
 }

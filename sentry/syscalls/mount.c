@@ -20,7 +20,9 @@
 
 bool may_mount(const struct task *t)
 {
-	return task_ns_capable(t, NS_MNT, LX_CAP_SYS_ADMIN);
+	/* A Landlock domain's rules are about paths: who is in one may not give files others
+	 * (hook_sb_mount() and relatives). */
+	return !t->cred->landlock && task_ns_capable(t, NS_MNT, LX_CAP_SYS_ADMIN);
 }
 
 /* mount_too_revealing(): who may see only a part of /proc shall not get the whole by mounting it

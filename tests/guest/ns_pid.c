@@ -577,3 +577,50 @@ CASE(unshare_all)
 	TRUTH(same_ns(getpid(), getppid(), "pid"));
 	TRUTH(same_ns(getpid(), getppid(), "pid_for_children"));
 }
+
+/* A mount namespace must not hold itself. */
+CASE(bound_own_namespace)
+{
+	pid_t pid;
+	char path[64];
+
+	own_mounts();
+	write_file("ns", "");
+	CALL(mount("/proc/self/ns/mnt", "ns", NULL, MS_BIND, NULL));
+	CALL(mount("/proc/self/ns/uts", "ns", NULL, MS_BIND, NULL));
+	CALL(umount("ns"));
+	pid = sleeper(CLONE_NEWNS);
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+	CALL(mount(path, "ns", NULL, MS_BIND, NULL));
+	CALL(unshare(CLONE_NEWNS));
+	note_file("ns");
+	end(pid);
+}
+
+CASE(loopback)
+{
+	struct {
+		char name[16];
+		short flags;
+		char rest[22];
+	} ifreq = {.name = "lo"};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	CALL(unshare(CLONE_NEWNET));
+	CALL(ioctl(fd, 0x8913, &ifreq));
+	NOTE("%x", ifreq.flags);
+	close(fd);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	CALL(ioctl(fd, 0x8913, &ifreq));
+	NOTE("%x", ifreq.flags);
+	ifreq.flags |= 1;
+	CALL(ioctl(fd, 0x8914, &ifreq));
+	CALL(ioctl(fd, 0x8913, &ifreq));
+	NOTE("%x", ifreq.flags);
+	CALL(ioctl(fd, 0x8933, &ifreq));
+	strcpy(ifreq.name, "none");
+	CALL(ioctl(fd, 0x8913, &ifreq));
+	become(1234);
+	strcpy(ifreq.name, "lo");
+	CALL(ioctl(fd, 0x8914, &ifreq));
+}
