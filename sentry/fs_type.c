@@ -262,8 +262,7 @@ static int walk_lowers(struct task *task, const char *list, struct layers *layer
 /* ovl_get_workdir(): on the upper directory's mount, and neither is within the other. */
 static int check_work(struct task *task, const struct layers *layers)
 {
-	const struct vfs_ctx ctx = {
-		.cred = cred_kernel(), .fs = task->fs, .fsize_limit = UINT64_MAX};
+	const struct vfs_ctx ctx = task_vfs_ctx(task);
 	int err;
 
 	if (layers->work.mount != layers->upper.mount ||

@@ -25,7 +25,8 @@ static int permission_by_mode(const struct inode *inode, int may, const struct c
 static bool permission_by_capability(const struct inode *inode, int may, const struct cred *cred)
 {
 	if (LX_S_ISDIR(inode->mode)) {
-		if (!(may & VFS_MAY_WRITE) && cred_inode_capable(cred, inode, LX_CAP_DAC_READ_SEARCH))
+		if (!(may & VFS_MAY_WRITE) &&
+			cred_inode_capable(cred, inode, LX_CAP_DAC_READ_SEARCH))
 			return true;
 		return cred_inode_capable(cred, inode, LX_CAP_DAC_OVERRIDE);
 	}
@@ -36,10 +37,15 @@ static bool permission_by_capability(const struct inode *inode, int may, const s
 	return false;
 }
 
+int inode_permission_plain(const struct inode *inode, int may, const struct cred *cred)
+{
+	int err = permission_by_mode(inode, may, cred);
+
+	return err < 0 && permission_by_capability(inode, may, cred) ? 0 : err;
+}
+
 int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
 {
-	int err;
-
 	if ((may & VFS_MAY_WRITE) && inode->sb->read_only &&
 		(LX_S_ISREG(inode->mode) || LX_S_ISDIR(inode->mode) || LX_S_ISLNK(inode->mode)))
 		return -EROFS;
@@ -47,10 +53,7 @@ int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
 		return -EPERM;
 	if (inode->ops->permission)
 		return inode->ops->permission(inode, may, ctx);
-	err = permission_by_mode(inode, may, ctx->cred);
-	if (err < 0 && permission_by_capability(inode, may, ctx->cred))
-		err = 0;
-	return err;
+	return inode_permission_plain(inode, may, ctx->cred);
 }
 
 /* inode_owner_or_capable(): the owner alone must have a name where the caller is. */
@@ -185,7 +188,8 @@ int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path, struct iattr
 		uint32_t gid = attr->valid & IATTR_GID ? attr->gid : inode->gid;
 
 		attr->mode &= 07777;
-		if (!cred_in_group(ctx->cred, gid) && !cred_inode_capable(ctx->cred, inode, LX_CAP_FSETID))
+		if (!cred_in_group(ctx->cred, gid) &&
+			!cred_inode_capable(ctx->cred, inode, LX_CAP_FSETID))
 			attr->mode &= ~LX_S_ISGID;
 	}
 	/* chown(2) takes set-id bits away, from root's files too. */

@@ -122,6 +122,8 @@ int walk_complete(struct walk *walk);
 
 /* ---- attr.c ---- */
 
+/* generic_permission(): mode, owner and capabilities. */
+int inode_permission_plain(const struct inode *inode, int may, const struct cred *cred);
 /* Mode bits that a write or a change of owner takes away, as an iattr to apply; false when none. */
 bool attr_kill_setid(const struct inode *inode, const struct cred *cred, struct iattr *ret);
 int inode_truncate_locked(

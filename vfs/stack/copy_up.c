@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/cap.h"
 #include "abi/fcntl.h"
 #include "abi/limits.h"
 #include "abi/xattr.h"
@@ -59,6 +60,19 @@ static void copy_xattrs(struct inode *from, struct inode *to)
 		if (got >= 0 && !strstr(list + at, ".overlay."))
 			(void)to->ops->setxattr(to, list + at, value, (size_t)got, 0);
 	}
+}
+
+/*
+ * Who mounted the overlay must be able to make such a file: with owners that have names where he is
+ * (or him alone). Else he could fill a file, hold on to it, and have it given to root.
+ */
+static bool may_give(const struct inode *inode)
+{
+	const struct cred *cred = stack_sb(inode)->cred;
+
+	if (inode->uid == cred->fsuid && cred_in_group(cred, inode->gid))
+		return true;
+	return cred_inode_capable(cred, inode, LX_CAP_CHOWN);
 }
 
 static int copy_attributes(const struct inode *inode, struct inode *to)
@@ -117,6 +131,9 @@ static int copy_one(struct inode *inode, struct dentry *parent, const char *name
 	struct inode *dir = parent->inode, *made = NULL, *lower = stack_real(inode)->inode;
 	int err;
 
+	stack_sync(inode);
+	if (!may_give(inode))
+		return -EPERM;
 	fiber_mutex_lock(&dir->mutex);
 	err = dentry_lookup_locked(parent, name, strlen(name), &dentry);
 	if (err == 0 && dentry->inode)

@@ -609,6 +609,7 @@ const struct inode_ops stack_dir_ops = {
 	.rmdir = stack_rmdir,
 	.rename = stack_rename,
 	.tmpfile = stack_tmpfile,
+	.permission = stack_permission,
 	.getattr = stack_getattr,
 	.setattr = stack_setattr,
 	.getxattr = stack_getxattr,

@@ -177,8 +177,9 @@ static ssize_t stack_readlink(struct inode *inode, const struct vfs_ctx *ctx, ch
 }
 
 #define ATTRIBUTES                                                                                 \
-	.getattr = stack_getattr, .setattr = stack_setattr, .getxattr = stack_getxattr,            \
-	.setxattr = stack_setxattr, .listxattr = stack_listxattr, .removexattr = stack_removexattr
+	.permission = stack_permission, .getattr = stack_getattr, .setattr = stack_setattr,        \
+	.getxattr = stack_getxattr, .setxattr = stack_setxattr, .listxattr = stack_listxattr,      \
+	.removexattr = stack_removexattr
 
 const struct inode_ops stack_file_inode_ops = {ATTRIBUTES, .open = stack_open_file};
 const struct inode_ops stack_link_ops = {ATTRIBUTES, .readlink = stack_readlink};

@@ -61,6 +61,7 @@ int stack_in_lower(struct inode *dir, const char *name, bool *ret);
 /* Brings @inode into the upper tree, with all directories above. The caller may hold its mutex. */
 int stack_copy_up(struct inode *inode);
 
+int stack_permission(struct inode *inode, int may, const struct vfs_ctx *ctx);
 int stack_getattr(struct inode *inode, struct kstat *ret);
 int stack_setattr(struct inode *inode, const struct iattr *attr);
 ssize_t stack_getxattr(struct inode *inode, const char *name, void *value, size_t size);

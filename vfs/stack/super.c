@@ -233,6 +233,26 @@ int stack_setattr(struct inode *inode, const struct iattr *attr)
 	return err;
 }
 
+/*
+ * ovl_permission(): the caller by the file as it is now, and who mounted it by the real file, so
+ * that an overlay gives nobody what its maker does not have. Where a lower file would be written he
+ * must be able to read it.
+ */
+int stack_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
+{
+	struct inode *real = stack_real(inode)->inode;
+	const struct vfs_ctx maker = {.cred = stack_sb(inode)->cred, .fsize_limit = UINT64_MAX};
+	int err;
+
+	stack_sync(inode);
+	err = inode_permission_plain(inode, may, ctx->cred);
+	if (err < 0)
+		return err;
+	if (!stack_node(inode)->upper && (may & VFS_MAY_WRITE))
+		may = (may & ~VFS_MAY_WRITE) | VFS_MAY_READ;
+	return inode_permission(real, may, &maker);
+}
+
 static bool is_own_xattr(const char *name)
 {
 	return strncmp(name, "trusted.overlay.", 16) == 0 ||
