@@ -82,7 +82,7 @@ PROGRAMS = {
         ("input('x? ')", "Enter", pause(0.2), "abc", "Enter"), ("import getpass; getpass.getpass()", "Enter", pause(0.5), "pw", "Enter"), ("C-d",)]),
     "tmux": (["tmux", "-L", INNER, "-f", "/dev/null", "new-session", "exec sh", ";", "set", "-g", "default-command", "exec sh"], {}, [
         ("echo in tmux", "Enter"), ("C-b", "c", pause(0.5)), ("echo second; tput cols; tput lines; tty", "Enter"), ("C-b", "%", pause(0.5)), ("stty size", "Enter"),
-        (resize(100, 30), pause(0.5)), ("stty size", "Enter"), ("C-b", "n"), ("seq 100", "Enter"), ("C-b", "[", "PPage"), ("q",), ("C-b", "d", pause(0.3))]),
+        (resize(100, 30), pause(0.5)), ("stty size", "Enter"), ("C-b", "n"), ("seq 100", "Enter"), ("C-b", "[", "PPage"), ("q", pause(0.8)), ("C-b", "d", pause(0.3))]),
     "screen": (["screen", "-c", "/dev/null", "sh"], {}, [
         ("echo in screen", "Enter"), ("C-a", "c", pause(0.4)), ("echo two; tty", "Enter"), ("C-a", "S", pause(0.2)), ("C-a", "Tab", "C-a", "n", pause(0.2)),
         ("stty size", "Enter"), (resize(90, 30), pause(0.4)), ("stty size", "Enter"), ("exit", "Enter", pause(0.3)), ("exit", "Enter", pause(0.3))]),
