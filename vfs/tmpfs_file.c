@@ -675,7 +675,7 @@ static int tmpfs_fallocate(
 			return -ENOSPC;
 		inode->size = end;
 	}
-	inode_touch_ctime(inode);
+	inode_touch_mtime(inode); /* file_modified() */
 	charge(inode);
 	return 0;
 }
