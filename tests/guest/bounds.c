@@ -212,8 +212,6 @@ CASE(seek_edges)
 {
 	int fd = open("f", O_RDWR | O_CREAT, 0600);
 
-	CALL(lseek(fd, LONG_MAX, SEEK_SET));
-	CALL(lseek(fd, 1, SEEK_CUR));
 	CALL(lseek(fd, -1, SEEK_SET));
 	CALL(lseek(fd, -1, SEEK_END));
 	CALL(lseek(fd, 0, 9));
@@ -243,11 +241,10 @@ CASE(beyond_four_gigabytes)
 	CALL(write(fd, "more", 4));
 	CALL(lseek(fd, 0, SEEK_CUR));
 	CALL(lseek(fd, 0, SEEK_DATA) == big);
-	p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, big);
+	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, big);
 	NOTE("%.10s", p);
-	p[0] = 'B';
-	CALL(pread(fd, text, 10, big));
-	NOTE("%s", text);
+	CALL(pwrite(fd, "B", 1, big));
+	NOTE("%.10s", p);
 	CALL(sendfile(out_fd, fd, &at, 6));
 	NOTE("%lld", (long long)(at - big));
 	CALL(copy_file_range(fd, &from, out_fd, NULL, 4, 0));
