@@ -148,6 +148,7 @@ struct platform_map {
 	/* platform_content.id of what @fd leads to, when the platform may hold on to @fd for the
 	 * next mapping of it: a file that costs nothing, open for reading alone. 0: it may not. */
 	uint64_t content;
+	bool common; /* everybody may read it, and nobody in the sandbox change it */
 	bool noreserve;
 };
 

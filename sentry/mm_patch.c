@@ -101,16 +101,16 @@ static int make_area(const struct mm_work *work, const struct vma *text, uint64_
 	return 0;
 }
 
-/*
- * Files of the host's read-only trees: no guest can write them, not even another one. Everybody may
- * read them, since what is made of them is shared by all guests.
- */
+bool mm_file_is_common(const struct file *file)
+{
+	const struct inode *inode = file->inode;
+
+	return inode && inode->sb->read_only && LX_S_ISREG(inode->mode) && (inode->mode & 0004);
+}
+
 static bool vma_is_lasting_code(const struct vma *vma)
 {
-	const struct inode *inode = vma->file ? vma->file->inode : NULL;
-
-	return inode && vma_is_fixed_code(vma) && vma->file->ops->map && inode->sb->read_only &&
-	       LX_S_ISREG(inode->mode) && (inode->mode & 0004);
+	return vma_is_fixed_code(vma) && vma->file->ops->map && mm_file_is_common(vma->file);
 }
 
 static bool prepare_text(const struct mm_work *work, const struct vma *text, uint64_t area)

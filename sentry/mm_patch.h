@@ -2,8 +2,10 @@
 #ifndef SENTRY_SENTRY_MM_PATCH_H
 #define SENTRY_SENTRY_MM_PATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct file;
 struct mm_work;
 struct task;
 
@@ -21,5 +23,11 @@ void mm_unpatch(struct task *task);
  * that does the same (platform_ops.prepare_text). 0 or -ENOMEM.
  */
 int mm_prepare_text(const struct mm_work *work, uint64_t start);
+
+/*
+ * A file of a read-only tree of the host, which no guest can write, not even another one, and which
+ * everybody may read: what is made of it may be shared by all guests.
+ */
+bool mm_file_is_common(const struct file *file);
 
 #endif

@@ -114,18 +114,22 @@ static int transfer(struct systrap_thread *thread, int fd)
 	return slot;
 }
 
-int systrap_batch_map(struct systrap_thread *thread, uint64_t args[6], int fd)
+int systrap_batch_map(
+	struct systrap_thread *thread, uint64_t args[6], const struct platform_map *map)
 {
 	/* One for the mapping, one for the closing of its slot. */
-	int err = make_room(thread, 2, 0), slot;
+	int err = make_room(thread, 2, 0), fd = systrap_library_find(thread->as, map), slot;
 
 	if (err < 0)
 		return err;
 	if (fd >= 0) {
-		slot = transfer(thread, fd);
+		args[4] = (uint64_t)fd;
+	} else if (map->fd >= 0) {
+		slot = transfer(thread, map->fd);
 		if (slot < 0)
 			return slot;
 		args[4] = STUB_FD_TRANSFER + (uint64_t)slot;
+		systrap_library_note(map);
 	}
 	host_call(thread, SYS_mmap, args, (int64_t)args[0]);
 	return 0;

@@ -143,6 +143,8 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 	if (err < 0)
 		return err;
 	memcpy(as->texts, parent->as->texts, sizeof(as->texts));
+	as->library_count =
+		parent == systrap.zygote ? systrap_library_count() : parent->as->library_count;
 	err = systrap_patches_copy(parent->as->patches, &as->patches);
 	if (err == 0)
 		err = systrap_slot_alloc(as, &slot);

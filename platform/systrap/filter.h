@@ -19,7 +19,7 @@ enum filter_test {
 	FILTER_MASK,	/* no bit outside of `value` is set (all 64 bits) */
 	FILTER_NOT_ALL, /* of the bits of `value`, not all are set (low half) */
 	FILTER_LOW_IN,	/* low half is one of `list`, high half zero */
-	FILTER_FD,	/* -1 as a 64-bit number, a transfer slot, or STUB_FD_TEXTS */
+	FILTER_FD,	/* -1 as a 64-bit number, or one from STUB_FD_TRANSFER up to STUB_FD_END */
 };
 
 struct filter_arg {

@@ -261,7 +261,11 @@ static int bring_fd(struct systrap_thread *thread, const struct platform_map *ma
 	if (map->content && thread->as->kept == map->content)
 		return 0;
 	err = systrap_need_doorbell(thread);
-	return err < 0 ? err : systrap_transfer(thread, map->fd, 0);
+	if (err == 0)
+		err = systrap_transfer(thread, map->fd, 0);
+	if (err == 0)
+		systrap_library_note(map);
+	return err;
 }
 
 /*
@@ -310,7 +314,7 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 	struct systrap_thread *thread = systrap_thread(head);
 	uint64_t flags = 0x10 /* MAP_FIXED */ | (map->shared ? 0x01 : 0x02);
 	uint64_t args[6];
-	int err;
+	int err, fd;
 
 	if (map->shared && map->fd < 0)
 		return -EINVAL;
@@ -329,8 +333,11 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 	args[5] = map->fd < 0 ? 0 : map->offset;
 	snapshot_drop(thread);
 	if (thread->batch.active)
-		return systrap_batch_map(thread, args, map->fd);
-	if (map->fd >= 0)
+		return systrap_batch_map(thread, args, map);
+	fd = systrap_library_find(thread->as, map);
+	if (fd >= 0)
+		args[4] = (uint64_t)fd;
+	else if (map->fd >= 0)
 		return map_fd(thread, args, map);
 	return systrap_host_call_expect(thread, SYS_mmap, args, (int64_t)map->addr.v);
 }

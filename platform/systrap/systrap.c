@@ -13,6 +13,7 @@
  *	vdso.c     what the stub calls there      window.c   reads that need no channel
  *	patch.c    call sites without a trap      site.c     which ones, and how (insn.c)
  *	text.c     code that is changed before it runs       cpuid.c    how
+ *	library.c  files that many processes map
  *
  * docs/channel.md has the protocol, design rules 5b of docs/architecture.md the reasons.
  */
@@ -76,6 +77,7 @@ static void stop(void)
 	if (!systrap.started)
 		return;
 	systrap_text_fini();
+	systrap_library_fini();
 	log_debug("systrap: %" PRIu64 " requests by doorbell, %" PRIu64 " by watching; %" PRIu64
 		  " hot periods, %" PRIu64 " wasted",
 		systrap.stats.cold, systrap.stats.hot, systrap.stats.promotions,

@@ -52,6 +52,7 @@ struct systrap_as {
 	bool had_threads;		 /* more than its first one */
 	struct systrap_windows *windows; /* owned; NULL: none yet */
 	struct systrap_patches *patches; /* owned; NULL: nothing was ever patched */
+	unsigned library_count;		 /* files of the library that it has */
 	/* Prepared code, and the address that its first page's number counts from. */
 	struct {
 		struct systrap_text *text; /* borrowed; NULL: free */
@@ -389,6 +390,14 @@ bool systrap_patch_in_area(const struct systrap_as *as, uint64_t addr, uint64_t 
  */
 bool systrap_patch_event(struct systrap_thread *thread, const struct platform_event *event);
 
+/* library.c: files that many processes map */
+unsigned systrap_library_count(void); /* that a clone of the zygote has */
+void systrap_library_fini(void);
+/* The descriptor in the address space's process. -1: it has none. */
+int systrap_library_find(const struct systrap_as *as, const struct platform_map *map);
+/* The file was brought to a process: again and again, it is worth a place. */
+void systrap_library_note(const struct platform_map *map);
+
 /* text.c: code that is changed before it runs */
 /* Once: makes what all stubs to come inherit. The zygote is the caller's (its transfer mutex). */
 void systrap_text_init(void);
@@ -415,7 +424,8 @@ int systrap_batch_end(struct platform_thread *thread);
 /* A mapping that may fail, which then changes nothing. @args of mmap; no descriptor. */
 int systrap_batch_try_map(struct systrap_thread *thread, const uint64_t args[6]);
 /* @args of mmap; the descriptor is filled in when there is one. */
-int systrap_batch_map(struct systrap_thread *thread, uint64_t args[6], int fd);
+int systrap_batch_map(
+	struct systrap_thread *thread, uint64_t args[6], const struct platform_map *map);
 /* A call that returns 0. */
 int systrap_batch_call(struct systrap_thread *thread, uint32_t nr, const uint64_t args[6]);
 int systrap_batch_copy_out(

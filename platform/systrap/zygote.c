@@ -45,6 +45,8 @@
 #define SYNC_WAKE_UP  1ul   /* SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP, Linux 6.6 */
 #define START_TIMEOUT 10000 /* ms */
 
+_Static_assert(STUB_FD_END <= 32, "within the limit of descriptors (child_limit)");
+
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010u
 #endif
@@ -210,7 +212,7 @@ noreturn static void child_main(const struct child_setup *setup)
 	if (child_arm_kill_pipe(STUB_FD_KILL) < 0)
 		_exit(12);
 	child_limit(RLIMIT_CORE, 1); /* 0 would still feed a piped core pattern */
-	child_limit(RLIMIT_NOFILE, 16);
+	child_limit(RLIMIT_NOFILE, 32);
 	child_limit(RLIMIT_MEMLOCK, 0);
 	child_limit(RLIMIT_MSGQUEUE, 0);
 	if (setup->data_limit)

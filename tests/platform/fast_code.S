@@ -4,7 +4,6 @@
  * it a trampoline page (platform/systrap/stub/layout.h).
  */
 	.section .rodata.fast, "a"
-	.set CODE, 0x400000
 	.set FAST_ENTRY, 0x7ffb00000000
 
 	.macro program name
@@ -37,11 +36,11 @@ code_\name\()_end:
 	lea \name\()_next(%rip), %rcx
 	jmp *\begin\()_entry(%rip)
 	.org \name\()_slot + 40, 0xcc
-	.quad CODE + \name\()_site - code_\begin
+	.quad \name\()_site - \name\()_slot
 	.ifc \hole, 0
 	.quad 0
 	.else
-	.quad CODE + \hole - code_\begin
+	.quad \hole - \name\()_slot
 	.endif
 	.byte \name\()_call - \name\()_site, \name\()_slot_behind - \name\()_slot
 	.zero 6

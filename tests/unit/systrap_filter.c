@@ -51,6 +51,12 @@ static uint32_t interpret(const struct seccomp_data *data)
 		case BPF_JMP | BPF_JEQ | BPF_K:
 			pc += a == insn->k ? insn->jt : insn->jf;
 			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			pc += a >= insn->k ? insn->jt : insn->jf;
+			break;
+		case BPF_JMP | BPF_JGT | BPF_K:
+			pc += a > insn->k ? insn->jt : insn->jf;
+			break;
 		case BPF_JMP | BPF_JSET | BPF_K:
 			pc += a & insn->k ? insn->jt : insn->jf;
 			break;
@@ -154,9 +160,7 @@ static uint32_t expected(uint32_t nr, const uint64_t args[6])
 					      MAP_NORESERVE | MAP_FIXED_NOREPLACE)) &&
 			  !((args[3] & MAP_SHARED) && (args[3] & MAP_ANONYMOUS)) &&
 			  (args[4] == UINT64_MAX ||
-				  (args[4] >= STUB_FD_TRANSFER &&
-					  args[4] < STUB_FD_TRANSFER + STUB_FD_TRANSFERS) ||
-				  args[4] == STUB_FD_TEXTS);
+				  (args[4] >= STUB_FD_TRANSFER && args[4] < STUB_FD_END));
 		break;
 	default:
 		break;

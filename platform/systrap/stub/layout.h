@@ -59,11 +59,14 @@
 #define STUB_FD_KILL	 0 /* read end of the kill pipe */
 #define STUB_FD_TRANSFER 1 /* where ADDFD puts what is to be mapped; closed otherwise */
 #define STUB_FD_TRANSFERS                                                                          \
-	3u		  /* so many such slots, one behind the other: batches use the others      \
-			   */
-#define STUB_FD_CHANNEL 2 /* the zygote's start-up only */
-#define STUB_FD_SOCKET	3 /* the zygote's start-up only */
-#define STUB_FD_TEXTS	4 /* pages of prepared code (text.c), which nobody can write through it */
+	3u		      /* so many such slots, one behind the other: batches use the others  \
+			       */
+#define STUB_FD_CHANNEL	    2 /* the zygote's start-up only */
+#define STUB_FD_SOCKET	    3 /* the zygote's start-up only */
+#define STUB_FD_TEXTS	    4 /* pages of prepared code (text.c), which nobody can write through it */
+#define STUB_FD_LIBRARY	    5 /* files that many processes map (library.c), one behind the other */
+#define STUB_FD_LIBRARY_MAX 24u
+#define STUB_FD_END	    (STUB_FD_LIBRARY + STUB_FD_LIBRARY_MAX)
 
 /* The doorbell is getppid: harmless, and no container profile refuses it. */
 #define STUB_DOORBELL_NR 110
@@ -327,9 +330,9 @@ _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
 struct trampoline_slot {
 	uint8_t code[TRAMPOLINE_CODE_SIZE];
 	/* Relative to the slot's begin, so that a page can be mapped anywhere. */
-	uint64_t site; /* the replaced instruction; 0: the slot is free */
-	uint64_t hole; /* a second jump that leads here (the site's own is a short one), or 0 */
-	uint8_t size;  /* of the replaced instruction: the `syscall` is at site + size */
+	uint64_t site;	   /* the replaced instruction; 0: the slot is free */
+	uint64_t hole;	   /* a second jump that leads here (the site's own is a short one), or 0 */
+	uint8_t size;	   /* of the replaced instruction: the `syscall` is at site + size */
 	uint8_t code_size; /* of what stands for it at the begin of code[] */
 	uint8_t unused[6];
 };
