@@ -5,7 +5,7 @@
 # user: nobody
 # input: stress.sh
 # timeout: 900
-# options: --memory 2g --pids-limit 2000 --ulimit nofile=4096
+# options: --memory 6g --pids-limit 2000 --ulimit nofile=4096
 # ptrace: no the other files are enough there
 # System calls with odd and wrong arguments, limits, identities, filters.
 . ./stress.sh

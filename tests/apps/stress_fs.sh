@@ -5,7 +5,7 @@
 # user: nobody
 # input: stress.sh
 # timeout: 900
-# options: --memory 2g --pids-limit 2000 --ulimit nofile=4096
+# options: --memory 6g --pids-limit 2000 --ulimit nofile=4096
 # Files, directories, names, locks, attributes, notification.
 . ./stress.sh
 same access aio aiol chattr chdir chmod chown copy-file dentry dir dirdeep dirmany dnotify dup eventfd fallocate \

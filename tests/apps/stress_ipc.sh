@@ -5,7 +5,7 @@
 # user: nobody
 # input: stress.sh
 # timeout: 900
-# options: --memory 2g --pids-limit 2000 --ulimit nofile=4096
+# options: --memory 6g --pids-limit 2000 --ulimit nofile=4096
 # Pipes, signals, timers, scheduling, processes, threads, message queues, semaphores.
 . ./stress.sh
 same affinity alarm clock clone close cyclic daemon epoll exec exit-group fifo fork forkheavy futex hrtimers itimer \

@@ -5,7 +5,7 @@
 # user: nobody
 # input: stress.sh
 # timeout: 900
-# options: --memory 2g --pids-limit 2000 --ulimit nofile=4096
+# options: --memory 6g --pids-limit 2000 --ulimit nofile=4096
 # ptrace: no the other files are enough there
 # Mappings, the heap, stacks, shared memory, pages.
 . ./stress.sh

@@ -4,7 +4,7 @@
 # set: matrix
 # input: stress.sh
 # timeout: 900
-# options: --memory 2g --pids-limit 2000 --ulimit nofile=4096
+# options: --memory 6g --pids-limit 2000 --ulimit nofile=4096
 # ptrace: no the other files are enough there
 # What root may do, or may try, in the sandbox: never outside of it.
 . ./stress.sh
