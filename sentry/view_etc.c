@@ -70,6 +70,7 @@ static const char *const shown_directories[] = {
 	"crypto-policies",
 	"terminfo",
 	"fonts",
+	"chromium.d",
 	"perl",
 	"python3",
 	"python",

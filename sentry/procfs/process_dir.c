@@ -475,7 +475,19 @@ static bool next_thread(
 	return false;
 }
 
-static const struct pseudo_dynamic thread_names = {.lookup = lookup_thread, .next = next_thread};
+/* proc_task_getattr(): programs count their threads so before they fork. */
+static uint32_t thread_links(const struct pseudo_node *dir)
+{
+	const struct thread_group *group = pseudo_group(dir);
+
+	return group ? group->live_count : 0;
+}
+
+static const struct pseudo_dynamic thread_names = {
+	.lookup = lookup_thread,
+	.next = next_thread,
+	.links = thread_links,
+};
 
 static const struct pseudo_entry process_entries[] = {
 	COMMON_ENTRIES,

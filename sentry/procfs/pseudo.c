@@ -273,8 +273,13 @@ static int pseudo_revalidate(struct inode *dir, struct dentry *dentry)
 
 static int pseudo_getattr(struct inode *inode, struct kstat *ret)
 {
+	const struct pseudo_node *node = pseudo_node(inode);
+	const struct pseudo_dynamic *dynamic = node->entry->dynamic;
+
 	node_refresh(inode);
 	inode_fill_stat(inode, ret);
+	if (dynamic && dynamic->links)
+		ret->nlink += dynamic->links(node);
 	ret->blocks = 0;
 	ret->block_size = 1024;
 	if (LX_S_ISLNK(inode->mode) && pseudo_node(inode)->entry->follow)

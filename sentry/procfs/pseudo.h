@@ -38,10 +38,10 @@ struct pseudo_entry;
 
 struct pseudo_node {
 	const struct pseudo_entry *entry;
-	struct pid *pid; /* owned by inodes, borrowed else; NULL: about no process */
+	struct pid *pid;   /* owned by inodes, borrowed else; NULL: about no process */
 	struct pid_ns *ns; /* borrowed of the superblock: whose processes are shown; NULL: none's */
-	bool thread;	 /* about the thread, not the process */
-	int number;	 /* a descriptor, a processor */
+	bool thread;	   /* about the thread, not the process */
+	int number;	   /* a descriptor, a processor */
 };
 
 struct pseudo_dynamic {
@@ -53,13 +53,15 @@ struct pseudo_dynamic {
 	 */
 	bool (*next)(const struct pseudo_node *dir, int64_t *cursor, char name[32],
 		struct pseudo_node *ret);
+	/* How many links these names add to the directory. Missing: none. */
+	uint32_t (*links)(const struct pseudo_node *dir);
 };
 
 struct pseudo_entry {
 	const char *name;
 	uint32_t mode;	/* with the type */
 	bool immutable; /* S_IMMUTABLE: the directories of processes and threads */
-	bool own; /* the process may always use it, whoever owns it (proc_fd_permission()) */
+	bool own;	/* the process may always use it, whoever owns it (proc_fd_permission()) */
 	bool private; /* only for those who might trace the process (ptrace(2), access mode checks)
 		       */
 	/* Files: -errno, or 0. May sleep. Missing: reads are -EINVAL. */
@@ -68,8 +70,7 @@ struct pseudo_entry {
 	int (*store)(const struct pseudo_node *node, char *text, size_t size,
 		const struct vfs_ctx *ctx, const struct cred *opener);
 	/* Files of their own kind: sets file->ops. Missing: those of texts. */
-	int (*open)(
-		const struct pseudo_node *node, struct file *file, const struct vfs_ctx *ctx);
+	int (*open)(const struct pseudo_node *node, struct file *file, const struct vfs_ctx *ctx);
 	/* Links: text, or where the walk goes on without names. */
 	ssize_t (*readlink)(
 		const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
@@ -93,8 +94,8 @@ struct pseudo_entry {
 	}
 
 /* A file system with @root as its root directory, about the processes of @ns (NULL: none). */
-int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root,
-	struct pid_ns *ns, struct super_block **ret);
+int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root, struct pid_ns *ns,
+	struct super_block **ret);
 /* The node behind an inode of such a file system, borrowed. */
 const struct pseudo_node *pseudo_node(const struct inode *inode);
 /* The same behind an open directory of one; NULL when @file is something else. */

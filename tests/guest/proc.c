@@ -3,6 +3,7 @@
 #include "case.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
@@ -46,6 +47,38 @@ static const char *self_fd(int fd)
 	turn = !turn;
 	snprintf(path[turn], sizeof(path[turn]), "/proc/self/fd/%d", fd);
 	return path[turn];
+}
+
+static int hold[2];
+
+static void *held_thread(void *arg)
+{
+	char byte;
+
+	return read(hold[0], &byte, 1) == 1 ? arg : NULL;
+}
+
+static void note_thread_links(void)
+{
+	struct stat st;
+
+	CALL(stat("/proc/self/task", &st));
+	NOTE("%d links", (int)st.st_nlink);
+}
+
+/* Before they fork, programs count their threads by the links of the directory. */
+CASE(links_of_task)
+{
+	pthread_t threads[3];
+
+	note_thread_links();
+	OK(pipe(hold));
+	for (int i = 0; i < 3; i++)
+		pthread_create(&threads[i], NULL, held_thread, NULL);
+	note_thread_links();
+	OK(write(hold[1], "abc", 3));
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
 }
 
 CASE(links)

@@ -9,7 +9,8 @@ run() {
 	*) sizes= ;;
 	esac
 	timeout -k 2 60 stress-ng --quiet --temp-path . --timeout "$seconds" --"$1" 1 $sizes > "log.$1" 2>&1
-	echo $? > "code.$1"
+	code=$?
+	until echo "$code" 2> /dev/null > "code.$1"; do sleep 0.1; done
 }
 
 # each FUNCTION NAME...: runs them all, then FUNCTION NAME CODE for each in turn
