@@ -2,6 +2,8 @@
 # version: gdb --version
 # needs: gdb gcc libc6-dev
 # set: matrix
+# systrap: no gdb_session.sh is
+# ptrace: no gdb_session.sh is
 cat > main.c <<'C'
 #include <pthread.h>
 #include <stdio.h>
@@ -46,4 +48,4 @@ g -ex 'break thread' -ex run -ex 'bt 1' -ex 'print $_thread' -ex continue ./main
 g -ex run -ex bt -ex 'print nothing' -ex 'info signals SIGSEGV' --args ./main x | grep -vE 'Thread debugging|host libthread|\[New|\[Thread.*exited'
 g -ex 'catch syscall write' -ex run -ex 'print $rax' -ex continue -ex 'kill' ./main | grep -E 'Catchpoint|^\$'
 g -ex 'set follow-fork-mode child' -ex 'break main' -ex run -ex continue --args sh -c './main; exit 3' | grep -E 'exited|Breakpoint' | sort
-(sleep 30; exit 5) & sleep 0.2; g -p $! -ex 'info proc' -ex detach | grep -cE 'process N|Detaching'; kill $!
+sleep 30 > /dev/null & sleep 0.2; g -p $! -ex 'info proc' -ex detach | grep -cE 'process N|Detaching'; kill $!
