@@ -215,8 +215,14 @@ struct mount *mount_on(const struct path *path)
 	struct mount *mount;
 
 	list_for_each_entry (mount, &path->dentry->mounts, on_dentry) {
-		if (mount->parent == path->mount)
-			return mount;
+		if (mount->parent != path->mount)
+			continue;
+		/* Every namespace has one here: those that are used stay in front. */
+		if (path->dentry->mounts.next != &mount->on_dentry) {
+			list_remove(&mount->on_dentry);
+			list_add(&mount->on_dentry, &path->dentry->mounts);
+		}
+		return mount;
 	}
 	return NULL;
 }
