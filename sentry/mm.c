@@ -329,6 +329,9 @@ static int check_file_map(struct file *file, int prot, int flags, struct vma *vm
 	}
 	if (!file->readable)
 		return -EACCES;
+	/* What has no name and cannot be mapped either lives on a mount without execution. */
+	if (!file->path.mount && !file->ops->map && (prot & LX_PROT_EXEC))
+		return -EPERM;
 	if (file->path.mount && file->path.mount->no_exec) {
 		if (prot & LX_PROT_EXEC)
 			return -EPERM;

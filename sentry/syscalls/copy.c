@@ -136,8 +136,8 @@ int64_t sys_sendfile(struct task *t, int out_fd, int in_fd, gaddr_t offset, uint
 }
 
 /* generic_copy_file_checks() */
-static int64_t copy_range_size(
-	struct file *in, int64_t in_pos, struct file *out, int64_t out_pos, uint64_t count)
+static int64_t copy_range_size(struct file *in, int64_t in_pos, struct file *out, int64_t out_pos,
+	uint64_t count, const struct vfs_ctx *ctx)
 {
 	struct kstat stat;
 	int64_t end;
@@ -153,6 +153,11 @@ static int64_t copy_range_size(
 	if ((uint64_t)in_pos + count < (uint64_t)in_pos ||
 		(uint64_t)out_pos + count < (uint64_t)out_pos)
 		return -EOVERFLOW;
+	/* The limit counts even when there is nothing to copy. */
+	if ((uint64_t)out_pos >= ctx->fsize_limit) {
+		*ctx->fsize_hit = true;
+		return -EFBIG;
+	}
 	if (in_pos < 0 || out_pos < 0 || (int64_t)count < 0)
 		return -EINVAL;
 	if (__builtin_add_overflow(in_pos, (int64_t)count, &end) ||
@@ -210,10 +215,12 @@ int64_t sys_copy_file_range(struct task *t, int fd_in, gaddr_t off_in, int fd_ou
 		return err;
 	if (flags)
 		return -EINVAL;
-	size = copy_range_size(in, in_pos, out, out_pos, len);
-	if (size <= 0)
-		return size;
 	ctx.fsize_hit = &fsize_hit;
+	size = copy_range_size(in, in_pos, out, out_pos, len, &ctx);
+	if (size <= 0) {
+		signal_failed_write(t, size, fsize_hit);
+		return size;
+	}
 	done = copy_loop(&from, &to, (uint64_t)size, &ctx);
 	signal_failed_write(t, done, fsize_hit);
 	if (done <= 0)

@@ -69,7 +69,8 @@ int64_t sys_flock(struct task *t, int fd, unsigned operation)
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	int kind = (int)operation & ~LX_LOCK_NB;
 
-	/* Mandatory locks were broken and are gone: the request succeeds and does nothing (Linux 5.16). */
+	/* Mandatory locks were broken and are gone: the request succeeds and does nothing
+	 * (Linux 5.16). */
 	if (operation & LX_LOCK_MAND)
 		return 0;
 	if (kind != LX_LOCK_SH && kind != LX_LOCK_EX && kind != LX_LOCK_UN)
@@ -136,8 +137,6 @@ static int decode_lock(struct task *t, struct file *file, bool ofd, const struct
 		return err;
 	if (flock->l_type < LX_F_RDLCK || flock->l_type > LX_F_UNLCK)
 		return -EINVAL;
-	if (ofd && flock->l_pid)
-		return -EINVAL;
 	lock->type = flock->l_type;
 	lock->ofd = ofd;
 	lock->owner = ofd ? (const void *)file : (const void *)t->files;
@@ -158,6 +157,12 @@ static int64_t get_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 		err = decode_lock(t, file, ofd, &flock, &lock);
 	if (err < 0)
 		return err;
+	if (ofd && flock.l_pid)
+		return -EINVAL;
+	/* Since Linux 6.9 a question about the descriptor's own locks; there is the plain answer
+	 * "none". */
+	if (lock.type == LX_F_UNLCK && ofd)
+		return guest_write_value(t, addr, &flock);
 	if (lock.type == LX_F_UNLCK)
 		return -EINVAL;
 	file_record_lock_test(file, &lock);
@@ -184,6 +189,8 @@ static int64_t set_lock(struct task *t, struct file *file, gaddr_t addr, bool of
 	if ((lock.type == LX_F_RDLCK && !file->readable) ||
 		(lock.type == LX_F_WRLCK && !file->writable))
 		return -EBADF;
+	if (ofd && flock.l_pid)
+		return -EINVAL;
 	return file_record_lock(file, &lock, wait);
 }
 
@@ -212,7 +219,8 @@ static int64_t set_owner_int(const struct task *t, struct file *file, int who)
 
 static int64_t owner_ex(struct task *t, struct file *file, gaddr_t addr, bool set)
 {
-	struct lx_f_owner_ex owner = {.type = file->owner.kind, .pid = pid_nr_here(file->owner.pid)};
+	struct lx_f_owner_ex owner = {
+		.type = file->owner.kind, .pid = pid_nr_here(file->owner.pid)};
 	int err;
 
 	if (!set)
@@ -266,6 +274,10 @@ static int64_t set_flags(struct task *t, struct file *file, int fd, unsigned fla
 	if ((flags & LX_O_NOATIME) && !(file->flags & LX_O_NOATIME) &&
 		!inode_owner_or_capable(file->inode, t->cred))
 		return -EPERM;
+	/* FMODE_CAN_ODIRECT; a pipe's flag means packets. */
+	if ((flags & LX_O_DIRECT) && !LX_S_ISREG(file->inode->mode) &&
+		!LX_S_ISFIFO(file->inode->mode))
+		return -EINVAL;
 	if (file->ops->check_flags) {
 		err = file->ops->check_flags(file, (int)flags & SETFL_MASK);
 		if (err < 0)
@@ -441,6 +453,18 @@ static int64_t file_size_ioctl(struct task *t, struct file *file, unsigned reque
 	return guest_write_value(t, arg, &left);
 }
 
+/* Sockets' older way to say F_SETOWN and F_GETOWN. */
+static int64_t owner_ioctl(struct task *t, struct file *file, unsigned request, gaddr_t arg)
+{
+	int32_t who = file->owner.kind == LX_F_OWNER_PGRP ? -file->owner.pid : file->owner.pid;
+	int err;
+
+	if (request == LX_FIOGETOWN || request == LX_SIOCGPGRP)
+		return guest_write_value(t, arg, &who);
+	err = guest_read_value(t, &who, arg);
+	return err < 0 ? err : set_owner_int(t, file, who);
+}
+
 /* The requests that the kernel answers for every file (do_vfs_ioctl()). -ENOIOCTLCMD: not one. */
 static int64_t generic_ioctl(
 	struct task *t, int fd, struct file *file, unsigned request, gaddr_t arg)
@@ -461,6 +485,11 @@ static int64_t generic_ioctl(
 		if (!LX_S_ISREG(mode) && !LX_S_ISDIR(mode) && !LX_S_ISLNK(mode))
 			return -ENOTTY;
 		return file_size_ioctl(t, file, request, arg);
+	case LX_FIOSETOWN:
+	case LX_SIOCSPGRP:
+	case LX_FIOGETOWN:
+	case LX_SIOCGPGRP:
+		return LX_S_ISSOCK(mode) ? owner_ioctl(t, file, request, arg) : -ENOIOCTLCMD;
 	case LX_FIONREAD:
 		return LX_S_ISREG(mode) ? file_size_ioctl(t, file, request, arg) : -ENOIOCTLCMD;
 	case LX_FIGETBSZ:

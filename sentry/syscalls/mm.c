@@ -249,6 +249,7 @@ int64_t sys_mbind(struct task *t, gaddr_t addr, uint64_t len, uint64_t mode, gad
 	uint64_t size;
 	int err;
 
+	mode = (uint32_t)mode; /* as kernel_mbind() */
 	if (mode > INT32_MAX)
 		return -EINVAL;
 	err = check_policy(t, (int)mode, nodemask, maxnode);
@@ -288,7 +289,9 @@ int64_t sys_get_mempolicy(struct task *t, gaddr_t mode, gaddr_t nodemask, uint64
 		return -EINVAL;
 	if ((flags & LX_MPOL_F_MEMS_ALLOWED) && (flags & (LX_MPOL_F_NODE | LX_MPOL_F_ADDR)))
 		return -EINVAL;
-	if (flags & LX_MPOL_F_ADDR) {
+	if (flags & LX_MPOL_F_MEMS_ALLOWED) {
+		/* No address is looked at. */
+	} else if (flags & LX_MPOL_F_ADDR) {
 		vma = mm_find(t->mm, addr.v);
 		if (!vma || vma->start > addr.v)
 			return -EFAULT;

@@ -243,7 +243,9 @@ int64_t sys_rt_sigtimedwait(
 /* To one process, rule and existence checked; signo 0 only checks. */
 static int kill_group(struct task *task, struct thread_group *group, const struct lx_siginfo *info)
 {
-	int r = signal_permitted(task, group, info->signo);
+	int r = info->signo < 0 || info->signo > LX_NSIG
+			? -EINVAL
+			: signal_permitted(task, group, info->signo);
 
 	if (r < 0 || info->signo == 0)
 		return r;
@@ -291,8 +293,6 @@ int64_t sys_kill(struct task *task, int nr, int signo)
 	struct task *target;
 	struct pid *pgrp;
 
-	if (signo < 0 || signo > LX_NSIG)
-		return nr == INT32_MIN ? -ESRCH : -EINVAL;
 	signal_info_user(&info, signo, LX_SI_USER, task);
 	if (nr > 0) {
 		target = pid_task(nr);

@@ -283,6 +283,8 @@ int64_t sys_getsockopt(
 	int32_t size;
 	int r = get_socket(task, sockfd, &file, &socket);
 
+	if (r >= 0 && socket->family == LX_AF_UNIX && level != LX_SOL_SOCKET)
+		return -EOPNOTSUPP;
 	r = r < 0 ? r : guest_read_value(task, &size, optlen);
 	if (r < 0)
 		return r;

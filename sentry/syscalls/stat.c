@@ -87,7 +87,7 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t stat
 	int64_t err;
 
 	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
-			      LX_AT_STATX_SYNC_TYPE))
+				LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
 	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
 	if (err >= 0)
@@ -391,10 +391,16 @@ int64_t sys_cachestat(
 		return err;
 	if (flags)
 		return -EINVAL;
+	if (LX_S_ISCHR(file->inode->mode))
+		return guest_write_value(t, result_addr, &result); /* nothing of it is cached */
 	if (strcmp(file->ops->name, "tmpfs file") != 0)
 		return -EOPNOTSUPP;
-	if (range.len == 0 || !add_checked(range.off, range.len, &end) || end > INT64_MAX)
+	/* A range that wraps is empty. */
+	if (range.len == 0)
 		end = INT64_MAX;
+	else if (!add_checked(range.off, range.len, &end))
+		end = 0;
+	end = min_of(end, (uint64_t)INT64_MAX);
 	range.off = align_down(range.off, LX_PAGE_SIZE);
 	if (range.off < end)
 		result.nr_cache = (uint64_t)pages_with_data(file, (int64_t)range.off, (int64_t)end);

@@ -244,7 +244,11 @@ int64_t sys_adjtimex(struct task *t, gaddr_t buf)
 int64_t sys_clock_adjtime(struct task *t, int clockid, gaddr_t buf)
 {
 	struct lx_timespec now;
+	struct lx_timex timex;
+	int err = guest_read_value(t, &timex, buf);
 
+	if (err < 0)
+		return err;
 	if (clockid != LX_CLOCK_REALTIME)
 		return clockid > 0 && clock_read(t, clockid, &now) == 0 ? -EOPNOTSUPP : -EINVAL;
 	return adjust(t, buf);

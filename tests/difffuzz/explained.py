@@ -25,7 +25,7 @@ def name_in_proc_fd(program, native, key):
     if len(words) != 2 or words[0] != "call":
         return False
     call = program.calls[int(words[1].rstrip("'"))]
-    return any("/proc/self/fd" in text for text in call.shown) and native.parts.get(key) in ("-1", "-2", "-20", "-18")
+    return any("/proc/self/fd" in text for text in call.shown) and native.parts.get(key) in ("-1", "-2", "-20", "-18", "0")
 
 
 # Calls that look at several things, not always in Linux' order.
@@ -39,6 +39,26 @@ def several_mistakes(program, native, key):
         return False
     call = program.calls[int(words[1].rstrip("'"))]
     return call.name in SEVERAL_MISTAKES and native.parts.get(key, "").startswith("-")
+
+
+def socket_option(program, native, key):
+    """docs/caveats.md: options that change nothing for AF_UNIX are ENOPROTOOPT when they are not known."""
+    words = key.split()
+    if words[0] != "call":
+        return False
+    call = program.calls[int(words[1].rstrip("'"))]
+    return call.name in ("setsockopt", "getsockopt") and call.args[1][1] == 1 and call.args[2][1] in (
+        1, 5, 10, 11, 12, 14, 15, 18, 19, 26, 29, 30, 31, 34, 35, 36, 37, 59, 76, 77)
+
+
+def out_of_band(program, native, key):
+    """docs/caveats.md: no MSG_OOB."""
+    words = key.split()
+    if words[0] != "call":
+        return False
+    call = program.calls[int(words[1].rstrip("'"))]
+    flags = {"sendto": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2, "sendmmsg": 3, "recvmmsg": 3}.get(call.name)
+    return flags is not None and call.args[flags][1] & 1 == 1
 
 
 def pidfd(program, native, key):
@@ -79,7 +99,7 @@ def vmsplice_waits(program, native, key):
     return program.calls[int(words[1].rstrip("'"))].name == "vmsplice" and native.parts.get(key) == "-4"
 
 
-RULES = [vmsplice_waits, several_mistakes, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
+RULES = [vmsplice_waits, several_mistakes, socket_option, out_of_band, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

@@ -146,6 +146,7 @@ class Generator:
         self.table, self.sets = calls, sets
         self.program = Program(number)
         self.top = ARENA + 64
+        self.cliff_taken = False
         self.fds = []  # (kind, (arg kind, value))
         self.ids = {"shm": [], "sem": [], "msg": [], "timer": [], "aio": [], "child": [], "wd": [], "shmat": []}
 
@@ -159,7 +160,8 @@ class Generator:
 
     def place(self, size):
         """Room for size bytes in the arena; now and then right before what is not mapped."""
-        if self.chance(0.03) and size <= 4096:
+        if not self.cliff_taken and self.chance(0.05) and size <= 4096:
+            self.cliff_taken = True  # once, so that no two things are there
             return CLIFF - size
         address = self.top
         self.top += (size + 63) // 64 * 64

@@ -259,3 +259,12 @@ CASE(move_between)
 	CALL(move_mount_(dir, "", AT_FDCWD, "plain", F_EMPTY));
 	note_mounts();
 }
+
+CASE(fspick_wrong_arguments)
+{
+	own_mounts();
+	CALL(fspick_(AT_FDCWD, "missing", 0));
+	CALL(fspick_(AT_FDCWD, BAD_ADDRESS, 0));
+	CALL(fspick_(99, "a", 0));
+	CALL(fspick_(AT_FDCWD, ".", 0x1000));
+}

@@ -6,6 +6,8 @@
 #include <asm/prctl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 CASE(fork_by_number)
@@ -418,4 +420,73 @@ CASE(signals_to_nobody_first)
 	CALL(SYS(SYS_tkill, 0x7ffffff, 99));
 	CALL(SYS(SYS_tkill, getpid(), 99));
 	CALL(SYS(SYS_tgkill, 0, getpid(), 99));
+	CALL(kill(0x7ffffff, -1));
+	CALL(kill(getpid(), -1));
+	CALL(kill(-0x7ffffff, 99));
+}
+
+CASE(owner_of_a_socket)
+{
+	int fds[2], who = getpid();
+
+	SYS(SYS_socketpair, 1, 1, 0, fds);
+	CALL(ioctl(fds[0], 0x8903, &who));
+	NOTE("%d", who);
+	who = getpid();
+	CALL(ioctl(fds[0], 0x8902, &who));
+	TRUTH(fcntl(fds[0], F_GETOWN) == getpid());
+	who = 0x7ffffff;
+	CALL(ioctl(fds[0], 0x8901, &who));
+	CALL(ioctl(fds[0], 0x8901, BAD_ADDRESS));
+	CALL(ioctl(0, 0x8903, &who));
+}
+
+CASE(direct_flag_of_what_has_no_cache)
+{
+	int null = open("/dev/null", O_RDWR), fds[2];
+
+	pipe(fds);
+	CALL(fcntl(null, F_SETFL, O_DIRECT));
+	CALL(fcntl(fds[1], F_SETFL, O_DIRECT));
+	CALL(fcntl(fds[1], F_GETFL) & O_DIRECT);
+	SYS(SYS_socketpair, 1, 1, 0, fds);
+	CALL(fcntl(fds[1], F_SETFL, O_DIRECT));
+}
+
+CASE(lock_questions)
+{
+	struct flock lock = {
+		.l_type = 9, .l_whence = SEEK_SET, .l_start = 100, .l_len = 0x7fffffffffffffff};
+	int fd = open("f", O_CREAT | O_RDWR, 0600), fds[2];
+
+	CALL(fcntl(fd, F_GETLK, &lock));
+	CALL(fcntl(fd, F_SETLK, &lock));
+	lock.l_len = 1;
+	CALL(fcntl(fd, F_SETLK, &lock));
+	lock.l_type = F_UNLCK;
+	CALL(fcntl(fd, F_GETLK, &lock));
+	lock.l_type = F_WRLCK;
+	lock.l_pid = 5;
+	CALL(fcntl(fd, F_OFD_SETLK, &lock));
+	pipe(fds);
+	CALL(fcntl(fds[0], F_OFD_SETLK, &lock));
+	CALL(SYS(SYS_flock, fd, 32));
+	CALL(SYS(SYS_flock, 99, 32 | LOCK_SH));
+}
+
+CASE(copies_beyond_the_limit)
+{
+	struct rlimit limit = {1000, 1000};
+	int fd = open("f", O_CREAT | O_RDWR, 0600), out = open("g", O_CREAT | O_RDWR, 0600);
+	loff_t pos = 0, to = 1000;
+
+	setrlimit(RLIMIT_FSIZE, &limit);
+	signal(SIGXFSZ, SIG_IGN);
+	CALL(SYS(SYS_copy_file_range, fd, &pos, out, &to, 10, 0));
+	CALL(SYS(SYS_copy_file_range, fd, &pos, out, &to, 0, 0));
+	to = 999;
+	CALL(SYS(SYS_copy_file_range, fd, &pos, out, &to, 10, 0));
+	signal(SIGXFSZ, SIG_DFL);
+	to = 1000;
+	CALL(SYS(SYS_copy_file_range, fd, &pos, out, &to, 10, 0));
 }
