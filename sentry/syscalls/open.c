@@ -26,14 +26,14 @@
 #define CLOSE_LATER_SIZE (1u << 20)
 
 /*
- * Whether it makes no difference when exactly @file is closed: it is open for reading alone, no
- * lock can end with it, nobody watches, and it keeps nothing of size from being freed.
+ * Whether it makes no difference when exactly @file, of a tree that is all ours, is closed: no lock
+ * can end with it, nobody watches, and it keeps nothing of size from being freed.
  */
 static bool may_close_later(const struct file *file)
 {
 	const struct inode *inode = file->inode, *parent = file->path.dentry->parent->inode;
 
-	return !file->writable && !inode->locks && list_empty(&inode->marks) &&
+	return !inode->locks && list_empty(&inode->marks) &&
 	       (!parent || list_empty(&parent->marks)) &&
 	       (inode->sb->read_only_for_ever || inode->size <= CLOSE_LATER_SIZE);
 }

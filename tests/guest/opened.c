@@ -678,3 +678,54 @@ CASE(opened_flags)
 		close(fd);
 	}
 }
+
+/* Written, given attributes, closed: and run, looked at, locked by somebody else then. */
+CASE(opened_written_and_closed)
+{
+	struct timespec then[2] = {{1000, 0}, {2000, 0}};
+	struct stat st;
+	char bytes[8];
+	int fd, status;
+	pid_t pid;
+
+	for (int i = 0; i < OPENS; i++) {
+		fd = open("script", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		(void)!write(fd, "#!/bin/sh\nexit 7\n", 17);
+		fchmod(fd, 0700);
+		close(fd);
+		pid = fork();
+		if (pid == 0) {
+			execl("./script", "script", NULL);
+			_exit(errno);
+		}
+		waitpid(pid, &status, 0);
+		NOTE("ran: %d", WEXITSTATUS(status));
+		fd = open("f", O_RDWR | O_CREAT | O_TRUNC, 0600);
+		(void)!write(fd, "abcdef", 6);
+		NOTE("at %ld", SYS(SYS_lseek, fd, 0, SEEK_CUR));
+		fd = open("f", O_RDWR);
+		(void)!write(fd, "xy", 2);
+		(void)!read(fd, bytes, 2);
+		NOTE("%.2s at %ld", bytes, SYS(SYS_lseek, fd, 0, SEEK_CUR));
+		futimens(fd, then);
+		close(fd);
+		stat("f", &st);
+		NOTE("size %ld time %ld", (long)st.st_size, (long)st.st_mtim.tv_sec);
+		fd = open("f", O_WRONLY | O_APPEND);
+		(void)!write(fd, "gh", 2);
+		NOTE("appended at %ld", SYS(SYS_lseek, fd, 0, SEEK_CUR));
+		(void)!ftruncate(fd, 3);
+		SYS(SYS_fstat, fd, &st);
+		NOTE("size %ld", (long)st.st_size);
+		(void)!pwrite(fd, "z", 1, 0);
+		SYS(SYS_fstat, fd, &st);
+		NOTE("size %ld at %ld", (long)st.st_size, SYS(SYS_lseek, fd, 0, SEEK_CUR));
+		fchmod(fd, 0640);
+		SYS(SYS_fstat, fd, &st);
+		NOTE("mode %o", st.st_mode);
+		close(fd);
+		fd = open("f", O_RDONLY);
+		NOTE("%ld", (long)read(fd, bytes, 8));
+		close(fd);
+	}
+}

@@ -25,17 +25,20 @@
 #define SEEK_CUR      1u
 #define STAT_SIZE     6u /* index of st_size in struct stat */
 
+#define POSITION_UNKNOWN UINT64_MAX
+
 enum effect {
 	EFFECT_ENDS,
 	EFFECT_NONE,
 	EFFECT_READS, /* and thereby moves the position, if it is of this file */
+	EFFECT_WRITES,
 	EFFECT_SEEKS,
 	EFFECT_OPENS,
 	EFFECT_MAPS,  /* what is written by a shared mapping, nobody hears of */
 	EFFECT_FCNTL, /* depends on the command */
 };
 
-/* What the attributes of a file show of these (the time of the last access), the epoch tells. */
+/* What the attributes of a file show of these (times, the size), the epoch tells. */
 static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_open] = EFFECT_OPENS,
 	[LX_NR_openat] = EFFECT_OPENS,
@@ -43,6 +46,15 @@ static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_read] = EFFECT_READS,
 	[LX_NR_readv] = EFFECT_READS,
 	[LX_NR_lseek] = EFFECT_SEEKS,
+	[LX_NR_write] = EFFECT_WRITES,
+	[LX_NR_writev] = EFFECT_WRITES,
+	[LX_NR_pwrite64] = EFFECT_NONE,
+	[LX_NR_fchmod] = EFFECT_NONE,
+	[LX_NR_fchown] = EFFECT_NONE,
+	[LX_NR_utimensat] = EFFECT_NONE,
+	[LX_NR_ftruncate] = EFFECT_NONE,
+	[LX_NR_fsync] = EFFECT_NONE,
+	[LX_NR_fdatasync] = EFFECT_NONE,
 	[LX_NR_pread64] = EFFECT_NONE,
 	[LX_NR_stat] = EFFECT_NONE,
 	[LX_NR_lstat] = EFFECT_NONE,
@@ -83,6 +95,7 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 			return;
 		break;
 	case EFFECT_READS:
+	case EFFECT_WRITES:
 	case EFFECT_SEEKS:
 		if (self->opened != OPENED_NOTHING && (int32_t)args[0] == self->opened_fd)
 			self->effect = effect;
@@ -107,10 +120,14 @@ void stub_opened_result(struct stub_thread *self, int64_t result)
 	}
 	switch (effect) {
 	case EFFECT_READS:
-		self->position += (uint64_t)result;
+		if (self->position != POSITION_UNKNOWN)
+			self->position += (uint64_t)result;
 		break;
 	case EFFECT_SEEKS:
 		self->position = (uint64_t)result;
+		break;
+	case EFFECT_WRITES: /* at the end, perhaps */
+		self->position = POSITION_UNKNOWN;
 		break;
 	default:
 		self->opened = OPENED_KNOWN;
@@ -133,8 +150,8 @@ static bool reads_nothing(const struct stub_thread *self, const struct platform_
 {
 	uint64_t size = opened->stat[STAT_SIZE];
 
-	return size > 0 && self->position >= size && args[1] < STUB_BASE && args[2] < STUB_BASE &&
-	       args[1] + args[2] < STUB_BASE;
+	return size > 0 && self->position >= size && self->position != POSITION_UNKNOWN &&
+	       args[1] < STUB_BASE && args[2] < STUB_BASE && args[1] + args[2] < STUB_BASE;
 }
 
 bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
@@ -176,7 +193,7 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 	case LX_NR_lseek:
 		*ret = (int64_t)self->position;
 		return (flags & PLATFORM_OPENED_START) && args[1] == 0 &&
-		       (uint32_t)args[2] == SEEK_CUR;
+		       (uint32_t)args[2] == SEEK_CUR && self->position != POSITION_UNKNOWN;
 	case LX_NR_read:
 		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
 		       reads_nothing(self, opened, args);
