@@ -99,6 +99,7 @@ int group_alloc(struct thread_group **ret)
 
 	if (!group)
 		return -ENOMEM;
+	group->coredump_filter = COREDUMP_FILTER_DEFAULT;
 	group->refs = REFCOUNT_ONE;
 	list_init(&group->tasks);
 	list_init(&group->children);

@@ -105,6 +105,10 @@ struct sigpending {
 
 /* ---- process --------------------------------------------------------------------------------- */
 
+/* Which pages a core would hold, by kind: core(5). */
+#define COREDUMP_FILTER_DEFAULT 0x33
+#define COREDUMP_FILTER_MASK	0x1ff
+
 struct thread_group {
 	struct refcount refs;
 	struct pid *pid;	/* tgid, owned */
@@ -159,6 +163,7 @@ struct thread_group {
 	int next_timer_id;
 
 	int oom_score_adj;
+	unsigned coredump_filter; /* core(5) */
 };
 
 /* ---- thread ---------------------------------------------------------------------------------- */

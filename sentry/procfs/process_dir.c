@@ -287,6 +287,46 @@ static int store_oom_score_adj(const struct pseudo_node *node, char *text, size_
 	return 0;
 }
 
+/* What a core would hold: core(5). It is kept and inherited; no core is ever written. */
+static int show_coredump_filter(const struct pseudo_node *node, struct seq *seq)
+{
+	const struct thread_group *group = pseudo_group(node);
+
+	if (!group)
+		return -ESRCH;
+	seq_printf(seq, "%08x\n", group->coredump_filter);
+	return 0;
+}
+
+static int store_coredump_filter(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener)
+{
+	struct thread_group *group = pseudo_group(node);
+	unsigned long value;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	value = strtoul(text, &end, 0);
+	if (*end == '\n')
+		end++;
+	if (*end)
+		return -EINVAL;
+	if (value > UINT32_MAX)
+		return -ERANGE;
+	if (!group)
+		return -ESRCH;
+	group->coredump_filter = value & COREDUMP_FILTER_MASK;
+	return 0;
+}
+
+/* There is one set of processors and memory for all. */
+static int show_cpuset(const struct pseudo_node *node, struct seq *seq)
+{
+	seq_puts(seq, "/\n");
+	return 0;
+}
+
 static int show_zero(const struct pseudo_node *node, struct seq *seq)
 {
 	seq_puts(seq, "0\n");
@@ -393,8 +433,8 @@ static const struct pseudo_entry ns_entries[] = {
 			.mode = LX_S_IFREG | 0644,                                                 \
 			.show = show_comm,                                                         \
 			.store = store_comm},                                                      \
-		LINK("cwd", cwd), PRIVATE_FILE("environ", 0400, proc_show_environ),                \
-		LINK("exe", exe),                                                                  \
+		PSEUDO_FILE("cpuset", 0444, show_cpuset), LINK("cwd", cwd),                        \
+		PRIVATE_FILE("environ", 0400, proc_show_environ), LINK("exe", exe),                \
 		{.name = "fd",                                                                     \
 			.mode = LX_S_IFDIR | 0500,                                                 \
 			.own = true,                                                               \
@@ -491,6 +531,7 @@ static const struct pseudo_dynamic thread_names = {
 
 static const struct pseudo_entry process_entries[] = {
 	COMMON_ENTRIES,
+	WRITABLE_FILE("coredump_filter", show_coredump_filter, store_coredump_filter),
 	{.name = "net", .mode = LX_S_IFDIR | 0555, .dynamic = &proc_net_names},
 	{.name = "task", .mode = LX_S_IFDIR | 0555, .dynamic = &thread_names},
 };

@@ -344,8 +344,8 @@ static const struct pseudo_entry kernel_entries[] = {PSEUDO_DIR("mm", mm_entries
 
 static const struct pseudo_entry fs_entries[] = {EMPTY_DIR("cgroup")};
 
-static const struct pseudo_entry class_entries[] = {
-	EMPTY_DIR("block"), EMPTY_DIR("net"), EMPTY_DIR("tty")};
+static const struct pseudo_entry class_entries[] = {EMPTY_DIR("block"), EMPTY_DIR("net"),
+	EMPTY_DIR("power_supply"), EMPTY_DIR("thermal"), EMPTY_DIR("tty")};
 
 static const struct pseudo_entry dev_entries[] = {EMPTY_DIR("block"), EMPTY_DIR("char")};
 

@@ -114,6 +114,34 @@ def test_tools(box):
         raise Failure("\n".join(problems))
 
 
+# What ps, top, free, vmstat, uptime, lscpu, nproc, df, findmnt, lsof, lsblk, lsipc, pgrep, pmap, w, java, node, Go, numpy with
+# OpenBLAS, numactl, hwloc and systemd-detect-virt open natively (strace -e trace=openat) and a sandbox has as well. Not there,
+# for there is none: block devices, blocks of memory that come and go, groups of version 1, PCI and USB, namespaces of others.
+FILES = """/proc/cgroups /proc/cpuinfo /proc/diskstats /proc/filesystems /proc/interrupts /proc/loadavg /proc/locks /proc/meminfo
+/proc/mounts /proc/partitions /proc/stat /proc/swaps /proc/tty/drivers /proc/uptime /proc/version /proc/vmstat /proc/net/unix
+/proc/self/auxv /proc/self/cgroup /proc/self/cmdline /proc/self/comm /proc/self/coredump_filter /proc/self/cpuset /proc/self/environ
+/proc/self/fdinfo/0 /proc/self/limits /proc/self/maps /proc/self/mountinfo /proc/self/mounts /proc/self/oom_score_adj
+/proc/self/personality /proc/self/smaps /proc/self/smaps_rollup /proc/self/stat /proc/self/statm /proc/self/status /proc/self/wchan
+/proc/thread-self/stat /proc/thread-self/status
+/proc/sys/fs/file-max /proc/sys/fs/file-nr /proc/sys/fs/inotify/max_user_watches /proc/sys/kernel/cap_last_cap /proc/sys/kernel/msgmax
+/proc/sys/kernel/msgmnb /proc/sys/kernel/msgmni /proc/sys/kernel/ngroups_max /proc/sys/kernel/osrelease /proc/sys/kernel/pid_max
+/proc/sys/kernel/random/boot_id /proc/sys/kernel/sem /proc/sys/kernel/shmall /proc/sys/kernel/shmmax /proc/sys/kernel/shmmni
+/proc/sys/kernel/threads-max /proc/sys/net/core/somaxconn /proc/sys/vm/max_map_count /proc/sys/vm/overcommit_memory /proc/sysvipc/msg
+/proc/sysvipc/sem /proc/sysvipc/shm /sys/devices/system/cpu/cpu0/topology/core_id /sys/devices/system/cpu/cpu0/topology/thread_siblings
+/sys/devices/system/cpu/online /sys/devices/system/cpu/possible /sys/devices/system/cpu/present /sys/devices/system/cpu/kernel_max
+/sys/devices/system/node/online /sys/devices/system/node/node0/cpumap /sys/devices/system/node/node0/meminfo
+/sys/devices/system/node/node0/distance /sys/kernel/mm/transparent_hugepage/enabled /sys/kernel/mm/transparent_hugepage/hpage_pmd_size
+/sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu.stat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory.current
+/sys/fs/cgroup/memory.stat /sys/fs/cgroup/pids.max"""
+DIRECTORIES = "/proc/self/fd /proc/self/task /proc/self/ns /sys/block /sys/class/block /sys/class/net /sys/class/power_supply /sys/dev/block " \
+              "/sys/devices/system/cpu/vulnerabilities /sys/kernel/mm/hugepages"
+
+
+def test_files_of_tools(box):
+    script = "for f in %s; do cat $f >/dev/null || echo $f; done; for d in %s; do ls $d >/dev/null || echo $d; done" % (FILES.replace("\n", " "), DIRECTORIES)
+    box.run("/bin/sh", "-c", script).expect(0, b"", b"")
+
+
 LIMITS = r"""
 import os, re
 def read(name):

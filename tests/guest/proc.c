@@ -428,3 +428,37 @@ CASE(own_strings)
 			text[i] = '|';
 	NOTE("%.*s", (int)size, text);
 }
+
+static void store(const char *name, const char *text)
+{
+	int fd = open(name, O_WRONLY);
+
+	NOTE("\"%s\": %zd %s", text, write(fd, text, strlen(text)), errno ? errno_name(errno) : "");
+	errno = 0;
+	close(fd);
+}
+
+CASE(coredump_filter)
+{
+	const char *name = "/proc/self/coredump_filter";
+
+	note_file(name);
+	errno = 0;
+	store(name, "0x7f\n");
+	note_file(name);
+	store(name, "3");
+	note_file(name);
+	if (fork() == 0) {
+		note_file("/proc/self/coredump_filter");
+		fflush(stdout);
+		_exit(0);
+	}
+	wait(NULL);
+	store(name, "0xfffff");
+	note_file(name);
+	store(name, "junk");
+	store(name, "");
+	store(name, "1 2");
+	store(name, "-1");
+	note_file("/proc/self/cpuset");
+}
