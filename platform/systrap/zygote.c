@@ -212,7 +212,7 @@ noreturn static void child_main(const struct child_setup *setup)
 	if (child_arm_kill_pipe(STUB_FD_KILL) < 0)
 		_exit(12);
 	child_limit(RLIMIT_CORE, 1); /* 0 would still feed a piped core pattern */
-	child_limit(RLIMIT_NOFILE, 32);
+	/* RLIMIT_NOFILE comes when the listener was sent (stub/start.c). */
 	child_limit(RLIMIT_MEMLOCK, 0);
 	child_limit(RLIMIT_MSGQUEUE, 0);
 	if (setup->data_limit)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -114,6 +115,14 @@ def test_smallest_limits(box):
     options = ["-m", "64m", "--pids-limit", "1", "--ulimit", "nofile=16"]
     box.run("/usr/bin/python3", "-c", "print(1)", options=options).expect(0, b"1\n", b"")
     box.sh("/bin/true; echo no", options=["--pids-limit", "1"]).expect(2, b"")
+
+
+def test_start_beside_descriptors_in_flight(box):
+    """The host bounds what a user's processes have sent over sockets and not received, by the sender's RLIMIT_NOFILE."""
+    ends = socket.socketpair()
+    for _ in range(20):
+        socket.send_fds(ends[0], [b"x"], [0, 1, 2])
+    box.run("/bin/echo", "here").expect(0, b"here\n", b"")
 
 
 def test_end_takes_background_tasks(box):

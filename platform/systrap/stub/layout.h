@@ -59,10 +59,11 @@
 #define STUB_FD_KILL	 0 /* read end of the kill pipe */
 #define STUB_FD_TRANSFER 1 /* where ADDFD puts what is to be mapped; closed otherwise */
 #define STUB_FD_TRANSFERS                                                                          \
-	3u		      /* so many such slots, one behind the other: batches use the others  \
-			       */
-#define STUB_FD_CHANNEL	    2 /* the zygote's start-up only */
-#define STUB_FD_SOCKET	    3 /* the zygote's start-up only */
+	3u		       /* so many such slots, one behind the other: batches use the others \
+				*/
+#define STUB_FD_CHANNEL	    2  /* the zygote's start-up only */
+#define STUB_FD_SOCKET	    3  /* the zygote's start-up only */
+#define STUB_FILES_MAX	    32 /* RLIMIT_NOFILE of all stubs */
 #define STUB_FD_TEXTS	    4 /* pages of prepared code (text.c), which nobody can write through it */
 #define STUB_FD_LIBRARY	    5 /* files that many processes map (library.c), one behind the other */
 #define STUB_FD_LIBRARY_MAX 24u

@@ -152,12 +152,15 @@ static void set_word(void *word, uint32_t value)
 	stub_call3(STUB_NR_FUTEX, word, 1 /* FUTEX_WAKE */, 1);
 }
 
+_Static_assert(STUB_FD_END <= STUB_FILES_MAX, "room for all descriptors of a stub");
+
 /* The unfiltered helper thread. */
 static void helper(struct stub_thread *self)
 {
 	struct stub_boot *config = boot();
 	struct kernel_cmsg_fd cmsg = {
 		.size = 20, .level = 1 /* SOL_SOCKET */, .type = 1 /* SCM_RIGHTS */};
+	const uint64_t limit[2] = {STUB_FILES_MAX, STUB_FILES_MAX};
 	char byte = 'L';
 	struct kernel_iovec iov = {&byte, 1};
 	struct kernel_msghdr message = {
@@ -170,6 +173,11 @@ static void helper(struct stub_thread *self)
 	ret = stub_call3(STUB_NR_SENDMSG, STUB_FD_SOCKET, &message, 0x4000 /* MSG_NOSIGNAL */);
 	if (ret != 1)
 		fail(6, ret);
+	/* Not before: a sender's limit bounds what all processes of its user have in flight
+	 * together (too_many_unix_fds()). */
+	ret = stub_call3(STUB_NR_SETRLIMIT, 7 /* RLIMIT_NOFILE */, limit, 0);
+	if (ret < 0)
+		fail(7, ret);
 	stub_call3(STUB_NR_CLOSE, cmsg.fd, 0, 0);
 	stub_call3(STUB_NR_CLOSE, STUB_FD_SOCKET, 0, 0);
 	set_word(&config->sent, 1);

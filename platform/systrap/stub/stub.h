@@ -299,6 +299,7 @@ enum {
 	STUB_NR_FUTEX = 202,
 	STUB_NR_EXIT_GROUP = 231,
 	STUB_NR_SECCOMP = 317,
+	STUB_NR_SETRLIMIT = 160,
 };
 
 #pragma GCC visibility pop
