@@ -190,9 +190,9 @@ int wait_sleep(struct wait_queue *queue, uint32_t events, uint64_t deadline, boo
 	return sleep_on(queue, events, deadline, interruptible, exclusive, interruptible);
 }
 
-void wait_sleep_serving(struct wait_queue *queue)
+void wait_sleep_serving(struct wait_queue *queue, uint64_t deadline)
 {
-	(void)sleep_on(queue, ~0u, WAIT_FOREVER, false, false, true);
+	(void)sleep_on(queue, ~0u, deadline, false, false, true);
 }
 
 void fiber_mutex_init(struct fiber_mutex *mutex)

@@ -62,8 +62,9 @@ uint64_t wait_queue_wake_number(void);
 int wait_sleep(struct wait_queue *queue, uint32_t events, uint64_t deadline, bool interruptible,
 	bool exclusive);
 
-/* Until woken (or for no reason); cannot be interrupted, and others' errands are run meanwhile. */
-void wait_sleep_serving(struct wait_queue *queue);
+/* Until woken, until @deadline, or for no reason; cannot be interrupted, and others' errands are
+ * run meanwhile. */
+void wait_sleep_serving(struct wait_queue *queue, uint64_t deadline);
 
 /* Sleeps until @cond; cannot be interrupted. For short waits that are certain to end. */
 #define wait_event(queue, cond)                                                                    \

@@ -279,7 +279,7 @@ static void wait_vfork(struct task *task, struct task *child)
 {
 	task->vfork_child = child;
 	while (!child->vfork_done && !task->killed)
-		wait_sleep_serving(&child->vfork_queue);
+		wait_sleep_serving(&child->vfork_queue, WAIT_FOREVER);
 	task->vfork_child = NULL;
 }
 

@@ -4,8 +4,9 @@
  *
  * A platform's thread belongs to its task's fiber: nobody else may ask anything of it. So whoever
  * wants something sends an errand to that fiber (base/fiber.h) and sleeps until it is run: at once
- * when the task sleeps in a call or is stopped, after an interrupt when it is in guest code. Two
- * tasks that want something of each other both get it, since this sleep, too, runs errands.
+ * when the task sleeps in a call or is stopped, after an interrupt when it is in guest code, or in
+ * a futex, which is the platform's. Two tasks that want something of each other both get it, since
+ * this sleep, too, runs errands.
  *
  * With force, as a debugger does it (FOLL_FORCE, mm/gup.c), protections are lifted around the copy.
  * Only those of private mappings are for a write: the page becomes the process's own.
@@ -18,6 +19,9 @@
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
 #include "sentry/trace.h"
+
+#define FIRST_PAUSE_NS 1000000ull
+#define LAST_PAUSE_NS  50000000ull
 
 /* ---- errands -------------------------------------------------------------------------------- */
 
@@ -44,6 +48,7 @@ ssize_t task_run_errand(struct task *task, ssize_t (*fn)(struct task *task, void
 {
 	struct task_errand errand = {
 		.errand.run = errand_run, .fn = fn, .data = data, .task = task};
+	uint64_t pause = FIRST_PAUSE_NS;
 
 	if (task == task_current())
 		return task->thread ? fn(task, data) : -ESRCH;
@@ -53,10 +58,15 @@ ssize_t task_run_errand(struct task *task, ssize_t (*fn)(struct task *task, void
 	list_init(&errand.errand.link);
 	task->errands = true;
 	fiber_add_errand(task->fiber, &errand.errand);
-	if (task->in_guest)
-		platform->interrupt(task->thread);
-	while (!errand.done)
-		wait_sleep_serving(&errand.queue);
+	while (!errand.done) {
+		/* Harmless where it is neither in the guest nor in one of its futexes, which it may
+		 * enter any moment. */
+		if (task->thread)
+			platform->interrupt(task->thread);
+		wait_sleep_serving(&errand.queue, loop_monotonic_now() + pause);
+		if (pause < LAST_PAUSE_NS)
+			pause *= 2;
+	}
 	return errand.result;
 }
 
@@ -152,6 +162,12 @@ static struct task *pick_thread(struct task *task)
 
 	if (self && self->thread && task->mm && self->mm == task->mm)
 		return self;
+	/* Who is stopped has time. */
+	if (trace_stopped(task) && task->thread)
+		return task;
+	list_for_each_entry (other, &task->group->tasks, group_link)
+		if (trace_stopped(other) && other->thread && other->mm == task->mm)
+			return other;
 	if (!task->exited && task->thread)
 		return task;
 	list_for_each_entry (other, &task->group->tasks, group_link)

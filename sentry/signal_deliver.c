@@ -71,7 +71,7 @@ static void stop_park(struct task *task)
 	signal_stop_left(task);
 	task->parked = true;
 	while ((group->stopped || group->stop_count > 0) && !task->killed && !trace_pending(task))
-		wait_sleep_serving(&group->stop_queue);
+		wait_sleep_serving(&group->stop_queue, WAIT_FOREVER);
 	task->parked = false;
 	signal_recalculate(task);
 }

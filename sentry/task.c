@@ -337,10 +337,7 @@ void task_main(void *arg)
 		guest_write_lossy(task, tid_addr, &tid, sizeof(tid));
 	}
 	for (;;) {
-		if (task->errands) {
-			task->errands = false;
-			fiber_run_errands();
-		}
+		task_serve(task);
 		if (task->signal_wake || task->restore_blocked ||
 			(task->thread && restart_pending(&task->thread->regs))) {
 			mm_settle(task);

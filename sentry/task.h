@@ -265,6 +265,15 @@ struct task {
 /* The numbers that the task itself knows. */
 int task_own_tid(const struct task *task);
 int task_own_tgid(const struct task *task);
+/* Where a task can wait: what others want done on its fiber (task_run_errand()). May sleep. */
+static inline void task_serve(struct task *task)
+{
+	if (!task->errands)
+		return;
+	task->errands = false;
+	fiber_run_errands();
+}
+
 struct task *task_current(void); /* the task of the running fiber; NULL in callbacks */
 struct task *task_ref(struct task *task);
 void task_unref(struct task *task);

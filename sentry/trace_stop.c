@@ -87,7 +87,7 @@ static int stop(struct task *task, int code, int why, uint64_t message, struct l
 	if (group_stopped && trace_reparented(task))
 		group_notify_stop(group, LX_CLD_STOPPED, group->stop_signo);
 	while (stays(task))
-		wait_sleep_serving(&trace->queue);
+		wait_sleep_serving(&trace->queue, WAIT_FOREVER);
 	trace->stopped = false;
 	trace->listening = false;
 	trace->info = NULL;

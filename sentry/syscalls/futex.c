@@ -36,6 +36,7 @@ static int64_t futex_wait(struct task *task, const struct platform_futex *futex)
 	int64_t r;
 
 	do {
+		task_serve(task);
 		if (signal_pending(task))
 			return wait_interrupted(task, futex);
 		r = platform->futex(task->thread, futex);

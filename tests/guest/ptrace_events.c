@@ -184,6 +184,7 @@ static void makes_thread(void)
 
 	pthread_create(&thread, NULL, thread_ends, NULL);
 	pthread_join(thread, NULL);
+	raise(SIGUSR1);
 	_exit(9);
 }
 
@@ -200,6 +201,8 @@ CASE(event_clone)
 	go(tid);
 	go(pid);
 	say_wait("thread's end", tid);
+	say_wait("joined", pid);
+	go(pid);
 	say_wait("end", pid);
 }
 

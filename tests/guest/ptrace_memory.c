@@ -2,6 +2,9 @@
 /* Memory of other processes: PEEK and POKE, /proc/PID/mem, process_vm_readv(2). */
 #include "ptrace.h"
 
+#include <linux/futex.h>
+#include <pthread.h>
+
 #include "memory.h"
 
 static char *shared, *page, *code, *nothing;
@@ -283,6 +286,24 @@ static void sleeps_in_a_call(void)
 	read(fds[0], page + 64, 16);
 }
 
+static void sleeps_in_a_futex(void)
+{
+	strcpy(page, "changed by the child");
+	write(ready[1], "x", 1);
+	SYS(SYS_futex, page + 64, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	NOTE("the futex said %s", errno_name(errno));
+}
+
+static void sleeps_in_a_shared_futex(void)
+{
+	struct timespec time = {10, 0};
+
+	strcpy(page, "changed by the child");
+	write(ready[1], "x", 1);
+	SYS(SYS_futex, shared, FUTEX_WAIT, 0, &time, NULL, 0);
+	NOTE("the futex said %s", errno_name(errno));
+}
+
 static void computes(void)
 {
 	strcpy(page, "changed by the child");
@@ -293,14 +314,18 @@ static void computes(void)
 
 static void read_and_write(void (*fn)(void))
 {
-	char buffer[P];
-	struct iovec local[] = {{buffer, 10}, {buffer + 10, 10}}, remote = {page, 20};
-	struct iovec to = {page + 8, 3}, from = {"WAS", 3}, bad[] = {{page, 4}, {nothing, 4}};
+	char buffer[P] = "";
+	struct iovec local[] = {{buffer, 10}, {buffer + 10, 10}}, from = {"WAS", 3};
+	struct iovec remote, to, bad[2];
 	pid_t pid;
 	char byte;
 
 	pipe(ready);
 	make_memory();
+	remote = (struct iovec){page, 20};
+	to = (struct iovec){page + 8, 3};
+	bad[0] = (struct iovec){page, 4};
+	bad[1] = (struct iovec){nothing, 4};
 	pid = child(fn);
 	read(ready[0], &byte, 1);
 	sleep_ms(10);
@@ -320,6 +345,66 @@ static void read_and_write(void (*fn)(void))
 CASE(vm_of_a_sleeper)
 {
 	read_and_write(sleeps_in_a_call);
+}
+
+CASE(vm_of_a_waiter)
+{
+	read_and_write(sleeps_in_a_futex);
+}
+
+CASE(vm_of_a_waiter_for_others)
+{
+	read_and_write(sleeps_in_a_shared_futex);
+}
+
+/* Another thread than the one that is stopped is asked for: it waits for that one. */
+static void *stops(void *arg)
+{
+	*cell = (unsigned long)SYS(SYS_gettid);
+	write(ready[1], "x", 1);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void joins(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, stops, NULL);
+	pthread_join(thread, NULL);
+}
+
+CASE(mem_of_a_joiner)
+{
+	char buffer[P];
+	struct iovec local = {buffer, 20}, remote;
+	unsigned long tid;
+	pid_t pid;
+	char byte;
+	int fd;
+
+	pipe(ready);
+	make_memory();
+	cell = (unsigned long *)shared;
+	pid = child(joins);
+	read(ready[0], &byte, 1);
+	sleep_ms(10);
+	tid = *cell;
+	CALL(pt(PTRACE_SEIZE, (pid_t)tid, 0, 0));
+	CALL(pt(PTRACE_SEIZE, pid, 0, 0));
+	CALL(pt(PTRACE_INTERRUPT, (pid_t)tid, 0, 0));
+	say_wait("thread", (pid_t)tid);
+	fd = OK(memory_of(pid, O_RDONLY));
+	CALL(pread(fd, buffer, 20, (off_t)(uintptr_t)page));
+	NOTE("%.20s", buffer);
+	remote = (struct iovec){page, 20};
+	CALL(process_vm_readv(pid, &local, 1, &remote, 1, 0));
+	pt(PTRACE_CONT, (pid_t)tid, 0, 0);
+	CALL(process_vm_readv(pid, &local, 1, &remote, 1, 0));
+	kill(pid, SIGKILL);
+	say_wait("thread's end", (pid_t)tid);
+	say_wait("end", pid);
 }
 
 CASE(vm_of_a_computer)
@@ -353,12 +438,13 @@ static void looks_at_parent(void)
 CASE(vm_of_each_other)
 {
 	char buffer[16];
-	struct iovec local = {buffer, 16}, remote = {page, 16};
+	struct iovec local = {buffer, 16}, remote;
 	pid_t pid;
 	int status;
 	bool right = true;
 
 	make_memory();
+	remote = (struct iovec){page, 16};
 	pid = child(looks_at_parent);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		ssize_t got = process_vm_readv(pid, &local, 1, &remote, 1, 0);
