@@ -399,7 +399,8 @@ int systrap_library_find(const struct systrap_as *as, const struct platform_map 
 void systrap_library_note(const struct platform_map *map);
 
 /* text.c: code that is changed before it runs */
-/* Once: makes what all stubs to come inherit. The zygote is the caller's (its transfer mutex). */
+/* For each program: before the second one makes what all stubs to come inherit. The zygote is the
+ * caller's (its transfer mutex). */
 void systrap_text_init(void);
 void systrap_text_fini(void);
 bool systrap_prepare_text(struct platform_thread *head, const struct platform_text *text);

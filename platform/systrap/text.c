@@ -96,10 +96,11 @@ struct systrap_text {
 };
 
 static struct {
-	bool tried;	/* to make it */
-	bool refused;	/* this machine's CPUs differ */
-	uint8_t *pages; /* our mapping; NULL: there is no store */
-	uint32_t used;	/* pages */
+	unsigned starts; /* of programs, until it is made */
+	bool tried;	 /* to make it */
+	bool refused;	 /* this machine's CPUs differ */
+	uint8_t *pages;	 /* our mapping; NULL: there is no store */
+	uint32_t used;	 /* pages */
 	struct systrap_text texts[TEXTS_MAX];
 	unsigned text_count;
 	struct cpuid_entry table[CPUID_ENTRIES]; /* what the areas' tables are copies of */
@@ -139,7 +140,8 @@ void systrap_text_init(void)
 	struct systrap_thread *zygote = systrap.zygote;
 	_cleanup_close_ int fd = -1;
 
-	if (store.tried || !systrap.config.patch_sites)
+	/* The first program would pay as much as it gains, and most sandboxes run no other. */
+	if (store.tried || !systrap.config.patch_sites || store.starts++ == 0)
 		return;
 	store.tried = true;
 	if (systrap_need_doorbell(zygote) < 0 || store_open(&fd) < 0)
