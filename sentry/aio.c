@@ -220,9 +220,15 @@ static int64_t perform(struct task *t, const struct lx_iocb *iocb)
 		r = sys_pwrite64(t, fd, buffer, size, iocb->aio_offset);
 		return r == -ESPIPE ? sys_write(t, fd, buffer, size) : r;
 	case LX_IOCB_CMD_PREADV:
-		return sys_preadv2(t, fd, buffer, size, iocb->aio_offset, 0, iocb->aio_rw_flags);
+		r = sys_preadv2(t, fd, buffer, size, iocb->aio_offset, 0, iocb->aio_rw_flags);
+		return r == -ESPIPE ? sys_preadv2(t, fd, buffer, size, -1, UINT64_MAX,
+					      iocb->aio_rw_flags)
+				    : r;
 	case LX_IOCB_CMD_PWRITEV:
-		return sys_pwritev2(t, fd, buffer, size, iocb->aio_offset, 0, iocb->aio_rw_flags);
+		r = sys_pwritev2(t, fd, buffer, size, iocb->aio_offset, 0, iocb->aio_rw_flags);
+		return r == -ESPIPE ? sys_pwritev2(t, fd, buffer, size, -1, UINT64_MAX,
+					      iocb->aio_rw_flags)
+				    : r;
 	case LX_IOCB_CMD_FSYNC:
 		return sys_fsync(t, fd);
 	default:

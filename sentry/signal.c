@@ -330,12 +330,13 @@ static bool signal_dropped(const struct task *task, int signo, bool force)
 	return signal_action_ignores(task->group, signo);
 }
 
-static struct sigqueue *sigqueue_new(const struct task *target)
+/* @override: what a kernel raises comes with its information whatever the limit. */
+static struct sigqueue *sigqueue_new(const struct task *target, bool override)
 {
 	struct sigqueue *entry;
 
 	if (queued_count >= SENTRY_MAX_SIGQUEUE ||
-		queued_count >= task_rlimit(target, LX_RLIMIT_SIGPENDING))
+		(!override && queued_count >= task_rlimit(target, LX_RLIMIT_SIGPENDING)))
 		return NULL;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
@@ -386,7 +387,7 @@ static int send_signal(struct task *task, bool to_group, const struct lx_siginfo
 	struct sigpending *pending = to_group ? &group->pending : &task->pending;
 	int signo = info->signo;
 	struct sigqueue *entry;
-	bool force;
+	bool override, force;
 
 	if (signo < 1 || signo > LX_NSIG)
 		return -EINVAL;
@@ -400,7 +401,9 @@ static int send_signal(struct task *task, bool to_group, const struct lx_siginfo
 		return 0;
 	if (signo < LX_SIGRTMIN && (pending->set & LX_SIGMASK(signo)))
 		return 0;
-	entry = signo == LX_SIGKILL ? NULL : sigqueue_new(task);
+	/* __send_signal_locked(): at most one of each of these signals is pending. */
+	override = signo < LX_SIGRTMIN && info->code >= 0;
+	entry = signo == LX_SIGKILL ? NULL : sigqueue_new(task, override);
 	if (entry) {
 		entry->info = *info;
 		list_add_tail(&entry->link, &pending->queue);

@@ -249,7 +249,9 @@ static int look(struct task *task, const struct wait_request *request, struct wa
 	list_for_each_entry_safe (child, next, &task->group->children, child_link) {
 		if (!eligible(task, child, request))
 			continue;
-		r = 0;
+		/* A zombie is nothing to wait for in the form of a stop. */
+		if (!child->zombie || child->leader->tracer || (request->options & LX_WEXITED))
+			r = 0;
 		if (take_child(task, child, request->options, ret))
 			return 1;
 	}

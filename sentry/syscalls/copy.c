@@ -85,6 +85,8 @@ static int64_t do_sendfile(
 
 	if (out->flags & LX_O_APPEND)
 		return -EINVAL;
+	if (count == 0)
+		return 0;
 	if (!LX_S_ISREG(in->inode->mode) && !LX_S_ISBLK(in->inode->mode) &&
 		!LX_S_ISCHR(in->inode->mode))
 		return -EINVAL;
@@ -154,7 +156,7 @@ static int64_t copy_range_size(struct file *in, int64_t in_pos, struct file *out
 		(uint64_t)out_pos + count < (uint64_t)out_pos)
 		return -EOVERFLOW;
 	/* The limit counts even when there is nothing to copy. */
-	if ((uint64_t)out_pos >= ctx->fsize_limit) {
+	if (out_pos >= 0 && (uint64_t)out_pos >= ctx->fsize_limit) {
 		*ctx->fsize_hit = true;
 		return -EFBIG;
 	}

@@ -285,7 +285,7 @@ int64_t sys_get_mempolicy(struct task *t, gaddr_t mode, gaddr_t nodemask, uint64
 
 	if (flags & ~known)
 		return -EINVAL;
-	if (!gaddr_is_null(nodemask) && maxnode < 1)
+	if (!gaddr_is_null(nodemask) && (maxnode < 1 || maxnode > LX_PAGE_SIZE * 8))
 		return -EINVAL;
 	if ((flags & LX_MPOL_F_MEMS_ALLOWED) && (flags & (LX_MPOL_F_NODE | LX_MPOL_F_ADDR)))
 		return -EINVAL;

@@ -59,8 +59,8 @@ static void walk_user(uint32_t uid, bool (*fn)(struct task *task, void *data), v
 	for (struct pid *pid = pid_next(1); pid; pid = pid_next(pid->nr + 1)) {
 		struct task *task = pid->task;
 
-		if (task && !task->exited && task->thread && task->cred->uid == uid && pid_vnr(pid) &&
-			!fn(task, data))
+		if (task && !task->exited && task->thread && task->cred->uid == uid &&
+			pid_vnr(pid) && !fn(task, data))
 			return;
 	}
 }
@@ -87,8 +87,8 @@ void task_set_walk(struct task *t, enum task_set set, int who,
 				break;
 		break;
 	case TASK_SET_USER:
-		walk_user(who ? user_ns_make_uid(t->cred->user_ns, (uint32_t)who) : t->cred->uid, fn,
-			data);
+		walk_user(who ? user_ns_make_uid(t->cred->user_ns, (uint32_t)who) : t->cred->uid,
+			fn, data);
 		break;
 	}
 }
@@ -146,7 +146,8 @@ static int check_rights(
 	return 0;
 }
 
-/* __sched_setscheduler(). @policy may have SCHED_RESET_ON_FORK, which only a privileged task gives up. */
+/* __sched_setscheduler(). @policy may have SCHED_RESET_ON_FORK, which only a privileged task gives
+ * up. */
 static int set_policy(struct task *t, struct task *other, int policy, int priority, int nice)
 {
 	bool reset = policy >= 0 && (policy & LX_SCHED_RESET_ON_FORK);
@@ -246,7 +247,8 @@ static int read_attr(struct task *t, gaddr_t addr, struct lx_sched_attr *attr)
 		      : guest_read_struct(t, attr, sizeof(*attr), addr, size);
 	if (err == -E2BIG)
 		(void)guest_write(t, addr, &known, sizeof(known));
-	if (err == 0 && size < known && (attr->sched_flags & (LX_SCHED_FLAG_UTIL_CLAMP_MIN | LX_SCHED_FLAG_UTIL_CLAMP_MAX)))
+	if (err == 0 && size < known &&
+		(attr->sched_flags & (LX_SCHED_FLAG_UTIL_CLAMP_MIN | LX_SCHED_FLAG_UTIL_CLAMP_MAX)))
 		return -EINVAL;
 	return err;
 }
@@ -285,10 +287,19 @@ int64_t sys_sched_setattr(struct task *t, int pid, gaddr_t attr, unsigned flags)
 		max_of(min_of(a.sched_nice, 19), -20));
 }
 
+/* What a program newer than the struct expects to be told (copy_struct_to_user()). */
+static int clear_rest(struct task *t, gaddr_t addr, unsigned size)
+{
+	static const uint8_t zeros[LX_PAGE_SIZE];
+
+	return guest_write(t, addr, zeros, size);
+}
+
 int64_t sys_sched_getattr(struct task *t, int pid, gaddr_t attr, unsigned size, unsigned flags)
 {
 	struct lx_sched_attr a = {0};
 	struct task *other;
+	int err;
 
 	if (gaddr_is_null(attr) || pid < 0 || size > LX_PAGE_SIZE ||
 		size < LX_SCHED_ATTR_SIZE_VER0 || flags)
@@ -304,7 +315,9 @@ int64_t sys_sched_getattr(struct task *t, int pid, gaddr_t attr, unsigned size, 
 		a.sched_priority = (uint32_t)other->sched_priority;
 	else
 		a.sched_nice = other->nice;
-	return guest_write(t, attr, &a, a.size);
+	err = guest_write(t, attr, &a, a.size);
+	return err < 0 || size == a.size ? err
+					 : clear_rest(t, gaddr_add(attr, a.size), size - a.size);
 }
 
 int64_t sys_sched_get_priority_max(struct task *t, int policy)

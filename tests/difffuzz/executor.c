@@ -364,6 +364,8 @@ static void look_at_state(void)
 		if (fstat(fd, &st) == 0) {
 			record->mode = st.st_mode;
 			record->nlink = (unsigned)st.st_nlink;
+			if (S_ISDIR(st.st_mode))
+				record->pos = 0; /* each file system counts in its own way */
 			record->size = S_ISDIR(st.st_mode) ? 0 : st.st_size;
 		}
 	}

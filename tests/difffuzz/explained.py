@@ -29,7 +29,7 @@ def name_in_proc_fd(program, native, key):
 
 
 # Calls that look at several things, not always in Linux' order.
-SEVERAL_MISTAKES = {"rename", "renameat", "renameat2", "mremap", "preadv", "preadv2", "pwritev", "pwritev2", "sendmsg", "sendmmsg", "io_submit"}
+SEVERAL_MISTAKES = {"rename", "renameat", "renameat2", "mremap", "preadv", "preadv2", "pwritev", "pwritev2", "sendmsg", "sendmmsg", "io_submit", "settimeofday", "listxattrat"}
 
 
 def several_mistakes(program, native, key):
@@ -59,6 +59,20 @@ def out_of_band(program, native, key):
     call = program.calls[int(words[1].rstrip("'"))]
     flags = {"sendto": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2, "sendmmsg": 3, "recvmmsg": 3}.get(call.name)
     return flags is not None and call.args[flags][1] & 1 == 1
+
+
+def write_that_faults(program, native, key):
+    """A write whose memory is inaccessible leaves a page, or a longer file, on Linux' tmpfs: nobody is promised either."""
+    faulted = any(c.name in ("write", "writev", "pwrite64", "pwritev", "pwritev2", "io_submit") and native.parts.get("call %d" % i) in (EFAULT, "1")
+                  for i, c in enumerate(program.calls))
+    return faulted and (key.startswith(("file ", "fd ")) or "out" in key or (
+        key.startswith("call ") and program.calls[int(key.split()[1].rstrip("'"))].name in ("read", "readv", "pread64", "lseek", "sendfile")))
+
+
+def slots_of_a_pipe(program, native, key):
+    """How many small pieces of vmsplice fit into a pipe: Linux takes a slot for each, the sandbox bytes."""
+    words = key.split()
+    return words[0] == "call" and any(c.name == "vmsplice" for c in program.calls) and (native.parts.get(key) or "-")[0] != "-"
 
 
 def pidfd(program, native, key):
@@ -99,7 +113,7 @@ def vmsplice_waits(program, native, key):
     return program.calls[int(words[1].rstrip("'"))].name == "vmsplice" and native.parts.get(key) == "-4"
 
 
-RULES = [vmsplice_waits, several_mistakes, socket_option, out_of_band, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
+RULES = [vmsplice_waits, several_mistakes, socket_option, out_of_band, write_that_faults, slots_of_a_pipe, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

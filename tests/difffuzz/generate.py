@@ -629,12 +629,12 @@ class Generator:
     arg_getsockopt_level = arg_setsockopt_level
 
     def arg_msg_flags(self):
-        self.value(self.pick([0, 0x40, 0x40, 0x40, 0x4040, 0x42, 2, 0x20, 0x60, 0x140, 1, 0x41, 0x40000040, 0x80, 0x4000, 0x2000, 0x10040]))
+        self.value(self.pick([0, 0x40, 0x40, 0x40, 0x4040, 0x42, 2, 0x20, 0x60, 0x140, 0x40000040, 0x80, 0x4000, 0x2000, 0x10040]))
 
     arg_sendto_flags = arg_recvfrom_flags = arg_sendmsg_flags = arg_recvmsg_flags = arg_sendmmsg_flags = arg_recvmmsg_flags = arg_msg_flags
 
     def arg_prctl_option(self):
-        self.value(self.pick([1, 2, 3, 4, 7, 8, 15, 16, 21, 27, 29, 30, 36, 37, 38, 39, 55, 65, 66, 999]))
+        self.value(self.pick([1, 2, 3, 4, 7, 8, 15, 16, 21, 27, 29, 30, 36, 37, 38, 39, 55, 999]))
 
     def arg_prctl_arg2(self):
         if self.chance(0.4):

@@ -10,6 +10,11 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
+static void fault_ends(int sig, siginfo_t *info, void *context)
+{
+	_exit(info->si_code == SEGV_MAPERR && info->si_addr == BAD_ADDRESS ? 42 : 43);
+}
+
 CASE(fork_by_number)
 {
 	pid_t pid = (pid_t)SYS(SYS_fork);
@@ -489,4 +494,45 @@ CASE(copies_beyond_the_limit)
 	signal(SIGXFSZ, SIG_DFL);
 	to = 1000;
 	CALL(SYS(SYS_copy_file_range, fd, &pos, out, &to, 10, 0));
+}
+
+CASE(faults_tell_more_than_the_limit)
+{
+	struct rlimit none = {0, 0};
+	pid_t pid;
+
+	setrlimit(RLIMIT_SIGPENDING, &none);
+	pid = fork();
+	if (pid == 0) {
+		struct sigaction action = {.sa_sigaction = fault_ends, .sa_flags = SA_SIGINFO};
+
+		sigaction(SIGSEGV, &action, NULL);
+		*(volatile int *)BAD_ADDRESS = 1;
+	}
+	note_wait("child", pid);
+}
+
+CASE(zombies_are_no_stops)
+{
+	pid_t pid = fork();
+	siginfo_t info;
+
+	if (pid == 0)
+		_exit(3);
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	CALL(waitid(P_PID, (id_t)pid, &info, WCONTINUED));
+	CALL(waitid(P_PID, (id_t)pid, &info, WSTOPPED | WNOHANG));
+	note_wait("child", pid);
+}
+
+CASE(pipes_open_for_neither)
+{
+	char name[40];
+	int fds[2];
+
+	pipe(fds);
+	sprintf(name, "/proc/self/fd/%d", fds[0]);
+	CALL(open(name, O_ACCMODE));
+	mkfifo("p", 0600);
+	CALL(open("p", O_ACCMODE));
 }

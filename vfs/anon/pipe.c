@@ -589,6 +589,8 @@ static int pipe_open(struct inode *inode, struct file *file, const struct vfs_ct
 	int err;
 
 	(void)ctx;
+	if ((file->flags & LX_O_ACCMODE) == LX_O_ACCMODE)
+		return -EINVAL; /* neither to read nor to write */
 	if (!pipe) {
 		err = pipe_alloc(inode, &pipe);
 		if (err < 0)
