@@ -285,7 +285,7 @@ int64_t sys_get_mempolicy(struct task *t, gaddr_t mode, gaddr_t nodemask, uint64
 
 	if (flags & ~known)
 		return -EINVAL;
-	if (!gaddr_is_null(nodemask) && (maxnode < 1 || maxnode > LX_PAGE_SIZE * 8))
+	if (!gaddr_is_null(nodemask) && maxnode < 1)
 		return -EINVAL;
 	if ((flags & LX_MPOL_F_MEMS_ALLOWED) && (flags & (LX_MPOL_F_NODE | LX_MPOL_F_ADDR)))
 		return -EINVAL;
@@ -300,6 +300,8 @@ int64_t sys_get_mempolicy(struct task *t, gaddr_t mode, gaddr_t nodemask, uint64
 	}
 	if (!gaddr_is_null(mode) && guest_write(t, mode, &policy, sizeof(policy)) < 0)
 		return -EFAULT;
+	if (!gaddr_is_null(nodemask) && maxnode > LX_PAGE_SIZE * 8)
+		return -EINVAL; /* when the policy has been told (copy_nodes_to_user()) */
 	if (!gaddr_is_null(nodemask)) {
 		uint8_t bytes[SENTRY_MAX_MEMPOLICY_NODES / 8] = {0};
 		uint64_t size = min_of((maxnode + 63) / 64 * 8, (uint64_t)sizeof(bytes));

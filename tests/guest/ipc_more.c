@@ -78,7 +78,7 @@ CASE(semop_waits)
 CASE(semop_of_a_set_that_goes)
 {
 	struct sembuf down = {0, -1, 0};
-	int id = make_set(1);
+	int id = make_set(1), gone;
 	pid_t pid = fork();
 
 	if (pid == 0) {
@@ -87,8 +87,9 @@ CASE(semop_of_a_set_that_goes)
 	}
 	while (semctl(id, 0, GETNCNT) == 0)
 		sleep_ms(1);
-	CALL(semctl(id, 0, IPC_RMID));
+	gone = semctl(id, 0, IPC_RMID);
 	note_wait("child", pid);
+	NOTE("%d", gone);
 }
 
 CASE(msgget_errors)
