@@ -77,11 +77,17 @@ int tracee_call_begin(struct tracee *t, uint64_t entry, const struct injected_ca
 	return tracee_resume(t, PTRACE_CONT);
 }
 
-static bool at_end(const struct tracee *t, uint64_t rip)
+/* Behind the int3: its SIGTRAP was seen or is on its way. */
+static bool is_behind(uint64_t rip)
 {
 	uint64_t offset = rip & ~LX_PAGE_MASK;
 
-	return t->status >> 8 == SIGTRAP && (offset == INJECT_CALL_END || offset == INJECT_MAP_END);
+	return offset == INJECT_CALL_END || offset == INJECT_MAP_END;
+}
+
+static bool at_end(const struct tracee *t, uint64_t rip)
+{
+	return t->status >> 8 == SIGTRAP && is_behind(rip);
 }
 
 bool tracee_call_finish(struct tracee *t, bool interruptible)
@@ -95,7 +101,12 @@ bool tracee_call_finish(struct tracee *t, bool interruptible)
 		if (at_end(t, t->injected.rip))
 			return true;
 		event = t->status >> 16;
-		if (interruptible && t->interrupted)
+		/*
+		 * A stop that was asked for is reported before a pending signal (kernel
+		 * get_signal()). Left pending, the SIGTRAP of an int3 that was executed already
+		 * would be the guest's.
+		 */
+		if (interruptible && t->interrupted && !is_behind(t->injected.rip))
 			return true;
 		if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_CLONE) {
 			unsigned long tid;

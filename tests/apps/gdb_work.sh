@@ -2,8 +2,8 @@
 # version: gdb --version
 # needs: gdb gcc libc6-dev
 # set: matrix
-# systrap: no gdb_session.sh is
-# ptrace: no gdb_session.sh is
+# systrap: no a conditional breakpoint that a new thread meets hangs gdb
+# ptrace: no a conditional breakpoint that a new thread meets hangs gdb
 cat > main.c <<'C'
 #include <pthread.h>
 #include <stdio.h>

@@ -1,3 +1,5 @@
+# application: numpy
+# version: python3 -c "import numpy; print(numpy.__version__)"
 # needs: python3-numpy
 import threading
 
