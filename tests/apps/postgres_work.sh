@@ -1,5 +1,5 @@
 # application: PostgreSQL
-# version: ls /usr/lib/postgresql/*/bin/postgres | sort -V | tail -1 | xargs -I@ @ --version
+# version: $(ls /usr/lib/postgresql/*/bin/postgres | sort -V | tail -1) --version
 # needs: postgresql postgresql-contrib
 # set: matrix
 # user: nobody

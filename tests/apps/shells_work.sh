@@ -8,7 +8,7 @@ f() { echo "f $1 $#"; return 3; }
 f a b; echo $?
 x=$(echo sub; exit 4); echo "$x $?"
 seq 1000 | while read n; do [ $n = 500 ] && echo $n; done
-for n in 1 2 3; do (sleep 0.0$n; echo bg $n) & done; wait
+for n in 1 2 3; do (sleep 0.$n; echo bg $n) & done; wait
 trap 'echo exiting' EXIT; trap 'echo usr' USR1; kill -USR1 $$; trap 'echo term' TERM; (kill -TERM $$; :) & wait; sleep 0.05
 cat <<E | tr a-z A-Z
 here $((6 * 7)) ${x#s}
