@@ -364,7 +364,7 @@ CASE(tracer_thread_exits)
 	pthread_join(thread, NULL);
 	for (int i = 0; i < 200 && tracer_of(waited) != 0; i++)
 		sleep_ms(1);
-	NOTE("tracer %d, state %c", tracer_of(waited), state_of(waited));
+	NOTE("tracer %d", tracer_of(waited));
 	CALL(pt(PTRACE_SEIZE, waited, 0, 0));
 	finish(waited);
 }
@@ -418,7 +418,7 @@ CASE(tracer_leaves)
 	sleep_ms(10);
 	tracer = child(trace_and_leave);
 	note_wait("tracer", tracer);
-	NOTE("tracer %d, state %c", tracer_of(waited), state_of(waited));
+	NOTE("tracer %d", tracer_of(waited));
 	CALL(waitpid(waited, &status, WNOHANG));
 	finish(waited);
 }
