@@ -2,8 +2,6 @@
 # version: gdb --version
 # needs: gdb gcc libc6-dev
 # set: matrix
-# systrap: no a conditional breakpoint that a new thread meets hangs gdb
-# ptrace: no a conditional breakpoint that a new thread meets hangs gdb
 cat > main.c <<'C'
 #include <pthread.h>
 #include <stdio.h>
@@ -41,7 +39,7 @@ int main(int argc, char **argv)
 }
 C
 gcc -g -O0 -pthread -o main main.c
-g() { gdb -q -batch -nx -iex 'set debuginfod enabled off' -ex 'set confirm off' -ex 'set width 0' "$@" 2>&1 | sed -E 's/0x[0-9a-f]+/ADDR/g; s/process [0-9]+/process N/; s/Thread ADDR \(LWP [0-9]+\)/Thread/; s/\(LWP [0-9]+\)//'; }
+g() { gdb -q -batch -nx -iex 'set debuginfod enabled off' -ex 'set confirm off' -ex 'set width 0' "$@" 2>&1 | sed -E '/^\[(New )?Thread/d; s/0x[0-9a-f]+/ADDR/g; s/process [0-9]+/process N/; s/Thread ADDR \(LWP [0-9]+\)/Thread/; s/\(LWP [0-9]+\)//'; }
 g -ex 'break add if n == 3' -ex run -ex bt -ex 'info locals' -ex 'print n' -ex 'print total' -ex finish -ex 'set var total = 50' -ex continue ./main
 g -iex 'set can-use-hw-watchpoints 0' -ex 'break main' -ex run -ex next -ex next -ex step -ex 'info registers rip' -ex stepi -ex 'x/2i $pc' -ex 'watch total' -ex continue -ex kill ./main | grep -v '=>'
 g -ex 'break thread' -ex run -ex 'bt 1' -ex 'print $_thread' -ex continue ./main | grep -vE 'Thread debugging|host libthread|\[New|\[Thread.*exited'
