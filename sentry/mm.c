@@ -25,7 +25,6 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "sentry/aio.h"
-#include "sentry/mm_patch.h"
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
 
@@ -244,7 +243,7 @@ int mm_host_map(const struct mm_work *work, struct vma *vma, int *ret_max_prot)
 		map.fd = file_map.host_fd;
 		map.offset = file_map.host_offset;
 		map.content = file_map.content;
-		map.common = mm_file_is_common(vma->file);
+		map.common = vfs_file_is_common(vma->file);
 		/* A private mapping's pages are its own: the file's rights bound the right to write
 		 * for shared ones only. */
 		if (vma->shared)

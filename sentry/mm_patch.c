@@ -101,16 +101,9 @@ static int make_area(const struct mm_work *work, const struct vma *text, uint64_
 	return 0;
 }
 
-bool mm_file_is_common(const struct file *file)
-{
-	const struct inode *inode = file->inode;
-
-	return inode && inode->sb->read_only && LX_S_ISREG(inode->mode) && (inode->mode & 0004);
-}
-
 static bool vma_is_lasting_code(const struct vma *vma)
 {
-	return vma_is_fixed_code(vma) && vma->file->ops->map && mm_file_is_common(vma->file);
+	return vma_is_fixed_code(vma) && vma->file->ops->map && vfs_file_is_common(vma->file);
 }
 
 static bool prepare_text(const struct mm_work *work, const struct vma *text, uint64_t area)

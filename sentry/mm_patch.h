@@ -24,10 +24,4 @@ void mm_unpatch(struct task *task);
  */
 int mm_prepare_text(const struct mm_work *work, uint64_t start);
 
-/*
- * A file of a read-only tree of the host, which no guest can write, not even another one, and which
- * everybody may read: what is made of it may be shared by all guests.
- */
-bool mm_file_is_common(const struct file *file);
-
 #endif

@@ -44,6 +44,36 @@ int inode_permission_plain(const struct inode *inode, int may, const struct cred
 	return err < 0 && permission_by_capability(inode, may, cred) ? 0 : err;
 }
 
+/* Everybody finds his way to @dentry, from the root of its file system. */
+static bool all_may_search(const struct dentry *dentry)
+{
+	for (; dentry->parent != dentry; dentry = dentry->parent) {
+		if ((dentry->parent->inode->mode & 0111) != 0111)
+			return false;
+	}
+	return true;
+}
+
+/* Directories above a bind mount's root count, too: they may be all that hides a file. */
+bool vfs_file_is_common(const struct file *file)
+{
+	const struct inode *inode = file->inode;
+	const struct dentry *at = file->path.dentry;
+
+	if (!inode || !inode->sb->read_only_for_ever || !inode->sb->stable ||
+		!LX_S_ISREG(inode->mode) || (inode->mode & 0444) != 0444)
+		return false;
+	for (const struct mount *mount = file->path.mount; mount && mount->ns;
+		mount = mount->parent) {
+		if (!all_may_search(at))
+			return false;
+		if (!mount->parent)
+			return true;
+		at = mount->mountpoint;
+	}
+	return false; /* nobody finds it by name any more */
+}
+
 int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
 {
 	if ((may & VFS_MAY_WRITE) && inode->sb->read_only &&

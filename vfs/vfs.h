@@ -485,6 +485,11 @@ ssize_t path_name(const struct path *path, const struct path *root, char *buffer
 /* Only this kernel changes the names that path_name() puts together: an answer that lasts. */
 bool path_name_lasts(const struct path *path);
 int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx);
+/*
+ * A file of a read-only tree of the host, which no guest can write, not even another one, and which
+ * everybody may read who looks for it by its name: what is made of it may be shared by all guests.
+ */
+bool vfs_file_is_common(const struct file *file);
 
 /* ---- the operations that system calls are made of (all may sleep)
  * ------------------------------------------------------ */

@@ -219,3 +219,67 @@ Test(hostfs, single_file)
 {
 	fx_run(single_file);
 }
+
+static bool is_common(const char *name)
+{
+	struct file *file;
+	bool common;
+
+	cr_assert_eq(fx_open(name, LX_O_RDONLY, &file), 0);
+	common = vfs_file_is_common(file);
+	file_unref(file);
+	return common;
+}
+
+/* What some could not open by name is not for all, whatever its own mode says. */
+static void common_files(void)
+{
+	struct mount *again;
+	struct super_block *sb;
+	struct path at;
+
+	cr_assert_eq(chmod(fx_host("."), 0755), 0);
+	cr_assert_eq(chmod(fx_host("file"), 0644), 0);
+	cr_assert_eq(chmod(fx_host("dir"), 0700), 0);
+	cr_assert_eq(chmod(fx_host("dir/sub"), 0755), 0);
+	cr_assert_eq(chmod(fx_host("dir/inner"), 0644), 0);
+	cr_assert_eq(chmod(fx_host("dir/sub/deep"), 0644), 0);
+	fx_host_write("hidden", "x");
+	cr_assert_eq(chmod(fx_host("hidden"), 0604), 0);
+	mount_host(true);
+	cr_expect(is_common("/file"));
+	cr_expect(!is_common("/hidden"), "not for its group");
+	cr_expect(!is_common("/dir/inner"));
+	cr_expect(!is_common("/dir/sub/deep"));
+	/* The same tree again, where only its own directories or those above it hide something. */
+	cr_assert_eq(hostfs_new(fx_root_fd(), true, &sb), 0);
+	cr_assert_eq(path_walk(&fx_ctx, NULL, "/empty", WALK_FOLLOW, &at), 0);
+	cr_assert_eq(mount_attach(sb, sb->root, &at, "host", &again), 0);
+	path_unref(&at);
+	cr_expect(is_common("/empty/file"));
+	cr_expect(!is_common("/empty/dir/inner"));
+	cr_assert_eq(hostfs_new(fx_root_fd(), true, &sb), 0);
+	cr_assert_eq(path_walk(&fx_ctx, NULL, "/dir/sub", WALK_FOLLOW, &at), 0);
+	cr_assert_eq(mount_attach(sb, sb->root, &at, "host", &again), 0);
+	path_unref(&at);
+	cr_expect(!is_common("/dir/sub/file"));
+}
+
+Test(hostfs, common_files)
+{
+	fx_run(common_files);
+}
+
+/* Others may write it. */
+static void writable_files_are_not_common(void)
+{
+	cr_assert_eq(chmod(fx_host("."), 0755), 0);
+	cr_assert_eq(chmod(fx_host("file"), 0644), 0);
+	mount_host(false);
+	cr_expect(!is_common("/file"));
+}
+
+Test(hostfs, writable_files_are_not_common)
+{
+	fx_run(writable_files_are_not_common);
+}
