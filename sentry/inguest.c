@@ -271,6 +271,15 @@ void task_forget_opened(struct task *task)
 	task->opened_told = false;
 }
 
+void tasks_forget_opened(void)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &published, inguest_link)
+		if (task->thread && task->thread->inguest)
+			task_forget_opened(task);
+}
+
 bool task_may_know_opened(const struct task *task)
 {
 	return task->thread && task->thread->inguest && !task_strace_enabled() &&

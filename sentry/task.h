@@ -402,6 +402,8 @@ struct lx_stat;
  * PLATFORM_OPENED_STAT. Not for a task that shares its descriptors or process.
  */
 void task_forget_opened(struct task *task);
+/* Of all tasks: from now on somebody waits for what is closed (PLATFORM_OPENED_CLOSE). */
+void tasks_forget_opened(void);
 bool task_may_know_opened(const struct task *task);
 /* Closes what the guest says that it has closed already. May sleep. */
 void task_close_told(struct task *task);

@@ -53,6 +53,7 @@ static int64_t add_watch(struct task *t, struct file *file, const char *name, ui
 	err = inode_permission(path.dentry->inode, VFS_MAY_READ, &ctx);
 	if (err < 0)
 		return err;
+	tasks_forget_opened();
 	return inotify_add(file, path.dentry->inode, mask);
 }
 

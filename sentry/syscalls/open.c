@@ -54,7 +54,7 @@ static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
 		flags |= PLATFORM_OPENED_START;
 	if (may_close_later(file))
 		flags |= PLATFORM_OPENED_CLOSE;
-	if (file->readable)
+	if ((flags & PLATFORM_OPENED_START) && file->readable)
 		flags |= PLATFORM_OPENED_READ;
 	if (inode->write_count == file->counted_write && stat_of_path(&file->path, ret) == 0 &&
 		vfs_lasting_promise_opened(&lasting, file))

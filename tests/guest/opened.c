@@ -6,7 +6,9 @@
  */
 #include "case.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <termios.h>
@@ -726,6 +728,63 @@ CASE(opened_written_and_closed)
 		close(fd);
 		fd = open("f", O_RDONLY);
 		NOTE("%ld", (long)read(fd, bytes, 8));
+		close(fd);
+	}
+}
+
+/* Somebody who begins to watch while it is open waits for its end; the closer calls nobody then. */
+CASE(opened_watched_and_closed)
+{
+	static const char *const watched[] = {"f", "."};
+	volatile int *word = shared_word();
+	struct inotify_event event;
+	char buffer[512];
+
+	make("f", "abc");
+	for (size_t i = 0; i < sizeof(watched) / sizeof(watched[0]); i++) {
+		struct pollfd poll_fd;
+		pid_t pid;
+
+		set(word, 0);
+		pid = fork();
+		if (pid == 0) {
+			int fd = open("f", O_WRONLY);
+
+			(void)!write(fd, "x", 1);
+			set(word, 1);
+			while (*word != 2)
+				;
+			close(fd);
+			while (*word != 3)
+				;
+			_exit(0);
+		}
+		poll_fd = (struct pollfd){.fd = inotify_init1(IN_CLOEXEC), .events = POLLIN};
+		wait_for(word, 1);
+		CALL(inotify_add_watch(poll_fd.fd, watched[i], IN_CLOSE_WRITE));
+		set(word, 2);
+		NOTE("poll %d", poll(&poll_fd, 1, 2000));
+		set(word, 3);
+		note_wait("child", pid);
+		if (read(poll_fd.fd, buffer, sizeof(buffer)) >= (ssize_t)sizeof(event)) {
+			memcpy(&event, buffer, sizeof(event));
+			NOTE("mask %x", event.mask);
+		}
+		close(poll_fd.fd);
+	}
+}
+
+/* A directory has positions, but is not read, wherever it stands. */
+CASE(opened_directory_read)
+{
+	static const char *const names[] = {".", "/usr"};
+	char byte;
+
+	for (int i = 0; i < OPENS; i++) {
+		int fd = open(names[i % 2], O_RDONLY | O_DIRECTORY);
+
+		(void)lseek(fd, 1 << 20, SEEK_SET);
+		CALL((int)read(fd, &byte, 1));
 		close(fd);
 	}
 }
