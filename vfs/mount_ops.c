@@ -328,9 +328,15 @@ static void umount_copies(struct mount *mount)
 	/* Without memory they stay, as busy ones do. */
 	if (!mount->parent || mount_receivers(mount->parent, &receivers, &count) < 0)
 		return;
+	/* A copy that goes may itself be one of them. */
+	for (size_t i = 0; i < count; i++)
+		(void)mount_ref(receivers[i]);
 	for (size_t i = 0; i < count; i++) {
-		const struct path place = {.mount = receivers[i], .dentry = mount->mountpoint};
+		_cleanup_path_ struct path place = {
+			.mount = receivers[i], .dentry = mount->mountpoint};
 		struct mount *copy = receivers[i]->ns ? mount_on(&place) : NULL, *above;
+
+		path_ref(&place);
 
 		if (!copy || copy->locked)
 			continue;
@@ -343,6 +349,8 @@ static void umount_copies(struct mount *mount)
 		if (above)
 			mount_link(above, place.mount, place.dentry);
 	}
+	for (size_t i = 0; i < count; i++)
+		mount_unref(receivers[i]);
 	free(receivers);
 }
 

@@ -275,6 +275,7 @@ int mnt_ns_copy(
 	struct mnt_ns *from, struct user_ns *user_ns, struct fs_context *fs, struct mnt_ns **ret)
 {
 	bool less = from->ns.user_ns != user_ns;
+	const unsigned how = COPY_UNBINDABLE | COPY_NAMESPACE | (less ? COPY_SHARED_TO_SLAVE : 0);
 	struct mount *root, *old, *new;
 	struct mnt_ns *ns;
 	int err = mnt_ns_alloc(user_ns, &ns);
@@ -285,8 +286,7 @@ int mnt_ns_copy(
 		*ret = ns;
 		return 0;
 	}
-	err = mount_copy_tree(from->root, from->root->root,
-		COPY_UNBINDABLE | COPY_NAMESPACE | (less ? COPY_SHARED_TO_SLAVE : 0), &root);
+	err = mount_copy_tree(from->root, from->root->root, how, &root);
 	if (err < 0) {
 		ns_unref(&ns->ns);
 		return err;
@@ -294,11 +294,16 @@ int mnt_ns_copy(
 	if (less)
 		mount_lock_tree(root);
 	set_root(ns, root);
-	/* The same walk over both: nothing was left out. */
-	for (old = from->root, new = root; fs &&old &&new;
-		old = mount_tree_next(old, from->root), new = mount_tree_next(new, root)) {
+	/* The same walk over both, but for what was left out. */
+	for (old = from->root, new = root; fs &&old &&new;) {
+		if (old != from->root && left_behind(old, how)) {
+			old = tree_skip(old, from->root);
+			continue;
+		}
 		move_path(&fs->root, old, new);
 		move_path(&fs->cwd, old, new);
+		old = mount_tree_next(old, from->root);
+		new = mount_tree_next(new, root);
 	}
 	vfs_lasting_end();
 	*ret = ns;

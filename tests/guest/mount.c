@@ -586,3 +586,50 @@ CASE(atime_is_kept)
 	TRUTH(before.st_atim.tv_sec == after.st_atim.tv_sec &&
 		before.st_atim.tv_nsec == after.st_atim.tv_nsec);
 }
+
+/* A file of a mount namespace is not copied into a new one: what comes after it still leads to the
+ * copies of its own. */
+CASE(cwd_beside_a_namespace_file)
+{
+	int inside[2], done[2];
+	pid_t pid;
+	char go;
+
+	own_mounts();
+	mkdir("base", 0755);
+	mount("base", "base", "tmpfs", 0, NULL);
+	chdir("base");
+	write_file("ns", "");
+	mkdir("first", 0755);
+	mkdir("first/sub", 0755);
+	mkdir("ro", 0755);
+	mkdir("rw", 0755);
+	if (pipe(inside) < 0 || pipe(done) < 0)
+		exit(9);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		unshare(CLONE_NEWNS);
+		write(inside[1], "x", 1);
+		close(done[1]);
+		read(done[0], &go, 1);
+		_exit(0);
+	}
+	read(inside[0], &go, 1);
+	{
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+		CALL(mount(path, "ns", NULL, MS_BIND, NULL));
+	}
+	CALL(mount("first/sub", "ro", NULL, MS_BIND, NULL));
+	CALL(mount(NULL, "ro", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	CALL(mount("rw", "rw", "tmpfs", 0, NULL));
+	CALL(chdir("ro"));
+	CALL(unshare(CLONE_NEWNS));
+	CALL(open("file", O_CREAT | O_WRONLY, 0600));
+	CALL(access("../first", F_OK));
+	CALL(access("../rw", F_OK));
+	close(done[1]);
+	waitpid(pid, NULL, 0);
+}

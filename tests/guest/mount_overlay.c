@@ -298,3 +298,32 @@ CASE(execute)
 	system("cp /bin/true m/prog; m/prog && echo ran");
 	CALL(access("up/prog", X_OK));
 }
+
+/* A file that is copied up is a new name in a directory: one that who mounted it may not change. */
+static void fill_anothers_directory(void)
+{
+	become(1000);
+	own_user_ns(CLONE_NEWNS);
+	CALL(mount("o", "m", "overlay", 0, "lowerdir=own,upperdir=up,workdir=own_work"));
+	CALL(open("m/mine", O_WRONLY));
+	CALL(chmod("m/mine", 0600));
+	CALL(open("m/dir/in", O_WRONLY));
+	CALL(open("m/new", O_CREAT | O_WRONLY, 0600));
+}
+
+CASE(upper_directory_of_others)
+{
+	layers();
+	chmod(".", 0777);
+	mkdir("own", 0755);
+	mkdir("own/dir", 0755);
+	mkdir("own_work", 0755);
+	write_file("own/mine", "mine");
+	write_file("own/dir/in", "in");
+	for (const char *const *name = (const char *const[]){"own", "own/dir", "own_work",
+		     "own/mine", "own/dir/in", NULL};
+		*name; name++)
+		chown(*name, 1000, 1000);
+	in_child(fill_anothers_directory);
+	note_names("up");
+}

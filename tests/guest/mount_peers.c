@@ -201,3 +201,17 @@ CASE(busy_copies)
 	CALL(umount("a/m"));
 	note_mounts();
 }
+
+/* What goes with the mount is itself one that would get copies. */
+CASE(a_copy_below_a_peer_of_itself)
+{
+	base();
+	CALL(mount(NULL, "a", NULL, MS_SHARED, NULL));
+	CALL(mount("a", "a/m", NULL, MS_BIND, NULL));
+	CALL(mount("a", "a/m/m", NULL, MS_BIND, NULL));
+	note_mounts();
+	CALL(umount("a/m/m"));
+	note_mounts();
+	CALL(umount("a/m"));
+	note_mounts();
+}

@@ -129,11 +129,16 @@ static int copy_one(struct inode *inode, struct dentry *parent, const char *name
 {
 	_cleanup_(cleanup_dentry_unref) struct dentry *dentry = NULL;
 	struct inode *dir = parent->inode, *made = NULL, *lower = stack_real(inode)->inode;
+	const struct vfs_ctx maker = {.cred = stack_sb(inode)->cred, .fsize_limit = UINT64_MAX};
 	int err;
 
 	stack_sync(inode);
 	if (!may_give(inode))
 		return -EPERM;
+	/* Nobody was asked for this directory yet: the caller changes a file, not a name. */
+	err = inode_permission(dir, VFS_MAY_WRITE | VFS_MAY_EXEC, &maker);
+	if (err < 0)
+		return err;
 	fiber_mutex_lock(&dir->mutex);
 	err = dentry_lookup_locked(parent, name, strlen(name), &dentry);
 	if (err == 0 && dentry->inode)
