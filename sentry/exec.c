@@ -95,6 +95,8 @@ int exec_open(struct task *task, const struct path *base, const char *name, unsi
 
 static void exec_state_free(struct exec_state *state)
 {
+	if (state->task)
+		state->task->gaining = false;
 	if (state->thread)
 		platform->thread_release(state->thread);
 	if (state->mm)
@@ -266,6 +268,11 @@ int64_t do_execve(struct task *task, struct file *file, const char *path, struct
 		err = exec_read_program(state);
 	if (err == 0)
 		err = exec_make_cred(state);
+	/* Building takes a while: who may look into the old program must not get into the new one
+	 * by it (cred_guard_mutex). */
+	if (err == 0)
+		task->gaining = state->secure || state->unreadable ||
+				(state->cred->cap_permitted & ~task->cred->cap_permitted);
 	if (err == 0)
 		err = exec_build(state, &fatal);
 	if (err < 0) {

@@ -454,6 +454,20 @@ static int fill_space_batched(struct exec_state *state)
 	return err < 0 ? err : batch_err;
 }
 
+/* Who rules over a namespace rules over the programs in it, but over those that nobody there may
+ * read only if their file's owner has a name there (would_dump()). */
+static struct user_ns *owner_of_memory(const struct exec_state *state)
+{
+	const struct inode *inode = state->file->inode;
+	struct user_ns *ns = state->cred->user_ns;
+
+	while (state->unreadable && user_ns_parent(ns) &&
+		(user_ns_uid_or_none(ns, inode->uid) == ID_INVALID ||
+			user_ns_gid_or_none(ns, inode->gid) == ID_INVALID))
+		ns = user_ns_parent(ns);
+	return ns;
+}
+
 int exec_build(struct exec_state *state, bool *ret_fatal)
 {
 	struct platform_as *as;
@@ -463,7 +477,7 @@ int exec_build(struct exec_state *state, bool *ret_fatal)
 	if (err < 0)
 		return err;
 	user_ns_unref(state->mm->user_ns);
-	state->mm->user_ns = user_ns_ref(state->cred->user_ns);
+	state->mm->user_ns = user_ns_ref(owner_of_memory(state));
 	err = platform->as_create(&as, &state->thread);
 	if (err < 0)
 		return err;

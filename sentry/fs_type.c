@@ -472,7 +472,8 @@ int fs_make_super(struct fs_make *make, struct task *task)
 		return err;
 	if (make->user_ns != &user_ns_first && !sb->user_ns && !sb->mount_count)
 		sb->user_ns = user_ns_ref(make->user_ns);
-	if (make->read_only)
+	/* That of all others is not changed by one more mount of it. */
+	if (make->read_only && !sb->mount_count)
 		sb->read_only = true;
 	make->sb = sb;
 	return 0;

@@ -5,6 +5,7 @@
 #include "abi/cap.h"
 #include "abi/limits.h"
 #include "base/checked.h"
+#include "sentry/mm.h"
 #include "sentry/nsproxy.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
@@ -261,6 +262,11 @@ bool task_may_inspect(
 
 	if (task->group == target->group)
 		return true;
+	/* What got rights elsewhere than it was started takes those of where it was started: who
+	 * enters a namespace is not at the mercy of those in it. */
+	if ((target->gaining || !target->group->dumpable) && target->mm &&
+		!cred_ns_capable(cred, target->mm->user_ns, LX_CAP_SYS_PTRACE))
+		return false;
 	if (cred_ns_capable(cred, other->user_ns, LX_CAP_SYS_PTRACE))
 		return true;
 	return uid == other->euid && uid == other->suid && uid == other->uid &&

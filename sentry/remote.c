@@ -73,6 +73,7 @@ ssize_t task_run_errand(struct task *task, ssize_t (*fn)(struct task *task, void
 /* ---- copies --------------------------------------------------------------------------------- */
 
 struct remote_copy {
+	uint64_t mm; /* id of the address space that is meant */
 	void *buffer;
 	gaddr_t addr;
 	size_t size;
@@ -139,6 +140,9 @@ static ssize_t copy_errand(struct task *task, void *data)
 
 	if (!task->mm)
 		return -ESRCH;
+	/* The right to it was that to the program that ran then (mm_access()). */
+	if (task->mm->id != copy->mm)
+		return 0;
 	if (platform->forget)
 		platform->forget(task->thread);
 	while (done < copy->size) {
@@ -222,18 +226,25 @@ static ssize_t copy_memory(struct task *task, struct remote_copy *copy)
 	return (ssize_t)done;
 }
 
-ssize_t task_read_memory(struct task *task, void *dst, gaddr_t src, size_t size, bool force)
+ssize_t task_read_memory(
+	struct task *task, uint64_t mm, void *dst, gaddr_t src, size_t size, bool force)
 {
-	struct remote_copy copy = {.buffer = dst, .addr = src, .size = size, .force = force};
+	struct remote_copy copy = {
+		.mm = mm, .buffer = dst, .addr = src, .size = size, .force = force};
 
 	return copy_memory(task, &copy);
 }
 
-ssize_t task_write_memory(struct task *task, gaddr_t dst, const void *src, size_t size, bool force)
+ssize_t task_write_memory(
+	struct task *task, uint64_t mm, gaddr_t dst, const void *src, size_t size, bool force)
 {
 	/* Only read from: one struct serves both ways. */
-	struct remote_copy copy = {
-		.buffer = (void *)src, .addr = dst, .size = size, .write = true, .force = force};
+	struct remote_copy copy = {.mm = mm,
+		.buffer = (void *)src,
+		.addr = dst,
+		.size = size,
+		.write = true,
+		.force = force};
 
 	return copy_memory(task, &copy);
 }

@@ -227,6 +227,7 @@ struct task {
 	struct list_head tracer_link; /* tracer->tracees */
 	struct list_head tracees;
 	struct trace *trace; /* owned; NULL: was never traced */
+	bool gaining;	     /* in execve of what gives rights: nobody may look into it */
 	bool errands;	     /* others wait for something on our fiber: before going to the guest */
 
 	/* Threads. */

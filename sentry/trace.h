@@ -116,12 +116,15 @@ int trace_set_fpu(struct task *task, const uint8_t *image, size_t size);
 /* ---- memory (sentry/remote.c) --------------------------------------------------------------- */
 
 /*
- * Guest memory of another task's address space (or of the caller's). With @force pages that are
- * not readable (private: writable) are reached too, as a debugger does. Returns the bytes copied
- * before the first inaccessible one, or -ESRCH. May sleep.
+ * Guest memory of another task's address space (or of the caller's), if that is still the one with
+ * the id @mm, which the caller was allowed to reach: nothing is copied when it is not. With @force
+ * pages that are not readable (private: writable) are reached too, as a debugger does. Returns the
+ * bytes copied before the first inaccessible one, or -ESRCH. May sleep.
  */
-ssize_t task_read_memory(struct task *task, void *dst, gaddr_t src, size_t size, bool force);
-ssize_t task_write_memory(struct task *task, gaddr_t dst, const void *src, size_t size, bool force);
+ssize_t task_read_memory(
+	struct task *task, uint64_t mm, void *dst, gaddr_t src, size_t size, bool force);
+ssize_t task_write_memory(
+	struct task *task, uint64_t mm, gaddr_t dst, const void *src, size_t size, bool force);
 /* Calls @fn(@task, @data) on @task's fiber and waits for it: what it needs of the platform is that
  * fiber's alone. Its result, or -ESRCH. May sleep. */
 ssize_t task_run_errand(

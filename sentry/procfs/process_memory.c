@@ -29,18 +29,18 @@ static struct task *find_task(const struct file *file)
 	return task && task->mm && task->mm->id == memory->mm ? task_ref(task) : NULL;
 }
 
-static ssize_t move(
-	struct task *task, struct uio *uio, gaddr_t addr, size_t size, char *buffer, bool write)
+static ssize_t move(struct task *task, uint64_t mm, struct uio *uio, gaddr_t addr, size_t size,
+	char *buffer, bool write)
 {
 	ssize_t moved;
 
 	if (write) {
 		moved = uio_copy_from(uio, buffer, size);
 		if (moved > 0)
-			moved = task_write_memory(task, addr, buffer, (size_t)moved, true);
+			moved = task_write_memory(task, mm, addr, buffer, (size_t)moved, true);
 		return moved == 0 ? -EIO : moved;
 	}
-	moved = task_read_memory(task, buffer, addr, size, true);
+	moved = task_read_memory(task, mm, buffer, addr, size, true);
 	if (moved == 0)
 		return -EIO;
 	if (moved > 0)
@@ -50,6 +50,7 @@ static ssize_t move(
 
 static ssize_t transfer(struct file *file, struct uio *uio, int64_t *pos, bool write)
 {
+	const struct memory_file *memory = file->private;
 	_cleanup_free_ char *buffer = malloc(CHUNK_SIZE);
 	ssize_t done = 0;
 
@@ -62,7 +63,7 @@ static ssize_t transfer(struct file *file, struct uio *uio, int64_t *pos, bool w
 
 		if (!task)
 			return done;
-		moved = move(task, uio, GADDR((uint64_t)*pos), size, buffer, write);
+		moved = move(task, memory->mm, uio, GADDR((uint64_t)*pos), size, buffer, write);
 		task_unref(task);
 		if (moved == -ESRCH)
 			return done;

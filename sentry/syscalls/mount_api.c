@@ -166,8 +166,11 @@ static int config_create(struct task *t, struct context *context)
 	err = fs_make_permitted(context->make, t->cred);
 	if (err < 0)
 		return err;
+	/* This may sleep: another one that comes meanwhile is late. */
+	context->phase = PHASE_FAILED;
 	err = fs_make_super(context->make, t);
-	context->phase = err < 0 ? PHASE_FAILED : PHASE_MOUNT;
+	if (err == 0)
+		context->phase = PHASE_MOUNT;
 	return err;
 }
 

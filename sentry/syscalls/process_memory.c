@@ -25,8 +25,8 @@
 
 /* Up to @size bytes between the own memory and @target's. Returns what was moved, or -errno when
  * nothing was. */
-static ssize_t move_bytes(struct task *target, struct uio *local, gaddr_t remote, size_t size,
-	bool write, char *buffer)
+static ssize_t move_bytes(struct task *target, uint64_t mm, struct uio *local, gaddr_t remote,
+	size_t size, bool write, char *buffer)
 {
 	ssize_t moved;
 
@@ -35,9 +35,9 @@ static ssize_t move_bytes(struct task *target, struct uio *local, gaddr_t remote
 	if (write) {
 		moved = uio_copy_from(local, buffer, size);
 		if (moved > 0)
-			moved = task_write_memory(target, remote, buffer, (size_t)moved, false);
+			moved = task_write_memory(target, mm, remote, buffer, (size_t)moved, false);
 	} else {
-		moved = task_read_memory(target, buffer, remote, size, false);
+		moved = task_read_memory(target, mm, buffer, remote, size, false);
 		if (moved > 0)
 			moved = uio_copy_to(local, buffer, (size_t)moved);
 	}
@@ -48,6 +48,7 @@ static int64_t move_all(struct task *target, struct uio *local, const struct uio
 	size_t count, bool write)
 {
 	_cleanup_free_ char *buffer = malloc(SENTRY_MAX_COPY_TURN);
+	const uint64_t mm = target->mm->id;
 	int64_t done = 0;
 
 	if (!buffer)
@@ -59,8 +60,8 @@ static int64_t move_all(struct task *target, struct uio *local, const struct uio
 			size_t chunk = min_of(min_of(remote[i].size - at, local->resid),
 				(uint64_t)SENTRY_MAX_COPY_TURN);
 			/* A fault ends it at a page's border, as Linux moves page by page. */
-			ssize_t moved = move_bytes(target, local, gaddr_add(remote[i].guest, at),
-				chunk, write, buffer);
+			ssize_t moved = move_bytes(target, mm, local,
+				gaddr_add(remote[i].guest, at), chunk, write, buffer);
 
 			if (moved < 0)
 				return done ? done : moved;

@@ -14,6 +14,7 @@
 #include "abi/uio.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/mm.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
@@ -33,7 +34,8 @@ static int64_t peek(const struct request *r)
 {
 	uint64_t word;
 
-	if (task_read_memory(r->child, &word, r->addr, sizeof(word), true) != sizeof(word))
+	if (task_read_memory(r->child, r->child->mm->id, &word, r->addr, sizeof(word), true) !=
+		sizeof(word))
 		return -EIO;
 	return guest_write_value(r->task, r->data, &word);
 }
@@ -42,7 +44,8 @@ static int64_t poke(const struct request *r)
 {
 	const uint64_t word = r->data.v;
 
-	if (task_write_memory(r->child, r->addr, &word, sizeof(word), true) != sizeof(word))
+	if (task_write_memory(r->child, r->child->mm->id, r->addr, &word, sizeof(word), true) !=
+		sizeof(word))
 		return -EIO;
 	return 0;
 }
@@ -117,6 +120,12 @@ static int64_t poke_user(const struct request *r)
 
 /* ---- register sets -------------------------------------------------------------------------- */
 
+/* Reading or writing the tracer's memory may sleep, and a kill ends any stop meanwhile. */
+static bool still_stopped(const struct request *r)
+{
+	return trace_stopped(r->child) && !r->child->exited && r->child->thread;
+}
+
 static int64_t get_regs(const struct request *r)
 {
 	struct lx_user_regs regs;
@@ -130,7 +139,9 @@ static int64_t set_regs(const struct request *r)
 	struct lx_user_regs regs;
 	int err = guest_read_value(r->task, &regs, r->data);
 
-	return err < 0 ? err : trace_set_regs(r->child, &regs);
+	if (err < 0)
+		return err;
+	return still_stopped(r) ? trace_set_regs(r->child, &regs) : -ESRCH;
 }
 
 static int64_t get_fpregs(const struct request *r)
@@ -169,7 +180,9 @@ static int set_part(struct task *t, const struct request *r, const struct lx_iov
 	if (r->addr.v == LX_NT_PRSTATUS) {
 		trace_get_regs(r->child, &regs);
 		err = guest_read(t, &regs, GADDR(iov->iov_base), iov->iov_len);
-		return err < 0 ? err : trace_set_regs(r->child, &regs);
+		if (err < 0)
+			return err;
+		return still_stopped(r) ? trace_set_regs(r->child, &regs) : -ESRCH;
 	}
 	size = trace_get_fpu(r->child, image);
 	if (size < 0)
@@ -229,12 +242,16 @@ static int64_t regset(const struct request *r, bool set)
 
 	if (err < 0)
 		return err;
+	if (!still_stopped(r))
+		return -ESRCH;
 	size = regset_size(r);
 	if (size < 0)
 		return size;
 	if (iov.iov_len % sizeof(uint64_t))
 		return -EINVAL;
 	iov.iov_len = min_of(iov.iov_len, (uint64_t)size);
+	if (!still_stopped(r))
+		return -ESRCH;
 	err = set ? set_part(r->task, r, &iov) : get_part(r->task, r, &iov);
 	if (err < 0)
 		return err;
@@ -246,9 +263,13 @@ static int64_t regset(const struct request *r, bool set)
 
 static int64_t get_siginfo(const struct request *r)
 {
-	const struct lx_siginfo *info = r->child->trace->info;
+	struct lx_siginfo info;
 
-	return info ? guest_write_result(r->task, r->data, info, sizeof(*info)) : -EINVAL;
+	if (!r->child->trace->info)
+		return -EINVAL;
+	/* Of its own: what is on the tracee's stack goes with the stop. */
+	info = *r->child->trace->info;
+	return guest_write_result(r->task, r->data, &info, sizeof(info));
 }
 
 static int64_t set_siginfo(const struct request *r)

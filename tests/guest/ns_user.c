@@ -4,6 +4,8 @@
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 
+#include <sys/ptrace.h>
+
 #include "ns.h"
 
 static uint64_t effective(void)
@@ -499,4 +501,56 @@ CASE(tmpfs_of_a_namespace)
 	CALL(chown("m/x", 1, 0));
 	CALL(mount("t", "m", "tmpfs", 0, "uid=1"));
 	CALL(mknod("m/null", S_IFCHR | 0666, makedev(1, 3)));
+}
+
+/* Who enters a namespace with rights from outside is not to be looked into by those in it. */
+static void enter_and_wait(const int fds[2], int ns, int dumpable)
+{
+
+	if (setns(ns, CLONE_NEWUSER) < 0)
+		_exit(9);
+	if (dumpable)
+		prctl(PR_SET_DUMPABLE, 1);
+	write(fds[1], "x", 1);
+	pause();
+}
+
+CASE(guests_from_outside)
+{
+	for (int dumpable = 0; dumpable < 2; dumpable++) {
+		int ready[2], entered[2], command[2], ns;
+		char path[64], go;
+		pid_t inside, guest;
+
+		if (pipe(ready) < 0 || pipe(entered) < 0 || pipe(command) < 0)
+			exit(9);
+		fflush(NULL);
+		inside = fork();
+		if (inside == 0) {
+			pid_t target;
+
+			become(1000);
+			own_user_ns(0);
+			write(ready[1], "x", 1);
+			read(command[0], &target, sizeof(target));
+			NOTE("dumpable %d", dumpable);
+			CALL(ptrace(PTRACE_SEIZE, target, 0, 0));
+			snprintf(path, sizeof(path), "/proc/%d/mem", target);
+			NOTE("mem %s", open(path, O_RDWR) < 0 ? errno_name(errno) : "opened");
+			fflush(NULL);
+			_exit(0);
+		}
+		read(ready[0], &go, 1);
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", inside);
+		ns = open(path, O_RDONLY);
+		guest = fork();
+		if (guest == 0)
+			enter_and_wait(entered, ns, dumpable);
+		read(entered[0], &go, 1);
+		write(command[1], &guest, sizeof(guest));
+		note_wait("inside", inside);
+		kill(guest, SIGKILL);
+		waitpid(guest, NULL, 0);
+		close(ns);
+	}
 }
