@@ -200,6 +200,9 @@ struct platform_futex {
 	uint64_t val2; /* for the requeue forms */
 	bool has_timeout;
 	uint64_t timeout_ns; /* absolute on the op's clock */
+	/* Not 0: futex_waitv(2) for so many, listed at @uaddr, which the host reads; of the rest
+	 * the time and LX_FUTEX_CLOCK_REALTIME count. */
+	uint32_t waitv_count;
 };
 
 /*

@@ -351,6 +351,8 @@ static int64_t null_futex(struct platform_thread *thread, const struct platform_
 
 	if (as->dead)
 		return -ESRCH;
+	if (futex->waitv_count)
+		return -ENOSYS;
 	switch (futex->op & LX_FUTEX_CMD_MASK) {
 	case LX_FUTEX_WAIT:
 		return futex_wait(thread_of(thread), futex, LX_FUTEX_BITSET_MATCH_ANY);

@@ -72,6 +72,14 @@ static const struct rule rules[] = {
 			.count = STUB_FUTEX_COUNT, .values = STUB_FUTEX}},
 		{"futex", "WAIT, WAKE, REQUEUE, CMP_REQUEUE, WAKE_OP, WAIT_BITSET, WAKE_BITSET",
 			"the guest's futexes on its own memory"}},
+	{SYS_futex_waitv, 3,
+		{
+			{2, .count = 1, .values = {0}},
+			{3, .count = 1, .values = {0}},
+			{4, .count = 1, .values = {0}},
+		},
+		{"futex_waitv", "no flags, no timeout",
+			"the guest's futexes on its own memory, several at once"}},
 	{SYS_recvmsg, 2,
 		{
 			{0, .count = 1, .values = {PT_STUB_SOCKET}},

@@ -113,6 +113,13 @@ int64_t ptrace_futex(struct platform_thread *thread, const struct platform_futex
 			futex->val, 0, futex->uaddr2.v, futex->val3},
 	};
 
+	if (futex->waitv_count) {
+		call = (struct injected_call){
+			.nr = SYS_futex_waitv,
+			.args = {futex->uaddr.v, futex->waitv_count},
+		};
+		return futex_wait(t, &call, futex);
+	}
 	if (!is_allowed(command))
 		return -ENOSYS;
 	if (is_wait(command))

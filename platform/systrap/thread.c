@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "abi/futex.h"
+#include "abi/time.h"
 #include "base/checked.h"
 #include "base/log.h"
 
@@ -200,6 +201,16 @@ static int64_t check_futex_result(int64_t result)
 	return result;
 }
 
+static void to_waitv(struct channel_command *command, const struct platform_futex *futex)
+{
+	command->nr |= CHANNEL_FUTEX_WAITV;
+	command->args[1] = futex->waitv_count;
+	command->args[2] = 0; /* flags */
+	command->args[4] =
+		futex->op & LX_FUTEX_CLOCK_REALTIME ? LX_CLOCK_REALTIME : LX_CLOCK_MONOTONIC;
+	command->args[5] = 0;
+}
+
 int64_t systrap_futex(struct platform_thread *head, const struct platform_futex *futex)
 {
 	struct systrap_thread *thread = systrap_thread(head);
@@ -207,7 +218,8 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 	uint32_t op = (uint32_t)futex->op & (uint32_t)LX_FUTEX_CMD_MASK;
 	struct channel_command *command;
 	uint32_t val3 = futex->val3;
-	bool waits = op == LX_FUTEX_WAIT || op == LX_FUTEX_WAIT_BITSET;
+	bool many = futex->waitv_count != 0;
+	bool waits = many || op == LX_FUTEX_WAIT || op == LX_FUTEX_WAIT_BITSET;
 	unsigned index;
 	int err;
 
@@ -225,7 +237,7 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 	}
 	/* A plain wait's timeout is relative; the bitset form takes the absolute one that we have.
 	 */
-	if (op == LX_FUTEX_WAIT && futex->has_timeout) {
+	if (!many && op == LX_FUTEX_WAIT && futex->has_timeout) {
 		op = LX_FUTEX_WAIT_BITSET;
 		val3 = UINT32_MAX;
 	}
@@ -236,13 +248,15 @@ int64_t systrap_futex(struct platform_thread *head, const struct platform_futex 
 		return -ERESTARTSYS;
 	index = thread->pending_commands;
 	command = systrap_command_add(thread, COMMAND_FUTEX);
-	command->nr = waits && futex->has_timeout; /* args[3] is to point at the timespec */
+	command->nr = waits && futex->has_timeout ? CHANNEL_FUTEX_TIMEOUT : 0;
 	command->args[0] = futex->uaddr.v;
 	command->args[1] = op | flags;
 	command->args[2] = futex->val;
 	command->args[3] = waits ? futex->has_timeout : futex->val2;
 	command->args[4] = futex->uaddr2.v;
 	command->args[5] = val3;
+	if (many)
+		to_waitv(command, futex);
 	command->timespec[0] = (int64_t)(futex->timeout_ns / 1000000000u);
 	command->timespec[1] = (int64_t)(futex->timeout_ns % 1000000000u);
 	thread->interruptible_command = waits;

@@ -153,6 +153,9 @@ static uint32_t expected(uint32_t nr, const uint64_t args[6])
 		allowed =
 			args[1] < 512 && ONE_OF(args[1] & ~(128ull | 256ull), 0, 1, 3, 4, 5, 9, 10);
 		break;
+	case SYS_futex_waitv:
+		allowed = args[2] == 0 && args[4] <= 1;
+		break;
 	case SYS_mmap:
 		allowed = args[2] <= 7 &&
 			  !(args[3] &

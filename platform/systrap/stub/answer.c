@@ -126,7 +126,7 @@ static bool answer_futex(struct stub_thread *self, const uint64_t args[6], int64
 		int64_t result;
 
 		slot->request.sleeping = 1;
-		result = stub_futex(&slot->reply.interrupt, args);
+		result = stub_futex(&slot->reply.interrupt, args, STUB_NR_FUTEX);
 		slot->request.sleeping = 0;
 		if (result == STUB_INTERRUPTED) {
 			*ret = STUB_INTERRUPTED;

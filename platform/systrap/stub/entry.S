@@ -61,7 +61,7 @@ stub_resume_end:
 	.size stub_resume, . - stub_resume
 
 /*
- * int64_t stub_futex(const uint32_t *interrupt, const uint64_t args[6]); STUB_INTERRUPTED when
+ * int64_t stub_futex(const uint32_t *interrupt, const uint64_t args[6], uint32_t nr); STUB_INTERRUPTED when
  * an interrupt was wanted before the host call began.
  */
 	.globl stub_futex, stub_futex_begin, stub_futex_end
@@ -69,8 +69,10 @@ stub_resume_end:
 stub_futex:
 	pushq	%rbx
 	pushq	%rbp
+	pushq	%r12
 	movq	%rdi, %rbp
 	movq	%rsi, %rbx
+	movl	%edx, %r12d
 stub_futex_begin:
 	cmpl	$0, (%rbp)
 	jne	1f
@@ -80,13 +82,15 @@ stub_futex_begin:
 	movq	24(%rbx), %r10
 	movq	32(%rbx), %r8
 	movq	40(%rbx), %r9
-	movl	$202, %eax
+	movl	%r12d, %eax
 	syscall
 stub_futex_end:
+	popq	%r12
 	popq	%rbp
 	popq	%rbx
 	ret
 1:	movq	$-512, %rax
+	popq	%r12
 	popq	%rbp
 	popq	%rbx
 	ret

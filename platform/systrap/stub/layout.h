@@ -199,7 +199,7 @@ enum channel_command_kind {
 				call before these. Result: bytes copied; when they are fewer, the
 				call's result becomes what was copied in all */
 	COMMAND_HOST,	     /* nr, args: a host call, result as the host gives it */
-	COMMAND_FUTEX,	 /* args as futex(2); args[3] != 0: the timeout is the command's timespec */
+	COMMAND_FUTEX,	 /* args as futex(2) or futex_waitv(2); nr: CHANNEL_FUTEX_ bits */
 	COMMAND_FORK,	 /* args: token. Result: host pid or -errno */
 	COMMAND_THREAD,	 /* args: token, stack base, slot address. Result: host tid or -errno */
 	COMMAND_FPU_GET, /* args: capacity, offset. Result: size */
@@ -215,6 +215,9 @@ enum channel_command_kind {
 			      masked bytes at once if they are the expected ones. Result: 0, -EAGAIN,
 			      -EFAULT; -ECANCELED behind one of the same reply that failed */
 };
+
+#define CHANNEL_FUTEX_TIMEOUT 1u /* args[3] != 0: the timeout is the command's timespec */
+#define CHANNEL_FUTEX_WAITV   2u /* futex_waitv(2) */
 
 struct channel_command {
 	uint32_t kind;

@@ -255,10 +255,12 @@ int64_t stub_command_fpu_reset(struct stub_ucontext *uc)
 
 static int64_t command_futex(struct channel_slot *slot, struct channel_command *command)
 {
-	if (command->args[3] != 0 && command->nr)
+	uint32_t nr = command->nr & CHANNEL_FUTEX_WAITV ? STUB_NR_FUTEX_WAITV : STUB_NR_FUTEX;
+
+	if (command->args[3] != 0 && command->nr & CHANNEL_FUTEX_TIMEOUT)
 		command->args[3] = (uint64_t)&command->timespec;
 	for (;;) {
-		int64_t ret = stub_futex(&slot->reply.interrupt, command->args);
+		int64_t ret = stub_futex(&slot->reply.interrupt, command->args, nr);
 
 		/* EINTR of something else than an interrupt: timeouts are absolute, so it can begin
 		 * anew. */

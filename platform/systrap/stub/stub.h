@@ -144,7 +144,8 @@ void stub_enter_kick(int signo);
 void stub_restorer(void);
 __attribute__((noreturn)) void stub_resume(
 	const volatile uint32_t *interrupt, struct stub_ucontext *uc);
-int64_t stub_futex(const volatile uint32_t *interrupt, const uint64_t args[6]);
+/* @nr: STUB_NR_FUTEX or STUB_NR_FUTEX_WAITV. */
+int64_t stub_futex(const volatile uint32_t *interrupt, const uint64_t args[6], uint32_t nr);
 uint64_t stub_copy(void *dst, const void *src, uint64_t size);
 int64_t stub_copy_string(char *dst, const char *src, uint64_t max);
 int stub_load8(uint64_t *dst, const void *src);
@@ -297,6 +298,7 @@ enum {
 	STUB_NR_TKILL = 200,
 	STUB_NR_TGKILL = 234,
 	STUB_NR_FUTEX = 202,
+	STUB_NR_FUTEX_WAITV = 449,
 	STUB_NR_EXIT_GROUP = 231,
 	STUB_NR_SECCOMP = 317,
 	STUB_NR_SETRLIMIT = 160,
