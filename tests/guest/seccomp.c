@@ -89,6 +89,21 @@ CASE(quick_calls_are_judged)
 	}
 }
 
+/* Asked before, asked again. */
+CASE(names_are_judged)
+{
+	static struct sock_filter program[] = {LOAD_NR, IF_CALL(SYS_stat),
+		RETURN(SECCOMP_RET_ERRNO | 77), RETURN(SECCOMP_RET_ALLOW)};
+	struct stat st;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	for (int i = 0; i < 3; i++)
+		CALL(SYS(SYS_stat, "/usr/bin", &st));
+	CALL(install_flags(program, COUNT(program), 0));
+	for (int i = 0; i < 2; i++)
+		CALL(SYS(SYS_stat, "/usr/bin", &st));
+}
+
 CASE(arguments)
 {
 	struct sock_filter program[] = {
