@@ -137,8 +137,13 @@ static ssize_t mqueue_read(struct file *file, struct uio *uio, int64_t *pos)
 	return copied;
 }
 
+/* default_llseek() does not look for a negative position before the end. */
 static int64_t mqueue_seek(struct file *file, int64_t offset, int whence)
 {
+	if (offset < 0 && whence == LX_SEEK_DATA)
+		return -EINVAL;
+	if (offset < 0 && whence == LX_SEEK_HOLE)
+		offset = 0;
 	return file_generic_seek(file, offset, whence, MQUEUE_FILE_SIZE, INT64_MAX);
 }
 

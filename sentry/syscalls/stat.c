@@ -374,7 +374,24 @@ static int64_t pages_with_data(struct file *file, int64_t start, int64_t end)
 	return pages;
 }
 
-/* Of files in memory all that has data is cached; what the host caches of its files is its own. */
+/* can_do_cachestat(): who could write it. */
+static bool may_cachestat(struct task *t, const struct file *file)
+{
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+
+	return file->writable || inode_owner_or_capable(file->inode, t->cred) ||
+	       inode_permission(file->inode, VFS_MAY_WRITE, &ctx) == 0;
+}
+
+/* Its data may lie in the host's page cache. */
+static bool is_host_data(const struct file *file)
+{
+	return strcmp(file->ops->name, "host file") == 0 ||
+	       strcmp(file->ops->name, "overlay file") == 0;
+}
+
+/* Of files in memory all that has data is cached, of what has no data nothing; what the host caches
+ * of its files is its own. */
 int64_t sys_cachestat(
 	struct task *t, int fd, gaddr_t range_addr, gaddr_t result_addr, unsigned flags)
 {
@@ -389,12 +406,14 @@ int64_t sys_cachestat(
 	err = guest_read_value(t, &range, range_addr);
 	if (err < 0)
 		return err;
+	if (!may_cachestat(t, file))
+		return -EPERM;
 	if (flags)
 		return -EINVAL;
-	if (LX_S_ISCHR(file->inode->mode))
-		return guest_write_value(t, result_addr, &result); /* nothing of it is cached */
-	if (strcmp(file->ops->name, "tmpfs file") != 0)
+	if (is_host_data(file))
 		return -EOPNOTSUPP;
+	if (strcmp(file->ops->name, "tmpfs file") != 0)
+		return guest_write_value(t, result_addr, &result);
 	/* A range that wraps is empty. */
 	if (range.len == 0)
 		end = INT64_MAX;

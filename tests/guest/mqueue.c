@@ -385,3 +385,14 @@ CASE(mq_setattr)
 	CALL(SYS(SYS_mq_getsetattr, q, NULL, BAD_ADDRESS));
 	mq_unlink(queue_name);
 }
+
+CASE(mqueue_positions)
+{
+	mqd_t q = queue_of(1, 4, 16, 0);
+	static const long offsets[] = {-5, -1, 0, 79, 80, 81};
+
+	for (int whence = SEEK_SET; whence <= SEEK_HOLE + 1; whence++)
+		for (unsigned i = 0; i < sizeof(offsets) / sizeof(*offsets); i++)
+			CALL(lseek(q, offsets[i], whence));
+	mq_unlink(name_of(1));
+}

@@ -4,6 +4,9 @@
 #include "case.h"
 
 #include <linux/stat.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <utime.h>
@@ -564,6 +567,42 @@ CASE(cachestat_of_memory)
 	CALL(SYS(451, -1, &range, &state, 0));
 	CALL(SYS(451, fd, BAD_ADDRESS, &state, 0));
 	CALL(SYS(451, fd, &range, BAD_ADDRESS, 0));
+}
+
+CASE(cachestat_of_what_has_no_data)
+{
+	static const char *const names[] = {"/proc/self/stat", "/proc/self", "/proc/self/ns/uts",
+		"/dev/null", "/dev/zero", ".", "/"};
+	int pipes[2];
+
+	note_cache(eventfd(0, 0), 0, 0);
+	note_cache(epoll_create1(0), 0, 0);
+	note_cache(socket(AF_UNIX, SOCK_STREAM, 0), 0, 0);
+	if (pipe(pipes) < 0)
+		exit(1);
+	note_cache(pipes[0], 0, 0);
+	note_cache(pipes[1], 0, 0);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		note_cache(open(names[i], O_RDONLY), 0, 0);
+	note_cache(open("/dev/null", O_PATH), 0, 0);
+}
+
+CASE(cachestat_of_others_files)
+{
+	int fd;
+
+	if (geteuid() != 0)
+		SKIP("needs root");
+	umask(0);
+	close(open("mine", O_CREAT | O_RDWR, 0644));
+	close(open("all", O_CREAT | O_RDWR, 0666));
+	fd = open("mine", O_RDWR);
+	if (SYS(SYS_setresuid, 1000, 1000, 1000) < 0)
+		exit(1);
+	note_cache(fd, 0, 0);
+	note_cache(open("mine", O_RDONLY), 0, 0);
+	note_cache(open("all", O_RDONLY), 0, 0);
+	note_cache(open("/proc/version", O_RDONLY), 0, 0);
 }
 
 CASE(cachestat_of_many_pieces)
