@@ -146,7 +146,8 @@ struct platform_map {
 	int fd;		 /* -1: anonymous private memory */
 	uint64_t offset; /* in @fd, bytes */
 	/* platform_content.id of what @fd leads to, when the platform may hold on to @fd for the
-	 * next mapping of it: a file that costs nothing, open for reading alone. 0: it may not. */
+	 * next mapping of it: a file that costs nothing, open for reading alone, that everybody
+	 * may read (the process may lose its privileges). 0: it may not. */
 	uint64_t content;
 	bool common; /* everybody may read it, and nobody in the sandbox change it */
 	bool noreserve;

@@ -242,7 +242,9 @@ int mm_host_map(const struct mm_work *work, struct vma *vma, int *ret_max_prot)
 			return err;
 		map.fd = file_map.host_fd;
 		map.offset = file_map.host_offset;
-		map.content = file_map.content;
+		/* A descriptor that stays may outlive the mapping and the process's privileges. */
+		if (vma->file->inode && (vma->file->inode->mode & 0444) == 0444)
+			map.content = file_map.content;
 		map.common = vfs_file_is_common(vma->file);
 		/* A private mapping's pages are its own: the file's rights bound the right to write
 		 * for shared ones only. */
