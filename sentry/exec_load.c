@@ -476,6 +476,8 @@ int exec_build(struct exec_state *state, bool *ret_fatal)
 	err = mm_new(platform->guest_end().v, &state->mm);
 	if (err < 0)
 		return err;
+	if (state->task->mm)
+		mm_inherit_rules(state->mm, state->task->mm);
 	user_ns_unref(state->mm->user_ns);
 	state->mm->user_ns = user_ns_ref(owner_of_memory(state));
 	err = platform->as_create(&as, &state->thread);

@@ -134,6 +134,7 @@ int mm_copy(struct mm *from, struct mm **ret)
 	mm->refs = REFCOUNT_ONE;
 	mm->id = ++last_id;
 	mm->traced = false;
+	mm_inherit_rules(mm, from);
 	fiber_mutex_init(&mm->mutex);
 	mm->vmas = NULL;
 	mm->vma_count = mm->vma_capacity = 0;
@@ -488,6 +489,8 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 	err = file ? check_file_map(file, prot, flags, vma) : check_anonymous_map(flags, vma);
 	if (err < 0)
 		return err;
+	if (mm_denies_exec(mm, vma->prot, vma->prot))
+		return -EACCES;
 	vma->grows_down = (flags & LX_MAP_GROWSDOWN) != 0;
 	vma->no_reserve = (flags & LX_MAP_NORESERVE) != 0;
 	err = check_limits(work, vma);
@@ -598,7 +601,7 @@ static int protect_extent(
 			err = -EPERM;
 			break;
 		}
-		if (prot & ~vma->max_prot) {
+		if (prot & ~vma->max_prot || mm_denies_exec(mm, vma->prot, prot)) {
 			err = -EACCES;
 			break;
 		}

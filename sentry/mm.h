@@ -63,8 +63,10 @@ struct mm {
 	char *environ;
 	size_t environ_size;
 	bool dumpable;
+	uint8_t mdwe;		 /* LX_PR_MDWE_* */
+	uint8_t thp_disable;	 /* as PR_GET_THP_DISABLE tells it */
 	struct user_ns *user_ns; /* owned: in which the program was started */
-	bool lock_future; /* mlockall(MCL_FUTURE) */
+	bool lock_future;	 /* mlockall(MCL_FUTURE) */
 	struct mm_late late;
 	uint32_t membarrier;
 	bool traced;		 /* by somebody: no call site is patched */
@@ -85,6 +87,8 @@ int mm_new(uint64_t guest_end, struct mm **ret);
  * the MADV_WIPEONFORK ones, through the stopped @child. May sleep.
  */
 int mm_copy(struct mm *from, struct mm **ret);
+/* What fork and execve keep of the rules for a whole address space (mmf_init_flags()). */
+void mm_inherit_rules(struct mm *mm, const struct mm *from);
 int mm_after_fork(struct mm *from, struct platform_thread *child);
 
 /* do_*: checked host-typed workers of the mmap family; may sleep; the calling task's own address

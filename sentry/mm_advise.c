@@ -84,6 +84,10 @@ static int host_advise(
 	case LX_MADV_DONTNEED_LOCKED:
 		advice = LX_MADV_DONTNEED; /* the host does not know our locks */
 		break;
+	case LX_MADV_HUGEPAGE:
+		if (work->mm->thp_disable == 1)
+			return 0; /* taken, and without effect: PR_SET_THP_DISABLE */
+		break;
 	default:
 		break;
 	}

@@ -37,6 +37,8 @@ size_t mm_index(const struct mm *mm,
 	uint64_t addr); /* of the first VMA that ends above @addr; vma_count when none */
 struct vma *mm_lookup(const struct mm *mm, uint64_t addr); /* the VMA that holds @addr, or NULL */
 bool mm_overlaps(const struct mm *mm, uint64_t start, uint64_t end);
+/* PR_SET_MDWE: a mapping with the rights @old may not get @prot (map_deny_write_exec()). */
+bool mm_denies_exec(const struct mm *mm, int old, int prot);
 bool mm_sealed(const struct mm *mm, uint64_t start, uint64_t end); /* any of it (mseal(2)) */
 
 struct vma *vma_new(uint64_t start, uint64_t end, int prot, int max_prot); /* NULL: out of memory */

@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mseal(2) and remap_file_pages(2).
+ * mseal(2), PR_SET_MDWE (prctl(2)) and remap_file_pages(2).
  *
  * A sealed mapping keeps its place and its rights: what would unmap, move, replace or protect it,
  * or drop pages that cannot be written, is -EPERM (kernel mm/mseal.c). It is one more field of our
  * list, so it holds against the program's mistakes and not against a hostile one, which can make
- * mapping calls without us.
+ * mapping calls without us. The same is true of "memory deny write execute": what is or was
+ * writable does not become executable.
  */
 #include <errno.h>
 
 #include "abi/mman.h"
+#include "abi/prctl.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
+
+bool mm_denies_exec(const struct mm *mm, int old, int prot)
+{
+	if (!mm->mdwe || !(prot & LX_PROT_EXEC))
+		return false;
+	return (prot & LX_PROT_WRITE) || !(old & LX_PROT_EXEC);
+}
+
+void mm_inherit_rules(struct mm *mm, const struct mm *from)
+{
+	mm->mdwe = from->mdwe & LX_PR_MDWE_NO_INHERIT ? 0 : from->mdwe;
+	mm->thp_disable = from->thp_disable;
+}
 
 static int seal_locked(const struct mm_work *work, uint64_t start, uint64_t end)
 {

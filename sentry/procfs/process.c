@@ -100,7 +100,8 @@ static void show_memory(struct seq *seq, const struct task *task, const struct m
 		(unsigned long long)(mm->data_pages * PAGE_KIB),
 		(unsigned long long)(mm->stack_pages * PAGE_KIB), (unsigned long long)text, 0u, 0u,
 		0u, 0u);
-	seq_puts(seq, "CoreDumping:\t0\nTHP_enabled:\t1\nuntag_mask:\t0xffffffffffffffff\n");
+	seq_printf(seq, "CoreDumping:\t0\nTHP_enabled:\t%d\nuntag_mask:\t0xffffffffffffffff\n",
+		mm->thp_disable != 1);
 }
 
 /* In the namespace of this /proc and in those below it, down to the process's own. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * prctl(2) and arch_prctl(2). One function for each option; arguments that Linux wants to be zero
- * are checked where it does. Options that would do nothing here (transparent huge pages, memory
- * failure, speculation) answer as a kernel built without them.
+ * are checked where it does. Options that would do nothing here (memory failure,
+ * speculation) answer as a kernel built without them.
  */
 #include <cpuid.h>
 #include <errno.h>
@@ -220,6 +220,30 @@ static int64_t vma_name(struct task *t, const struct prctl_args *a)
 	return mm_set_anon_name(t, a->a3, a->a4, name);
 }
 
+/* PR_SET_THP_DISABLE: 0, 1, or 1 and a flag, which leaves the mappings whose advice asks for it. */
+static int64_t thp_disable(struct task *t, const struct prctl_args *a)
+{
+	if (a->a4 | a->a5)
+		return -EINVAL;
+	if ((!a->a2 && a->a3) || (a->a3 & ~(uint64_t)LX_PR_THP_DISABLE_EXCEPT_ADVISED))
+		return -EINVAL;
+	t->mm->thp_disable = a->a2 ? (uint8_t)(1 | a->a3) : 0;
+	return 0;
+}
+
+/* Memory deny write execute: enforced by mm_denies_exec(); never taken back. */
+static int64_t mdwe_set(struct task *t, const struct prctl_args *a)
+{
+	const uint64_t known = LX_PR_MDWE_REFUSE_EXEC_GAIN | LX_PR_MDWE_NO_INHERIT;
+
+	if (a->a3 | a->a4 | a->a5 || a->a2 & ~known || a->a2 == LX_PR_MDWE_NO_INHERIT)
+		return -EINVAL;
+	if (t->mm->mdwe && t->mm->mdwe != a->a2)
+		return -EPERM;
+	t->mm->mdwe = (uint8_t)a->a2;
+	return 0;
+}
+
 static int64_t auxv_get(struct task *t, const struct prctl_args *a)
 {
 	uint64_t size = t->mm->auxv_count * sizeof(t->mm->auxv[0]);
@@ -274,8 +298,9 @@ static int64_t prctl_field(struct task *t, int option, const struct prctl_args *
 	case LX_PR_GET_NO_NEW_PRIVS:
 		return a->a2 || rest ? -EINVAL : t->cred->no_new_privs;
 	case LX_PR_GET_THP_DISABLE:
+		return a->a2 || rest ? -EINVAL : t->mm->thp_disable;
 	case LX_PR_GET_MDWE:
-		return a->a2 || rest ? -EINVAL : 0;
+		return a->a2 || rest ? -EINVAL : t->mm->mdwe;
 	case LX_PR_GET_SPECULATION_CTRL:
 	case LX_PR_SET_SPECULATION_CTRL:
 		return -ENODEV;
@@ -316,6 +341,10 @@ int64_t sys_prctl(
 		return timer_slack_set(t, &a);
 	case LX_PR_SET_NO_NEW_PRIVS:
 		return no_new_privs_set(t, &a);
+	case LX_PR_SET_THP_DISABLE:
+		return thp_disable(t, &a);
+	case LX_PR_SET_MDWE:
+		return mdwe_set(t, &a);
 	case LX_PR_SET_VMA:
 		return vma_name(t, &a);
 	case LX_PR_GET_AUXV:

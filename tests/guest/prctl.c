@@ -3,8 +3,10 @@
 #include <asm/prctl.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "case.h"
 
@@ -316,4 +318,139 @@ CASE(read_implies_exec)
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memcpy(p, code, sizeof(code));
 	NOTE("%d", ((int (*)(void))p)());
+}
+
+/* ---- memory deny write execute ---- */
+
+#define SET_MDWE 65
+#define GET_MDWE 66
+#define RW	 (PROT_READ | PROT_WRITE)
+#define RX	 (PROT_READ | PROT_EXEC)
+
+static void *map(int prot)
+{
+	return mmap(NULL, 8192, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static void note_map(const char *what, int prot)
+{
+	void *p = map(prot);
+
+	NOTE("%s: %s", what, p == MAP_FAILED ? errno_name(errno) : "mapped");
+}
+
+CASE(mdwe_values)
+{
+	if (prctl(SET_MDWE, 0, 0, 0, 0) < 0)
+		SKIP("no PR_SET_MDWE");
+	CALL(prctl(GET_MDWE, 0, 0, 0, 0));
+	CALL(prctl(GET_MDWE, 1, 0, 0, 0));
+	CALL(prctl(GET_MDWE, 0, 0, 0, 1));
+	CALL(prctl(SET_MDWE, 4, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 2, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 1, 1, 0, 0));
+	CALL(prctl(SET_MDWE, 1, 0, 1, 0));
+	CALL(prctl(SET_MDWE, 1, 0, 0, 1));
+	CALL(prctl(SET_MDWE, 1ul << 32 | 1, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 0, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 1, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 1, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 3, 0, 0, 0));
+	CALL(prctl(SET_MDWE, 0, 0, 0, 0));
+	CALL(prctl(GET_MDWE, 0, 0, 0, 0));
+}
+
+CASE(mdwe_effect)
+{
+	char *rw = map(RW), *rx = map(RX), *rwx = map(RW | PROT_EXEC), *r = map(PROT_READ);
+
+	if (prctl(SET_MDWE, 1, 0, 0, 0) < 0)
+		SKIP("no PR_SET_MDWE");
+	note_map("rwx", RW | PROT_EXEC);
+	note_map("wx", PROT_WRITE | PROT_EXEC);
+	note_map("rx", RX);
+	note_map("x", PROT_EXEC);
+	note_map("rw", RW);
+	CALL(mprotect(rw, 8192, RX));
+	CALL(mprotect(rw, 8192, PROT_EXEC));
+	CALL(mprotect(rw, 8192, RW | PROT_EXEC));
+	CALL(mprotect(rw, 8192, PROT_READ));
+	CALL(mprotect(r, 8192, RX));
+	CALL(mprotect(rx, 8192, RX));
+	CALL(mprotect(rx, 8192, RW | PROT_EXEC));
+	CALL(mprotect(rx, 8192, PROT_EXEC));
+	CALL(mprotect(rwx, 4096, RX));
+	CALL(mprotect(rwx, 8192, RW | PROT_EXEC));
+	CALL(mprotect(rwx, 8192, RX));
+	CALL(mprotect(rx, 8192, RW));
+	CALL(mprotect(rx, 8192, RX));
+	CALL(mprotect(rw, 1 << 30, RX));
+	personality(READ_IMPLIES_EXEC);
+	note_map("r implies x", PROT_READ);
+	note_map("rw implies x", RW);
+}
+
+static void note_child(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		NOTE("child: %d", prctl(GET_MDWE, 0, 0, 0, 0));
+		note_map("rwx", RW | PROT_EXEC);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+}
+
+CASE(mdwe_inherited)
+{
+	if (prctl(SET_MDWE, 1, 0, 0, 0) < 0)
+		SKIP("no PR_SET_MDWE");
+	note_child();
+}
+
+CASE(mdwe_not_inherited)
+{
+	if (prctl(SET_MDWE, 3, 0, 0, 0) < 0)
+		SKIP("no PR_MDWE_NO_INHERIT");
+	CALL(prctl(GET_MDWE, 0, 0, 0, 0));
+	note_child();
+	CALL(prctl(SET_MDWE, 1, 0, 0, 0));
+}
+
+/* ---- transparent huge pages ---- */
+
+static void show_thp(void)
+{
+	CALL(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0));
+	fflush(stdout);
+	system("grep THP_enabled /proc/self/status");
+}
+
+CASE(thp_disable)
+{
+	char *p;
+
+	CALL(prctl(PR_SET_THP_DISABLE, 1, 1, 0, 0));
+	CALL(prctl(PR_SET_THP_DISABLE, 1, 0, 1, 0));
+	CALL(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 1));
+	CALL(prctl(PR_SET_THP_DISABLE, 0, 2, 0, 0));
+	CALL(prctl(PR_GET_THP_DISABLE, 1, 0, 0, 0));
+	show_thp();
+	CALL(prctl(PR_SET_THP_DISABLE, 77, 0, 0, 0));
+	show_thp();
+	p = mmap(NULL, 4 << 20, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CALL(madvise(p, 4 << 20, MADV_HUGEPAGE));
+	memset(p, 1, 4 << 20);
+	CALL(madvise(p, 4 << 20, MADV_NOHUGEPAGE));
+	CALL(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
+	show_thp();
+}
+
+CASE(thp_disable_except_advised)
+{
+	if (prctl(PR_SET_THP_DISABLE, 1, 2, 0, 0) < 0)
+		SKIP("no PR_THP_DISABLE_EXCEPT_ADVISED");
+	show_thp();
 }
