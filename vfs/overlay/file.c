@@ -106,7 +106,12 @@ static int ovl_map(struct file *file, struct file_map *map)
 		status = backing_file(inode, write, &backing);
 	if (status < 0)
 		return status;
-	return backing->ops->map ? backing->ops->map(backing, map) : -ENODEV;
+	if (!backing->ops->map)
+		return -ENODEV;
+	status = backing->ops->map(backing, map);
+	if (status == 0)
+		file_touch_atime(file);
+	return status;
 }
 
 /* The caller holds the inode's mutex, and the file below wants its own held. */

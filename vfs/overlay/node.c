@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "vfs/overlay/overlay_private.h"
+#include "vfs/internal.h"
 
 static const struct inode_ops *ops_for(uint32_t mode)
 {
@@ -349,4 +350,5 @@ void ovl_node_sync(struct inode *inode)
 	inode->mtime = upper->mtime;
 	inode->ctime = upper->ctime;
 	inode->mode = upper->mode;
+	inode_changes(inode); /* what was promised of it, not of @upper */
 }
