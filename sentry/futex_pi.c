@@ -8,6 +8,9 @@
  * the word is neither 0 nor a bare tid, so every program comes here, one at a time, and plain reads
  * and writes do the rest. Waiters sleep here, by real-time priority and then in order of arrival.
  *
+ * Who waits to be requeued to such a futex sleeps here too: the host never hears of the word that
+ * it names first, so only FUTEX_CMP_REQUEUE_PI finds it there.
+ *
  * Nobody's priority is raised: the host's scheduler is not told of priorities at all.
  */
 #include "sentry/futex_pi.h"
@@ -38,8 +41,24 @@ struct pi_waiter {
 	struct list_head link;
 	struct task *task;
 	bool granted, owner_died;
+	struct pi_state *state; /* that it waits for; NULL while it waits to be requeued */
 	struct wait_queue queue;
 };
+
+/* What names a futex. */
+struct pi_key {
+	const void *object;
+	uint64_t offset;
+	struct inode *inode; /* owned: as in struct pi_state */
+};
+
+/* FUTEX_WAIT_REQUEUE_PI: in `requeueing` until the waiter has a state or the lock. */
+struct pi_requeue {
+	struct pi_waiter waiter;
+	struct pi_key from, to;
+};
+
+static struct list_head requeueing = {&requeueing, &requeueing};
 
 static struct hash_table states;
 /* One change at a time, since reading and writing the word sleeps. */
@@ -109,6 +128,35 @@ static struct inode *key_of(const struct task *task, const struct futex_pi *fute
 	return NULL;
 }
 
+/* get_futex_key(): a shared one is known by its page, which must be there. */
+static int check_shared(struct task *task, const struct futex_pi *futex)
+{
+	uint32_t word;
+
+	return futex->private ? 0 : read_word(task, futex->uaddr, &word);
+}
+
+static struct pi_key name_of(const struct task *task, const struct futex_pi *futex)
+{
+	struct pi_key key;
+
+	key.inode = key_of(task, futex, &key.object, &key.offset);
+	if (key.inode)
+		inode_ref(key.inode);
+	return key;
+}
+
+static void drop_name(const struct pi_key *key)
+{
+	if (key->inode)
+		inode_unref(key->inode);
+}
+
+static bool same_key(const struct pi_key *a, const struct pi_key *b)
+{
+	return a->object == b->object && a->offset == b->offset;
+}
+
 static struct pi_state *find_state(const struct task *task, const struct futex_pi *futex)
 {
 	struct pi_state *state;
@@ -162,14 +210,21 @@ static int priority(const struct task *task)
 	return real_time ? task->sched_priority : 0;
 }
 
-static void enqueue(struct pi_state *state, struct pi_waiter *waiter)
+static void add_by_priority(struct list_head *waiters, struct pi_waiter *waiter)
 {
-	struct list_head *at = state->waiters.prev;
+	struct list_head *at = waiters->prev;
 
-	while (at != &state->waiters &&
+	while (at != waiters &&
 		priority(list_entry(at, struct pi_waiter, link)->task) < priority(waiter->task))
 		at = at->prev;
 	list_add(&waiter->link, at);
+}
+
+static void enqueue(struct pi_state *state, struct pi_waiter *waiter)
+{
+	add_by_priority(&state->waiters, waiter);
+	waiter->state = state;
+	waiter->task->pi_waiting = state;
 }
 
 /* The next owner; the state may be gone after. */
@@ -208,7 +263,6 @@ static int64_t sleep_in(struct task *task, const struct futex_pi *futex, struct 
 
 	wait_queue_init(&waiter.queue);
 	enqueue(state, &waiter);
-	task->pi_waiting = state;
 	fiber_mutex_unlock(&pi_mutex);
 	while (!waiter.granted && err == 0)
 		err = wait_sleep(&waiter.queue, ~0u, futex->deadline, true, false);
@@ -226,19 +280,20 @@ static int64_t sleep_in(struct task *task, const struct futex_pi *futex, struct 
 	return err == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTNOINTR;
 }
 
-/* Can the owner that @word names be waited for? Nobody: 0. */
-static int check_owner(const struct task *task, const struct futex_pi *futex, uint32_t word)
+/* Can @waiter wait for the owner that @word names, in @task's memory? Nobody: 0. */
+static int check_owner(const struct task *task, const struct futex_pi *futex, uint32_t word,
+	const struct task *waiter)
 {
 	const struct pi_state *state = find_state(task, futex);
 	const struct task *owner = pid_task((int)(word & LX_FUTEX_TID_MASK));
 
 	if (state)
-		return would_deadlock(task, state->owner) ? -EDEADLK : 0;
+		return would_deadlock(waiter, state->owner) ? -EDEADLK : 0;
 	if ((word & LX_FUTEX_TID_MASK) == 0)
 		return 0;
 	if (!owner || owner->exited || !owner->mm)
 		return -ESRCH;
-	return would_deadlock(task, owner) ? -EDEADLK : 0;
+	return would_deadlock(waiter, owner) ? -EDEADLK : 0;
 }
 
 /* Somebody has it. */
@@ -271,7 +326,7 @@ static int64_t lock_with_mutex(struct task *task, const struct futex_pi *futex)
 		return err;
 	if ((word & LX_FUTEX_TID_MASK) == 0 && !find_state(task, futex))
 		return write_word(task, futex->uaddr, own_tid(task) | (word & LX_FUTEX_OWNER_DIED));
-	err = check_owner(task, futex, word);
+	err = check_owner(task, futex, word, task);
 	return err < 0 ? err : wait_for_owner(task, futex, word);
 }
 
@@ -319,6 +374,178 @@ int64_t futex_pi_unlock(struct task *task, const struct futex_pi *futex)
 	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
 		return -ERESTARTNOINTR;
 	r = unlock_with_mutex(task, futex);
+	fiber_mutex_unlock(&pi_mutex);
+	return r;
+}
+
+/* ---- requeueing ------------------------------------------------------------------------------ */
+
+/* How the wait ended, with the mutex (futex_wait_requeue_pi()). */
+static int64_t requeue_ended(
+	struct task *task, const struct futex_pi *to, struct pi_waiter *waiter, int err)
+{
+	if (waiter->granted && waiter->owner_died)
+		return write_word(
+			task, to->uaddr, own_tid(task) | LX_FUTEX_WAITERS | LX_FUTEX_OWNER_DIED);
+	if (waiter->granted)
+		return 0;
+	list_remove(&waiter->link);
+	if (!waiter->state)
+		return err == -ETIMEDOUT ? -ETIMEDOUT : -ERESTARTNOINTR;
+	task->pi_waiting = NULL;
+	drop_if_unused(waiter->state);
+	/* The first futex has changed since: the call cannot begin again. */
+	return err == -ETIMEDOUT ? -ETIMEDOUT : -EAGAIN;
+}
+
+/* With the mutex, which is given up meanwhile. */
+static int64_t wait_named(struct task *task, const struct futex_pi *from, uint32_t value,
+	const struct futex_pi *to, struct pi_requeue *requeue)
+{
+	struct pi_waiter *waiter = &requeue->waiter;
+	uint32_t word;
+	int64_t r;
+	int err = check_shared(task, to);
+
+	if (err == 0)
+		err = read_word(task, from->uaddr, &word);
+	if (err < 0)
+		return err;
+	if (word != value)
+		return -EAGAIN;
+	if (same_key(&requeue->from, &requeue->to))
+		return -EINVAL;
+	wait_queue_init(&waiter->queue);
+	add_by_priority(&requeueing, waiter);
+	fiber_mutex_unlock(&pi_mutex);
+	while (!waiter->granted && err == 0)
+		err = wait_sleep(&waiter->queue, ~0u, from->deadline, true, false);
+	fiber_mutex_lock(&pi_mutex);
+	r = requeue_ended(task, to, waiter, err);
+	wait_queue_destroy(&waiter->queue);
+	return r;
+}
+
+static int64_t wait_with_mutex(
+	struct task *task, const struct futex_pi *from, uint32_t value, const struct futex_pi *to)
+{
+	struct pi_requeue requeue = {
+		.waiter = {.task = task}, .from = name_of(task, from), .to = name_of(task, to)};
+	int64_t r = wait_named(task, from, value, to, &requeue);
+
+	drop_name(&requeue.from);
+	drop_name(&requeue.to);
+	return r;
+}
+
+int64_t futex_pi_wait_requeue(
+	struct task *task, const struct futex_pi *from, uint32_t value, const struct futex_pi *to)
+{
+	int64_t r;
+
+	if (from->uaddr.v == to->uaddr.v)
+		return -EINVAL;
+	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+		return -ERESTARTNOINTR;
+	r = wait_with_mutex(task, from, value, to);
+	fiber_mutex_unlock(&pi_mutex);
+	return r;
+}
+
+static struct pi_requeue *next_requeue(const struct pi_key *from)
+{
+	struct pi_waiter *waiter;
+
+	list_for_each_entry (waiter, &requeueing, link) {
+		struct pi_requeue *requeue = container_of(waiter, struct pi_requeue, waiter);
+
+		if (same_key(&requeue->from, from))
+			return requeue;
+	}
+	return NULL;
+}
+
+/* Gives @waiter the futex, if it is free, or a place among those who wait for it. */
+static int requeue_one(struct task *task, const struct futex_pi *to, struct pi_waiter *waiter)
+{
+	struct pi_state *state;
+	uint32_t word;
+	int err = read_word(task, to->uaddr, &word);
+
+	if (err < 0)
+		return err;
+	if ((word & LX_FUTEX_TID_MASK) == own_tid(waiter->task))
+		return -EDEADLK;
+	err = set_waiters(task, to, &word);
+	if (err < 0)
+		return err;
+	state = find_state(task, to);
+	if ((word & LX_FUTEX_TID_MASK) == 0 && !state) {
+		err = write_word(task, to->uaddr,
+			own_tid(waiter->task) | LX_FUTEX_WAITERS | (word & LX_FUTEX_OWNER_DIED));
+		if (err < 0)
+			return err;
+		list_remove(&waiter->link);
+		waiter->granted = true;
+		wait_queue_wake_all(&waiter->queue, ~0u);
+		return 0;
+	}
+	err = check_owner(task, to, word, waiter->task);
+	if (err == 0 && !state)
+		err = new_state(task, to, pid_task((int)(word & LX_FUTEX_TID_MASK)), &state);
+	if (err < 0)
+		return err;
+	list_remove(&waiter->link);
+	enqueue(state, waiter);
+	return 0;
+}
+
+static int64_t requeue_named(struct task *task, const struct futex_pi *to, int count,
+	const struct pi_key *from_key, const struct pi_key *to_key)
+{
+	int64_t done = 0;
+
+	/* One gets the futex, or waits for it as the others do. */
+	for (; done <= count; done++) {
+		struct pi_requeue *requeue = next_requeue(from_key);
+		int err;
+
+		if (!requeue)
+			break;
+		err = same_key(&requeue->to, to_key) ? requeue_one(task, to, &requeue->waiter)
+						     : -EINVAL;
+		if (err < 0)
+			return done ? done : err;
+	}
+	return done;
+}
+
+static int64_t requeue_with_mutex(struct task *task, const struct futex_pi *from,
+	const struct futex_pi *to, int count, uint32_t value)
+{
+	const struct pi_key from_key = name_of(task, from), to_key = name_of(task, to);
+	uint32_t word;
+	int64_t r = same_key(&from_key, &to_key) ? -EINVAL : 0;
+
+	if (r == 0)
+		r = check_shared(task, to);
+	if (r == 0)
+		r = read_word(task, from->uaddr, &word);
+	if (r == 0)
+		r = word == value ? requeue_named(task, to, count, &from_key, &to_key) : -EAGAIN;
+	drop_name(&from_key);
+	drop_name(&to_key);
+	return r;
+}
+
+int64_t futex_pi_requeue(struct task *task, const struct futex_pi *from, const struct futex_pi *to,
+	int count, uint32_t value)
+{
+	int64_t r;
+
+	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+		return -ERESTARTNOINTR;
+	r = requeue_with_mutex(task, from, to, count, value);
 	fiber_mutex_unlock(&pi_mutex);
 	return r;
 }

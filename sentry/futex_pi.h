@@ -16,6 +16,16 @@ struct futex_pi {
 };
 int64_t futex_pi_lock(struct task *task, const struct futex_pi *futex);
 int64_t futex_pi_unlock(struct task *task, const struct futex_pi *futex);
+/*
+ * FUTEX_WAIT_REQUEUE_PI: sleeps while *@from is @value, until @from->deadline, and owns @to at
+ * success. FUTEX_CMP_REQUEUE_PI: if *@from is @value, one waiter gets @to or, with up to @count
+ * more, a place among its waiters. -EINVAL for waiters who named another futex. How many there
+ * were.
+ */
+int64_t futex_pi_wait_requeue(
+	struct task *task, const struct futex_pi *from, uint32_t value, const struct futex_pi *to);
+int64_t futex_pi_requeue(struct task *task, const struct futex_pi *from, const struct futex_pi *to,
+	int count, uint32_t value);
 /* The task leaves its memory: whoever waits for a futex of its gets it, marked FUTEX_OWNER_DIED. */
 void futex_pi_exit(struct task *task);
 

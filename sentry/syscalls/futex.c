@@ -95,7 +95,9 @@ static int64_t futex_pi(
 	struct task *task, gaddr_t uaddr, unsigned op, const struct platform_futex *time)
 {
 	unsigned command = op & (unsigned)LX_FUTEX_CMD_MASK;
-	bool monotonic = command == LX_FUTEX_LOCK_PI2 && !(op & LX_FUTEX_CLOCK_REALTIME);
+	bool monotonic = (command == LX_FUTEX_LOCK_PI2 || command == LX_FUTEX_WAIT_REQUEUE_PI) &&
+			 !(op & LX_FUTEX_CLOCK_REALTIME);
+	struct futex_pi to = {.uaddr = time->uaddr2, .private = op & LX_FUTEX_PRIVATE_FLAG};
 	struct futex_pi pi = {
 		.uaddr = uaddr,
 		.private = op & LX_FUTEX_PRIVATE_FLAG,
@@ -105,6 +107,8 @@ static int64_t futex_pi(
 
 	if (command == LX_FUTEX_UNLOCK_PI)
 		return futex_pi_unlock(task, &pi);
+	if (command == LX_FUTEX_CMP_REQUEUE_PI)
+		return futex_pi_requeue(task, &pi, &to, (int)time->val2, time->val3);
 	if (time->has_timeout && monotonic) {
 		pi.deadline = time->timeout_ns;
 	} else if (time->has_timeout) {
@@ -114,7 +118,25 @@ static int64_t futex_pi(
 				      ? loop_monotonic_now() + (time->timeout_ns - now)
 				      : 0;
 	}
+	if (command == LX_FUTEX_WAIT_REQUEUE_PI)
+		return futex_pi_wait_requeue(task, &pi, time->val, &to);
 	return futex_pi_lock(task, &pi);
+}
+
+/* What does not depend on memory: futex_wait_requeue_pi(), futex_requeue(). */
+static int check_requeue_pi(const struct platform_futex *futex, bool requeues)
+{
+	if (futex->uaddr.v == futex->uaddr2.v)
+		return -EINVAL;
+	if (requeues && (futex->val != 1 || (int32_t)futex->val2 < 0))
+		return -EINVAL;
+	if (requeues && (futex->uaddr.v % sizeof(uint32_t)))
+		return -EINVAL;
+	if (requeues && bad_address(futex->uaddr))
+		return -EFAULT;
+	if (futex->uaddr2.v % sizeof(uint32_t))
+		return -EINVAL;
+	return bad_address(futex->uaddr2) ? -EFAULT : 0;
 }
 
 /* futex_cmd_has_timeout() */
@@ -164,6 +186,11 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 		if (r < 0)
 			return r;
 	}
+	if (command == LX_FUTEX_WAIT_REQUEUE_PI || command == LX_FUTEX_CMP_REQUEUE_PI) {
+		r = check_requeue_pi(&futex, command == LX_FUTEX_CMP_REQUEUE_PI);
+		if (r < 0)
+			return r;
+	}
 	if (uaddr.v % sizeof(uint32_t))
 		return -EINVAL;
 	if (bad_address(uaddr))
@@ -188,11 +215,9 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	case LX_FUTEX_UNLOCK_PI:
 	case LX_FUTEX_TRYLOCK_PI:
 	case LX_FUTEX_LOCK_PI2:
-		return futex_pi(task, uaddr, op, &futex);
 	case LX_FUTEX_WAIT_REQUEUE_PI:
 	case LX_FUTEX_CMP_REQUEUE_PI:
-		audit_event("unsupported", "call", "futex", "what", "requeue to a PI futex", NULL);
-		return -ENOSYS;
+		return futex_pi(task, uaddr, op, &futex);
 	default:
 		return -ENOSYS;
 	}

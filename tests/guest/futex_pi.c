@@ -2,6 +2,7 @@
 /* Priority-inheritance futexes, raw and as mutexes. */
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "memory.h"
 
@@ -321,4 +322,152 @@ CASE(deadlock_is_found)
 	pthread_mutex_unlock(&mutex);
 	pthread_join(thread, &result);
 	NOTE("thread %ld", (long)result);
+}
+
+/* ---- requeueing ---- */
+
+static int *condition, private_flag;
+
+static long wait_requeue(int value, void *time)
+{
+	return SYS(
+		SYS_futex, condition, FUTEX_WAIT_REQUEUE_PI | private_flag, value, time, word, 0);
+}
+
+static long requeue(int count, int value)
+{
+	return SYS(SYS_futex, condition, FUTEX_CMP_REQUEUE_PI | private_flag, 1, (long)count, word,
+		value);
+}
+
+static void need_requeue(void)
+{
+	need();
+	condition = word + 1;
+	if (requeue(0, 0) < 0 && errno == ENOSYS)
+		SKIP("no requeueing");
+}
+
+CASE(requeue_errors)
+{
+	struct timespec past = {1, 0}, bad = {0, 1000000000};
+	int *old = word;
+
+	need_requeue();
+	old = word;
+	CALL(wait_requeue(1, NULL));
+	CALL(wait_requeue(0, &past));
+	CALL(wait_requeue(0, &bad));
+	CALL(requeue(1, 1));
+	CALL(requeue(-1, 0));
+	CALL(requeue(1, 0));
+	CALL(SYS(SYS_futex, condition, FUTEX_CMP_REQUEUE_PI, 2, 1, word, 0));
+	word = condition;
+	CALL(wait_requeue(0, &past));
+	CALL(requeue(1, 0));
+	word = (int *)((char *)old + 1);
+	CALL(wait_requeue(0, &past));
+	CALL(requeue(1, 0));
+	word = BAD_ADDRESS;
+	CALL(wait_requeue(0, &past));
+	CALL(requeue(1, 0));
+	word = old;
+	NOTE("%d %d", word[0], word[1]);
+}
+
+static int woken;
+
+static void *requeued(void *arg)
+{
+	long r = wait_requeue(0, NULL);
+	int owned = (__atomic_load_n(word, __ATOMIC_SEQ_CST) & FUTEX_TID_MASK) == tid();
+
+	__atomic_add_fetch(&woken, 1, __ATOMIC_SEQ_CST);
+	if (pi(FUTEX_UNLOCK_PI | private_flag, NULL) < 0)
+		owned = -1;
+	return (void *)(r * 10 + owned);
+}
+
+static void requeue_threads(bool locked)
+{
+	pthread_t threads[4];
+	long moved = 0, r;
+
+	woken = 0;
+	*word = locked ? tid() : 0;
+	for (int i = 0; i < 4; i++)
+		pthread_create(&threads[i], NULL, requeued, NULL);
+	while (moved < 4) {
+		r = requeue(3, 0);
+		if (r < 0)
+			NOTE("requeue: %s", errno_name(errno));
+		if (r < 0)
+			exit(1);
+		moved += r;
+		sleep_ms(1);
+	}
+	NOTE("moved %ld", moved);
+	if (locked) {
+		sleep_ms(20);
+		NOTE("woken %d", woken);
+		CALL(pi(FUTEX_UNLOCK_PI | private_flag, NULL));
+	}
+	for (int i = 0; i < 4; i++) {
+		void *result;
+
+		pthread_join(threads[i], &result);
+		NOTE("result %ld", (long)result);
+	}
+	NOTE("word %d", *word);
+}
+
+CASE(requeue_to_a_free_one)
+{
+	need_requeue();
+	requeue_threads(false);
+	private_flag = FUTEX_PRIVATE_FLAG;
+	requeue_threads(false);
+}
+
+CASE(requeue_to_a_held_one)
+{
+	need_requeue();
+	requeue_threads(true);
+	private_flag = FUTEX_PRIVATE_FLAG;
+	requeue_threads(true);
+}
+
+static void after(int ms, struct timespec *time)
+{
+	clock_gettime(CLOCK_MONOTONIC, time);
+	time->tv_nsec += ms * 1000000l;
+	time->tv_sec += time->tv_nsec / 1000000000;
+	time->tv_nsec %= 1000000000;
+}
+
+static void *requeued_in_time(void *arg)
+{
+	struct timespec time;
+
+	after(300, &time);
+	return (void *)(wait_requeue(0, &time) < 0 ? (long)errno : 0l);
+}
+
+CASE(requeued_and_late)
+{
+	struct timespec time;
+	pthread_t thread;
+	void *result;
+
+	need_requeue();
+	after(30, &time);
+	CALL(wait_requeue(0, &time));
+	*word = tid();
+	pthread_create(&thread, NULL, requeued_in_time, NULL);
+	while (requeue(1, 0) == 0)
+		sleep_ms(1);
+	pthread_join(thread, &result);
+	NOTE("%s", errno_name((int)(long)result));
+	CALL(pi(FUTEX_UNLOCK_PI, NULL));
+	NOTE("word %d", *word);
 }
