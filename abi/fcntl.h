@@ -71,7 +71,7 @@ struct lx_open_how {
 #define LX_F_GETPIPE_SZ		  1032
 #define LX_F_ADD_SEALS		  1033
 #define LX_F_GET_SEALS		  1034
-#define LX_LOCK_MAND 32
+#define LX_LOCK_MAND		  32
 #define LX_MAX_HANDLE_SZ	  128
 #define LX_RWH_WRITE_LIFE_EXTREME 5
 #define LX_F_GET_RW_HINT	  1035

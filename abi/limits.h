@@ -69,10 +69,10 @@
 #define SENTRY_MAX_NAMESPACES		4096  /* of all kinds: ENOSPC */
 #define SENTRY_MAX_PID_NAMESPACES	256   /* each has a table of up to 256 KiB: ENOSPC */
 #define SENTRY_MAX_FS_CONTEXTS		256   /* fsopen(2): ENFILE */
-#define SENTRY_MAX_ROBUST_LIST		2048 /* entries walked of a robust list */
-#define SENTRY_MAX_STRUCT_SIZE		4096 /* extensible structs: E2BIG beyond a page */
-#define SENTRY_MAX_CPUSET_SIZE		128  /* bytes of a CPU mask that we keep */
-#define SENTRY_MAX_CLONE_SET_TID	32   /* MAX_PID_NS_LEVEL */
+#define SENTRY_MAX_ROBUST_LIST		2048  /* entries walked of a robust list */
+#define SENTRY_MAX_STRUCT_SIZE		4096  /* extensible structs: E2BIG beyond a page */
+#define SENTRY_MAX_CPUSET_SIZE		128   /* bytes of a CPU mask that we keep */
+#define SENTRY_MAX_CLONE_SET_TID	32    /* MAX_PID_NS_LEVEL */
 #define SENTRY_MAX_MEMPOLICY_NODES	1024
 #define SENTRY_MAX_SEMAPHORES		(1024 * 1024) /* System V, of a sandbox: ENOSPC beyond */
 #define SENTRY_MAX_SEM_UNDOS		(1024 * 1024) /* values kept for SEM_UNDO: ENOMEM beyond */

@@ -90,7 +90,8 @@ int exec_make_cred(struct exec_state *state)
 	apply_capabilities(old, cred, changed_id);
 	cred->securebits &= ~LX_SECBIT_KEEP_CAPS;
 	state->secure = cred->euid != cred->uid || cred->egid != cred->gid ||
-			(cred->uid != user_ns_make_uid(cred->user_ns, 0) && (cred->cap_permitted & ~cred->cap_ambient));
+			(cred->uid != user_ns_make_uid(cred->user_ns, 0) &&
+				(cred->cap_permitted & ~cred->cap_ambient));
 	state->cred = cred;
 	return 0;
 }

@@ -31,7 +31,7 @@ struct task_errand {
 	void *data;
 	struct task *task;
 	ssize_t result;
-	bool done;
+	bool begun, done;
 	struct wait_queue queue;
 };
 
@@ -39,6 +39,7 @@ static void errand_run(struct fiber_errand *base)
 {
 	struct task_errand *errand = container_of(base, struct task_errand, errand);
 
+	errand->begun = true;
 	errand->result = errand->task->thread ? errand->fn(errand->task, errand->data) : -ESRCH;
 	errand->done = true;
 	wait_queue_wake(&errand->queue, ~0u);
@@ -64,6 +65,11 @@ ssize_t task_run_errand(struct task *task, ssize_t (*fn)(struct task *task, void
 		if (task->thread)
 			platform->interrupt(task->thread);
 		wait_sleep_serving(&errand.queue, loop_monotonic_now() + pause);
+		/* The task may sleep where no errand is run, and for what we hold. */
+		if (!errand.begun && (task_current()->killed || task->killed)) {
+			list_remove(&errand.errand.link);
+			return -ESRCH;
+		}
 		if (pause < LAST_PAUSE_NS)
 			pause *= 2;
 	}

@@ -206,7 +206,7 @@ static ssize_t write_at(struct file *file, struct uio *uio, int64_t *pos, const 
 /* The position is shared by whoever shares the description: one transfer at a time moves it. */
 static bool lock_position(struct file *file)
 {
-	if (file->stream)
+	if (file->stream || file->unordered)
 		return false;
 	fiber_mutex_lock(&file->pos_mutex);
 	return true;
@@ -215,7 +215,7 @@ static bool lock_position(struct file *file)
 ssize_t file_read(struct file *file, struct uio *uio, const struct vfs_ctx *ctx)
 {
 	bool locked = lock_position(file);
-	ssize_t done = read_at(file, uio, locked ? &file->pos : NULL);
+	ssize_t done = read_at(file, uio, file->stream ? NULL : &file->pos);
 
 	if (locked)
 		fiber_mutex_unlock(&file->pos_mutex);
@@ -225,7 +225,7 @@ ssize_t file_read(struct file *file, struct uio *uio, const struct vfs_ctx *ctx)
 ssize_t file_write(struct file *file, struct uio *uio, const struct vfs_ctx *ctx)
 {
 	bool locked = lock_position(file);
-	ssize_t done = write_at(file, uio, locked ? &file->pos : NULL, ctx);
+	ssize_t done = write_at(file, uio, file->stream ? NULL : &file->pos, ctx);
 
 	if (locked)
 		fiber_mutex_unlock(&file->pos_mutex);

@@ -321,7 +321,8 @@ int vfs_open_flags(int *flags)
 	if ((*flags & (LX_O_DIRECTORY | LX_O_CREAT)) == (LX_O_DIRECTORY | LX_O_CREAT))
 		return -EINVAL;
 	if (*flags & LX_O_TMPFILE_BIT) {
-		if (!(*flags & LX_O_DIRECTORY) || !(access_wanted(*flags & ~LX_O_TRUNC) & VFS_MAY_WRITE))
+		if (!(*flags & LX_O_DIRECTORY) ||
+			!(access_wanted(*flags & ~LX_O_TRUNC) & VFS_MAY_WRITE))
 			return -EINVAL;
 	}
 	return 0;

@@ -55,7 +55,7 @@ struct cred *cred_ref(struct cred *cred);
 void cred_unref(struct cred *cred);
 int cred_copy(const struct cred *from, uint32_t group_count,
 	struct cred **ret); /* private, groups copied up to the new count */
-bool cred_in_group(const struct cred *cred, uint32_t gid);  /* fsgid or supplementary */
+bool cred_in_group(const struct cred *cred, uint32_t gid); /* fsgid or supplementary */
 /*
  * LX_CAP_* in the effective set. In general a capability is about what some user namespace rules
  * over: it counts there and in all namespaces below (capable(), ns_capable(), and for files
@@ -208,14 +208,14 @@ struct super_block {
 	uint64_t magic;	  /* f_type */
 	uint64_t dev;	  /* st_dev, allocated */
 	uint32_t block_size;
-	bool read_only; /* EROFS for every change, whatever the mount says */
+	bool read_only;		/* EROFS for every change, whatever the mount says */
 	bool bind_from_nowhere; /* its objects may be bound though no namespace has it: nsfs */
 	bool devices_ok;	/* device nodes count although user_ns is not the first: devpts */
 	bool type_must_show;	/* SB_I_USERNS_VISIBLE: proc, sysfs */
 	bool read_only_for_ever;
 	uint8_t stack_depth; /* of overlays on overlays */
-	bool stable;	/* names never change behind our back: positive and negative dentries may be
-			   cached for ever */
+	bool stable; /* names never change behind our back: positive and negative dentries may be
+			cached for ever */
 	bool no_missing_names; /* as in proc, the look-up of a missing name fails itself: making
 				  one there is -ENOENT before anything else */
 	/* Who mounted it: whose ids and devices count in it. Owned; NULL: the first namespace. */
@@ -623,7 +623,8 @@ struct file {
 	struct inode *inode; /* borrowed from path.dentry */
 	int flags;	     /* LX_O_* without the creation flags */
 	bool readable, writable;
-	bool stream; /* no position: read/write get pos == NULL */
+	bool stream;	/* no position: read/write get pos == NULL */
+	bool unordered; /* transfers may wait for others who share the file: no pos_mutex */
 	int64_t pos;
 	struct fiber_mutex pos_mutex; /* f_pos is atomic across tasks that share the file (POSIX) */
 	struct cred *cred;	      /* of the opener, owned */

@@ -126,7 +126,7 @@ struct code {
 
 static void put(struct code *code, const void *bytes, size_t size)
 {
-	if (size <= CPUID_SLOT_SIZE - code->size)
+	if (size > 0 && size <= CPUID_SLOT_SIZE - code->size)
 		memcpy(code->bytes + code->size, bytes, size);
 	code->size = min_of(code->size + size, (size_t)CPUID_SLOT_SIZE);
 }

@@ -19,7 +19,7 @@ struct task;
  */
 struct ipc_object {
 	struct refcount refs;
-	struct ipc_table *table; /* of its namespace, until it is removed */
+	struct ipc_table *table;		    /* of its namespace, until it is removed */
 	void (*destroy)(struct ipc_object *object); /* the last reference is gone */
 	struct hash_entry by_key; /* while key is not IPC_PRIVATE and the object is in the table */
 	int key, id;		  /* id = seq * IPC_INDEX_COUNT + index (kernel ipc/util.h) */
@@ -31,7 +31,7 @@ struct ipc_object {
 #define IPC_INDEX_COUNT 32768
 
 struct ipc_table {
-	unsigned limit;				    /* objects at most */
+	unsigned limit; /* objects at most */
 	struct hash_table keys;
 	struct ipc_object **slots; /* owned references, by index */
 	size_t capacity;

@@ -126,5 +126,6 @@ int proc_open_memory(const struct pseudo_node *node, struct file *file, const st
 	memory->mm = task && task->mm ? task->mm->id : 0;
 	file->private = memory;
 	file->ops = &memory_ops;
+	file->unordered = true;
 	return 0;
 }

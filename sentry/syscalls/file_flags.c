@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The flags of lsattr(1) and chattr(1) (ioctl_iflags(2)), which Linux' tmpfs has and the others here have
- * not. "No dump" and "no access time" are only kept; "immutable" is the inode's; append-only is not
- * enforced anywhere, so it cannot be set.
+ * The flags of lsattr(1) and chattr(1) (ioctl_iflags(2)), which Linux' tmpfs has and the others
+ * here have not. "No dump" and "no access time" are only kept; "immutable" is the inode's;
+ * append-only is not enforced anywhere, so it cannot be set.
  */
 #include "sentry/syscalls/file_flags.h"
 

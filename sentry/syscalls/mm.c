@@ -181,8 +181,8 @@ int64_t sys_munlockall(struct task *t)
 /* ---- one memory node (set_mempolicy(2), mbind(2))
  * --------------------------------------------------------------------- */
 
-/* Reads a node mask; the sandbox has node 0 alone. *ret_nodes is 0 or 1; other nodes are -EINVAL.
- */
+/* Reads a node mask; the sandbox has node 0 alone. *ret_nodes is 0 or 1; -ENODEV: there are others
+ * in it. */
 static int read_nodes(struct task *t, gaddr_t mask, uint64_t max_node, uint64_t *ret_nodes)
 {
 	uint8_t bytes[SENTRY_MAX_MEMPOLICY_NODES / 8] = {0};
@@ -207,7 +207,7 @@ static int read_nodes(struct task *t, gaddr_t mask, uint64_t max_node, uint64_t 
 		if (bytes[i])
 			return -EINVAL;
 	if (first & ~1ull)
-		return -EINVAL;
+		return -ENODEV;
 	*ret_nodes = first;
 	return 0;
 }
@@ -224,7 +224,7 @@ static int check_policy(struct task *t, int mode, gaddr_t mask, uint64_t max_nod
 		return -EINVAL;
 	err = read_nodes(t, mask, max_node, &nodes);
 	if (err < 0)
-		return err;
+		return err == -ENODEV ? -EINVAL : err;
 	switch (plain) {
 	case LX_MPOL_DEFAULT:
 	case LX_MPOL_LOCAL:
@@ -333,14 +333,19 @@ int64_t sys_migrate_pages(
 {
 	const struct task *target;
 	uint64_t old, new;
-	int err = read_nodes(t, old_nodes, maxnode, &old);
+	int err = read_nodes(t, old_nodes, maxnode, &old), far;
 
-	if (err == 0)
-		err = read_nodes(t, new_nodes, maxnode, &new);
-	if (err == 0)
-		err = node_target(t, pid, &target);
+	if (err < 0 && err != -ENODEV)
+		return err;
+	far = read_nodes(t, new_nodes, maxnode, &new);
+	if (far < 0 && far != -ENODEV)
+		return far;
+	err = node_target(t, pid, &target);
 	if (err < 0)
 		return err;
+	/* kernel_migrate_pages(): what the target may not use needs a right. */
+	if (far < 0 && !cred_capable(t->cred, LX_CAP_SYS_NICE))
+		return -EPERM;
 	return new ? 0 : -EINVAL;
 }
 

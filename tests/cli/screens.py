@@ -80,7 +80,7 @@ PROGRAMS = {
         ("print(1+", "Enter", "2)", "Enter"), ("import os; os.getpi", "Tab", pause(0.3)), ("()>0", "Enter"), ("Up", "Enter"),
         ("for i in range(3):", "Enter", "    print(i)", "Enter", "Enter"), ("C-r", "print"), ("C-g",), ("while True: pass", "Enter", "Enter", pause(0.5), "C-c"),
         ("input('x? ')", "Enter", pause(0.2), "abc", "Enter"), ("import getpass; getpass.getpass()", "Enter", pause(0.5), "pw", "Enter"), ("C-d",)]),
-    "tmux": (["tmux", "-L", INNER, "-f", "/dev/null", "new-session", "exec sh", ";", "set", "-g", "default-command", "exec sh"], {}, [
+    "tmux": (["tmux", "-L", INNER, "-f", "/dev/null", "new-session", "exec sh", ";", "set", "-g", "default-command", "exec sh", ";", "set", "-g", "automatic-rename", "off"], {}, [
         ("echo in tmux", "Enter"), ("C-b", "c", pause(0.5)), ("echo second; tput cols; tput lines; tty", "Enter"), ("C-b", "%", pause(0.5)), ("stty size", "Enter"),
         (resize(100, 30), pause(0.5)), ("stty size", "Enter"), ("C-b", "n"), ("seq 100", "Enter"), ("C-b", "[", "PPage"), ("q", pause(0.8)), ("C-b", "d", pause(0.3))]),
     "screen": (["screen", "-c", "/dev/null", "sh"], {}, [

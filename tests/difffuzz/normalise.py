@@ -48,7 +48,9 @@ def output(call, number, text, result):
     data = bytes.fromhex(text)
     if call.name in ("getdents", "getdents64"):
         return entries(data, call.name == "getdents").hex()
-    if label in BLANK:
+    if call.name == "time":
+        data = b"time"
+    elif label in BLANK:
         data = blank(data, BLANK[label])
     elif label in ("timespec", "timeval"):
         if call.name in CLOCKS or call.name.endswith("nanosleep"):

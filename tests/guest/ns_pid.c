@@ -11,10 +11,26 @@
 
 #include "ns.h"
 
+/* Without the right to, the case ends here: kill() of a child that is not there would be
+ * everybody's end. */
 static pid_t new_child(int flags)
 {
+	pid_t pid;
+
 	fflush(NULL);
-	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	if (pid < 0) {
+		NOTE("clone(0x%x): %s", (unsigned)flags, errno_name(errno));
+		fflush(NULL);
+		_exit(0);
+	}
+	return pid;
+}
+
+static void need_rights(void)
+{
+	if (geteuid() != 0)
+		SKIP("namespaces are root's to make");
 }
 
 CASE(init_of_a_namespace)
@@ -186,6 +202,7 @@ CASE(old_proc_knows_nobody)
 {
 	pid_t pid;
 
+	need_rights();
 	CALL(unshare(CLONE_NEWPID));
 	pid = new_child(0);
 	if (pid == 0) {
@@ -205,6 +222,7 @@ CASE(old_proc_knows_nobody)
 
 CASE(unshare_pid_twice)
 {
+	need_rights();
 	CALL(unshare(CLONE_NEWPID));
 	CALL(unshare(CLONE_NEWPID));
 	CALL(syscall(SYS_clone, CLONE_THREAD | CLONE_SIGHAND | CLONE_VM, 0, 0, 0, 0));
@@ -507,6 +525,7 @@ CASE(uts)
 {
 	struct utsname before, after;
 
+	need_rights();
 	uname(&before);
 	in_child(rename_host);
 	uname(&after);
@@ -534,6 +553,7 @@ CASE(ipc)
 {
 	mqd_t queue;
 
+	need_rights();
 	shm_id = shmget(0x5e11, 4096, IPC_CREAT | 0600);
 	msg_id = msgget(0x5e11, IPC_CREAT | 0600);
 	queue = mq_open("/case-queue", O_RDWR | O_CREAT, 0600, NULL);

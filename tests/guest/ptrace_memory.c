@@ -472,3 +472,23 @@ CASE(vm_large)
 	CALL(process_vm_writev(pid, &local, 1, &remote, 1, 0));
 	finish(pid);
 }
+
+/* Whoever reads waits for the owner of the memory, who reads by the same description. */
+CASE(mem_by_a_shared_descriptor)
+{
+	static char there[1 << 16], here[1 << 16];
+	int fd = OK(open("/proc/self/mem", O_RDONLY)), good = 0;
+	pid_t pid;
+
+	memset(there, 'x', sizeof(there));
+	pid = fork();
+	for (int i = 0; i < 300; i++)
+		good += pread(fd, here, sizeof(here), (off_t)(uintptr_t)there) == sizeof(here) &&
+			lseek(fd, (off_t)(uintptr_t)there, SEEK_SET) >= 0 &&
+			read(fd, here, 16) >= 0;
+	NOTE("%s: %d", pid ? "parent" : "child", good > 0);
+	fflush(NULL);
+	if (pid == 0)
+		_exit(0);
+	note_wait("child", pid);
+}

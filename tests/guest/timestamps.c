@@ -48,7 +48,7 @@ static void fill_directory(void)
 #define OPERATION(name_, ...)                                                                      \
 	CASE(name_)                                                                                \
 	{                                                                                          \
-		struct stat file, directory, symbolic, file2, directory2, symbolic2;                       \
+		struct stat file, directory, symbolic, file2, directory2, symbolic2;               \
 		int fd, dir;                                                                       \
 		char buffer[100];                                                                  \
                                                                                                    \
@@ -62,14 +62,14 @@ static void fill_directory(void)
 		sleep_ms(12);                                                                      \
 		fstat(fd, &file);                                                                  \
 		fstat(dir, &directory);                                                            \
-		lstat("d/l", &symbolic);                                                               \
+		lstat("d/l", &symbolic);                                                           \
 		__VA_ARGS__                                                                        \
 		fstat(fd, &file2);                                                                 \
 		fstat(dir, &directory2);                                                           \
 		note_moved(#name_, "file", &file, &file2);                                         \
 		note_moved(#name_, "directory", &directory, &directory2);                          \
-		if (lstat("d/l", &symbolic2) == 0)                                                     \
-			note_moved(#name_, "link", &symbolic, &symbolic2);                                 \
+		if (lstat("d/l", &symbolic2) == 0)                                                 \
+			note_moved(#name_, "link", &symbolic, &symbolic2);                         \
 	}
 
 OPERATION(nothing, )

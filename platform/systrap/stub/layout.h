@@ -199,11 +199,11 @@ enum channel_command_kind {
 				call before these. Result: bytes copied; when they are fewer, the
 				call's result becomes what was copied in all */
 	COMMAND_HOST,	     /* nr, args: a host call, result as the host gives it */
-	COMMAND_FUTEX,	 /* args as futex(2) or futex_waitv(2); nr: CHANNEL_FUTEX_ bits */
-	COMMAND_FORK,	 /* args: token. Result: host pid or -errno */
-	COMMAND_THREAD,	 /* args: token, stack base, slot address. Result: host tid or -errno */
-	COMMAND_FPU_GET, /* args: capacity, offset. Result: size */
-	COMMAND_FPU_SET, /* args: size, offset. Result: 0 or -EINVAL */
+	COMMAND_FUTEX,	     /* args as futex(2) or futex_waitv(2); nr: CHANNEL_FUTEX_ bits */
+	COMMAND_FORK,	     /* args: token. Result: host pid or -errno */
+	COMMAND_THREAD,	     /* args: token, stack base, slot address. Result: host tid or -errno */
+	COMMAND_FPU_GET,     /* args: capacity, offset. Result: size */
+	COMMAND_FPU_SET,     /* args: size, offset. Result: 0 or -EINVAL */
 	COMMAND_FPU_RESET,
 	/* args: address, size and offset of a frame; address, features and size of the FPU image
 	 * behind it. Resets the FPU. Result: 0, or an error: what is behind it is not executed. */
