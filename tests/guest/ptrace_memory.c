@@ -486,9 +486,11 @@ CASE(mem_by_a_shared_descriptor)
 		good += pread(fd, here, sizeof(here), (off_t)(uintptr_t)there) == sizeof(here) &&
 			lseek(fd, (off_t)(uintptr_t)there, SEEK_SET) >= 0 &&
 			read(fd, here, 16) >= 0;
-	NOTE("%s: %d", pid ? "parent" : "child", good > 0);
-	fflush(NULL);
-	if (pid == 0)
+	if (pid == 0) {
+		NOTE("child: %d", good > 0);
+		fflush(NULL);
 		_exit(0);
+	}
 	note_wait("child", pid);
+	NOTE("parent: %d", good > 0);
 }
