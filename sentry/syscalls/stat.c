@@ -410,7 +410,7 @@ int64_t sys_cachestat(
 		return -EPERM;
 	if (flags)
 		return -EINVAL;
-	if (is_host_data(file))
+	if (is_host_data(file) && file->inode->size > 0)
 		return -EOPNOTSUPP;
 	if (strcmp(file->ops->name, "tmpfs file") != 0)
 		return guest_write_value(t, result_addr, &result);
