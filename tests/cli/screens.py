@@ -103,6 +103,9 @@ def same(program, screen):
     if program == "tmux":
         # The host's name takes its place in the status line.
         screen = re.sub(r'( *"[^"]*")? +\d\d:\d\d \d\d-\w+-\d+', " TIME", screen)
+    if program == "vim":
+        # How long ago the change was made that `u` undoes.
+        screen = re.sub(r"\d+ seconds? ago", "N seconds ago", screen)
     if program == "top":
         # Values and processes are others: the form of the summary and the head of the table.
         lines = [re.sub(r"[\s\d.:]+", "", line) for line in screen.splitlines()]

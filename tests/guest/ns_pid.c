@@ -148,17 +148,19 @@ static void handler(int signo, siginfo_t *info, void *context)
 CASE(signals_across)
 {
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
-	int fds[2];
+	int fds[2], printed[2];
 	pid_t pid;
 	char c;
 
 	pipe(fds);
+	pipe(printed);
 	sigaction(SIGUSR1, &action, NULL);
 	pid = new_child(CLONE_NEWPID);
 	if (pid == 0) {
 		write(fds[1], "", 1);
 		while (got_pid == -1)
 			sleep_ms(5);
+		read(printed[0], &c, 1);
 		NOTE("from above: pid %d uid %d", got_pid, got_uid);
 		got_pid = -1;
 		CALL(kill(1, SIGUSR1));
@@ -171,6 +173,7 @@ CASE(signals_across)
 	}
 	read(fds[0], &c, 1);
 	CALL(kill(pid, SIGUSR1));
+	write(printed[1], "", 1);
 	note_wait("init", pid);
 }
 
