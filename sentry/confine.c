@@ -66,6 +66,22 @@ static int compare_fds(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/*
+ * Room for so many descriptors from the begin (8 bytes each). A table that grows while helper
+ * threads share it has the host wait for a grace period (expand_fdtable()): 10 to 20 ms in which
+ * nothing else happens, and a Python program's start needs more than the 64 that there are.
+ */
+#define DESCRIPTORS_ROOM 4096u
+
+/* Before there are helpers. Without the room all goes on as well. */
+static void make_room_for_descriptors(int any_fd, const struct rlimit *limit)
+{
+	int last = (int)min_of((rlim_t)DESCRIPTORS_ROOM, limit->rlim_cur) - 1;
+
+	if (dup2(any_fd, last) == last)
+		close(last);
+}
+
 int confine_descriptors(const int *keep, size_t count, const char **ret_why)
 {
 	_cleanup_free_ int *sorted = calloc(count + 1, sizeof(*sorted));
@@ -101,6 +117,7 @@ int confine_descriptors(const int *keep, size_t count, const char **ret_why)
 	files.rlim_cur = files.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &core) < 0)
 		goto fail;
+	make_room_for_descriptors(0, &files);
 	return 0;
 fail:
 	*ret_why = "closing inherited descriptors (close_range, Linux 5.9)";
