@@ -61,16 +61,21 @@ struct pi_requeue {
 static struct list_head requeueing = {&requeueing, &requeueing};
 
 static struct hash_table states;
-/* One change at a time, since reading and writing the word sleeps. */
-static struct fiber_mutex pi_mutex;
-static bool pi_mutex_ready;
+/*
+ * One change at a time, since reading and writing the word sleeps: of an address space's own
+ * futexes, and of those that several may share. Who holds one keeps nobody else from his own.
+ */
+static struct fiber_mutex shared_mutex;
+static bool shared_mutex_ready;
 
-static struct fiber_mutex *the_mutex(void)
+static struct fiber_mutex *mutex_of(struct task *task, const struct futex_pi *futex)
 {
-	if (!pi_mutex_ready)
-		fiber_mutex_init(&pi_mutex);
-	pi_mutex_ready = true;
-	return &pi_mutex;
+	if (futex->private)
+		return &task->mm->pi_mutex;
+	if (!shared_mutex_ready)
+		fiber_mutex_init(&shared_mutex);
+	shared_mutex_ready = true;
+	return &shared_mutex;
 }
 
 /* ---- the word -------------------------------------------------------------------------------- */
@@ -124,7 +129,8 @@ static struct inode *key_of(const struct task *task, const struct futex_pi *fute
 		return vma->file->inode;
 	}
 	*ret_object = task->mm;
-	*ret_offset = futex->uaddr.v;
+	/* FUT_OFF_MMSHARED: of the address space in both cases, and yet not the same futex. */
+	*ret_offset = futex->uaddr.v | (futex->private ? 0 : 2);
 	return NULL;
 }
 
@@ -258,15 +264,16 @@ static bool would_deadlock(const struct task *task, const struct task *owner)
 /* With the mutex, which is given up meanwhile. */
 static int64_t sleep_in(struct task *task, const struct futex_pi *futex, struct pi_state *state)
 {
+	struct fiber_mutex *mutex = mutex_of(task, futex);
 	struct pi_waiter waiter = {.task = task};
 	int err = 0;
 
 	wait_queue_init(&waiter.queue);
 	enqueue(state, &waiter);
-	fiber_mutex_unlock(&pi_mutex);
+	fiber_mutex_unlock(mutex);
 	while (!waiter.granted && err == 0)
 		err = wait_sleep(&waiter.queue, ~0u, futex->deadline, true, false);
-	fiber_mutex_lock(&pi_mutex);
+	fiber_mutex_lock(mutex);
 	wait_queue_destroy(&waiter.queue);
 	if (waiter.granted) {
 		if (waiter.owner_died)
@@ -332,13 +339,14 @@ static int64_t lock_with_mutex(struct task *task, const struct futex_pi *futex)
 
 int64_t futex_pi_lock(struct task *task, const struct futex_pi *futex)
 {
+	struct fiber_mutex *mutex = mutex_of(task, futex);
 	int64_t r;
 
 	/* Another process' memory may keep its holder: a kill gets through. */
-	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+	if (fiber_mutex_lock_interruptible(mutex) < 0)
 		return -ERESTARTNOINTR;
 	r = lock_with_mutex(task, futex);
-	fiber_mutex_unlock(&pi_mutex);
+	fiber_mutex_unlock(mutex);
 	return r;
 }
 
@@ -368,13 +376,14 @@ static int64_t unlock_with_mutex(struct task *task, const struct futex_pi *futex
 
 int64_t futex_pi_unlock(struct task *task, const struct futex_pi *futex)
 {
+	struct fiber_mutex *mutex = mutex_of(task, futex);
 	int64_t r;
 
 	/* Another process' memory may keep its holder: a kill gets through. */
-	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+	if (fiber_mutex_lock_interruptible(mutex) < 0)
 		return -ERESTARTNOINTR;
 	r = unlock_with_mutex(task, futex);
-	fiber_mutex_unlock(&pi_mutex);
+	fiber_mutex_unlock(mutex);
 	return r;
 }
 
@@ -402,6 +411,7 @@ static int64_t requeue_ended(
 static int64_t wait_named(struct task *task, const struct futex_pi *from, uint32_t value,
 	const struct futex_pi *to, struct pi_requeue *requeue)
 {
+	struct fiber_mutex *mutex = mutex_of(task, from);
 	struct pi_waiter *waiter = &requeue->waiter;
 	uint32_t word;
 	int64_t r;
@@ -417,10 +427,10 @@ static int64_t wait_named(struct task *task, const struct futex_pi *from, uint32
 		return -EINVAL;
 	wait_queue_init(&waiter->queue);
 	add_by_priority(&requeueing, waiter);
-	fiber_mutex_unlock(&pi_mutex);
+	fiber_mutex_unlock(mutex);
 	while (!waiter->granted && err == 0)
 		err = wait_sleep(&waiter->queue, ~0u, from->deadline, true, false);
-	fiber_mutex_lock(&pi_mutex);
+	fiber_mutex_lock(mutex);
 	r = requeue_ended(task, to, waiter, err);
 	wait_queue_destroy(&waiter->queue);
 	return r;
@@ -441,14 +451,16 @@ static int64_t wait_with_mutex(
 int64_t futex_pi_wait_requeue(
 	struct task *task, const struct futex_pi *from, uint32_t value, const struct futex_pi *to)
 {
+	struct fiber_mutex *mutex;
 	int64_t r;
 
 	if (from->uaddr.v == to->uaddr.v)
 		return -EINVAL;
-	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+	mutex = mutex_of(task, from);
+	if (fiber_mutex_lock_interruptible(mutex) < 0)
 		return -ERESTARTNOINTR;
 	r = wait_with_mutex(task, from, value, to);
-	fiber_mutex_unlock(&pi_mutex);
+	fiber_mutex_unlock(mutex);
 	return r;
 }
 
@@ -541,12 +553,13 @@ static int64_t requeue_with_mutex(struct task *task, const struct futex_pi *from
 int64_t futex_pi_requeue(struct task *task, const struct futex_pi *from, const struct futex_pi *to,
 	int count, uint32_t value)
 {
+	struct fiber_mutex *mutex = mutex_of(task, from);
 	int64_t r;
 
-	if (fiber_mutex_lock_interruptible(the_mutex()) < 0)
+	if (fiber_mutex_lock_interruptible(mutex) < 0)
 		return -ERESTARTNOINTR;
 	r = requeue_with_mutex(task, from, to, count, value);
-	fiber_mutex_unlock(&pi_mutex);
+	fiber_mutex_unlock(mutex);
 	return r;
 }
 

@@ -61,6 +61,7 @@ int mm_new(uint64_t guest_end, struct mm **ret)
 	mm->refs = REFCOUNT_ONE;
 	mm->id = ++last_id;
 	fiber_mutex_init(&mm->mutex);
+	fiber_mutex_init(&mm->pi_mutex);
 	mm->guest_end = guest_end;
 	mm->mmap_base = choose_mmap_base(guest_end);
 	mm->dumpable = true;
@@ -136,6 +137,7 @@ int mm_copy(struct mm *from, struct mm **ret)
 	mm->traced = false;
 	mm_inherit_rules(mm, from);
 	fiber_mutex_init(&mm->mutex);
+	fiber_mutex_init(&mm->pi_mutex);
 	mm->vmas = NULL;
 	mm->vma_count = mm->vma_capacity = 0;
 	mm->total_pages = mm->data_pages = mm->stack_pages = mm->locked_pages = 0;

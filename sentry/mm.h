@@ -72,6 +72,7 @@ struct mm {
 	bool traced;		 /* by somebody: no call site is patched */
 	bool unpatched;		 /* none is, since it is traced */
 	struct aio_context *aio; /* owned: sentry/aio.c */
+	struct fiber_mutex pi_mutex; /* sentry/futex_pi.c */
 };
 
 struct task;

@@ -234,8 +234,9 @@ static bool is_chrooted(const struct task *task)
 	struct path top = {.mount = task_mnt_ns(task)->root};
 	bool chrooted;
 
+	/* The root was unmounted, so that nobody's is it. */
 	if (!top.mount)
-		return false;
+		return true;
 	top.dentry = top.mount->root;
 	path_ref(&top);
 	path_to_top(&top);

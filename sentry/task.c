@@ -432,7 +432,10 @@ int task_create_init(const struct task_init *init, struct task **ret_program)
 	reaper_group->unkillable = true;
 	reaper_group->sighand->action[LX_SIGCHLD - 1].handler = LX_SIG_IGN;
 	reaper->cred = cred_ref(init->cred);
-	reaper->fs = fs_context_ref(init->fs);
+	/* Its own: the program shares it with nobody (LSM_UNSAFE_SHARE). */
+	r = fs_context_copy(init->fs, &reaper->fs);
+	if (r < 0)
+		return r;
 	reaper->nsproxy = nsproxy_ref(nsproxy_first());
 	pid_ns_first.reaper = reaper_group;
 	kernel.task_count--; /* it costs nothing and does not count against limits */

@@ -8,6 +8,7 @@
 
 #include "abi/cap.h"
 #include "abi/inotify.h"
+#include "vfs/file_caps.h"
 #include "vfs/internal.h"
 
 static int permission_by_mode(const struct inode *inode, int may, const struct cred *cred)
@@ -226,6 +227,8 @@ int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path, struct iattr
 	if ((attr->valid & IATTR_KILL_SETID) && !LX_S_ISDIR(inode->mode)) {
 		uint32_t mode = mode_without_setid(inode, ctx->cred);
 
+		file_caps_kill(inode);
+
 		if (mode != inode->mode) {
 			attr->mode = mode & 07777;
 			attr->valid |= IATTR_MODE;
@@ -281,6 +284,7 @@ int inode_truncate_locked(
 			return -EFBIG;
 		}
 	}
+	file_caps_kill(inode);
 	(void)attr_kill_setid(inode, ctx->cred, &attr);
 	attr.valid |= IATTR_SIZE | IATTR_MTIME | IATTR_CTIME;
 	attr.size = size;

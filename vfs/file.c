@@ -15,6 +15,7 @@
 #include "abi/poll.h"
 #include "abi/signal.h"
 #include "base/checked.h"
+#include "vfs/file_caps.h"
 #include "vfs/anon.h"
 #include "vfs/internal.h"
 #include "vfs/mnt_ns.h"
@@ -271,6 +272,7 @@ static int file_kill_setid(struct inode *inode, const struct vfs_ctx *ctx)
 {
 	struct iattr attr;
 
+	file_caps_kill(inode);
 	if (!attr_kill_setid(inode, ctx->cred, &attr) || !inode->ops->setattr)
 		return 0;
 	attr.valid |= IATTR_CTIME;

@@ -2,8 +2,8 @@
 /*
  * What mount(2), umount2(2), move_mount(2) and pivot_root(2) do to the trees of mounts, with the
  * checks of kernel fs/namespace.c in their order. Names were looked up by the caller; nothing here
- * sleeps, so that what was checked still holds when the tree is changed. All that can fail comes
- * before the first change.
+ * sleeps but the unmounting of large trees that were propagated, so that what was checked still
+ * holds when the tree is changed. All that can fail comes before the first change.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 #include "abi/cap.h"
 #include "abi/mount.h"
 #include "vfs/mount_private.h"
+
+#define STEPS_TURN 1000 /* places before others have a turn */
 
 static bool is_ours(const struct mount *mount, const struct mnt_ns *ns)
 {
@@ -319,15 +321,16 @@ static struct mount *topper(const struct mount *mount)
 	return child->mountpoint == mount->root ? child : NULL;
 }
 
-/* The copies that others got of what is mounted at the place of @mount (propagate_umount()). */
-static void umount_copies(struct mount *mount)
+/* The copies that others got of what is mounted at the place of @mount (propagate_umount()).
+ * Returns how many places were looked at. */
+static size_t umount_copies(struct mount *mount)
 {
 	struct mount **receivers;
 	size_t count;
 
 	/* Without memory they stay, as busy ones do. */
 	if (!mount->parent || mount_receivers(mount->parent, &receivers, &count) < 0)
-		return;
+		return 0;
 	/* A copy that goes may itself be one of them. */
 	for (size_t i = 0; i < count; i++)
 		(void)mount_ref(receivers[i]);
@@ -352,12 +355,14 @@ static void umount_copies(struct mount *mount)
 	for (size_t i = 0; i < count; i++)
 		mount_unref(receivers[i]);
 	free(receivers);
+	return count;
 }
 
 void mount_umount_tree(struct mount *top, bool propagate, bool connected)
 {
 	size_t count = propagate ? mount_tree_count(top) : 0, at = 0;
 	struct mount **all = count ? calloc(count, sizeof(*all)) : NULL;
+	size_t steps = 0;
 
 	(void)mount_ref(top);
 	for (struct mount *mount = top; all && mount; mount = mount_tree_next(mount, top))
@@ -365,8 +370,14 @@ void mount_umount_tree(struct mount *top, bool propagate, bool connected)
 	/* From the leaves on: a copy goes when nothing is on it. */
 	while (at > 0) {
 		if (!all[--at]->unmounted)
-			umount_copies(all[at]);
+			steps += umount_copies(all[at]);
 		mount_unref(all[at]);
+		/* As many places as there are mounts, each looked at for as many peers: what others
+		 * change of the tree meanwhile, goes with it. */
+		if (steps >= STEPS_TURN) {
+			fiber_yield();
+			steps = 0;
+		}
 	}
 	free(all);
 	if (!top->unmounted)

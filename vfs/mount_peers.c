@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "vfs/mount_private.h"
 
 int mount_new_group(void)
@@ -160,37 +161,99 @@ int mount_receivers(struct mount *mount, struct mount ***ret, size_t *ret_count)
 	return 0;
 }
 
-/* Whose copy the one for @receiver is made from, and how: a peer's as a peer, else the master's. */
-static struct mount *origin_of(const struct mount *receiver, const struct mount *dest,
-	struct mount *source, const struct mount_copy_for *made, size_t count, unsigned *ret_how)
+/*
+ * What copies for a group are made from: the first copy that one of it got, or what that would be
+ * made from. Each group is entered before its slaves are looked at, so that one step up the masters
+ * is enough, however many receivers there are.
+ */
+struct group_origin {
+	struct hash_entry hash;
+	int group;
+	struct mount *origin;
+	bool made; /* a member's own copy: others of the group become its peers */
+};
+
+struct origins {
+	struct hash_table table;
+	struct group_origin *groups;
+	size_t count;
+};
+
+static struct group_origin *find_origin(const struct origins *origins, int group)
 {
-	const struct mount *master = receiver->master;
+	struct group_origin *origin;
+
+	hash_for_each_match(origin, &origins->table, hash_u64((uint64_t)group), hash)
+	{
+		if (origin->group == group)
+			return origin;
+	}
+	return NULL;
+}
+
+/* There is room for one entry for each receiver and one more. */
+static int note_origin(struct origins *origins, int group, struct mount *from, bool made)
+{
+	struct group_origin *origin = find_origin(origins, group);
+	int err;
+
+	if (!origin) {
+		origin = &origins->groups[origins->count];
+		origin->group = group;
+		err = hash_insert(&origins->table, &origin->hash, hash_u64((uint64_t)group));
+		if (err < 0)
+			return err;
+		origins->count++;
+	} else if (origin->made) {
+		return 0;
+	}
+	origin->origin = from;
+	origin->made = made;
+	return 0;
+}
+
+/* Whose copy the one for @receiver is made from, and how: a peer's as a peer, else the master's. */
+static struct mount *origin_of(const struct mount *receiver, struct mount *source,
+	const struct origins *origins, unsigned *ret_how)
+{
+	const struct group_origin *origin;
 
 	*ret_how = COPY_SHARED;
 	if (mount_is_shared(receiver)) {
-		if (receiver->peer_group == dest->peer_group)
-			return source;
-		for (size_t i = 0; i < count; i++)
-			if (made[i].receiver->peer_group == receiver->peer_group)
-				return made[i].copy;
+		origin = find_origin(origins, receiver->peer_group);
+		if (origin && origin->made)
+			return origin->origin;
 	}
 	*ret_how = COPY_SLAVE | (mount_is_shared(receiver) ? COPY_SHARED : 0);
-	while (master) {
-		if (master->peer_group == dest->peer_group)
-			return source;
-		for (size_t i = 0; i < count; i++)
-			if (made[i].receiver->peer_group == master->peer_group)
-				return made[i].copy;
-		/* Nothing was copied there: it does not have the place. */
-		master = master->master;
-	}
-	return source;
+	origin = receiver->master ? find_origin(origins, receiver->master->peer_group) : NULL;
+	return origin ? origin->origin : source;
+}
+
+static int copy_for_receiver(struct mount *receiver, const struct dentry *dentry,
+	struct mount *source, struct origins *origins, struct mount **ret_copy)
+{
+	bool has_place =
+		receiver->ns && !receiver->ns->anonymous && dentry_is_below(dentry, receiver->root);
+	unsigned how;
+	struct mount *origin = origin_of(receiver, source, origins, &how);
+	int err = 0;
+
+	*ret_copy = NULL;
+	if (has_place)
+		err = mount_copy_tree(origin, origin->root, how, ret_copy);
+	if (err == 0 && mount_is_shared(receiver))
+		err = note_origin(
+			origins, receiver->peer_group, has_place ? *ret_copy : origin, has_place);
+	if (err < 0 && *ret_copy)
+		mount_drop_tree(*ret_copy);
+	return err;
 }
 
 int mount_propagate(struct mount *dest, struct dentry *dentry, struct mount *source,
 	struct mount_copy_for **ret, size_t *ret_count)
 {
 	struct mount **receivers = NULL;
+	struct origins origins = {0};
 	struct mount_copy_for *made;
 	size_t count = 0, used = 0;
 	int err = mount_receivers(dest, &receivers, &count);
@@ -198,21 +261,19 @@ int mount_propagate(struct mount *dest, struct dentry *dentry, struct mount *sou
 	if (err < 0)
 		return err;
 	made = calloc(count + 1, sizeof(*made));
-	if (!made)
-		err = -ENOMEM;
+	origins.groups = calloc(count + 1, sizeof(*origins.groups));
+	err = made && origins.groups ? note_origin(&origins, dest->peer_group, source, true)
+				     : -ENOMEM;
 	for (size_t i = 0; err == 0 && i < count; i++) {
-		struct mount *receiver = receivers[i], *origin;
-		unsigned how;
+		struct mount *copy;
 
-		if (!receiver->ns || receiver->ns->anonymous ||
-			!dentry_is_below(dentry, receiver->root))
-			continue;
-		origin = origin_of(receiver, dest, source, made, used, &how);
-		err = mount_copy_tree(origin, origin->root, how, &made[used].copy);
-		if (err == 0)
-			made[used++].receiver = receiver;
+		err = copy_for_receiver(receivers[i], dentry, source, &origins, &copy);
+		if (err == 0 && copy)
+			made[used++] = (struct mount_copy_for){receivers[i], copy};
 	}
 	free(receivers);
+	hash_fini(&origins.table);
+	free(origins.groups);
 	if (err < 0) {
 		for (size_t i = 0; made && i < used; i++)
 			mount_drop_tree(made[i].copy);

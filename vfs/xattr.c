@@ -7,7 +7,10 @@
 #include "abi/cap.h"
 #include "abi/inotify.h"
 #include "abi/xattr.h"
+#include "vfs/file_caps.h"
 #include "vfs/internal.h"
+
+#define CAPABILITY LX_XATTR_SECURITY_PREFIX "capability"
 
 static bool has_prefix(const char *name, const char *prefix)
 {
@@ -19,7 +22,7 @@ static bool security_writable(const struct cred *cred, const struct inode *inode
 {
 	const struct user_ns *ns = inode->sb->user_ns ? inode->sb->user_ns : &user_ns_first;
 
-	if (!strcmp(name, LX_XATTR_SECURITY_PREFIX "capability"))
+	if (!strcmp(name, CAPABILITY))
 		return cred_inode_capable(cred, inode, LX_CAP_SETFCAP);
 	return cred_ns_capable(cred, ns, LX_CAP_SYS_ADMIN);
 }
@@ -58,6 +61,16 @@ static int xattr_name_check(const char *name)
 	return -EOPNOTSUPP;
 }
 
+/* As the caller's user namespace sees it. */
+static ssize_t get_capability(
+	const struct vfs_ctx *ctx, struct inode *inode, void *value, size_t size)
+{
+	struct lx_vfs_caps caps;
+	ssize_t kept = inode->ops->getxattr(inode, CAPABILITY, &caps, sizeof(caps));
+
+	return kept < 0 ? kept : file_caps_to_user(ctx->cred, &caps, (size_t)kept, value, size);
+}
+
 ssize_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *path, const char *name,
 	void *value, size_t size)
 {
@@ -69,17 +82,29 @@ ssize_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *path, const c
 	err = xattr_name_check(name);
 	if (err < 0)
 		return err;
-	return inode->ops->getxattr ? inode->ops->getxattr(inode, name, value, size) : -EOPNOTSUPP;
+	if (!inode->ops->getxattr)
+		return -EOPNOTSUPP;
+	return strcmp(name, CAPABILITY) ? inode->ops->getxattr(inode, name, value, size)
+					: get_capability(ctx, inode, value, size);
 }
 
 int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *path, const char *name,
 	const void *value, size_t size, int flags)
 {
 	struct inode *inode = path->dentry->inode;
+	char caps[LX_VFS_CAP_SIZE_3];
 	int err = path_check_write(path);
 
 	if (err < 0)
 		return err;
+	if (size && !strcmp(name, CAPABILITY)) {
+		ssize_t kept = file_caps_from_user(inode, ctx->cred, value, size, caps);
+
+		if (kept < 0)
+			return (int)kept;
+		value = caps;
+		size = (size_t)kept;
+	}
 	fiber_mutex_lock(&inode->mutex);
 	err = xattr_permission(ctx, inode, name, VFS_MAY_WRITE);
 	if (err >= 0)

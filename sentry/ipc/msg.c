@@ -105,7 +105,8 @@ int64_t sys_msgget(struct task *t, int key, unsigned flags)
 
 /* ---- msgsnd ---------------------------------------------------------------------------------- */
 
-/* Type and text in one read; what is wrong with them in Linux' order. */
+/* Type and text in one read; what is wrong with them in Linux' order. One that waits for room is
+ * charged as one that has it: so do many senders'. */
 static int read_message(
 	struct task *t, gaddr_t msgp, uint64_t size, bool valid, struct message **ret)
 {
@@ -117,22 +118,26 @@ static int read_message(
 		err = guest_read_value(t, &type, msgp);
 		return err < 0 ? err : -EINVAL;
 	}
-	message = malloc(sizeof(*message) + size);
-	if (!message)
+	if (!message_memory_charge(sizeof(*message) + size))
 		return -ENOMEM;
+	message = malloc(sizeof(*message) + size);
+	if (!message) {
+		message_memory_uncharge(sizeof(*message) + size);
+		return -ENOMEM;
+	}
+	message->size = size;
 	err = guest_read(t, &message->body, msgp, sizeof(message->body) + size);
 	if (err < 0) {
-		free(message);
+		message_free(message);
 		/* A bad type goes before a bad text. */
 		if (guest_read_value(t, &type, msgp) == 0 && type < 1)
 			return -EINVAL;
 		return err;
 	}
 	if (message->body.type < 1) {
-		free(message);
+		message_free(message);
 		return -EINVAL;
 	}
-	message->size = size;
 	*ret = message;
 	return 0;
 }
@@ -175,10 +180,8 @@ int64_t sys_msgsnd(struct task *t, int id, gaddr_t msgp, uint64_t size, unsigned
 	object = ipc_find(&ipc_here()->msg, id);
 	queue = object ? queue_of(object) : NULL;
 	err = object ? wait_for_room(t, queue, size, flags) : -EINVAL;
-	if (err == 0 && !message_memory_charge(sizeof(*message) + size))
-		err = -ENOMEM;
 	if (err < 0) {
-		free(message);
+		message_free(message);
 		return err;
 	}
 	list_add_tail(&message->link, &queue->messages);

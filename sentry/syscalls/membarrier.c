@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "abi/errno.h"
 #include "abi/mman.h"
 #include "base/cleanup.h"
 #include "sentry/mm.h"
@@ -27,6 +28,7 @@
 
 #define FIRST_LOOK_NS 20000ull	 /* an interrupt takes about that long */
 #define LAST_LOOK_NS  2000000ull /* when the host's CPUs are busy */
+#define PERIOD_NS     5000000ull /* of MEMBARRIER_CMD_GLOBAL */
 
 enum scope { SCOPE_PRIVATE, SCOPE_REGISTERED, SCOPE_ALL };
 
@@ -98,6 +100,35 @@ static int barrier_all(struct task *caller, enum scope scope)
 	return 0;
 }
 
+/*
+ * The command for everybody, without a registration, interrupts all threads of the sandbox: it
+ * waits for a period that begins after it came, and whoever comes meanwhile shares the next one
+ * (synchronize_rcu()). So a loop of it costs others a few interrupts each second.
+ */
+static int barrier_everybody(struct task *caller)
+{
+	static struct fiber_mutex mutex;
+	static uint64_t begun, completed;
+	static bool ready;
+	uint64_t wanted = begun + 1;
+	int err = 0;
+
+	if (!ready)
+		fiber_mutex_init(&mutex);
+	ready = true;
+	if (fiber_mutex_lock_interruptible(&mutex) < 0)
+		return -ERESTARTNOINTR;
+	if (completed < wanted) {
+		(void)wait_sleep(NULL, ~0u, loop_monotonic_now() + PERIOD_NS, false, false);
+		wanted = ++begun;
+		err = barrier_all(caller, SCOPE_ALL);
+		if (err == 0)
+			completed = wanted;
+	}
+	fiber_mutex_unlock(&mutex);
+	return err;
+}
+
 int64_t sys_membarrier(struct task *t, unsigned command, unsigned flags, int cpu_id)
 {
 	/* The one flag belongs to a command that there is not. */
@@ -113,7 +144,7 @@ int64_t sys_membarrier(struct task *t, unsigned command, unsigned flags, int cpu
 		t->mm->membarrier |= command;
 		return 0;
 	case LX_MEMBARRIER_CMD_GLOBAL:
-		return barrier_all(t, SCOPE_ALL);
+		return barrier_everybody(t);
 	case LX_MEMBARRIER_CMD_GLOBAL_EXPEDITED:
 		return barrier_all(t, SCOPE_REGISTERED);
 	case LX_MEMBARRIER_CMD_PRIVATE_EXPEDITED:

@@ -215,3 +215,61 @@ CASE(a_copy_below_a_peer_of_itself)
 	CALL(umount("a/m"));
 	note_mounts();
 }
+
+/* Masters that have no such place are gone past on the way to one that was given a copy. */
+CASE(chain_of_masters)
+{
+	base();
+	CALL(mount(NULL, "a", NULL, MS_SHARED, NULL));
+	for (int i = 0; i < 4; i++) {
+		char from[16] = "a", to[16];
+
+		if (i)
+			snprintf(from, sizeof(from), "s%d", i - 1);
+		snprintf(to, sizeof(to), "s%d", i);
+		mkdir(to, 0755);
+		if (i == 1)
+			strcat(from, "/n");
+		CALL(mount(from, to, NULL, MS_BIND, NULL));
+		CALL(mount(NULL, to, NULL, MS_SLAVE, NULL));
+		CALL(mount(NULL, to, NULL, MS_SHARED, NULL));
+	}
+	CALL(mount("t", "a/m", "tmpfs", 0, NULL));
+	note_mounts();
+	mkdir("a/n/deep", 0755);
+	CALL(mount("u", "a/n/deep", "tmpfs", 0, NULL));
+	note_mounts();
+	CALL(umount("a/n/deep"));
+	note_mounts();
+}
+
+/* As many places as peers: nobody waits long, and all of it goes again. */
+CASE(many_places_and_peers)
+{
+	char name[64];
+
+	base();
+	CALL(mount(NULL, "a", NULL, MS_SHARED, NULL));
+	mkdir("a/k", 0755);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "a/k/%d", i);
+		mkdir(name, 0755);
+		snprintf(name, sizeof(name), "p%d", i);
+		mkdir(name, 0755);
+		if (mount("a/n", name, NULL, MS_BIND, NULL) < 0)
+			exit(2);
+	}
+	CALL(mount("t", "a/m", "tmpfs", 0, NULL));
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "a/k/%d", i);
+		if (mount("t", name, "tmpfs", 0, NULL) < 0)
+			exit(2);
+	}
+	CALL(umount2("a", MNT_DETACH));
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "p%d", i);
+		if (umount(name) < 0)
+			exit(2);
+	}
+	note_mounts();
+}

@@ -184,7 +184,10 @@ static struct dentry *name_of(const struct inode *inode)
 
 int stack_copy_up(struct inode *inode)
 {
-	if (!stack_sb(inode)->upper_mount)
+	const struct mount *upper = stack_sb(inode)->upper_mount;
+
+	/* The upper file system may have become read-only since (mnt_want_write()). */
+	if (!upper || upper->sb->read_only)
 		return -EROFS;
 	/* The topmost directory that is missing, again and again. */
 	while (!stack_node(inode)->upper) {
