@@ -48,7 +48,8 @@ struct applier {
 	int spool, directory;
 	uint64_t offset; /* of the next byte in the spool */
 	uint64_t count;	 /* records seen */
-	uint64_t applied, failed;
+	struct commit_counts counts;
+	const struct commit_guard *guard;
 	struct late_mode *late; /* owned, with its names */
 	size_t late_count, late_capacity;
 };
@@ -467,16 +468,49 @@ static int apply_link(
 	return linkat(from, last, parent, name, 0) < 0 ? -errno : 0;
 }
 
-static int apply_change(struct applier *applier, const struct change *change)
+static enum commit_change guarded_as(const struct change *change)
+{
+	switch (change->record.kind) {
+	case COMMIT_DELETE:
+		return COMMIT_REMOVES;
+	case COMMIT_DIRECTORY:
+		return COMMIT_MAKES_DIRECTORY;
+	case COMMIT_ATTRIBUTES:
+		return COMMIT_CHANGES;
+	default:
+		return COMMIT_PUTS;
+	}
+}
+
+/* What a new name is linked to must not be forbidden either. */
+static int check_link_target(const struct applier *applier, const struct change *change)
 {
 	_cleanup_close_ int parent = -1;
 	const char *name;
 
-	if (change->record.kind == COMMIT_ATTRIBUTES)
-		return apply_attributes(applier, change);
-	parent = open_parent(applier->directory, change->name, &name);
+	parent = open_parent(applier->directory, change->target, &name);
 	if (parent < 0)
 		return parent;
+	return commit_guard_check(applier->guard, parent, name, change->target, COMMIT_CHANGES);
+}
+
+static int apply_change(struct applier *applier, const struct change *change)
+{
+	_cleanup_close_ int parent = -1;
+	const char *name;
+	int status;
+
+	if (strcmp(change->name, ".") == 0)
+		return apply_attributes(applier, change);
+	parent = open_parent(applier->directory, change->name, &name);
+	status = commit_guard_check(applier->guard, parent, name, change->name, guarded_as(change));
+	/* What was refused has no children either. */
+	if (parent < 0)
+		return status == COMMIT_REFUSED ? status : parent;
+	if (status == 0 && change->record.kind == COMMIT_LINK)
+		status = check_link_target(applier, change);
+	if (status != 0)
+		return status;
 	switch (change->record.kind) {
 	case COMMIT_DELETE:
 		return delete_name(parent, name);
@@ -490,6 +524,8 @@ static int apply_change(struct applier *applier, const struct change *change)
 		return symlinkat(change->target, parent, name) < 0 ? -errno : 0;
 	case COMMIT_LINK:
 		return apply_link(applier, change, parent, name);
+	case COMMIT_ATTRIBUTES:
+		return apply_attributes(applier, change);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -497,7 +533,7 @@ static int apply_change(struct applier *applier, const struct change *change)
 
 static void note_failure(struct applier *applier, const struct change *change, int status)
 {
-	if (++applier->failed <= FAILURES_LOGGED)
+	if (++applier->counts.failed <= FAILURES_LOGGED)
 		log_error("--commit: %s: %s", change->name, strerror(-status));
 }
 
@@ -525,19 +561,22 @@ static int pass(struct applier *applier, uint64_t spool_size, bool apply)
 			continue;
 		}
 		result = apply_change(applier, change);
-		if (result < 0)
+		if (result == COMMIT_REFUSED)
+			applier->counts.refused++; /* and told */
+		else if (result < 0)
 			note_failure(applier, change, result);
 		else
-			applier->applied++;
+			applier->counts.applied++;
 	}
 	free(change);
 	set_late_modes(applier);
 	return status < 0 ? status : 0;
 }
 
-int commit_apply(int spool_fd, int directory_fd, uint64_t *ret_applied, uint64_t *ret_failed)
+int commit_apply(
+	int spool_fd, int directory_fd, const struct commit_guard *guard, struct commit_counts *ret)
 {
-	struct applier applier = {.spool = spool_fd, .directory = directory_fd};
+	struct applier applier = {.spool = spool_fd, .directory = directory_fd, .guard = guard};
 	struct stat stat;
 	int status;
 
@@ -548,7 +587,6 @@ int commit_apply(int spool_fd, int directory_fd, uint64_t *ret_applied, uint64_t
 		status = pass(&applier, (uint64_t)stat.st_size, true);
 	if (status < 0)
 		return status;
-	*ret_applied = applier.applied;
-	*ret_failed = applier.failed;
+	*ret = applier.counts;
 	return 0;
 }

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "cmd/commit_guard.h"
+
 /*
  * A file without a name for the kernel process to write changes to (sentry/commit.h). Returns a
  * descriptor or -errno.
@@ -13,8 +15,12 @@ int commit_spool_new(void);
 /*
  * Applies the changes in @spool_fd below the directory @directory_fd. Nothing is touched unless the
  * whole stream is sound (-EBADMSG otherwise). Single failures are logged and the rest is still
- * applied: *ret_failed counts them. *ret_applied: what was done.
+ * applied. What @guard forbids is left out.
  */
-int commit_apply(int spool_fd, int directory_fd, uint64_t *ret_applied, uint64_t *ret_failed);
+struct commit_counts {
+	uint64_t applied, failed, refused;
+};
+int commit_apply(int spool_fd, int directory_fd, const struct commit_guard *guard,
+	struct commit_counts *ret);
 
 #endif

@@ -232,18 +232,24 @@ static int guest_stdio(struct kernel_config *config, bool no_stdin, int terminal
  * What the guest changed, once the kernel process is dead and cannot write any more. Nothing when
  * sentry itself failed: the changes may be incomplete then.
  */
-static void commit_changes(struct launcher *launcher, int spool, int directory)
+static void commit_changes(
+	struct launcher *launcher, const struct kernel_config *config, int spool, int directory)
 {
 	struct kernel_result *result = launcher->result;
-	uint64_t applied = 0, failed = 0;
+	const struct commit_guard guard = {config->view.guard, config->view.cwd};
+	struct commit_counts counts = {0};
 	int r;
 
 	if (!launcher->has_result || result->exit_code == 125 || !result->changed_files)
 		return;
-	r = commit_apply(spool, directory, &applied, &failed);
-	if (r == 0 && !failed) {
-		log_info(
-			"%llu change%s kept", (unsigned long long)applied, applied == 1 ? "" : "s");
+	r = commit_apply(spool, directory, &guard, &counts);
+	result->refused_changes = counts.refused;
+	if (counts.refused)
+		log_warning("%llu change%s not kept", (unsigned long long)counts.refused,
+			counts.refused == 1 ? " was" : "s were");
+	if (r == 0 && !counts.failed) {
+		log_info("%llu change%s kept", (unsigned long long)counts.applied,
+			counts.applied == 1 ? "" : "s");
 		return;
 	}
 	result->exit_code = 125;
@@ -253,7 +259,8 @@ static void commit_changes(struct launcher *launcher, int spool, int directory)
 	else
 		snprintf(result->message, sizeof(result->message),
 			"--commit: %llu of %llu changes could not be kept",
-			(unsigned long long)failed, (unsigned long long)(applied + failed));
+			(unsigned long long)counts.failed,
+			(unsigned long long)(counts.failed + counts.applied));
 }
 
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
@@ -321,6 +328,6 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	terminal_restore(&launcher.terminal);
 	close(death[1]);
 	if (commit)
-		commit_changes(&launcher, spool, directory);
+		commit_changes(&launcher, config, spool, directory);
 	return 0;
 }

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vfs/guard.h"
+
 static const char usage_text[] =
 	"usage: sentry run [OPTIONS] -- COMMAND [ARG...]\n"
 	"\n"
@@ -27,6 +29,9 @@ static const char usage_text[] =
 	"programs\n"
 	"  -w, --workdir DIR              start there (default: the current directory)\n"
 	"      --commit                   keep the changes made in the current directory\n"
+	"      --allow-path PATTERN       show and let change what is hidden or protected by name "
+	"(.env,\n"
+	"                                 .git/hooks...: 'sentry policy show')\n"
 	"\n"
 	"Program\n"
 	"  -e, --env NAME[=VALUE]         set, or pass on, an environment variable\n"
@@ -210,6 +215,15 @@ static int parse_env(const char *text, struct run_options *options)
 	return r;
 }
 
+static int parse_allowed(const char *text, struct run_options *options)
+{
+	const char *wrong = guard_pattern_error(text);
+
+	if (wrong)
+		return usage_error("--allow-path: '%s' %s", text, wrong);
+	return string_list_add(&options->allowed, text);
+}
+
 static int parse_hostname(const char *text, struct run_options *options)
 {
 	size_t size = strlen(text);
@@ -237,6 +251,7 @@ enum {
 	OPT_TMPFS = 256,
 	OPT_ROOTFS,
 	OPT_COMMIT,
+	OPT_ALLOW_PATH,
 	OPT_HOSTNAME,
 	OPT_NETWORK,
 	OPT_CPUS,
@@ -259,6 +274,7 @@ static const struct option long_options[] = {
 	{"rootfs", required_argument, NULL, OPT_ROOTFS},
 	{"workdir", required_argument, NULL, 'w'},
 	{"commit", no_argument, NULL, OPT_COMMIT},
+	{"allow-path", required_argument, NULL, OPT_ALLOW_PATH},
 	{"env", required_argument, NULL, 'e'},
 	{"user", required_argument, NULL, 'u'},
 	{"hostname", required_argument, NULL, OPT_HOSTNAME},
@@ -338,6 +354,8 @@ static int parse_one(int option, const char *arg, struct run_options *options)
 	case OPT_COMMIT:
 		options->commit = true;
 		return 0;
+	case OPT_ALLOW_PATH:
+		return parse_allowed(arg, options);
 	case 'e':
 		return parse_env(arg, options);
 	case 'u':
@@ -439,4 +457,5 @@ void run_options_free(struct run_options *options)
 	string_list_free(&options->volumes);
 	string_list_free(&options->tmpfs);
 	string_list_free(&options->env);
+	string_list_free(&options->allowed);
 }

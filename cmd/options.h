@@ -19,6 +19,7 @@ struct run_options {
 	struct string_list volumes; /* SRC:DST[:ro|rw] */
 	struct string_list tmpfs;   /* DST[:size=N] */
 	struct string_list env;	    /* K=V, K resolved from our environment already */
+	struct string_list allowed; /* patterns of names that are neither hidden nor protected */
 	const char *workdir, *hostname, *rootfs;
 	bool has_user;
 	uint32_t uid, gid;

@@ -16,6 +16,7 @@
 #include "cmd/options.h"
 #include "cmd/resolve.h"
 #include "cmd/status.h"
+#include "vfs/guard.h"
 
 /* Everything that a run's configuration borrows. */
 struct run {
@@ -26,6 +27,7 @@ struct run {
 	struct string_list strings; /* pieces that were split off options */
 	struct string_list env;
 	char *cwd, *prefix, *bin, *home;
+	struct guard *guard;
 };
 
 static const char *keep_string(struct run *run, const char *text, size_t size)
@@ -197,6 +199,22 @@ static int find_places(struct run *run)
 	return r;
 }
 
+/* What is excepted by default, and what the user excepts. */
+static int collect_guard(struct run *run)
+{
+	struct guard_lists lists = {
+		.hidden = guard_default_hidden, .protected = guard_default_protected};
+	_cleanup_(string_list_free) struct string_list allowed = {0};
+	int r = 0;
+
+	for (size_t i = 0; guard_default_allowed[i] && r == 0; i++)
+		r = string_list_add(&allowed, guard_default_allowed[i]);
+	for (size_t i = 0; i < run->options.allowed.count && r == 0; i++)
+		r = string_list_add(&allowed, run->options.allowed.items[i]);
+	lists.allowed = (const char *const *)allowed.items;
+	return r < 0 ? r : guard_new(&lists, &run->guard);
+}
+
 static int configure(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -206,6 +224,7 @@ static int configure(struct run *run)
 	r = find_places(run);
 	r = r < 0 ? r : collect_mounts(run);
 	r = r < 0 ? r : collect_environment(run);
+	r = r < 0 ? r : collect_guard(run);
 	if (r < 0)
 		return r;
 	*config = (struct kernel_config){
@@ -242,6 +261,7 @@ static int configure(struct run *run)
 		.cwd = options->rootfs ? NULL : run->cwd,
 		.prefix = run->prefix,
 		.home = run->home,
+		.guard = run->guard,
 		.uid = config->uid,
 		.gid = config->gid,
 		.hostname = options->hostname,
@@ -277,6 +297,7 @@ static void run_free(struct run *run)
 	free(run->prefix);
 	free(run->bin);
 	free(run->home);
+	guard_free(run->guard);
 }
 
 int command_run(int argc, char **argv)

@@ -36,6 +36,8 @@ static void write_members(struct json *json, const struct kernel_result *result)
 	json_number(json, "user_seconds", (double)result->user_ns / 1e9);
 	json_number(json, "system_seconds", (double)result->system_ns / 1e9);
 	json_integer(json, "changed_files", (long long)result->changed_files);
+	if (result->refused_changes)
+		json_integer(json, "refused_changes", (long long)result->refused_changes);
 	if (result->message[0])
 		json_string(json, "message", result->message);
 }

@@ -49,6 +49,7 @@ struct kernel_result {
 	bool timed_out, cpu_time_hit, memory_hit;
 	uint64_t wall_ns, user_ns, system_ns;
 	uint64_t changed_files; /* of the working directory's overlay */
+	uint64_t refused_changes; /* of those: not kept by --commit because of their names */
 	char message[256];	/* for the user, "" = none */
 };
 

@@ -276,7 +276,7 @@ static int add_cwd(struct view *view)
 {
 	const struct view_config *config = view->config;
 	const char *reason;
-	int fd;
+	int fd, status;
 
 	if (!config->cwd)
 		return 0;
@@ -296,7 +296,10 @@ static int add_cwd(struct view *view)
 	fd = open(config->cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return fail(view, -errno, "cannot open the current directory", config->cwd);
-	return add_fd(view, VIEW_OVERLAY, config->cwd, config->cwd, fd);
+	status = add_fd(view, VIEW_OVERLAY, config->cwd, config->cwd, fd);
+	if (status == 0)
+		view->steps[view->count - 1].guarded = true;
+	return status;
 }
 
 /* ---- what the user asked for ----------------------------------------------------------------- */
@@ -327,8 +330,10 @@ static int add_volume(struct view *view, const struct view_volume *volume)
 	}
 	status = add_fd(view, S_ISDIR(stat.st_mode) ? VIEW_TREE : VIEW_FILE, volume->source,
 		volume->target, take_fd(&fd));
-	if (status == 0)
+	if (status == 0) {
 		view->steps[view->count - 1].writable = volume->writable;
+		view->steps[view->count - 1].guarded = S_ISDIR(stat.st_mode);
+	}
 	return status;
 }
 
@@ -600,6 +605,8 @@ static int step_super(struct view *view, struct view_step *step, struct super_bl
 	if (status < 0)
 		return status;
 	step->fd = -1; /* the superblock's now */
+	if (step->guarded)
+		hostfs_guard(lower ? lower : *ret, view->config->guard, step->source);
 	if (!lower)
 		return 0;
 	status = overlay_new_sized(lower, OVERLAY_SIZE_MAX, 0, ret);

@@ -32,6 +32,8 @@ struct view_config {
 	const char *prefix; /* a further read-only tree (the interpreter's own prefix), or NULL */
 	const char *
 		home; /* HOME of the guest: an empty directory, unless something is mounted there */
+	const struct guard *guard; /* names that are hidden or protected in cwd and volumes; or NULL
+				    */
 	uint32_t uid,
 		gid; /* of the guest; host files of the user who runs the sandbox show as these */
 	const char *hostname;

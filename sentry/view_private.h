@@ -32,6 +32,7 @@ struct view_step {
 	uint64_t size_limit;
 	int fd; /* owned, -1: none, or handed on */
 	bool writable;
+	bool guarded; /* the user's own files: config->guard holds for them */
 };
 
 #define VIEW_STEPS_MAX 4096

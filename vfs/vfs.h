@@ -795,6 +795,10 @@ int tmpfs_internal(struct super_block **ret_sb);
 /* A directory of the host, given by an open O_PATH descriptor (taken over). Nothing above or
  * outside is reachable. */
 int hostfs_new(int root_fd, bool read_only, struct super_block **ret);
+struct guard;
+/* Before anything is looked up: names to hide and to protect (vfs/guard.h). Both borrowed; @path is
+ * the tree's own on the host. */
+void hostfs_guard(struct super_block *sb, const struct guard *guard, const char *path);
 /*
  * One host file as a mountable root. @fd (taken over) is open for reading, and for writing too
  * unless @read_only: a descriptor cannot be reopened later without /proc.

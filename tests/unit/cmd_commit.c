@@ -11,13 +11,15 @@
 
 #include "cmd/commit_apply.h"
 #include "sentry/commit.h"
+#include "vfs/guard.h"
 
 /* Streams as a hostile kernel process might write them, applied to a directory beside one that must
  * stay as it is. */
 
 static char base[64];
 static int spool, directory;
-static uint64_t records, applied, failed;
+static uint64_t records, applied, failed, refused;
+static struct guard *rules; /* NULL: none */
 
 static void put(const void *data, size_t size)
 {
@@ -71,10 +73,22 @@ static void tear_down(void)
 	cr_assert_eq(system(command), 0);
 }
 
+static int apply_all(void)
+{
+	struct commit_guard guard = {rules, base};
+	struct commit_counts counts = {0};
+	int status = commit_apply(spool, directory, &guard, &counts);
+
+	applied = counts.applied;
+	failed = counts.failed;
+	refused = counts.refused;
+	return status;
+}
+
 static int apply(void)
 {
 	put_end();
-	return commit_apply(spool, directory, &applied, &failed);
+	return apply_all();
 }
 
 static const char *text_of(const char *path)
@@ -190,7 +204,7 @@ Test(commit, refuses_wrong_count)
 Test(commit, refuses_truncation)
 {
 	put_record(COMMIT_FILE, 0644, "first", "x");
-	cr_expect_eq(commit_apply(spool, directory, &applied, &failed), -EBADMSG);
+	cr_expect_eq(apply_all(), -EBADMSG);
 	cr_expect_str_eq(text_of("in/first"), "(missing)");
 }
 
@@ -211,4 +225,50 @@ Test(commit, refuses_links_out)
 	put_record(COMMIT_FILE, 0644, "first", "x");
 	put_record(COMMIT_LINK, 0644, "evil", "../outside");
 	expect_refused();
+}
+
+/* Protected and hidden names, whatever the stream does to come near them. */
+Test(commit, leaves_guarded_names_alone)
+{
+	struct guard_lists lists = {
+		guard_default_hidden, guard_default_protected, guard_default_allowed};
+
+	cr_assert_eq(guard_new(&lists, &rules), 0);
+	cr_assert_eq(system("cd in && mkdir -p .git/hooks d/e .azure gone && echo secret >.env && "
+			    "echo secret >d/e/k.pem && echo cfg >.git/config && ln -s x .envrc && "
+			    "echo f >gone/f"),
+		0);
+	put_record(COMMIT_FILE, 0755, ".git/hooks/pre-commit", "x");
+	put_record(COMMIT_FILE, 0755, ".git/HOOKS", "x");
+	put_record(COMMIT_FILE, 0644, ".git/config", "x");
+	put_record(COMMIT_ATTRIBUTES, 0777, ".git/config", NULL);
+	put_record(COMMIT_DELETE, 0, ".git", NULL);
+	put_record(COMMIT_FILE, 0644, ".git", "gitdir: d");
+	put_record(COMMIT_SYMLINK, 0777, ".git", "d");
+	put_record(COMMIT_FILE, 0644, ".env", "x");
+	put_record(COMMIT_DELETE, 0, ".env", NULL);
+	put_record(COMMIT_DELETE, 0, "d", NULL);
+	put_record(COMMIT_FILE, 0644, "d", "x");
+	put_record(COMMIT_LINK, 0, "alias", ".git/config");
+	put_record(COMMIT_FILE, 0644, ".azure/token", "x");
+	put_record(COMMIT_FILE, 0644, "d/.vscode", "x");
+	put_record(COMMIT_DIRECTORY, 0755, ".claude", NULL);
+	/* and these are kept */
+	put_record(COMMIT_FILE, 0644, "d/.env", "made by the guest");
+	put_record(COMMIT_FILE, 0644, ".git/index", "x");
+	put_record(COMMIT_DELETE, 0, "gone", NULL);
+	put_record(COMMIT_DIRECTORY, 0755, ".git", NULL);
+	cr_expect_eq(apply(), 0);
+	cr_expect_eq(applied, 4, "%d", (int)applied);
+	cr_expect_eq(failed, 0, "%d", (int)failed);
+	cr_expect_eq(refused, 15, "%d", (int)refused);
+	cr_expect_str_eq(text_of("in/.env"), "secret\n");
+	cr_expect_str_eq(text_of("in/d/e/k.pem"), "secret\n");
+	cr_expect_str_eq(text_of("in/.git/config"), "cfg\n");
+	cr_expect_str_eq(text_of("in/d/.env"), "made by the guest");
+	cr_expect_str_eq(text_of("in/.git/hooks/pre-commit"), "(missing)");
+	cr_expect_str_eq(text_of("in/alias"), "(missing)");
+	cr_expect_str_eq(text_of("in/gone/f"), "(missing)");
+	guard_free(rules);
+	rules = NULL;
 }

@@ -48,7 +48,7 @@ static bool name_is_visible(const struct lx_dirent64 *entry)
 }
 
 /* Removes from records [from, size) what the guest does not see. Returns the new size. */
-static size_t filter_records(char *records, size_t from, size_t size)
+static size_t filter_records(const struct inode *dir, char *records, size_t from, size_t size)
 {
 	size_t to = from;
 
@@ -56,7 +56,8 @@ static size_t filter_records(char *records, size_t from, size_t size)
 		struct lx_dirent64 *entry = (struct lx_dirent64 *)(records + from);
 		size_t record_size = entry->d_reclen;
 
-		if (name_is_visible(entry)) {
+		if (name_is_visible(entry) &&
+			!host_hides_entry(dir, entry->d_name, entry->d_type)) {
 			memmove(records + to, entry, record_size);
 			to += record_size;
 		}
@@ -96,7 +97,7 @@ static int list_names(struct inode *inode, const char *path, char **ret_records,
 	if (!job.buffer)
 		return -ENOMEM;
 	while ((got = host_mostly_quick(list_job_run, &job)) > 0) {
-		size_t kept = filter_records(job.buffer, 0, (size_t)got);
+		size_t kept = filter_records(inode, job.buffer, 0, (size_t)got);
 
 		if (capacity - size < kept) {
 			char *grown;

@@ -345,8 +345,9 @@ const struct file_ops hostfs_file_ops = {
 
 int hostfs_open_file(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
 {
-	int status = host_node_open(inode, host_node_slot(file));
+	int status = file->writable ? host_may_change(inode, "write to", false) : 0;
 
+	status = status < 0 ? status : host_node_open(inode, host_node_slot(file));
 	if (status < 0)
 		return status;
 	file->ops = &hostfs_file_ops;

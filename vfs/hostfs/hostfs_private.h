@@ -35,6 +35,8 @@ struct host_super {
 	bool reads_never_block; /* a memory file system: plain reads are done inline */
 	struct statfs statfs;	/* as of the start, or of the last statfs on a writable mount */
 	struct hash_table nodes;
+	const struct guard *guard; /* borrowed; NULL: no name is hidden or protected */
+	const char *guard_path;	   /* borrowed: the root's own path on the host */
 };
 
 struct host_node {
@@ -51,6 +53,8 @@ struct host_node {
 	unsigned users;			/* open files */
 	struct list_head idle;		/* on the list of nodes with descriptors but no users */
 	struct host_snapshot *snapshot; /* stable trees: the cached listing */
+	/* Of a file with several names: the rule that protects one that was looked up. */
+	const char *protected_by;
 };
 
 static inline struct host_super *host_super(const struct super_block *sb)
@@ -133,6 +137,22 @@ int host_node_open_path(struct inode *inode);
 int host_getattr(struct inode *inode, struct kstat *ret);
 void hostfs_destroy_inode(struct inode *inode);
 void host_snapshot_unref(struct host_snapshot *snapshot);
+
+/* ---- guarded.c ------------------------------------------------------------------------------- */
+
+/* -ENOENT, and the user is told, when the guest is not to see what was found as @name in @dir. */
+int host_may_show(const struct inode *dir, const char *name, struct inode *inode);
+/* Is the name left out of a listing? @type is a dirent's. */
+bool host_hides_entry(const struct inode *dir, const char *name, unsigned type);
+/*
+ * -EACCES, and the user is told, when the name in @dir must not be made, removed or moved (to or
+ * from there), or the object not be changed. @mode has the type bits. @what is a verb.
+ */
+int host_may_make(const struct inode *dir, const char *name, uint32_t mode, const char *what);
+int host_may_remove(const struct inode *dir, const char *name, uint32_t mode);
+int host_may_move(const struct inode *dir, const char *name, uint32_t mode);
+/* @way_is_fine: also a directory on the way to protected names is let pass. */
+int host_may_change(const struct inode *inode, const char *what, bool way_is_fine);
 
 extern const struct inode_ops hostfs_dir_ops, hostfs_dir_ops_rw;
 extern const struct inode_ops hostfs_file_inode_ops, hostfs_file_inode_ops_rw;

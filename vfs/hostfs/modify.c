@@ -8,6 +8,10 @@
  * a renamed directory or a planted symbolic link reaches outside of the mount. Everything runs on
  * helper threads: a journal may make any of these wait.
  *
+ * Names that a policy protects or hides are refused before the host is asked (guarded.c), here and
+ * where a file is opened for writing: what comes from file systems that a guest mounts on top comes
+ * by here as well.
+ *
  * Set-user-id and set-group-id bits are refused: a guest must not leave a privileged program behind
  * for other users of the host.
  */
@@ -190,8 +194,9 @@ static int change_make(struct inode *dir, const char *name, enum change_kind kin
 	const char *target, struct inode **ret)
 {
 	_cleanup_free_ struct change_job *job = NULL;
-	int status = job_new(kind, dir, name, &job);
+	int status = host_may_make(dir, name, target ? LX_S_IFLNK : LX_S_IFDIR, "create");
 
+	status = status < 0 ? status : job_new(kind, dir, name, &job);
 	if (status < 0)
 		return status;
 	job->mode = mode;
@@ -206,8 +211,9 @@ static int hostfs_create(struct inode *dir, const char *name, uint32_t mode,
 {
 	_cleanup_free_ struct change_job *job = NULL;
 	_cleanup_close_ int fd = -1;
-	int status = job_new(CHANGE_CREATE, dir, name, &job);
+	int status = host_may_make(dir, name, LX_S_IFREG, "create");
 
+	status = status < 0 ? status : job_new(CHANGE_CREATE, dir, name, &job);
 	if (status < 0)
 		return status;
 	job->mode = mode;
@@ -255,8 +261,9 @@ static int change_remove(
 	struct inode *dir, const char *name, struct inode *inode, enum change_kind kind)
 {
 	_cleanup_free_ struct change_job *job = NULL;
-	int status = job_new(kind, dir, name, &job);
+	int status = host_may_remove(dir, name, inode->mode);
 
+	status = status < 0 ? status : job_new(kind, dir, name, &job);
 	if (status < 0)
 		return status;
 	status = (int)host_blocking(change_run, job);
@@ -283,6 +290,10 @@ static int hostfs_link(struct inode *dir, const char *name, struct inode *inode)
 
 	if (!node->parent)
 		return -ENOENT; /* O_TMPFILE does not exist here, so: unlinked */
+	status = host_may_change(inode, "link", false);
+	status = status < 0 ? status : host_may_make(dir, name, inode->mode, "create");
+	if (status < 0)
+		return status;
 	status = job_new(CHANGE_LINK, node->parent, node->name, &job);
 	if (status < 0)
 		return status;
@@ -303,6 +314,15 @@ static int hostfs_rename(struct inode *old_dir, const char *old_name, struct ino
 
 	if (flags & LX_RENAME_WHITEOUT)
 		return -EINVAL;
+	status = host_may_move(old_dir, old_name, inode->mode);
+	status = status < 0 ? status : host_may_move(new_dir, new_name, inode->mode);
+	/* What is replaced, or changes places, may be of another kind. */
+	if (status == 0 && target) {
+		status = host_may_move(new_dir, new_name, target->mode);
+		status = status < 0 ? status : host_may_move(old_dir, old_name, target->mode);
+	}
+	if (status < 0)
+		return status;
 	status = job_new(CHANGE_RENAME, old_dir, old_name, &job);
 	if (status < 0)
 		return status;
@@ -333,6 +353,10 @@ static int hostfs_setattr(struct inode *inode, const struct iattr *attr)
 		return -EPERM;
 	if (host_super(inode->sb)->single_file)
 		return -EPERM;
+	status = host_may_change(inode, "change",
+		LX_S_ISDIR(inode->mode) && !(attr->valid & (IATTR_MODE | IATTR_UID | IATTR_GID)));
+	if (status < 0)
+		return status;
 	job = malloc(sizeof(*job));
 	if (!job)
 		return -ENOMEM;

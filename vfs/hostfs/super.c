@@ -82,7 +82,7 @@ static int lookup_dir(struct inode *dir)
 	return fd;
 }
 
-int hostfs_lookup(struct inode *dir, const char *name, struct inode **ret)
+static int lookup(struct inode *dir, const char *name, struct inode **ret)
 {
 	_cleanup_close_ int fd = -1;
 	char path[LX_PATH_MAX];
@@ -104,6 +104,18 @@ int hostfs_lookup(struct inode *dir, const char *name, struct inode **ret)
 	if (fd < 0)
 		return fd == -ELOOP || fd == -ENOTDIR ? -ENOENT : fd;
 	return host_node_get(dir->sb, fd, dir, name, ret);
+}
+
+int hostfs_lookup(struct inode *dir, const char *name, struct inode **ret)
+{
+	_cleanup_(cleanup_inode_unref) struct inode *inode = NULL;
+	int status = lookup(dir, name, &inode);
+
+	if (status == 0)
+		status = host_may_show(dir, name, inode);
+	if (status == 0)
+		*ret = TAKE(inode);
+	return status;
 }
 
 /* On a writable mount the host may change names at any time. */
