@@ -20,6 +20,7 @@
 #include "cmd/commit_apply.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
+#include "sentry/namespaces.h"
 
 /*
  * The launcher: parent of the Sentry, owner of the terminal, forwarder of signals. It enforces
@@ -303,10 +304,11 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		memcpy(config->keys, keys, sizeof(config->keys));
 	}
 
-	launcher.sentry = fork();
-	if (launcher.sentry < 0)
-		return -errno;
+	r = namespaces_fork(&config->namespaces, &launcher.sentry);
+	if (r < 0)
+		return r;
 	if (launcher.sentry == 0) {
+		config->view.partial_ids = config->namespaces.partial_ids;
 		close(control[1]);
 		close(launcher.signals);
 		if (tty[1] >= 0)

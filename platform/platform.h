@@ -465,6 +465,12 @@ extern const struct platform_ops platform_null;
 /* The platform in use, set once by the kernel before start(). */
 extern const struct platform_ops *platform;
 
+/* What a platform wants to know of the host's files, asked while they are in reach: before the
+ * kernel process is confined. */
+void platform_capture_host(void);
+/* CPUs that the control groups of this process leave it, rounded down; UINT32_MAX: all. */
+extern unsigned platform_cpu_quota;
+
 /* All registers of a stopped thread, to be read or changed (then regs_dirty says so). */
 static inline struct guest_regs *platform_regs(struct platform_thread *thread)
 {

@@ -17,6 +17,7 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/host_proc.h"
 #include "base/loop.h"
 #include "sentry/host_calls.h"
 #include "sentry/host_filter.h"
@@ -187,12 +188,12 @@ static int add_rule(int fd, bool writable, void *arg)
  */
 static int add_proc_rule(struct add_rule *add)
 {
-	_cleanup_close_ int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd = host_proc_fd();
 	struct landlock_path_beneath_attr rule = {
 		.parent_fd = fd, .allowed_access = ACCESS_FS_READ};
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	return syscall(SYS_landlock_add_rule, add->ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) <
 			       0
 		       ? -errno
@@ -302,6 +303,10 @@ int confine_calls(unsigned when, const char **ret_why)
 	*ret_why = "seccomp";
 	if (r < 0)
 		return (int)r;
+	/* Others of the same user may neither trace this process nor read its memory. So late since
+	 * the ptrace platform's zygote, a fork, has to be traced before it executes anything. */
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return -errno;
 	filter.len = (unsigned short)r;
 	warm_libc_up();
 	/* The helper threads too; a thread that cannot follow has its id returned. */

@@ -72,7 +72,7 @@ static int set_up_descriptors(void)
 	const struct kernel_config *config = boot.config;
 	int keep[] = {config->control_fd, config->commit_fd, config->strace_fd, config->audit_fd,
 		config->stats_fd, config->death_fd, config->stdio[0], config->stdio[1],
-		config->stdio[2]};
+		config->stdio[2], config->namespaces.root_fd, config->namespaces.proc_fd};
 	const char *why;
 	int r = confine_descriptors(keep, array_size(keep), &why);
 
@@ -208,6 +208,7 @@ static int limit_processors(uint64_t count)
 static int set_up_host(void)
 {
 	char message[sizeof(boot.result->message)] = "";
+	struct namespaces own;
 	const char *why;
 	int r = check_host();
 
@@ -234,7 +235,10 @@ static int set_up_host(void)
 		return r;
 	}
 	sched_init(procfs_cpu_count());
-	r = confine_privileges(&why);
+	platform_capture_host();
+	own = boot.config->namespaces;
+	r = namespaces_leave_host(&own, boot.view, &why);
+	r = r < 0 ? r : confine_privileges(&why);
 	r = r < 0 ? r : confine_files(boot.view, &why);
 	if (r < 0) {
 		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));

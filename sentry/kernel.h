@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "abi/ioctl.h"
+#include "sentry/namespaces.h"
 #include "sentry/view.h"
 
 /* What `sentry run` decided; all strings borrowed from the command line. The kernel process gets
@@ -39,6 +40,7 @@ struct kernel_config {
 	bool no_patch;		   /* every call traps */
 	uint64_t timeout_ns;	   /* 0: none */
 	uint64_t cpu_time_ns;	   /* 0: none */
+	struct namespaces namespaces; /* of this process; taken over */
 	struct view_config view;
 };
 

@@ -394,6 +394,7 @@ int view_open(const struct view_config *config, struct view **ret_view, char *me
 		.host_gid = getegid(),
 		.guest_uid = config->uid,
 		.guest_gid = config->gid,
+		.partial_ids = config->partial_ids,
 	};
 	struct view *view = calloc(1, sizeof(*view));
 	int status;
@@ -433,6 +434,17 @@ int view_for_each_host_root(
 	for (size_t i = 0; i < view->count && status >= 0; i++)
 		if (view->steps[i].fd >= 0)
 			status = fn(view->steps[i].fd, view->steps[i].writable, arg);
+	return status < 0 ? status : 0;
+}
+
+int view_replace_host_roots(
+	struct view *view, int (*fn)(int *fd, bool writable, void *arg), void *arg)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < view->count && status >= 0; i++)
+		if (view->steps[i].fd >= 0)
+			status = fn(&view->steps[i].fd, view->steps[i].writable, arg);
 	return status < 0 ? status : 0;
 }
 

@@ -37,6 +37,7 @@ struct view_config {
 	uint32_t uid,
 		gid; /* of the guest; host files of the user who runs the sandbox show as these */
 	const char *hostname;
+	bool partial_ids; /* the host shows other users' files as an unknown id's */
 };
 
 /*
@@ -62,6 +63,9 @@ struct super_block *view_overlay(struct view *view);
  */
 int view_for_each_host_root(
 	struct view *view, int (*fn)(int fd, bool writable, void *arg), void *arg);
+/* The same for host directories and files that @fn may put another descriptor in the place of. */
+int view_replace_host_roots(
+	struct view *view, int (*fn)(int *fd, bool writable, void *arg), void *arg);
 void view_free(struct view *view);
 
 #endif

@@ -31,6 +31,7 @@
 
 #include "abi/mman.h"
 #include "base/checked.h"
+#include "base/host_proc.h"
 #include "base/openat2.h"
 #include "vfs/tmpfs.h"
 
@@ -62,7 +63,7 @@ int tmpfs_files_init(void)
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		memfd_many = limit.rlim_cur / 4;
 	tmpfs_host_pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	descriptors_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	descriptors_fd = openat(host_proc_fd(), "self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return descriptors_fd < 0 ? -errno : 0;
 }
 

@@ -811,6 +811,8 @@ int hostfs_new_file(int fd, bool read_only, struct super_block **ret);
  */
 struct hostfs_owner {
 	uint32_t host_uid, host_gid, guest_uid, guest_gid;
+	/* The host names no other id to us (a user namespace of one id): they show as root's. */
+	bool partial_ids;
 };
 void hostfs_set_owner(const struct hostfs_owner *owner);
 

@@ -12,11 +12,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/host_proc.h"
 
 static int yama_scope(void)
 {
-	FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-	int scope = -1;
+	int fd = host_proc_open("sys/kernel/yama/ptrace_scope"), scope = -1;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 
 	if (!file)
 		return -1;

@@ -116,7 +116,7 @@ static void ptrace_stop(void)
 	close_fd(&pt.socket_send);
 	close_fd(&pt.socket_receive);
 	close_fd(&pt.kill_pipe);
-	close_fd(&pt.proc_fd);
+	pt.proc_fd = -1; /* borrowed */
 	free(pt.fpu_initial);
 	pt.fpu_initial = NULL;
 	pt.fpu_size = pt.fpu_host_size = 0;

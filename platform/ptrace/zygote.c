@@ -35,6 +35,7 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/host_proc.h"
 #include "base/log.h"
 
 #define BOOT_PAGE      0x10000ull
@@ -484,7 +485,7 @@ static int open_channels(int *ret_pipe_read)
 		return -errno;
 	*ret_pipe_read = fds[0];
 	pt.kill_pipe = fds[1];
-	pt.proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	pt.proc_fd = host_proc_fd();
 	if (pt.proc_fd < 0 || raise_fd(ret_pipe_read) < 0 || raise_fd(&pt.socket_receive) < 0)
 		return -errno;
 	return 0;

@@ -121,53 +121,13 @@ uint64_t systrap_spin_tsc(void)
 
 /* ---- how many CPUs there are for us ---- */
 
-/* cpu.max of one control group: "max PERIOD" or "QUOTA PERIOD". In CPUs, rounded down; UINT_MAX: no
- * limit. */
-static unsigned group_quota(const char *path)
-{
-	unsigned long quota, period;
-	unsigned cpus = UINT32_MAX;
-	char file[4300];
-	FILE *stream;
-
-	(void)snprintf(file, sizeof(file), "/sys/fs/cgroup%s/cpu.max", path);
-	stream = fopen(file, "re");
-	if (!stream)
-		return cpus;
-	if (fscanf(stream, "%lu %lu", &quota, &period) == 2 && period > 0)
-		cpus = (unsigned)(quota / period);
-	fclose(stream);
-	return cpus;
-}
-
 static unsigned effective_cpus(void)
 {
-	char line[4096], *slash;
 	unsigned count = 1;
-	FILE *stream;
 
 	if (sched_getaffinity(0, sizeof(systrap.cpus), &systrap.cpus) == 0)
 		count = (unsigned)CPU_COUNT(&systrap.cpus);
-	stream = fopen("/proc/self/cgroup", "re");
-	if (!stream)
-		return count;
-	while (fgets(line, sizeof(line), stream)) {
-		char *path = line + 3;
-
-		if (strncmp(line, "0::", 3) != 0)
-			continue;
-		path[strcspn(path, "\n")] = '\0';
-		/* The limits of all groups above count as well. */
-		for (;;) {
-			count = min_of(count, group_quota(path));
-			slash = strrchr(path, '/');
-			if (!slash || path[0] == '\0')
-				break;
-			*slash = '\0';
-		}
-	}
-	fclose(stream);
-	return count;
+	return min_of(count, platform_cpu_quota);
 }
 
 /* ---- affinity ---- */

@@ -19,22 +19,21 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/host_proc.h"
 #include "base/log.h"
 #include "base/openat2.h"
 
 #define NSEC_PER_SEC 1000000000ull
 
-static int proc_fd = -1;
+static int proc_fd = -1; /* borrowed */
 
 void systrap_usage_init(void)
 {
-	proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	proc_fd = host_proc_fd();
 }
 
 void systrap_usage_fini(void)
 {
-	if (proc_fd >= 0)
-		close(proc_fd);
 	proc_fd = -1;
 }
 

@@ -35,6 +35,7 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/host_proc.h"
 #include "base/log.h"
 #include "platform/systrap/filter.h"
 #include "platform/systrap/systrap.h"
@@ -245,12 +246,18 @@ static int describe_vdso(struct stub_boot *boot)
 	uint64_t vdso = getauxval(AT_SYSINFO_EHDR);
 	char line[512];
 	FILE *maps;
+	int fd;
 
 	if (!vdso)
 		return 0;
-	maps = fopen("/proc/self/maps", "re");
-	if (!maps)
-		return -errno;
+	fd = host_proc_open("self/maps");
+	if (fd < 0)
+		return fd;
+	maps = fdopen(fd, "r");
+	if (!maps) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while (fgets(line, sizeof(line), maps) && boot->part_count < STUB_BOOT_PARTS_MAX) {
 		uint64_t start, end;
 

@@ -33,7 +33,10 @@ static void compare(const uint8_t *data, size_t size)
 	require(insn.size >= 1 && insn.size <= INSN_SIZE_MAX && insn.size <= size);
 	if (cs_disasm(capstone, data, size, 0, 1, &expected) != 1)
 		return;
-	require(expected->size == insn.size);
+	/* With a segment prefix between, capstone takes 66 0f 78 (EXTRQ, two bytes of immediates)
+	 * for VMREAD. */
+	if (expected->id != X86_INS_VMREAD)
+		require(expected->size == insn.size);
 	cs_free(expected, 1);
 }
 

@@ -70,8 +70,12 @@ void host_node_update(struct inode *inode, const struct statx *stat)
 	struct host_node *node = host_node(inode);
 
 	inode->mode = stat->stx_mode;
-	inode->uid = stat->stx_uid == owner_map.host_uid ? owner_map.guest_uid : stat->stx_uid;
-	inode->gid = stat->stx_gid == owner_map.host_gid ? owner_map.guest_gid : stat->stx_gid;
+	inode->uid = stat->stx_uid == owner_map.host_uid ? owner_map.guest_uid
+		     : owner_map.partial_ids		 ? 0
+							 : stat->stx_uid;
+	inode->gid = stat->stx_gid == owner_map.host_gid ? owner_map.guest_gid
+		     : owner_map.partial_ids		 ? 0
+							 : stat->stx_gid;
 	inode->nlink = stat->stx_nlink;
 	inode->size = stat->stx_size;
 	inode->atime = ktime_from(&stat->stx_atime);
