@@ -65,6 +65,7 @@ struct lx_futex_waitv {
 #define LX_FUTEX2_SIZE_U32 0x2
 #define LX_FUTEX2_SIZE_U64 0x3
 #define LX_FUTEX2_NUMA	   0x4
+#define LX_FUTEX2_MPOL	   0x8
 #define LX_FUTEX2_PRIVATE  0x80
 
 #endif

@@ -235,6 +235,8 @@ struct lx_sigevent {
 #define LX_SIGEV_THREAD	     2
 #define LX_SIGEV_THREAD_ID   4
 #define LX_NOTIFY_COOKIE_LEN 32 /* mq_notify(2) with SIGEV_THREAD */
+#define LX_NOTIFY_WOKENUP    1
+#define LX_NOTIFY_REMOVED    2
 
 /* signalfd(2) */
 struct lx_signalfd_siginfo {

@@ -18,5 +18,6 @@ struct lx_iovec {
 #define LX_RWF_NOAPPEND	 0x20
 #define LX_RWF_ATOMIC	 0x40
 #define LX_RWF_DONTCACHE 0x80
+#define LX_RWF_NOSIGNAL	 0x100
 
 #endif

@@ -70,6 +70,11 @@ void audit_set_fd(int fd)
 	logging.audit_fd = fd;
 }
 
+bool audit_wanted(void)
+{
+	return logging.audit_fd >= 0;
+}
+
 static void log_text(const char *text)
 {
 	char buffer[LOG_LINE_MAX + 1];

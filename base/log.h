@@ -37,5 +37,6 @@ noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)
  */
 void audit_event(const char *event, ...) __attribute__((sentinel));
 void audit_set_fd(int fd);
+bool audit_wanted(void); /* is there a stream? */
 
 #endif

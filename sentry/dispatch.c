@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "sentry/refusals.h"
 #include "sentry/seccomp.h"
 #include "sentry/strace.h"
 #include "sentry/syscall_table.h"
@@ -144,6 +145,8 @@ static void dispatch(struct task *task)
 	task->current_nr = nr;
 	result = strace_sink ? traced_call(task, entry) : call(task, entry);
 	task->current_nr = UINT64_MAX;
+	if (__builtin_expect(result < 0, 0))
+		refusal_audit(nr, task->event.syscall.args, result);
 	/* execve has replaced the thread; a task that lost its own is leaving. */
 	if (task->thread)
 		task->thread->regs.rax = (uint64_t)result;

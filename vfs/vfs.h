@@ -154,6 +154,7 @@ struct uio {
 	bool nonblock;	/* RWF_NOWAIT / MSG_DONTWAIT for this transfer, besides O_NONBLOCK */
 	bool append;	/* RWF_APPEND */
 	bool no_append; /* RWF_NOAPPEND */
+	bool no_signal; /* RWF_NOSIGNAL: no SIGPIPE */
 	/* The guest memory is known to be writable: copies to it may be done on the way back to it.
 	 */
 	bool deferred;

@@ -24,6 +24,7 @@
 #include "base/cleanup.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/pid_ns.h"
+#include "sentry/socket/socket.h"
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -53,6 +54,8 @@ struct mqueue {
 	unsigned receivers; /* asleep for a message */
 	struct pid *notify; /* owned: the process that asked for it; NULL nobody */
 	struct lx_sigevent sigevent;
+	struct file *notify_socket; /* owned: SIGEV_THREAD, where the cookie goes */
+	char cookie[LX_NOTIFY_COOKIE_LEN];
 };
 
 static struct list_head queues = LIST_HEAD_INIT(queues);
@@ -72,10 +75,21 @@ static struct mqueue *inode_queue(const struct inode *inode)
 
 /* ---- the file -------------------------------------------------------------------------------- */
 
+/* The last byte of the cookie says why it comes. */
+static void send_cookie(struct mqueue *queue, char why)
+{
+	queue->cookie[sizeof(queue->cookie) - 1] = why;
+	(void)netlink_deliver(
+		socket_of_file(queue->notify_socket), queue->cookie, sizeof(queue->cookie));
+	file_unref(TAKE(queue->notify_socket));
+}
+
 static void forget_notify(struct mqueue *queue)
 {
 	if (!queue->notify)
 		return;
+	if (queue->notify_socket)
+		send_cookie(queue, LX_NOTIFY_REMOVED);
 	pid_unref(queue->notify);
 	queue->notify = NULL;
 }
@@ -506,6 +520,8 @@ static void notify_arrival(struct mqueue *queue, const struct task *sender)
 		return;
 	if (queue->sigevent.notify == LX_SIGEV_SIGNAL && info.signo && queue->notify->group)
 		(void)signal_send_group(queue->notify->group, &info);
+	if (queue->notify_socket)
+		send_cookie(queue, LX_NOTIFY_WOKENUP);
 	forget_notify(queue);
 }
 
@@ -617,11 +633,18 @@ int64_t sys_mq_timedreceive(struct task *t, int fd, gaddr_t text, uint64_t size,
 
 /* ---- mq_notify, mq_getsetattr ---------------------------------------------------------------- */
 
-static int set_notify(struct task *t, struct mqueue *queue, const struct lx_sigevent *event)
+/* What mq_notify(2) was asked for. */
+struct notify_request {
+	struct lx_sigevent event;
+	struct file *socket; /* owned; NULL: no SIGEV_THREAD */
+	char cookie[LX_NOTIFY_COOKIE_LEN];
+};
+
+static int set_notify(struct task *t, struct mqueue *queue, struct notify_request *request)
 {
 	struct pid *self = t->group->pid;
 
-	if (!event) {
+	if (!request) {
 		if (queue->notify == self)
 			forget_notify(queue);
 		return 0;
@@ -629,49 +652,64 @@ static int set_notify(struct task *t, struct mqueue *queue, const struct lx_sige
 	if (queue->notify)
 		return -EBUSY;
 	queue->notify = pid_ref(self);
-	queue->sigevent = *event;
+	queue->sigevent = request->event;
+	queue->notify_socket = TAKE(request->socket);
+	memcpy(queue->cookie, request->cookie, sizeof(queue->cookie));
 	return 0;
 }
 
 /*
- * SIGEV_THREAD: a cookie of the program's comes back through a netlink socket (sigev_signo). There
- * are none, so any descriptor is a wrong one.
+ * SIGEV_THREAD: a cookie of the program's comes back through a netlink socket (sigev_signo), on
+ * which its C library has a thread that waits.
  */
-static int notify_by_socket(struct task *t, const struct lx_sigevent *event)
+static int read_socket(struct task *t, struct notify_request *request)
 {
-	_cleanup_(cleanup_file_unref) struct file *file = NULL;
-	char cookie[LX_NOTIFY_COOKIE_LEN];
-	int err = guest_read(t, cookie, GADDR(event->value), sizeof(cookie));
+	const struct socket *socket;
+	int err = guest_read(
+		t, request->cookie, GADDR(request->event.value), sizeof(request->cookie));
 
 	if (err < 0)
 		return err;
-	file = fd_get(t->files, event->signo);
-	if (!file)
+	request->socket = fd_get(t->files, request->event.signo);
+	if (!request->socket)
 		return -EBADF;
-	return LX_S_ISSOCK(file->inode->mode) ? -EINVAL : -ENOTSOCK;
+	socket = socket_of_file(request->socket);
+	if (!socket)
+		return -ENOTSOCK;
+	return socket->family == LX_AF_NETLINK ? 0 : -EINVAL;
+}
+
+static int read_request(struct task *t, gaddr_t sevp, struct notify_request *request)
+{
+	const struct lx_sigevent *event = &request->event;
+	int err = guest_read_value(t, &request->event, sevp);
+
+	if (err < 0)
+		return err;
+	if (event->notify == LX_SIGEV_THREAD)
+		return read_socket(t, request);
+	if (event->notify != LX_SIGEV_NONE && event->notify != LX_SIGEV_SIGNAL)
+		return -EINVAL;
+	if (event->notify == LX_SIGEV_SIGNAL && (event->signo < 0 || event->signo > LX_NSIG))
+		return -EINVAL;
+	return 0;
 }
 
 int64_t sys_mq_notify(struct task *t, int fd, gaddr_t sevp)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	bool given = !gaddr_is_null(sevp);
-	struct lx_sigevent event;
+	struct notify_request request = {0};
 	struct mqueue *queue;
-	int err;
+	int err = given ? read_request(t, sevp, &request) : 0;
 
-	if (given) {
-		err = guest_read_value(t, &event, sevp);
-		if (err < 0)
-			return err;
-		if (event.notify == LX_SIGEV_THREAD)
-			return notify_by_socket(t, &event);
-		if (event.notify != LX_SIGEV_NONE && event.notify != LX_SIGEV_SIGNAL)
-			return -EINVAL;
-		if (event.notify == LX_SIGEV_SIGNAL && (event.signo < 0 || event.signo > LX_NSIG))
-			return -EINVAL;
-	}
-	err = get_queue(t, fd, &file, &queue);
-	return err < 0 ? err : set_notify(t, queue, given ? &event : NULL);
+	if (err == 0)
+		err = get_queue(t, fd, &file, &queue);
+	if (err == 0)
+		err = set_notify(t, queue, given ? &request : NULL);
+	if (request.socket)
+		file_unref(request.socket);
+	return err;
 }
 
 int64_t sys_mq_getsetattr(struct task *t, int fd, gaddr_t new_addr, gaddr_t old_addr)

@@ -154,6 +154,11 @@ static int queue_answer(struct netlink_socket *socket, const void *bytes, size_t
 	return 0;
 }
 
+int netlink_deliver(struct socket *socket, const void *bytes, size_t size)
+{
+	return queue_answer(netlink_of(socket), bytes, size);
+}
+
 static size_t begin_message(struct builder *builder, const struct netlink_socket *socket,
 	const struct nlmsg *request, uint16_t type)
 {

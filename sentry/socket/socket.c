@@ -122,6 +122,7 @@ static void socket_release(struct file *file)
 {
 	struct socket *socket = file->private;
 
+	socket->file = NULL;
 	socket->ops->release(socket);
 }
 
@@ -142,6 +143,7 @@ int socket_file_new(struct socket *socket, const struct cred *cred, int flags, s
 
 	if (r < 0)
 		return r;
+	socket->file = *ret;
 	(*ret)->stream = true;
 	(*ret)->inode->uid = cred->fsuid;
 	(*ret)->inode->gid = cred->fsgid;

@@ -76,6 +76,7 @@ struct socket {
 	const struct socket_ops *ops;
 	int family, type, protocol;
 	struct ns *net;		 /* owned: the network namespace that it was made in */
+	struct file *file;	 /* borrowed: its open file, NULL before and after */
 	struct wait_queue queue; /* all state changes: data, room, connections, errors */
 	uint64_t receive_timeout, send_timeout; /* ns; 0 = none */
 	uint32_t send_size, receive_size;	/* SO_SNDBUF, SO_RCVBUF as getsockopt shows them */
@@ -126,6 +127,8 @@ struct lx_ucred ucred_here(const struct lx_ucred *cred);
 
 /* sentry/socket/netlink.c */
 int netlink_create(int type, int protocol, struct socket **ret);
+/* A message of the kernel's to a netlink socket (mq_notify(3)). -ENOBUFS, -ENOMEM. */
+int netlink_deliver(struct socket *socket, const void *bytes, size_t size);
 /* Requests about devices that sockets of all families know. -ENOTTY: none of those. */
 int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned request, gaddr_t arg);
 

@@ -21,6 +21,14 @@
 
 static unsigned socket_count;
 static struct hash_table abstract_names;
+static struct list_head all_sockets = LIST_HEAD_INIT(all_sockets);
+
+struct unix_socket *unix_next(const struct unix_socket *socket)
+{
+	const struct list_head *next = socket ? socket->all.next : all_sockets.next;
+
+	return next == &all_sockets ? NULL : list_entry(next, struct unix_socket, all);
+}
 
 struct unix_socket *unix_ref(struct unix_socket *socket)
 {
@@ -34,6 +42,7 @@ void unix_unref(struct unix_socket *socket)
 		return;
 	wait_queue_destroy(&socket->base.queue);
 	socket_fini(&socket->base);
+	list_remove(&socket->all);
 	free(socket);
 	socket_count--;
 }
@@ -49,6 +58,7 @@ static int unix_new(int type, struct unix_socket **ret)
 {
 	struct unix_socket *socket;
 
+	unix_proc_register();
 	if (socket_count >= UNIX_SOCKETS_MAX)
 		return -ENFILE;
 	socket = calloc(1, sizeof(*socket));
@@ -60,6 +70,7 @@ static int unix_new(int type, struct unix_socket **ret)
 	list_init(&socket->packets);
 	list_init(&socket->backlog);
 	list_init(&socket->backlog_link);
+	list_add_tail(&socket->all, &all_sockets);
 	socket->name = (struct socket_address){.size = 2, .bytes = {LX_AF_UNIX, 0}};
 	*ret = socket;
 	return 0;
@@ -245,8 +256,11 @@ static int bind_path(struct unix_socket *socket, struct task *task, const char *
 	const struct socket_address *address)
 {
 	struct vfs_ctx ctx = task_vfs_ctx(task);
+	const struct file *file = socket->base.file;
+	/* fchmod(2) of the socket before is what the name gets. */
+	uint32_t mode = (file ? file->inode->mode & 07777 : 0777) & ~ctx.fs->umask;
 	struct path path;
-	int r = vfs_mknod_path(&ctx, NULL, name, LX_S_IFSOCK | (0777 & ~ctx.fs->umask), 0, &path);
+	int r = vfs_mknod_path(&ctx, NULL, name, LX_S_IFSOCK | mode, 0, &path);
 
 	if (r < 0)
 		return r == -EEXIST ? -EADDRINUSE : r;
@@ -539,6 +553,7 @@ static void unix_release(struct socket *base)
 	unix_drop_packets(socket);
 	unix_wake(socket, ~0u & ~WAIT_QUEUE_GONE);
 	unix_unref(socket);
+	unix_collect_later();
 }
 
 static const struct socket_ops unix_ops = {

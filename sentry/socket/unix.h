@@ -36,6 +36,10 @@ struct unix_bound {
 
 struct unix_socket {
 	struct socket base; /* first */
+	struct list_head all;
+	unsigned in_flight; /* how often its file lies in packets */
+	unsigned reached;   /* unix_collect.c, while it looks */
+	bool candidate;	    /* the same */
 	struct refcount refs;
 	enum unix_state state;
 	struct unix_socket *peer; /* owned or NULL */
@@ -57,6 +61,19 @@ struct unix_socket {
 	unsigned backlog_count, backlog_limit;
 	struct lx_ucred listen_cred;
 };
+
+/* Every socket whose memory there is, in no order: NULL begins and ends. */
+struct unix_socket *unix_next(const struct unix_socket *socket);
+
+/* unix_proc.c: lets /proc/net/unix show them. */
+void unix_proc_register(void);
+
+/* unix_collect.c: files that only lie in packets. @by +1 when they are put into one, -1 when they
+ * are taken out. */
+void unix_files_in_flight(const struct scm *scm, int by);
+unsigned unix_files_in_flight_count(void);
+/* A socket was closed: what only it held may now be nobody's. */
+void unix_collect_later(void);
 
 struct unix_socket *unix_ref(struct unix_socket *socket);
 void unix_unref(struct unix_socket *socket);

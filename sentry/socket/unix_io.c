@@ -22,7 +22,6 @@
 
 #define PACKET_MEMORY_MAX (64ull << 20) /* of all sockets: charged and not yet received */
 
-static unsigned files_in_flight;
 static uint64_t packet_memory;
 
 /*
@@ -41,7 +40,7 @@ static void packet_free(struct unix_packet *packet)
 		unix_unref(packet->sender);
 	}
 	packet_memory -= packet->charge;
-	files_in_flight -= (unsigned)packet->scm.file_count;
+	unix_files_in_flight(&packet->scm, -1);
 	list_add_tail(&packet->link, &dead_packets);
 	if (burying)
 		return;
@@ -130,11 +129,11 @@ static int attach_scm(struct unix_packet *packet, const struct unix_socket *rece
 {
 	if (message->scm) {
 		if (message->scm->file_count &&
-			files_in_flight + message->scm->file_count > FILES_IN_FLIGHT)
+			unix_files_in_flight_count() + message->scm->file_count > FILES_IN_FLIGHT)
 			return -ETOOMANYREFS;
 		packet->scm = *message->scm;
 		*message->scm = (struct scm){0};
-		files_in_flight += (unsigned)packet->scm.file_count;
+		unix_files_in_flight(&packet->scm, 1);
 	}
 	/* Credentials that nobody asked for when they were sent stay unknown; who is not accepted
 	 * yet may still ask (unix_maybe_add_creds). */
@@ -364,9 +363,9 @@ static int take_scm(struct unix_packet *packet, struct socket_message *message)
 	if (!packet->scm.file_count || scm->file_count)
 		return 0;
 	if (!peek) {
+		unix_files_in_flight(&packet->scm, -1);
 		scm->files = packet->scm.files;
 		scm->file_count = packet->scm.file_count;
-		files_in_flight -= (unsigned)scm->file_count;
 		packet->scm.files = NULL;
 		packet->scm.file_count = 0;
 		return 0;

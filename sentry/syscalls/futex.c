@@ -226,7 +226,10 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 /* ---- futex_wake(2), futex_wait(2), futex_waitv(2), futex_requeue(2)
  * ------------------------------------------ */
 
-#define FUTEX2_KNOWN (LX_FUTEX2_SIZE_U64 | LX_FUTEX2_PRIVATE)
+/* There is one memory node: a policy changes nothing. */
+#define FUTEX2_KNOWN (LX_FUTEX2_SIZE_U64 | LX_FUTEX2_MPOL | LX_FUTEX2_PRIVATE)
+/* What the host reads again must mean the same to older ones. */
+#define WAITV_KNOWN (LX_FUTEX2_SIZE_U64 | LX_FUTEX2_PRIVATE)
 
 /* 32-bit futexes alone, as on Linux so far (futex_flags_valid()). -EINVAL, -EFAULT. */
 static int check_futex2(gaddr_t uaddr, unsigned flags)
@@ -307,7 +310,7 @@ int64_t sys_futex_wait(struct task *task, gaddr_t uaddr, uint64_t val, uint64_t 
 /* futex_parse_waitv(): what the flags and values may be. */
 static bool bad_waitv(const struct lx_futex_waitv *waiter)
 {
-	return waiter->flags & ~(uint32_t)FUTEX2_KNOWN || waiter->reserved ||
+	return waiter->flags & ~(uint32_t)WAITV_KNOWN || waiter->reserved ||
 	       (waiter->flags & LX_FUTEX2_SIZE_U64) != LX_FUTEX2_SIZE_U32 || waiter->val >> 32;
 }
 

@@ -17,7 +17,7 @@
 
 #define RWF_KNOWN                                                                                  \
 	(LX_RWF_HIPRI | LX_RWF_DSYNC | LX_RWF_SYNC | LX_RWF_NOWAIT | LX_RWF_APPEND |               \
-		LX_RWF_NOAPPEND)
+		LX_RWF_NOAPPEND | LX_RWF_NOSIGNAL)
 
 /* One transfer, decoded. @pos NULL: at and with the file's own position. */
 static int64_t do_transfer(
@@ -31,7 +31,7 @@ static int64_t do_transfer(
 	if (!write)
 		return pos ? file_pread(file, uio, *pos, &ctx) : file_read(file, uio, &ctx);
 	done = pos ? file_pwrite(file, uio, *pos, &ctx) : file_write(file, uio, &ctx);
-	if (done != -EPIPE || !socket_without_sigpipe(file))
+	if (done != -EPIPE || (!uio->no_signal && !socket_without_sigpipe(file)))
 		signal_failed_write(t, done, fsize_hit);
 	return done;
 }
@@ -98,6 +98,7 @@ static int apply_rw_flags(struct uio *uio, unsigned flags)
 	uio->nonblock = flags & LX_RWF_NOWAIT;
 	uio->append = flags & LX_RWF_APPEND;
 	uio->no_append = flags & LX_RWF_NOAPPEND;
+	uio->no_signal = flags & LX_RWF_NOSIGNAL;
 	uio->dsync = flags & (LX_RWF_DSYNC | LX_RWF_SYNC);
 	return 0;
 }

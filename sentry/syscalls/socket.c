@@ -447,6 +447,8 @@ int64_t sys_sendmsg(struct task *task, int sockfd, gaddr_t msg, unsigned flags)
 	struct socket *socket;
 	int r = get_socket(task, sockfd, &file, &socket);
 
+	if (flags & LX_MSG_CMSG_COMPAT)
+		return -EINVAL;
 	return r < 0 ? r : send_message(task, file, socket, msg, flags);
 }
 
@@ -512,6 +514,8 @@ int64_t sys_recvmsg(struct task *task, int sockfd, gaddr_t msg, unsigned flags)
 	struct socket *socket;
 	int r = get_socket(task, sockfd, &file, &socket);
 
+	if (flags & LX_MSG_CMSG_COMPAT)
+		return -EINVAL;
 	return r < 0 ? r : receive_message(task, file, socket, msg, flags, WAIT_FOREVER);
 }
 
@@ -522,6 +526,8 @@ int64_t sys_sendmmsg(struct task *task, int sockfd, gaddr_t msgvec, unsigned vle
 	int64_t done = 0;
 	int r = get_socket(task, sockfd, &file, &socket);
 
+	if (flags & LX_MSG_CMSG_COMPAT)
+		return -EINVAL;
 	if (r < 0)
 		return r;
 	vlen = min_of(vlen, (unsigned)MMSG_MAX);
@@ -581,6 +587,8 @@ int64_t sys_recvmmsg(struct task *task, int sockfd, gaddr_t msgvec, unsigned vle
 	int64_t done = 0;
 	int r = read_timeout(task, timeout, &deadline);
 
+	if (flags & LX_MSG_CMSG_COMPAT)
+		return -EINVAL;
 	r = r < 0 ? r : get_socket(task, sockfd, &file, &socket);
 	if (r < 0)
 		return r;

@@ -39,6 +39,25 @@ def test_audit(box):
     check(any("io_uring_setup" in json.dumps(event) for event in events), lines)
 
 
+def test_audit_of_unknown_values(box):
+    """Flags, commands, requests, options that nobody knows: each once, whoever asks how often."""
+    script = "import ctypes, fcntl, os, socket\nc = ctypes.CDLL(None)\ns = socket.socket(socket.AF_UNIX)\n" \
+             "for i in range(3):\n  c.memfd_create(b'm', 0x4000)\n  c.syscall(316, -100, b'a', -100, b'b', 64)\n" \
+             "  c.prctl(4711, 0, 0, 0, 0)\n  c.fcntl(0, 4712, 0)\n  c.ioctl(0, 0x5699, 0)\n  c.ioctl(0, 0x5401, 0)\n" \
+             "  c.setsockopt(s.fileno(), 1, 4713, b'1234', 4)\n  c.setsockopt(s.fileno(), 77, 1, b'1234', 4)\n" \
+             "for i in range(3000): c.ioctl(0, 0x10000 + i, 0)\n"
+    box.run("/usr/bin/python3", "-c", script, options=["--audit", box.path("audit")]).expect(0)
+    lines = [line for line in box.read("audit").decode().splitlines() if "unknown-value" in line]
+    told = [(event.get("call"), event.get("argument"), event.get("value")) for event in map(json.loads, lines)]
+    for wanted in (("memfd_create", "flags", "0x4000"), ("renameat2", "flags", "0x40"), ("prctl", "option", "0x1267"),
+                   ("fcntl", "cmd", "0x1268"), ("ioctl", "request", "0x5699"), ("setsockopt", "level, option", "0x100001269"),
+                   ("setsockopt", "level, option", "0x4d00000001")):
+        check(told.count(wanted) == 1, "%s: %d times" % (wanted, told.count(wanted)))
+    check(len(set(told)) == len(told), "something was told twice")
+    check(("ioctl", "request", "0x5401") not in told, "isatty() is no news")
+    check(len(told) == 1024 and sum("more" in line for line in lines) == 1, "%d lines" % len(told))
+
+
 def test_audit_cannot_be_forged(box):
     """What the guest says ends up inside JSON strings."""
     script = "import os\nfor name in ('a\"b', 'x\\ny', '\\x1b[31m', 'z\\\\'):\n  try: os.mkdir('/usr/' + name)\n  except OSError: pass\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POSIX message queues (mq_overview(7)). */
 #include <mqueue.h>
+#include <sys/socket.h>
 #include <sys/resource.h>
 
 #include "memory.h"
@@ -395,4 +396,85 @@ CASE(mqueue_positions)
 		for (unsigned i = 0; i < sizeof(offsets) / sizeof(*offsets); i++)
 			CALL(lseek(q, offsets[i], whence));
 	mq_unlink(name_of(1));
+}
+
+/* ---- SIGEV_THREAD ---------------------------------------------------------------------------- */
+
+static int thread_pipe[2];
+
+static void arrived(union sigval value)
+{
+	char byte = (char)value.sival_int;
+
+	if (write(thread_pipe[1], &byte, 1) < 0)
+		abort();
+}
+
+CASE(notify_by_thread)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD,
+		.sigev_notify_function = arrived,
+		.sigev_value.sival_int = 'a'};
+	struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 16};
+	char name[32], text[16] = "";
+	mqd_t queue;
+
+	if (pipe(thread_pipe) < 0)
+		exit(1);
+	snprintf(name, sizeof(name), "/thread-%d", getpid());
+	queue = mq_open(name, O_RDWR | O_CREAT, 0600, &attr);
+	mq_unlink(name);
+	CALL(mq_notify(queue, &event));
+	CALL(mq_notify(queue, &event));
+	CALL(mq_send(queue, "x", 1, 0));
+	CALL(read(thread_pipe[0], text, 1));
+	NOTE("told %s", text);
+	/* Once. */
+	CALL(mq_receive(queue, text, sizeof(text), NULL));
+	event.sigev_value.sival_int = 'b';
+	CALL(mq_notify(queue, &event));
+	CALL(mq_notify(queue, NULL));
+	CALL(mq_notify(queue, &event));
+	CALL(mq_send(queue, "y", 1, 0));
+	CALL(read(thread_pipe[0], text, 1));
+	NOTE("told %c", text[0]);
+}
+
+CASE(notify_by_socket)
+{
+	char cookie[32] = "a cookie", got[64];
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD, .sigev_value.sival_ptr = cookie};
+	struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 16};
+	int netlink = OK(socket(AF_NETLINK, SOCK_RAW, 0)), pair[2];
+	char name[32];
+	mqd_t queue;
+
+	snprintf(name, sizeof(name), "/socket-%d", getpid());
+	queue = mq_open(name, O_RDWR | O_CREAT, 0600, &attr);
+	mq_unlink(name);
+	socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+	event.sigev_signo = pair[0];
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	event.sigev_signo = 0;
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	event.sigev_signo = -1;
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	event.sigev_signo = netlink;
+	event.sigev_value.sival_ptr = BAD_ADDRESS;
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	event.sigev_value.sival_ptr = cookie;
+	CALL(SYS(SYS_mq_notify, 0, &event));
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	CALL(recv(netlink, got, sizeof(got), MSG_DONTWAIT));
+	CALL(mq_send(queue, "x", 1, 0));
+	CALL(recv(netlink, got, sizeof(got), MSG_DONTWAIT));
+	NOTE("%s %d", got, got[31]);
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	CALL(SYS(SYS_mq_notify, queue, NULL));
+	CALL(recv(netlink, got, sizeof(got), MSG_DONTWAIT));
+	NOTE("%s %d", got, got[31]);
+	CALL(SYS(SYS_mq_notify, queue, &event));
+	close(queue);
+	CALL(recv(netlink, got, sizeof(got), MSG_DONTWAIT));
+	NOTE("%s %d", got, got[31]);
 }

@@ -1061,3 +1061,174 @@ CASE(seqpacket_connection)
 	CALL(read(server, buf, 2));
 	CALL(send(server, "x", 1, MSG_NOSIGNAL));
 }
+
+/* ---- modes, lists, and what nobody holds ----------------------------------------------------- */
+
+CASE(mode_before_bind)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "bound"};
+	struct stat st;
+	int fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+
+	fstat(fd, &st);
+	NOTE("mode %o", st.st_mode);
+	CALL(fchmod(fd, 0640));
+	fstat(fd, &st);
+	NOTE("mode %o", st.st_mode);
+	umask(0);
+	CALL(bind(fd, (struct sockaddr *)&name, sizeof(name)));
+	stat("bound", &st);
+	NOTE("bound mode %o", st.st_mode);
+	CALL(fchmod(fd, 0600));
+	stat("bound", &st);
+	NOTE("bound mode %o", st.st_mode);
+	CALL(fchmod(-1, 0600));
+}
+
+/* The lines of /proc/net/unix about a name. */
+static void note_listed(const char *what, const char *name)
+{
+	FILE *file = fopen("/proc/net/unix", "re");
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		unsigned flags, type, state;
+		char path[256];
+
+		if (sscanf(line, "%*s %*s %*s %x %x %x %*s %255s", &flags, &type, &state, path) ==
+				4 &&
+			strcmp(path, name) == 0)
+			NOTE("%s: flags %x type %x state %x", what, flags, type, state);
+	}
+	if (file)
+		fclose(file);
+	NOTE("%s: end", what);
+}
+
+CASE(listed_in_proc)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	char shown[64];
+	int fd, client;
+
+	snprintf(shown, sizeof(shown), "@listed-%d", getpid());
+	strcpy(name.sun_path + 1, shown + 1);
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(shown));
+	fd = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+	CALL(bind(fd, (struct sockaddr *)&name, size));
+	note_listed("bound", shown);
+	CALL(listen(fd, 2));
+	note_listed("listening", shown);
+	client = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+	CALL(connect(client, (struct sockaddr *)&name, size));
+	note_listed("waiting", shown);
+	OK(accept(fd, NULL, NULL));
+	note_listed("accepted", shown);
+	close(fd);
+	note_listed("closed", shown);
+}
+
+static void send_fds(int over, const int *fds, int count)
+{
+	char control[CMSG_SPACE(4 * sizeof(int))] = {0}, byte = 'x';
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+	CALL(sendmsg(over, &message, 0));
+}
+
+/* Whether everybody who could write to the pipe is gone. */
+static void note_gone(const char *what, int reader, int timeout)
+{
+	struct pollfd poller = {.fd = reader};
+	int ready = poll(&poller, 1, timeout);
+
+	NOTE("%s: %d %#x", what, ready, poller.revents);
+}
+
+CASE(sent_to_itself_and_closed)
+{
+	int pair[2], p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	send_fds(pair[0], (int[]){pair[1], p[1]}, 2);
+	close(p[1]);
+	note_gone("held", p[0], 0);
+	close(pair[0]);
+	note_gone("still held", p[0], 0);
+	close(pair[1]);
+	note_gone("closed", p[0], 10000);
+}
+
+CASE(circle_of_two)
+{
+	int a[2], b[2], p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	OK(socketpair(AF_UNIX, SOCK_DGRAM, 0, a));
+	OK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, b));
+	send_fds(a[0], (int[]){b[1], p[1]}, 2);
+	send_fds(b[0], (int[]){a[1]}, 1);
+	close(p[1]);
+	close(a[0]);
+	close(b[0]);
+	close(a[1]);
+	note_gone("one is open", p[0], 100);
+	close(b[1]);
+	note_gone("closed", p[0], 10000);
+}
+
+CASE(circle_that_is_led_to)
+{
+	char control[256];
+	struct iovec iov = {control, 1};
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control + 8,
+		.msg_controllen = 128};
+	int out[2], a[2], p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, out));
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, a));
+	send_fds(a[0], (int[]){a[1], p[1]}, 2);
+	send_fds(out[0], (int[]){a[1]}, 1);
+	close(p[1]);
+	close(a[0]);
+	close(a[1]);
+	note_gone("led to", p[0], 100);
+	CALL(recvmsg(out[1], &message, 0));
+	note_gone("received", p[0], 0);
+	close(*(int *)CMSG_DATA(CMSG_FIRSTHDR(&message)));
+	note_gone("closed", p[0], 10000);
+}
+
+CASE(listener_in_its_own_backlog)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "listener"};
+	int p[2], listener = OK(socket(AF_UNIX, SOCK_STREAM, 0)), client;
+
+	if (pipe(p) < 0)
+		exit(1);
+	CALL(bind(listener, (struct sockaddr *)&name, sizeof(name)));
+	CALL(listen(listener, 4));
+	client = OK(socket(AF_UNIX, SOCK_STREAM, 0));
+	CALL(connect(client, (struct sockaddr *)&name, sizeof(name)));
+	send_fds(client, (int[]){listener, client, p[1]}, 3);
+	close(p[1]);
+	close(client);
+	close(listener);
+	note_gone("closed", p[0], 10000);
+}

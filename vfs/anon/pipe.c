@@ -386,7 +386,7 @@ static ssize_t pipe_write(
 		pipe_wake_writers(pipe);
 	if (!state.done)
 		return err;
-	if (err == -EPIPE && sigpipe && ctx)
+	if (err == -EPIPE && sigpipe && ctx && !uio->no_signal)
 		sigpipe(ctx->task);
 	inode_touch_mtime(pipe->inode);
 	return (ssize_t)state.done;
