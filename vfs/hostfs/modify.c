@@ -120,6 +120,8 @@ static int64_t change_attr(const struct change_job *job)
 		return fd;
 	if (attr->valid & (IATTR_UID | IATTR_GID))
 		status = status_of(fchownat(fd, "", job->uid, job->gid, AT_EMPTY_PATH));
+	if (status == -EINVAL) /* in a user namespace that has no name for it */
+		status = -EPERM;
 	if (status == 0 && (attr->valid & IATTR_MODE))
 		status = change_mode(job, fd, attr->mode & 01777);
 	if (status == 0 && (attr->valid & (IATTR_ATIME | IATTR_MTIME))) {
