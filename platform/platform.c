@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/platform.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,4 +52,18 @@ void platform_capture_host(void)
 		}
 	}
 	fclose(stream);
+}
+
+uint64_t platform_status_memory(const char *status)
+{
+	static const char *const lines[] = {"\nRssAnon:", "\nVmSwap:", "\nVmPTE:"};
+	uint64_t total = 0, size;
+
+	for (unsigned i = 0; i < array_size(lines); i++) {
+		const char *line = strstr(status, lines[i]);
+
+		if (line && sscanf(line + strlen(lines[i]), "%" SCNu64, &size) == 1)
+			total += size * 1024;
+	}
+	return total;
 }

@@ -443,6 +443,13 @@ struct platform_ops {
 	/* Bytes resident in the address space, and how many of them are of files and shared memory
 	 * (@ret_shared may be NULL). 0 or -ESRCH. Does not sleep. */
 	int (*resident_size)(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
+	/*
+	 * Bytes of host memory that the address space holds and nobody else could take back:
+	 * private pages, resident or swapped out, and page tables. (Shared memory and files are the
+	 * kernel's own to count.) Believes nothing that the guest can write. Cheap when the process
+	 * has not run since it was asked last. 0 or -ESRCH. Does not sleep.
+	 */
+	int (*memory_use)(struct platform_as *as, uint64_t *ret_size);
 
 	/*
 	 * Hands @put one number after the other with a name for people: how calls came, what was
@@ -455,6 +462,10 @@ struct platform_ops {
 	 * one. Needs no start(). Missing: there is no such filter. */
 	bool (*stub_call)(unsigned index, struct platform_stub_call *ret);
 };
+
+/* For memory_use(): what the text of /proc/PID/status (proc(5)) adds up to; 0 for a process that
+ * has no memory any more. */
+uint64_t platform_status_memory(const char *status);
 
 extern const struct platform_ops platform_systrap;
 extern const struct platform_ops platform_ptrace;

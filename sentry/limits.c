@@ -8,25 +8,32 @@
 #include "base/loop.h"
 #include "sentry/kernel_private.h"
 #include "sentry/mm.h"
+#include "sentry/procfs/procfs.h"
 #include "sentry/task.h"
 
 /*
  * Limits on the sandbox as a whole. Wall clock and CPU time end it: SIGTERM to every process, a
- * grace, SIGKILL. Memory is sampled: when the resident pages of all guests exceed the limit, the
- * process with the most of them is killed, as Linux's out-of-memory killer does. docs/caveats.md
+ * grace, SIGKILL. Memory is sampled: when what the guests' address spaces hold exceeds the limit,
+ * the process with the most of it is killed, as Linux's out-of-memory killer does. docs/security.md
  * says what sampling can and cannot promise.
  */
 
 #define GRACE_NS 2000000000ull
-#define SAMPLE_NS                                                                                  \
-	100000000ull /* while anything runs; a sandbox that sleeps is sampled ten times less */
-#define SAMPLE_IDLE_NS 1000000000ull
+/*
+ * The memory limit is looked at again before the guests' CPUs could have filled what is left of it:
+ * a CPU clears at most some 8 bytes in a nanosecond. docs/security.md has the resulting bound.
+ */
+#define SAMPLE_NS      100000000ull /* at most, while anything runs */
+#define SAMPLE_IDLE_NS 20000000ull  /* at least, when nothing ran: looking costs as well */
+#define SAMPLE_MIN_NS  4000000ull
+#define FILL_PER_NS    8 /* bytes, a CPU */
 
 static struct limits {
 	const struct kernel_config *config;
 	struct kernel_result *result;
 	struct timer wall, grace, sample;
-	uint64_t last_cpu_ns;
+	uint64_t last_cpu_ns, cpu_due; /* when to look at CPU time again */
+	uint64_t last_memory;
 } limits;
 
 static void send_to_all(int signo)
@@ -86,12 +93,24 @@ static bool shares_counted(struct mm *mm, struct mm **seen, size_t count)
 	return false;
 }
 
+/* One that can speak for the process's memory: its first thread may have left. */
+static struct task *any_thread(struct thread_group *group)
+{
+	struct task *task;
+
+	list_for_each_entry (task, &group->tasks, group_link)
+		if (task->thread && task->mm)
+			return task;
+	return NULL;
+}
+
 /*
- * Resident bytes of all address spaces, and the process to kill when they are too many: the one
- * that has the most, each counted as more or less by its oom_score_adj in thousandths of the limit
+ * Bytes that all address spaces hold, and the process to kill when they are too many: the one that
+ * has the most, each counted as more or less by its oom_score_adj in thousandths of the limit
  * (oom_badness()). One with -1000 is killed only when there is no other, for a limit is a limit.
+ * Who was killed for it already is past growing, and gives back what it has.
  */
-static uint64_t total_resident(struct thread_group **ret_worst)
+static uint64_t total_memory(struct task **ret_worst)
 {
 	struct mm *seen[256];
 	size_t count = 0;
@@ -100,16 +119,16 @@ static uint64_t total_resident(struct thread_group **ret_worst)
 
 	*ret_worst = NULL;
 	for (struct pid *pid = pid_next(2); pid; pid = pid_next(pid->nr + 1)) {
-		struct task *leader = pid->group && !pid->group->zombie ? pid->group->leader : NULL;
+		struct task *task =
+			pid->group && !pid->group->zombie ? any_thread(pid->group) : NULL;
 		uint64_t size;
 		int64_t points;
 
-		if (!leader || !leader->thread || !leader->mm ||
-			shares_counted(leader->mm, seen, count))
+		if (!task || pid->group->memory_killed || shares_counted(task->mm, seen, count))
 			continue;
 		if (count < array_size(seen))
-			seen[count++] = leader->mm;
-		if (platform->resident_size(leader->thread->as, &size, NULL) < 0)
+			seen[count++] = task->mm;
+		if (platform->memory_use(task->thread->as, &size) < 0)
 			continue;
 		total += size;
 		points = pid->group->oom_score_adj == LX_OOM_SCORE_ADJ_MIN
@@ -117,46 +136,87 @@ static uint64_t total_resident(struct thread_group **ret_worst)
 				 : (int64_t)size +
 					   pid->group->oom_score_adj *
 						   (int64_t)(limits.config->memory_limit / 1000);
+		/* One that is on its way out goes first, whatever its size. */
+		if (pid->group->exiting)
+			points = INT64_MAX;
 		if (!*ret_worst || points > worst) {
 			worst = points;
-			*ret_worst = pid->group;
+			*ret_worst = task;
 		}
 	}
 	return total;
 }
 
-static void check_memory(void)
+/*
+ * The first time it is asked to leave, which lets it tell who waits for its locks; it may need the
+ * memory of a page for that. The next time its host process is killed, which nothing delays.
+ */
+static void kill_for_memory(struct task *task)
 {
 	struct lx_siginfo info = {.signo = LX_SIGKILL, .code = LX_SI_KERNEL};
-	struct thread_group *worst;
-	uint64_t total = total_resident(&worst);
+	struct thread_group *group = task->group;
 	char pid[16];
 
-	if (total <= limits.config->memory_limit || !worst)
+	if (group->exiting) {
+		group->memory_killed = true;
+		platform->as_kill(task->thread->as);
 		return;
-	snprintf(pid, sizeof(pid), "%d", worst->pid->nr);
+	}
+	snprintf(pid, sizeof(pid), "%d", group->pid->nr);
 	audit_event("limit", "limit", "memory", "killed", pid, "allow", "--memory", NULL);
 	log_warning("memory limit of %llu MiB reached: killed process %s (--memory raises it)",
 		(unsigned long long)(limits.config->memory_limit >> 20), pid);
 	limits.result->memory_hit = true;
 	kernel.memory_kills++;
-	(void)signal_send_group(worst, &info);
+	(void)signal_send_group(group, &info);
+}
+
+/* When to look again, ns from now. */
+static uint64_t check_memory(void)
+{
+	const uint64_t limit = limits.config->memory_limit;
+	struct task *worst;
+	uint64_t total = total_memory(&worst), wait;
+	bool idle = total == limits.last_memory;
+
+	limits.last_memory = total;
+	if (total > limit) {
+		if (worst)
+			kill_for_memory(worst);
+		return SAMPLE_MIN_NS;
+	}
+	wait = (limit - total) / FILL_PER_NS / procfs_cpu_count();
+	wait = max_of(wait, idle ? SAMPLE_IDLE_NS : SAMPLE_MIN_NS);
+	return min_of(wait, SAMPLE_NS);
+}
+
+static void check_cpu_time(uint64_t now)
+{
+	uint64_t cpu;
+
+	if (now < limits.cpu_due || limits.result->cpu_time_hit)
+		return;
+	cpu = total_cpu_ns();
+	/* A sandbox that sleeps is sampled ten times less. */
+	limits.cpu_due =
+		now + (cpu - limits.last_cpu_ns < SAMPLE_NS / 100 ? 10 * SAMPLE_NS : SAMPLE_NS);
+	limits.last_cpu_ns = cpu;
+	if (cpu > limits.config->cpu_time_ns) {
+		limits.result->cpu_time_hit = true;
+		end_sandbox("CPU time limit", "--cpu-time");
+	}
 }
 
 static void sample_expired(struct timer *timer)
 {
-	uint64_t cpu = total_cpu_ns();
-	bool idle = cpu - limits.last_cpu_ns < SAMPLE_NS / 100;
+	uint64_t now = loop_monotonic_now(), wait = SAMPLE_NS;
 
-	limits.last_cpu_ns = cpu;
-	if (limits.config->cpu_time_ns && cpu > limits.config->cpu_time_ns &&
-		!limits.result->cpu_time_hit) {
-		limits.result->cpu_time_hit = true;
-		end_sandbox("CPU time limit", "--cpu-time");
-	}
+	if (limits.config->cpu_time_ns)
+		check_cpu_time(now);
 	if (limits.config->memory_limit)
-		check_memory();
-	(void)timer_arm(timer, loop_monotonic_now() + (idle ? SAMPLE_IDLE_NS : SAMPLE_NS));
+		wait = check_memory();
+	if (timer_arm(timer, now + wait) < 0)
+		tasks_kill_all();
 }
 
 void kernel_limits_start(const struct kernel_config *config, struct kernel_result *result)

@@ -163,6 +163,7 @@ struct thread_group {
 	int next_timer_id;
 
 	int oom_score_adj;
+	bool memory_killed; /* by the memory limit, its host process too */
 	unsigned coredump_filter; /* core(5) */
 };
 

@@ -408,6 +408,11 @@ static int null_resident_size(struct platform_as *as, uint64_t *ret_size, uint64
 	return 0;
 }
 
+static int null_memory_use(struct platform_as *as, uint64_t *ret_size)
+{
+	return null_resident_size(as, ret_size, NULL);
+}
+
 const struct platform_ops platform_null = {
 	.name = "null",
 	.probe = null_probe,
@@ -435,4 +440,5 @@ const struct platform_ops platform_null = {
 	.guest_end = null_guest_end,
 	.cpu_time = null_cpu_time,
 	.resident_size = null_resident_size,
+	.memory_use = null_memory_use,
 };

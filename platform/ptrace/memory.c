@@ -286,3 +286,29 @@ int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *r
 	}
 	return -ESRCH;
 }
+
+int ptrace_memory_use(struct platform_as *as, uint64_t *ret_size)
+{
+	uint64_t ns = 0, size = 0;
+	char buffer[4096];
+	struct tracee *t;
+
+	if (as->leader_reaped)
+		return -ESRCH;
+	/* Memory is not touched without CPU time. */
+	if (process_clock(as->tgid, 2, &ns) == 0 && ns == as->used_ns && ns > 0) {
+		*ret_size = as->used_memory;
+		return 0;
+	}
+	/* A leader that has exited shows no memory. */
+	list_for_each_entry (t, &as->tracees, as_link) {
+		if (size > 0 || t->reaped)
+			continue;
+		if (read_proc(t->tid, "status", buffer, sizeof(buffer)) == 0)
+			size = platform_status_memory(buffer);
+	}
+	as->used_ns = ns;
+	as->used_memory = size;
+	*ret_size = size;
+	return 0;
+}

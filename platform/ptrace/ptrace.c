@@ -202,5 +202,6 @@ const struct platform_ops platform_ptrace = {
 	.guest_end = ptrace_guest_end,
 	.cpu_time = ptrace_cpu_time,
 	.resident_size = ptrace_resident_size,
+	.memory_use = ptrace_memory_use,
 	.stub_call = ptrace_stub_call,
 };

@@ -65,6 +65,7 @@ struct platform_as {
 	pid_t tgid;
 	bool leader_reaped; /* tgid may belong to somebody else by now */
 	bool killed;
+	uint64_t used_ns, used_memory; /* at the last memory_use(): CPU time, and its answer */
 	struct list_head tracees;
 };
 
@@ -233,5 +234,6 @@ int ptrace_copy_out_deferred(
 	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int ptrace_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
 int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
+int ptrace_memory_use(struct platform_as *as, uint64_t *ret_size);
 
 #endif

@@ -227,6 +227,7 @@ const struct platform_ops platform_systrap = {
 	.guest_end = guest_end,
 	.cpu_time = systrap_cpu_time,
 	.resident_size = systrap_resident_size,
+	.memory_use = systrap_memory_use,
 	.stub_call = stub_call,
 	.stats = stats,
 };

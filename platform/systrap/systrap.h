@@ -50,6 +50,7 @@ struct systrap_as {
 	uint64_t stacks_mapped[SYSTRAP_SLOTS_MAX / 64];
 	uint64_t slots_locked[SYSTRAP_SLOTS_MAX / 64];
 	bool had_threads;		 /* more than its first one */
+	uint64_t used_ns, used_memory;	 /* at the last memory_use(): CPU time, and its answer */
 	struct systrap_windows *windows; /* owned; NULL: none yet */
 	struct systrap_patches *patches; /* owned; NULL: nothing was ever patched */
 	unsigned library_count;		 /* files of the library that it has */
@@ -455,5 +456,6 @@ void systrap_usage_fini(void);
 void systrap_kill_strays(void);
 int systrap_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
 int systrap_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
+int systrap_memory_use(struct platform_as *as, uint64_t *ret_size);
 
 #endif

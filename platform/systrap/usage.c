@@ -184,3 +184,39 @@ int systrap_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *
 		*ret_shared = shared * 4096;
 	return 0;
 }
+
+/*
+ * A guest can make its first thread end behind our back: the process then shows no memory, its
+ * other threads do.
+ */
+int systrap_memory_use(struct platform_as *platform_as, uint64_t *ret_size)
+{
+	struct systrap_as *as = (struct systrap_as *)platform_as;
+	const struct systrap_thread *thread;
+	uint64_t ns = 0, size = 0;
+	char path[64], buffer[4096];
+
+	if (as->reaped || as->pid <= 0)
+		return -ESRCH;
+	/* Memory is not touched without CPU time. */
+	if (process_clock(as->pid, &ns) == 0 && ns == as->used_ns && ns > 0) {
+		*ret_size = as->used_memory;
+		return 0;
+	}
+	(void)snprintf(path, sizeof(path), "%d/status", (int)as->pid);
+	if (read_proc(path, buffer, sizeof(buffer)) < 0)
+		return -ESRCH;
+	size = platform_status_memory(buffer);
+	list_for_each_entry (thread, &as->threads, as_link) {
+		if (size > 0)
+			break;
+		(void)snprintf(
+			path, sizeof(path), "%d/task/%d/status", (int)as->pid, (int)thread->tid);
+		if (read_proc(path, buffer, sizeof(buffer)) == 0)
+			size = platform_status_memory(buffer);
+	}
+	as->used_ns = ns;
+	as->used_memory = size;
+	*ret_size = size;
+	return 0;
+}

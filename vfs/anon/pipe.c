@@ -641,6 +641,7 @@ static const struct inode_ops pipefs_inode_ops = {
 static int pipe_dentry_new(const struct cred *cred, struct dentry **ret)
 {
 	_cleanup_(cleanup_inode_unref) struct inode *inode = NULL;
+	_cleanup_(cleanup_dentry_unref) struct dentry *dentry = NULL;
 	struct pipe *pipe;
 	char name[32];
 	int err;
@@ -656,15 +657,14 @@ static int pipe_dentry_new(const struct cred *cred, struct dentry **ret)
 	inode->uid = cred->fsuid;
 	inode->gid = cred->fsgid;
 	snprintf(name, sizeof(name), "pipe:[%llu]", (unsigned long long)inode->ino);
-	err = dentry_new_anonymous(inode, name, ret);
+	err = dentry_new_anonymous(inode, name, &dentry);
 	if (err < 0)
 		return err;
 	err = pipe_alloc(inode, &pipe);
-	if (err < 0) {
-		dentry_unref(*ret);
+	if (err < 0)
 		return err;
-	}
 	pipe->anonymous = true;
+	*ret = TAKE(dentry);
 	return 0;
 }
 

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bombs: what the host has to give stays within what docs/security.md says, and it has all of it back at the end."""
+import subprocess
+
+from host import MIB, Failure
+
+LIMIT = 192 * MIB
+OPTIONS = ["-w", "/", "-m", "192m", "--pids-limit", "48", "--ulimit", "nofile=4096", "--tmpfs", "/tmp", "--timeout", "20"]
+# Processes and files may have the limit each; the rest is the kernel process, page tables and other memory of the host's
+# kernel, and what two processors fill between two looks.
+PEAK = 2 * LIMIT + 448 * MIB
+# Without --all: those that found something, or that everybody tries first.
+FEW = ("fork", "leaderless", "raw_leaderless", "raw_tables", "pipes")
+
+
+def kinds(runner):
+    """Their names, from the program itself."""
+    listed = runner.run("bombs", OPTIONS)
+    if listed[0] != 2:
+        raise Failure("no list of bombs: %s" % (listed,))
+    return listed[1].split()
+
+
+def last_words(kind, text):
+    said = [line for line in text.split("\n") if line.startswith(kind + ":") or "memory limit" in line]
+    return said[-1][:60] if said else ""
+
+
+def bomb(runner, kind, report):
+    sandbox = runner.start(["bombs", kind], OPTIONS, measure=True, stdout=subprocess.DEVNULL)
+    code, _, err = sandbox.wait(45)
+    peak = sandbox.peak()
+    sandbox.expect_nobody(1)
+    text = err.decode(errors="replace")
+    if len(text) > 2000:
+        text = text[-2000:]
+    report("%-16s exit %3d  host memory at most %4d MiB  %s" % (kind, code, peak // MIB, last_words(kind, text)))
+    if code not in (0, 124, 137):
+        raise Failure("%s: exit %d, %s" % (kind, code, text[-300:]))
+    if peak > PEAK:
+        raise Failure("%s: the host gave %d MiB, not %d" % (kind, peak // MIB, PEAK // MIB))
+
+
+def test_bombs(runner):
+    failures = []
+    for kind in runner.selected or (kinds(runner) if runner.all else FEW):
+        try:
+            bomb(runner, kind, runner.report)
+        except Failure as failure:
+            failures.append(str(failure))
+    if failures:
+        raise Failure("; ".join(failures))
