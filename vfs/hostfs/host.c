@@ -38,11 +38,14 @@ int64_t host_blocking(worker_fn *fn, void *arg)
 	return fiber_current() ? worker_call(fn, arg) : fn(arg);
 }
 
-/* What took longer waited for something; helpers then have the work for WAIT_SHARE times as long.
+/*
+ * What took longer waited for something, or the kernel thread was without a CPU: one late call says
+ * nothing. When the next ones hold another, helpers have the work for WAIT_SHARE times as long.
  */
-#define QUICK_MAX_NS 1000000u
-#define WAIT_SHARE   64u
-#define SHUN_MAX_NS  2000000000u
+#define QUICK_MAX_NS   1000000u
+#define LATE_SUSPICION 16u
+#define WAIT_SHARE     64u
+#define SHUN_MAX_NS    2000000000u
 
 static uint64_t shun_until; /* monotonic, ns */
 
@@ -53,6 +56,7 @@ bool host_is_quick(void)
 
 int64_t host_mostly_quick(worker_fn *fn, void *arg)
 {
+	static unsigned suspicion; /* calls since the last late one, backwards */
 	uint64_t begin = loop_monotonic_now(), took;
 	int64_t ret;
 
@@ -60,8 +64,13 @@ int64_t host_mostly_quick(worker_fn *fn, void *arg)
 		return host_blocking(fn, arg);
 	ret = fn(arg);
 	took = loop_monotonic_now() - begin;
-	if (took > QUICK_MAX_NS)
+	if (took <= QUICK_MAX_NS) {
+		suspicion -= suspicion > 0;
+		return ret;
+	}
+	if (suspicion > 0)
 		shun_until = begin + took + min_of(took * WAIT_SHARE, (uint64_t)SHUN_MAX_NS);
+	suspicion = LATE_SUSPICION;
 	return ret;
 }
 
