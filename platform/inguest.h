@@ -47,6 +47,27 @@ struct platform_opened {
 	uint64_t stat[18];   /* struct stat */
 };
 
+/*
+ * Names that are likely to be asked for next: what stat(2) and lstat(2) say of some names in the
+ * directory that `prefix` leads to, when that is put before them. It holds as long as `epoch`, and
+ * for a relative prefix as long as `dirfd` (AT_FDCWD, or a descriptor) is what it was.
+ */
+#define PLATFORM_AHEAD_PREFIX 200u
+#define PLATFORM_AHEAD_NAME   48u
+#define PLATFORM_AHEAD_MAX    40u
+
+struct platform_ahead {
+	uint32_t epoch; /* names_epoch of then */
+	int32_t dirfd;
+	uint32_t prefix_size; /* with the last slash, without a NUL; 0: names in `dirfd` itself */
+	uint32_t unused;
+	char prefix[PLATFORM_AHEAD_PREFIX];
+	struct {
+		char name[PLATFORM_AHEAD_NAME]; /* padded with NUL, at least one */
+		uint64_t stat[18];		/* struct stat */
+	} names[PLATFORM_AHEAD_MAX];
+};
+
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
 	PLATFORM_ID_TID,
@@ -67,6 +88,9 @@ struct platform_inguest {
 	/* Answers of an earlier epoch that were to last (platform_thread.answer_lasts) are void. 0:
 	 * none is to be kept. */
 	uint32_t names_epoch;
+	/* How many of platform_thread.ahead's names are true. The kernel writes it while the thread
+	 * is stopped; a platform that knows better makes it 0. */
+	uint32_t ahead_count;
 	uint64_t pending; /* the thread's and its process's signals, or more than those */
 	uint64_t
 		default_actions; /* signals whose struct sigaction is all zeroes, or some of them */

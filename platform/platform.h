@@ -119,6 +119,7 @@ struct platform_thread {
 	 * every call.
 	 */
 	struct platform_inguest *inguest;
+	struct platform_ahead *ahead; /* likewise; NULL with inguest, or by itself */
 	/*
 	 * Set by the kernel: the answer to the present call, about a name, may be given again to
 	 * the same question of this thread while inguest->names_epoch stands. Cleared by run().

@@ -255,6 +255,14 @@ void names_changed(void)
 			names_epoch_publish(task);
 }
 
+uint32_t task_names_epoch(struct task *task)
+{
+	if (task_strace_enabled() || task->tracer || task->seccomp_mode)
+		return 0;
+	names_promised = true;
+	return names_epoch;
+}
+
 void task_answer_lasts(struct task *task)
 {
 	task->thread->answer_lasts = true;

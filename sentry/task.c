@@ -81,6 +81,7 @@ void task_unref(struct task *task)
 		fs_context_unref(task->fs);
 	sem_undo_exit(task);
 	seccomp_release(task);
+	free(task->ahead);
 	nsproxy_unref(task->nsproxy);
 	if (task->cred)
 		cred_unref(task->cred);

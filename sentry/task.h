@@ -188,6 +188,7 @@ struct task {
 
 	/* Signals. */
 	uint64_t blocked;	/* the mask while mask_shared is false: others use task_blocked() */
+	struct ahead *ahead;	/* ahead.c: what it listed last; owned, NULL: nothing */
 	bool opened_told;	/* thread->inguest->opened says something */
 	bool mask_shared;	/* in guest: the mask is thread->inguest->blocked; inguest.c */
 	uint64_t real_blocked;	/* sigtimedwait: the mask without the signals that it waits for; 0
@@ -404,6 +405,11 @@ struct lx_stat;
  * PLATFORM_OPENED_STAT. Not for a task that shares its descriptors or process.
  */
 void task_forget_opened(struct task *task);
+/*
+ * The epoch of what is said now and may be made void at any time from now on; 0: nothing is to be
+ * said to @task.
+ */
+uint32_t task_names_epoch(struct task *task);
 /* Of all tasks: from now on somebody waits for what is closed (PLATFORM_OPENED_CLOSE). */
 void tasks_forget_opened(void);
 bool task_may_know_opened(const struct task *task);

@@ -6,6 +6,9 @@
  * number go up: a name that comes, goes or moves (dentry.c), a mount (mount.c), the mode or owner
  * of anything but a regular file, and any change of an object whose attributes were given away.
  */
+#include <errno.h>
+#include <string.h>
+
 #include "vfs/internal.h"
 
 static uint64_t epoch;
@@ -51,4 +54,25 @@ bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *p
 bool vfs_lasting_promise_opened(const struct vfs_lasting *lasting, const struct file *file)
 {
 	return promise(lasting, file->inode, file->counted_write);
+}
+
+int vfs_lasting_child(const struct vfs_lasting *lasting, const struct path *dir, const char *name,
+	struct path *ret)
+{
+	_cleanup_(cleanup_dentry_unref) struct dentry *dentry = NULL;
+	int err;
+
+	if (!dentry_is_dir(dir->dentry) || dir->dentry->inode->ops->permission)
+		return -EAGAIN;
+	err = dentry_lookup(dir->dentry, name, strlen(name), &dentry);
+	if (err < 0)
+		return err;
+	if (!dentry->inode)
+		return -ENOENT;
+	if (dentry_is_mountpoint(dentry) || LX_S_ISLNK(dentry->inode->mode))
+		return -ELOOP;
+	if (!promise(lasting, dentry->inode, 0))
+		return -EAGAIN;
+	*ret = (struct path){mount_ref(dir->mount), TAKE(dentry)};
+	return 0;
 }

@@ -128,6 +128,14 @@ struct vfs_lasting vfs_lasting_begin(void);
  * whose attributes are part of the answer, NULL for an answer of the walk alone (-ENOENT).
  */
 bool vfs_lasting_promise(const struct vfs_lasting *lasting, const struct path *path);
+/*
+ * The name @name in @dir and what it stands for, if an answer about that object lasts whether or
+ * not links are followed: to be asked for after a walk with @lasting that ended at @dir. -ENOENT;
+ * -ELOOP: a link, or something is mounted there; -EAGAIN: it does not last; -ENOMEM, I/O errors.
+ * May sleep.
+ */
+int vfs_lasting_child(const struct vfs_lasting *lasting, const struct path *dir, const char *name,
+	struct path *ret);
 /* The attributes of what was just opened, for its only user, until he may have written to it. */
 bool vfs_lasting_promise_opened(const struct vfs_lasting *lasting, const struct file *file);
 void vfs_lasting_register(void (*ended)(void)); /* must not sleep */

@@ -331,6 +331,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	thread->slot->inguest = (struct platform_inguest){.features = PLATFORM_INGUEST_FUTEX};
 	thread->slot->vdso_clock_gettime = systrap.vdso_clock_gettime;
 	thread->head.inguest = &thread->slot->inguest;
+	thread->head.ahead = &thread->slot->ahead;
 	thread->slot->reply.spin_tsc = systrap_spin_tsc();
 	thread->since_tick = systrap.tick;
 	list_init(&thread->hot_link);

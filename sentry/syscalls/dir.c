@@ -11,6 +11,7 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/ahead.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 
@@ -85,6 +86,8 @@ static int64_t do_getdents(struct task *t, int fd, gaddr_t dirp, unsigned count,
 		file->pos = start;
 		return err;
 	}
+	if (buffer.used > 0 && !old_format)
+		ahead_listed(t, file, data, buffer.used, start == 0);
 	return (int64_t)buffer.used;
 }
 

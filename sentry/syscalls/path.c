@@ -63,18 +63,9 @@ void at_name_put(struct at_name *at)
 
 int at_walk(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, struct path *ret)
 {
-	return at_walk_lasting(t, dirfd, name, walk_flags, NULL, ret);
-}
-
-int at_walk_lasting(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags,
-	struct vfs_lasting *lasting, struct path *ret)
-{
 	_cleanup_at_ struct at_name at = {0};
 	struct vfs_ctx ctx = task_vfs_ctx(t);
-	int err;
-
-	ctx.lasting = lasting;
-	err = at_name_read(t, dirfd, name, walk_flags, &at);
+	int err = at_name_read(t, dirfd, name, walk_flags, &at);
 
 	return err < 0 ? err : path_walk(&ctx, at_base(&at), at.name, walk_flags, ret);
 }

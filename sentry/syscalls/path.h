@@ -27,10 +27,6 @@ static inline const struct path *at_base(const struct at_name *at)
 /* Reads and walks. The path is owned. */
 int at_walk(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags, struct path *ret);
 
-/* Learns besides whether the walk's outcome lasts; @lasting may be NULL. */
-int at_walk_lasting(struct task *t, int dirfd, gaddr_t name, unsigned walk_flags,
-	struct vfs_lasting *lasting, struct path *ret);
-
 /* WALK_* for AT_SYMLINK_NOFOLLOW (follow unless given) and AT_EMPTY_PATH. */
 static inline unsigned at_walk_flags(unsigned at_flags)
 {

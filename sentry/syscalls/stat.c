@@ -12,6 +12,7 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/ahead.h"
 #include "sentry/nsproxy.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
@@ -58,14 +59,22 @@ static void mark_lasting(
 		task_answer_lasts(t);
 }
 
-/* "" or no name at all with AT_EMPTY_PATH: the descriptor itself, as fstat(2) does it. */
+/* "" or no name at all with AT_EMPTY_PATH: the descriptor itself, as fstat(2) does it. The name is
+ * the caller's then, without one for no name at all. */
 static int walk_or_descriptor(struct task *t, int dirfd, gaddr_t name, unsigned at_flags,
-	struct vfs_lasting *lasting, struct path *ret)
+	struct vfs_lasting *lasting, struct at_name *ret_at, struct path *ret)
 {
 	struct file *file;
 
-	if (!(at_flags & LX_AT_EMPTY_PATH) || !gaddr_is_null(name))
-		return at_walk_lasting(t, dirfd, name, at_walk_flags(at_flags), lasting, ret);
+	if (!(at_flags & LX_AT_EMPTY_PATH) || !gaddr_is_null(name)) {
+		struct vfs_ctx ctx = task_vfs_ctx(t);
+		const unsigned walk_flags = at_walk_flags(at_flags);
+		int err = at_name_read(t, dirfd, name, walk_flags, ret_at);
+
+		ctx.lasting = lasting;
+		return err < 0 ? err
+			       : path_walk(&ctx, at_base(ret_at), ret_at->name, walk_flags, ret);
+	}
 	if (dirfd == LX_AT_FDCWD) {
 		*ret = t->fs->cwd;
 		path_ref(ret);
@@ -84,15 +93,18 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t stat
 {
 	struct vfs_lasting lasting = vfs_lasting_begin();
 	_cleanup_path_ struct path path = {0};
+	_cleanup_at_ struct at_name at = {0};
 	int64_t err;
 
 	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
 				LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
+	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &at, &path);
 	if (err >= 0)
 		err = write_stat(t, &path, statbuf);
 	mark_lasting(t, &lasting, err, &path);
+	if (err >= 0 && at.name)
+		ahead_asked(t, dirfd, &at, &path);
 	return err;
 }
 
@@ -157,6 +169,7 @@ int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, u
 {
 	struct vfs_lasting lasting = vfs_lasting_begin();
 	_cleanup_path_ struct path path = {0};
+	_cleanup_at_ struct at_name at = {0};
 	int err;
 
 	if (mask & LX_STATX__RESERVED)
@@ -166,7 +179,7 @@ int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, u
 	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
 				LX_AT_STATX_SYNC_TYPE))
 		return -EINVAL;
-	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &path);
+	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &at, &path);
 	return err < 0 ? err : write_statx(t, &path, mask, statxbuf);
 }
 

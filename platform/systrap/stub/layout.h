@@ -16,7 +16,7 @@
  * once, into private memory, and checked there. The stub trusts what the Sentry writes; that a
  * guest may scribble over it harms the guest alone.
  */
-#define STUB_LAYOUT_VERSION 3
+#define STUB_LAYOUT_VERSION 4
 
 /*
  * Addresses. The region begins 20 GiB below the end of the 47-bit space: exec puts a program's
@@ -85,8 +85,9 @@
 /* ---- the channel ---- */
 
 #define CHANNEL_SLOT_HEADER   0x2000u
+#define CHANNEL_AHEAD_SIZE    0x2000u
 #define CHANNEL_DATA_SIZE     0x10000u
-#define CHANNEL_SLOT_SIZE     (CHANNEL_SLOT_HEADER + CHANNEL_DATA_SIZE)
+#define CHANNEL_SLOT_SIZE     (CHANNEL_SLOT_HEADER + CHANNEL_AHEAD_SIZE + CHANNEL_DATA_SIZE)
 #define CHANNEL_SEGMENT_SLOTS 16u
 #define CHANNEL_SEGMENT_SIZE  (CHANNEL_SLOT_SIZE * CHANNEL_SEGMENT_SLOTS)
 #define CHANNEL_SEGMENTS_MAX  64u
@@ -288,6 +289,9 @@ struct channel_slot {
 	struct channel_reply reply __attribute__((aligned(4096)));	 /* the Sentry writes */
 	struct platform_inguest inguest __attribute__((aligned(2048)));	 /* in the page of reply */
 	uint64_t vdso_clock_gettime; /* the Sentry writes, when the thread is made; 0: none */
+	/* The Sentry writes, while the thread is stopped. Pages that only those threads have which
+	 * make use of them. */
+	struct platform_ahead ahead __attribute__((aligned(4096)));
 	uint8_t data[CHANNEL_DATA_SIZE] __attribute__((
 		aligned(4096))); /* whose turn it is: the stub before it posts, then the Sentry */
 };
@@ -300,7 +304,9 @@ _Static_assert(sizeof(struct channel_reply) <= 2048, "half a page");
 _Static_assert(sizeof(struct platform_inguest) <= 1024, "in the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
 _Static_assert(offsetof(struct channel_slot, inguest) == 4096 + 2048, "in the reply's page");
-_Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER, "two header pages");
+_Static_assert(offsetof(struct channel_slot, ahead) == CHANNEL_SLOT_HEADER, "two header pages");
+_Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER + CHANNEL_AHEAD_SIZE,
+	"and two more");
 _Static_assert(sizeof(struct channel_slot) == CHANNEL_SLOT_SIZE, "no padding");
 _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
 

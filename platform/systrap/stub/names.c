@@ -25,7 +25,11 @@ struct question {
 	uint32_t what; /* the question's kind and flags: entries of different ones never match */
 	uint64_t name, buffer; /* in the guest; no buffer: the result says it all */
 	uint32_t size;	       /* of the buffer for a link */
+	int32_t dirfd;	       /* ASK_STAT, ASK_LSTAT: where a relative name begins */
 };
+
+/* What is read of a name: enough for inguest.ahead, and the padding of both kinds of entries. */
+#define TAKE_MAX (PLATFORM_AHEAD_PREFIX + PLATFORM_AHEAD_NAME)
 
 #define ASK_STAT     0x10000u
 #define ASK_LSTAT    0x20000u
@@ -40,14 +44,15 @@ static bool parse(uint32_t nr, const uint64_t args[6], struct question *ret)
 
 	switch (nr) {
 	case LX_NR_stat:
-		*ret = (struct question){ASK_STAT, args[0], args[1]};
+		*ret = (struct question){ASK_STAT, args[0], args[1], 0, AT_FDCWD};
 		return true;
 	case LX_NR_lstat:
-		*ret = (struct question){ASK_LSTAT, args[0], args[1]};
+		*ret = (struct question){ASK_LSTAT, args[0], args[1], 0, AT_FDCWD};
 		return true;
 	case LX_NR_newfstatat:
 		flags = (uint32_t)args[3] & ~AT_NO_AUTOMOUNT;
-		*ret = (struct question){flags ? ASK_LSTAT : ASK_STAT, args[1], args[2]};
+		*ret = (struct question){
+			flags ? ASK_LSTAT : ASK_STAT, args[1], args[2], 0, (int32_t)args[0]};
 		return flags == 0 || flags == AT_SYMLINK_NOFOLLOW;
 	case LX_NR_readlink:
 		*ret = (struct question){ASK_READLINK, args[0], args[1], (uint32_t)args[2]};
@@ -86,8 +91,9 @@ static bool same(const char *a, const char *b, uint32_t size)
 	return true;
 }
 
-/* Copies with the padding that hash() and same() count on. The size with it; 0: not for us. */
-static uint32_t take_name(char name[STUB_NAME_MAX], uint32_t what, uint64_t from)
+/* Copies the name, with padding behind it that all comparisons count on. The size with it; 0: not
+ * for us. */
+static uint32_t take_name(char name[TAKE_MAX + 8], uint32_t what, uint64_t from)
 {
 	uint32_t padded;
 	int64_t size;
@@ -96,8 +102,9 @@ static uint32_t take_name(char name[STUB_NAME_MAX], uint32_t what, uint64_t from
 		*(uint64_t *)name = '.';
 		return sizeof(uint64_t);
 	}
-	size = stub_copy_string(name, (const char *)from, STUB_NAME_MAX);
-	if (size <= 1 || name[0] != '/')
+	size = stub_copy_string(
+		name, (const char *)from, what < ASK_READLINK ? TAKE_MAX : STUB_NAME_MAX);
+	if (size <= 1)
 		return 0;
 	padded = ((uint32_t)size + 7) & ~7u;
 	for (uint32_t i = (uint32_t)size; i < padded; i++)
@@ -143,10 +150,75 @@ static uint64_t entry_bytes(const struct stub_name *entry, uint32_t size)
 	return (uint64_t)entry->result < size ? (uint64_t)entry->result : size;
 }
 
+/* ---- names that were likely to be asked for ----
+ *
+ * inguest.ahead: programs that walk a tree ask for each name of a directory once, in the order in
+ * which they were listed. So the Sentry says more than it was asked (sentry/ahead.c).
+ */
+
+static bool same_bytes(const char *a, const char *b, uint32_t size)
+{
+	for (uint32_t i = 0; i < size; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+/* Two names in a directory, NUL-terminated, the first one in a padded field. */
+static bool same_last(const char field[PLATFORM_AHEAD_NAME], const char *name)
+{
+	for (uint32_t i = 0; i < PLATFORM_AHEAD_NAME; i++) {
+		if (field[i] != name[i])
+			return false;
+		if (!name[i])
+			return true;
+	}
+	return false;
+}
+
+static bool ahead_answer(struct stub_thread *self, const struct question *question,
+	const char *name, uint32_t size, uint32_t epoch, int64_t *ret)
+{
+	const struct platform_ahead *ahead = &self->slot->ahead;
+	uint32_t count = self->slot->inguest.ahead_count, prefix, at;
+
+	if (count == 0 || count > PLATFORM_AHEAD_MAX || question->what >= ASK_READLINK ||
+		ahead->epoch != epoch || (name[0] != '/' && question->dirfd != ahead->dirfd))
+		return false;
+	prefix = ahead->prefix_size;
+	if (prefix > PLATFORM_AHEAD_PREFIX || prefix >= size ||
+		!same_bytes(ahead->prefix, name, prefix))
+		return false;
+	at = self->ahead_next;
+	for (uint32_t i = 0; i < count; i++, at++) {
+		if (at >= count)
+			at = 0;
+		if (!same_last(ahead->names[at].name, name + prefix))
+			continue;
+		self->ahead_next = at + 1;
+		*ret = stub_copy((void *)question->buffer, ahead->names[at].stat,
+			       sizeof(ahead->names[at].stat))
+			       ? -EFAULT
+			       : 0;
+		return true;
+	}
+	return false;
+}
+
+void stub_ahead_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6], bool harmless)
+{
+	if (self->slot->inguest.ahead_count == 0 || harmless || nr == LX_NR_fcntl ||
+		self->slot->ahead.dirfd == AT_FDCWD)
+		return;
+	if (nr == LX_NR_close && (int32_t)args[0] != self->slot->ahead.dirfd)
+		return;
+	self->slot->inguest.ahead_count = 0;
+}
+
 bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	uint32_t epoch = __atomic_load_n(&self->slot->inguest.names_epoch, __ATOMIC_RELAXED);
-	char name[STUB_NAME_MAX] __attribute__((aligned(8)));
+	char name[TAKE_MAX + 8] __attribute__((aligned(8)));
 	struct stub_name *entry;
 	struct question question;
 	uint32_t size;
@@ -156,6 +228,10 @@ bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 		return false;
 	size = take_name(name, question.what, question.name);
 	if (size == 0)
+		return false;
+	if (ahead_answer(self, &question, name, size, epoch, ret))
+		return true;
+	if (size > STUB_NAME_MAX || (name[0] != '/' && question.what != ASK_CWD))
 		return false;
 	entry = find(self, &question, name, size, epoch, &known);
 	if (known) {

@@ -83,6 +83,7 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	uint8_t effect = nr < LX_NR_COUNT ? effects[nr] : EFFECT_ENDS;
 
 	self->effect = 0;
+	stub_ahead_note(self, nr, args, effect != EFFECT_ENDS);
 	switch (effect) {
 	case EFFECT_NONE:
 		return;
@@ -177,6 +178,7 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 		if (!(flags & PLATFORM_OPENED_CLOSE) ||
 			(uint32_t)self->opened_fd >= CHANNEL_CLOSED_MAX)
 			return false;
+		stub_ahead_note(self, nr, args, false);
 		self->closed = (uint8_t)(self->opened_fd + 1);
 		self->opened = OPENED_NOTHING;
 		return true;

@@ -51,6 +51,7 @@ struct stub_thread {
 	uint32_t asked_size;  /* of the caller's buffer for a link */
 	uint32_t names_used;  /* counts questions */
 	uint32_t names_owner; /* of the entries that are ours; a stack has more than one life */
+	uint32_t ahead_next;  /* where to look first in the slot's `ahead` */
 	/* opened.c */
 	uint8_t opened; /* enum stub_opened: what inguest.opened is worth */
 	uint8_t effect; /* of the call that was posted last */
@@ -254,6 +255,8 @@ void stub_load_bases(struct stub_thread *self, const struct channel_regs *regs);
 /* names.c: an answer that was given before; and keeps what the reply in the slot answered. */
 bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 void stub_name_keep(struct stub_thread *self, int64_t result);
+/* A call is about to be made. @harmless: descriptors mean afterwards what they did before. */
+void stub_ahead_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6], bool harmless);
 bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 /* wait.c: until the reply to @seq is there; without @may_spin always asleep */
 void stub_wait(struct stub_thread *self, uint32_t seq, bool may_spin);
