@@ -226,14 +226,16 @@ struct platform_patch {
 
 /*
  * Code of a file that nobody in the sandbox can change, just mapped (private, readable and
- * executable) into an address space in which nothing runs yet, at the page-aligned @addr.
+ * executable) at the page-aligned @addr: by execve into an address space in which nothing runs yet,
+ * or by a thread that has not returned from mmap.
  */
 struct platform_text {
 	gaddr_t addr;
 	uint64_t size;
 	int fd; /* borrowed */
 	uint64_t offset;
-	gaddr_t area; /* PLATFORM_TEXT_AREA_SIZE bytes, free: addr - PLATFORM_TEXT_DISTANCE */
+	gaddr_t area;	  /* PLATFORM_TEXT_AREA_SIZE bytes, free: addr - PLATFORM_TEXT_DISTANCE */
+	uint64_t content; /* platform_map.content; 0: a program's, mapped by execve */
 };
 
 #define PLATFORM_TEXT_AREA_SIZE 0x4000u
@@ -419,10 +421,11 @@ struct platform_ops {
 	int (*unpatch)(struct platform_thread *thread);
 
 	/*
-	 * Within a batch: replaces pages of such code by ones that do the same without what is slow
-	 * in a sandbox, with the help of code at @text->area. True: the area is taken, the kernel
-	 * lists it like those of patch(). When any of it changes later, the platform puts the
-	 * file's code back by itself. Does not sleep. Missing: never.
+	 * Within a batch, or with @text->content directly after map(): replaces pages of such code
+	 * by ones that do the same without what is slow in a sandbox, with the help of code at
+	 * @text->area. True: the area is taken, the kernel lists it like those of patch(). When any
+	 * of it changes later, the platform puts the file's code back by itself. May sleep with
+	 * @text->content. Missing: never.
 	 */
 	bool (*prepare_text)(struct platform_thread *thread, const struct platform_text *text);
 

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "sentry/aio.h"
+#include "sentry/mm_patch.h"
 #include "sentry/mm_private.h"
 #include "sentry/task.h"
 
@@ -532,6 +533,8 @@ int64_t do_mmap(struct task *task, uint64_t addr, uint64_t size, int prot, int f
 		prot |= LX_PROT_EXEC;
 	fiber_mutex_lock(&work.mm->mutex);
 	ret = mm_map_locked(&work, addr, size, prot, flags, file, offset);
+	if (ret > 0 && file && prot == (LX_PROT_READ | LX_PROT_EXEC))
+		mm_prepare_library(&work, (uint64_t)ret);
 	fiber_mutex_unlock(&work.mm->mutex);
 	return ret;
 }

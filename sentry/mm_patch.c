@@ -106,7 +106,8 @@ static bool vma_is_lasting_code(const struct vma *vma)
 	return vma_is_fixed_code(vma) && vma->file->ops->map && vfs_file_is_common(vma->file);
 }
 
-static bool prepare_text(const struct mm_work *work, const struct vma *text, uint64_t area)
+static bool prepare_text(
+	const struct mm_work *work, const struct vma *text, uint64_t area, bool library)
 {
 	struct file_map map = {
 		.offset = text->offset,
@@ -115,7 +116,8 @@ static bool prepare_text(const struct mm_work *work, const struct vma *text, uin
 		.host_fd = -1,
 	};
 
-	if (text->file->ops->map(text->file, &map) < 0 || map.host_fd < 0)
+	if (text->file->ops->map(text->file, &map) < 0 || map.host_fd < 0 ||
+		(library && !map.content))
 		return false;
 	return platform->prepare_text(work->thread, &(struct platform_text){
 							    .addr = GADDR(text->start),
@@ -123,10 +125,11 @@ static bool prepare_text(const struct mm_work *work, const struct vma *text, uin
 							    .fd = map.host_fd,
 							    .offset = map.host_offset,
 							    .area = GADDR(area),
+							    .content = library ? map.content : 0,
 						    });
 }
 
-int mm_prepare_text(const struct mm_work *work, uint64_t start)
+static int prepare(const struct mm_work *work, uint64_t start, bool library)
 {
 	const struct vma *text = mm_lookup(work->mm, start);
 	uint64_t area = start - PLATFORM_TEXT_DISTANCE;
@@ -143,11 +146,22 @@ int mm_prepare_text(const struct mm_work *work, uint64_t start)
 	vma = area_vma(area, PLATFORM_TEXT_AREA_SIZE);
 	if (!vma)
 		return -ENOMEM;
-	if (prepare_text(work, text, area))
+	if (prepare_text(work, text, area, library))
 		mm_insert(work->mm, vma);
 	else
 		vma_free(vma);
 	return 0;
+}
+
+int mm_prepare_text(const struct mm_work *work, uint64_t start)
+{
+	return prepare(work, start, false);
+}
+
+void mm_prepare_library(const struct mm_work *work, uint64_t start)
+{
+	if (!work->mm->traced)
+		(void)prepare(work, start, true);
 }
 
 static void patch_locked(const struct mm_work *work, uint64_t next)

@@ -24,4 +24,7 @@ void mm_unpatch(struct task *task);
  */
 int mm_prepare_text(const struct mm_work *work, uint64_t start);
 
+/* The same for a mapping at @start that mmap(2) just made, with the lock on the mappings held. */
+void mm_prepare_library(const struct mm_work *work, uint64_t start);
+
 #endif

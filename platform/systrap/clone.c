@@ -143,6 +143,9 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 	if (err < 0)
 		return err;
 	memcpy(as->texts, parent->as->texts, sizeof(as->texts));
+	as->has_store = parent == systrap.zygote ? systrap_text_has_store() : parent->as->has_store;
+	memcpy(as->learning, parent->as->learning, sizeof(as->learning));
+	as->learning_count = parent->as->learning_count;
 	as->library_count =
 		parent == systrap.zygote ? systrap_library_count() : parent->as->library_count;
 	err = systrap_patches_copy(parent->as->patches, &as->patches);

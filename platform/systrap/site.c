@@ -118,14 +118,35 @@ static bool proven_by_number(const struct reading *reading, size_t i, uint64_t n
 		       reading->begun[i - PROOF_DISTANCE] * (STRAY_READINGS - 1);
 }
 
+/*
+ * The bytes before the `syscall` are a move of the number that was called into eax, and the
+ * instruction that ends there is said to begin at @begin: not with that move, nor with a prefix of
+ * it. So what stands before is no code (a function that was overwritten leaves such bytes behind
+ * its new end), and the proof is worth nothing.
+ */
+static bool contradicts_number(const struct reading *reading, size_t begin, uint64_t nr)
+{
+	const uint8_t *code = reading->window->bytes;
+	const size_t end = reading->end;
+	uint32_t value;
+
+	if (end < SITE_JUMP_SIZE || code[end - SITE_JUMP_SIZE] != 0xb8)
+		return false;
+	memcpy(&value, code + end - 4, sizeof(value));
+	return value == (uint32_t)nr && begin != end - SITE_JUMP_SIZE &&
+	       !(begin == end - SITE_JUMP_SIZE - 1 && (code[begin] & 0xf0) == 0x40);
+}
+
 /* The instruction that ends at the `syscall`. */
 static bool find_before(
-	const struct reading *reading, uint64_t nr, size_t *ret_begin, struct insn *ret_insn)
+	const struct reading *reading, const uint64_t *nr, size_t *ret_begin, struct insn *ret_insn)
 {
 	for (size_t i = reading->end; i-- > 0 && reading->end - i <= INSN_SIZE_MAX;) {
 		if (reading->next[i] != reading->end ||
-			!(proven(reading, i) || proven_by_number(reading, i, nr)))
+			!(proven(reading, i) || (nr && proven_by_number(reading, i, *nr))))
 			continue;
+		if (nr && contradicts_number(reading, i, *nr))
+			return false;
 		*ret_begin = i;
 		return insn_decode(reading->window->bytes + i, reading->end - i, ret_insn);
 	}
@@ -223,43 +244,57 @@ static bool find_hole(const struct reading *reading, size_t begin, size_t *ret_h
 	return false;
 }
 
-enum site_verdict site_judge(
-	const struct site_window *window, uint64_t next, uint64_t nr, struct site_form *ret_form)
+/* What can be done about the call at reading->end. @nr: the number that was called; NULL: it was
+ * not seen, and says nothing. */
+static enum site_verdict judge_call(
+	const struct reading *reading, const uint64_t *nr, struct site_form *ret_form)
 {
-	struct reading reading;
-	size_t end, begin, hole;
+	const struct site_window *window = reading->window;
+	size_t begin, hole;
 	struct insn insn;
 	uint32_t value;
 
-	if (window->size > SITE_WINDOW_SIZE || next < window->addr + 2 ||
-		next - window->addr > window->size)
-		return SITE_NO_SYSCALL;
-	end = (size_t)(next - window->addr) - 2;
-	if (window->bytes[end] != 0x0f || window->bytes[end + 1] != 0x05)
-		return SITE_NO_SYSCALL;
-	read_all(&reading, window, end);
-	if (!find_before(&reading, nr, &begin, &insn))
+	if (!find_before(reading, nr, &begin, &insn))
 		return SITE_AMBIGUOUS;
 	if (!insn_is_movable(&insn) || insn.size < SITE_SHORT_SIZE)
 		return SITE_FIXED;
-	for (size_t i = begin; i < end; i++) {
+	for (size_t i = begin; i < reading->end; i++) {
 		if (window->taken[i])
 			return SITE_PATCHED_BEFORE;
 	}
-	if (constant_eax(window->bytes + begin, &insn, &value) && value != (uint32_t)nr)
+	if (nr && constant_eax(window->bytes + begin, &insn, &value) && value != (uint32_t)*nr)
 		return SITE_AMBIGUOUS;
 	*ret_form = (struct site_form){.site = window->addr + begin, .size = insn.size};
 	if (insn.size >= SITE_JUMP_SIZE)
 		return SITE_OK;
-	if (!find_hole(&reading, begin, &hole))
+	if (!find_hole(reading, begin, &hole))
 		return SITE_NO_HOLE;
 	ret_form->hole = window->addr + hole;
 	return SITE_OK;
 }
 
+static bool is_syscall(const struct site_window *window, size_t at)
+{
+	return window->size >= 2 && at <= window->size - 2 && window->bytes[at] == 0x0f &&
+	       window->bytes[at + 1] == 0x05;
+}
+
+enum site_verdict site_judge(
+	const struct site_window *window, uint64_t next, uint64_t nr, struct site_form *ret_form)
+{
+	struct reading reading;
+
+	if (window->size > SITE_WINDOW_SIZE || next < window->addr + 2 ||
+		next - window->addr > window->size ||
+		!is_syscall(window, (size_t)(next - window->addr) - 2))
+		return SITE_NO_SYSCALL;
+	read_all(&reading, window, (size_t)(next - window->addr) - 2);
+	return judge_call(&reading, &nr, ret_form);
+}
+
 /*
- * All readings from far enough before pass the `cpuid`, and none steps over it: then it is no part
- * of another instruction.
+ * All readings from far enough before pass the `cpuid` or `syscall`, and none steps over it: then
+ * it is no part of another instruction.
  */
 static bool is_instruction(const struct reading *reading)
 {
@@ -271,6 +306,17 @@ static bool is_instruction(const struct reading *reading)
 		arriving += reading->arrives[i];
 	}
 	return arriving >= PROOF_COUNT;
+}
+
+enum site_verdict site_judge_unseen(
+	const struct site_window *window, size_t at, struct site_form *ret_form)
+{
+	struct reading reading;
+
+	if (window->size > SITE_WINDOW_SIZE || !is_syscall(window, at))
+		return SITE_NO_SYSCALL;
+	read_all(&reading, window, at);
+	return is_instruction(&reading) ? judge_call(&reading, NULL, ret_form) : SITE_AMBIGUOUS;
 }
 
 static bool is_taken(const struct site_window *window, size_t begin, size_t end)
@@ -325,7 +371,7 @@ static bool find_short(const struct reading *reading, struct site_cpuid *form)
 	struct insn insn;
 	size_t begin, hole;
 
-	if (!find_before(reading, 0, &begin, &insn) || !insn_is_movable(&insn) ||
+	if (!find_before(reading, NULL, &begin, &insn) || !insn_is_movable(&insn) ||
 		insn.size < SITE_SHORT_SIZE || insn_is_padding(&insn) ||
 		is_taken(reading->window, begin, reading->end) || !find_hole(reading, begin, &hole))
 		return false;

@@ -43,6 +43,11 @@ struct site_form {
 enum site_verdict site_judge(
 	const struct site_window *window, uint64_t next, uint64_t nr, struct site_form *ret_form);
 
+/* Of the `syscall` at index @at, which nobody was seen to execute: that it is an instruction must
+ * be proven, too. */
+enum site_verdict site_judge_unseen(
+	const struct site_window *window, size_t at, struct site_form *ret_form);
+
 /*
  * Code in which a `cpuid` that nobody has executed stands at index @at. Where the instruction to be
  * replaced begins is proven like a call site's; that @at is an instruction's begin must be, too.

@@ -77,6 +77,7 @@ static void stop(void)
 	if (!systrap.started)
 		return;
 	systrap_text_fini();
+	systrap_learn_fini();
 	systrap_library_fini();
 	log_debug("systrap: %" PRIu64 " requests by doorbell, %" PRIu64 " by watching; %" PRIu64
 		  " hot periods, %" PRIu64 " wasted",
@@ -172,6 +173,8 @@ static void stats(void (*put)(const char *name, uint64_t value))
 	put("requests by doorbell", systrap.stats.cold);
 	put("hot periods", systrap.stats.promotions);
 	put("hot periods that did not pay", systrap.stats.wasted);
+	put("mappings of programs' code that were prepared", systrap.sites.prepared_programs);
+	put("mappings of libraries' code that were prepared", systrap.sites.prepared_libraries);
 	put("call sites worth a patch", systrap.sites.seen + systrap.sites.unread);
 	put("call sites patched", systrap.sites.patched);
 	put("call sites given their bytes back", systrap.sites.restored);

@@ -20,8 +20,11 @@
 
 /* Private to platform/systrap/. */
 
-#define SYSTRAP_TEXTS_MAX 2u /* prepared parts of code in an address space */
-#define SYSTRAP_SLOTS_MAX (CHANNEL_SEGMENT_SLOTS * CHANNEL_SEGMENTS_MAX)
+#define SYSTRAP_TEXTS_MAX     4u	 /* prepared parts of code in an address space */
+#define SYSTRAP_TEXT_SIZE     (2u << 20) /* of code that is looked at, at most */
+#define SYSTRAP_LIBRARY_PAGES 64u	 /* of a library that are prepared, at most */
+#define SYSTRAP_LEARNING_MAX  4u	 /* mappings whose traps are counted */
+#define SYSTRAP_SLOTS_MAX     (CHANNEL_SEGMENT_SLOTS * CHANNEL_SEGMENTS_MAX)
 
 struct systrap_patches; /* patch.c */
 
@@ -59,6 +62,13 @@ struct systrap_as {
 		struct systrap_text *text; /* borrowed; NULL: free */
 		uint64_t addr;
 	} texts[SYSTRAP_TEXTS_MAX];
+	bool has_store; /* of prepared code: its descriptor */
+	/* Where libraries lie whose calls are counted (learn.c): the last so many. */
+	unsigned learning_count;
+	struct {
+		uint64_t addr, size;
+		uint8_t file;
+	} learning[SYSTRAP_LEARNING_MAX];
 };
 
 enum systrap_state {
@@ -187,6 +197,7 @@ struct systrap {
 	struct {
 		uint64_t verdicts[SITE_VERDICTS]; /* of sites that were worth a patch */
 		uint64_t seen, patched, failed, unread, restored;
+		uint64_t prepared_programs, prepared_libraries; /* text.c */
 	} sites;
 	unsigned running_count; /* threads in guest */
 	bool strays_possible;	/* a clone was let through and nobody came of it */
@@ -405,8 +416,23 @@ void systrap_library_note(const struct platform_map *map);
 void systrap_text_init(void);
 void systrap_text_fini(void);
 bool systrap_prepare_text(struct platform_thread *head, const struct platform_text *text);
+/* Whether stubs that are cloned from the zygote now have the store's descriptor. */
+bool systrap_text_has_store(void);
+/*
+ * Prepares @count pages of a library's code from @first on. False: not now, it would have to be
+ * read from a disk. *ret_text stays as it is when there is no room for it.
+ */
+bool systrap_text_make_part(const struct platform_text *from, uint64_t first, uint64_t count,
+	struct systrap_text **ret_text);
 /* As systrap_patch_leave(), which calls it. */
 int systrap_text_leave(struct systrap_thread *thread, uint64_t addr, uint64_t size, bool gone);
+
+/* learn.c: which part of a library makes calls */
+/* That code was mapped: what is prepared of it (borrowed), or NULL; then its calls are counted. */
+struct systrap_text *systrap_learnt_text(struct systrap_as *as, const struct platform_text *from);
+/* The thread's request was a call that trapped. */
+void systrap_learn_trap(struct systrap_thread *thread);
+void systrap_learn_fini(void);
 
 /* memory.c, thread.c: operations */
 const void *systrap_bytes_at_hand(struct platform_thread *thread, gaddr_t src, size_t size);

@@ -51,21 +51,19 @@
 #endif
 
 #define PAGE_SIZE    4096u
-#define STORE_PAGES  256u
+#define STORE_PAGES  512u
 #define AREA_PAGES   (PLATFORM_TEXT_AREA_SIZE / PAGE_SIZE)
-#define TEXTS_MAX    8u
-#define TEXT_SIZE    (2u << 20) /* what is looked at, at most */
-#define CHUNK_SIZE   0x8000u	/* ... at a time */
-#define CHANGED_MAX  48u	/* pages from the first to the last changed one */
-#define SITES_MAX    128u
+#define TEXTS_MAX    12u
+#define CHUNK_SIZE   0x8000u		   /* ... at a time */
+#define CHANGED_MAX  SYSTRAP_LIBRARY_PAGES /* pages from the first to the last changed one */
+#define SITES_MAX    256u
 #define CPUIDS_MAX   80u
-#define CALLS_MAX    TRAMPOLINE_PAGE_SLOTS
 #define SITE_LOOKED  64u		/* bytes before a `cpuid` that are looked at ... */
 #define HOLE_LOOKED  (SITE_BEFORE - 2u) /* ... when no padding is found there */
 #define FIRST_LEAVES 7u			/* that are asked for when the first code is prepared ... */
 #define MORE_LEAVES  4u			/* ... and with each program after it */
 
-/* An area: a page of trampolines, a table, its users. */
+/* An area: a page of trampolines, a table, its users. For a library: trampolines only. */
 #define AREA_TABLE ((size_t)TRAMPOLINE_PAGE_SIZE)
 #define AREA_SLOTS (AREA_TABLE + sizeof(struct cpuid_entry) * CPUID_ENTRIES)
 
@@ -84,6 +82,7 @@ struct text_key {
 
 struct systrap_text {
 	struct text_key key;
+	bool library;			 /* there is no table in its area */
 	uint32_t first_page, page_count; /* of the mapping; none: there is nothing to gain */
 	/* In the store, in pages; the last one is made when it is needed (0: not yet). */
 	uint32_t area, prepared, given_back;
@@ -153,6 +152,11 @@ void systrap_text_init(void)
 	}
 }
 
+bool systrap_text_has_store(void)
+{
+	return store.pages;
+}
+
 void systrap_text_fini(void)
 {
 	for (unsigned i = 0; i < store.text_count; i++)
@@ -181,7 +185,7 @@ static void grow_tables(unsigned count)
 	for (unsigned i = 0; i < store.text_count; i++) {
 		struct cpuid_entry *table;
 
-		if (store.texts[i].page_count == 0)
+		if (store.texts[i].page_count == 0 || store.texts[i].library)
 			continue;
 		table = (struct cpuid_entry *)(page_at(store.texts[i].area) + AREA_TABLE);
 		/* Behind the end first: somebody may be reading. */
@@ -204,9 +208,11 @@ struct text_site {
 
 struct text_work {
 	const struct platform_text *from;
+	bool library;
+	uint64_t begin, end; /* the part of the text that is looked at */
 	struct text_site sites[SITES_MAX];
 	unsigned site_count, call_count, cpuid_count;
-	/* What is looked at, and the surroundings of its ends. */
+	/* A piece of it, and the surroundings of its ends. */
 	uint64_t addr; /* of bytes[0] */
 	size_t size;
 	uint8_t bytes[CHUNK_SIZE + HOLE_LOOKED + SITE_BEHIND + 2];
@@ -219,15 +225,12 @@ static void mark_taken(struct site_window *window, uint64_t addr, uint64_t size)
 		window->taken[at - window->addr] = true;
 }
 
-/* Of the `cpuid` at @at, an index of work->bytes, with the @before bytes before it. */
-static bool judge(
-	const struct text_work *work, size_t at, size_t before, struct site_cpuid *ret_form)
+/* Around the instruction at @at, an index of work->bytes, with the @before bytes before it. */
+static void take_window(
+	const struct text_work *work, size_t at, size_t before, struct site_window *window)
 {
-	struct site_window buffer, *window = &buffer;
-	size_t first;
+	size_t first = at - before;
 
-	before = min_of(at, before);
-	first = at - before;
 	memset(window, 0, sizeof(*window));
 	window->addr = work->addr + first;
 	window->size = min_of(work->size - first, (size_t)(before + 2 + SITE_BEHIND));
@@ -240,16 +243,27 @@ static bool judge(
 		if (other->hole)
 			mark_taken(window, other->hole, SITE_JUMP_SIZE);
 	}
-	return site_judge_cpuid(window, before, ret_form);
+}
+
+static bool judge_cpuid(
+	const struct text_work *work, size_t at, size_t before, struct site_cpuid *ret_form)
+{
+	struct site_window window;
+
+	before = min_of(at, before);
+	take_window(work, at, before, &window);
+	return site_judge_cpuid(&window, before, ret_form);
 }
 
 static void look_at_cpuid(struct text_work *work, size_t at)
 {
 	struct text_site site = {.slot = work->cpuid_count};
 
-	if (store.refused || work->cpuid_count == CPUIDS_MAX || work->site_count == SITES_MAX)
+	if (work->library || store.refused || work->cpuid_count == CPUIDS_MAX ||
+		work->site_count == SITES_MAX)
 		return;
-	if (!judge(work, at, SITE_LOOKED, &site.form) && !judge(work, at, HOLE_LOOKED, &site.form))
+	if (!judge_cpuid(work, at, SITE_LOOKED, &site.form) &&
+		!judge_cpuid(work, at, HOLE_LOOKED, &site.form))
 		return;
 	work->cpuid_count++;
 	work->sites[work->site_count++] = site;
@@ -276,25 +290,45 @@ static bool is_never_replaced(uint32_t nr)
 
 /*
  * mov $nr, %eax; syscall: seven bytes of which four are fixed and the number is small. Nothing
- * else looks like that, but for a mov into r8d.
+ * else looks like that, but for a mov into r8d. All other forms take a proof.
  */
-static void look_at_call(struct text_work *work, size_t at)
+static bool judge_call(const struct text_work *work, size_t at, struct site_cpuid *ret_form)
 {
 	const uint8_t *mov = work->bytes + at - SITE_JUMP_SIZE;
-	struct text_site site = {.call = true, .slot = work->call_count};
+	const size_t before = min_of(at, (size_t)HOLE_LOOKED);
+	struct site_window window;
+	struct site_form form;
 	uint32_t nr;
 
-	if (work->call_count == CALLS_MAX || work->site_count == SITES_MAX ||
-		at <= SITE_JUMP_SIZE || mov[0] != 0xb8 || (mov[-1] & 0xf0) == 0x40)
+	if (at > SITE_JUMP_SIZE && mov[0] == 0xb8) {
+		memcpy(&nr, mov + 1, sizeof(nr));
+		if (is_never_replaced(nr))
+			return false;
+		if ((mov[-1] & 0xf0) != 0x40) {
+			*ret_form = (struct site_cpuid){
+				.site = work->addr + at - SITE_JUMP_SIZE,
+				.size = SITE_JUMP_SIZE,
+				.run = SITE_JUMP_SIZE,
+			};
+			return true;
+		}
+	}
+	take_window(work, at, before, &window);
+	if (site_judge_unseen(&window, before, &form) != SITE_OK)
+		return false;
+	*ret_form = (struct site_cpuid){
+		.site = form.site, .size = form.size, .run = form.size, .hole = form.hole};
+	return true;
+}
+
+static void look_at_call(struct text_work *work, size_t at)
+{
+	const unsigned calls_max = (work->library ? AREA_PAGES : 1) * TRAMPOLINE_PAGE_SLOTS;
+	struct text_site site = {.call = true, .slot = work->call_count};
+
+	if (work->call_count == calls_max || work->site_count == SITES_MAX ||
+		!judge_call(work, at, &site.form))
 		return;
-	memcpy(&nr, mov + 1, sizeof(nr));
-	if (is_never_replaced(nr))
-		return;
-	site.form = (struct site_cpuid){
-		.site = work->addr + at - SITE_JUMP_SIZE,
-		.size = SITE_JUMP_SIZE,
-		.run = SITE_JUMP_SIZE,
-	};
 	work->call_count++;
 	work->sites[work->site_count++] = site;
 }
@@ -339,9 +373,9 @@ static const uint8_t *find_candidate(const uint8_t *at, const uint8_t *end)
 
 static bool find_sites(struct text_work *work)
 {
-	for (uint64_t begin = 0; begin < work->from->size; begin += CHUNK_SIZE) {
-		size_t first = (size_t)min_of(begin, (uint64_t)HOLE_LOOKED);
-		uint64_t end = min_of(begin + CHUNK_SIZE + SITE_BEHIND + 2, work->from->size);
+	for (uint64_t begin = work->begin; begin < work->end; begin += CHUNK_SIZE) {
+		size_t first = (size_t)min_of(begin - work->begin, (uint64_t)HOLE_LOOKED);
+		uint64_t end = min_of(begin + CHUNK_SIZE + SITE_BEHIND + 2, work->end);
 		const uint8_t *at, *last;
 
 		work->addr = begin - first;
@@ -436,26 +470,40 @@ static void write_cpuid(struct systrap_text *text, const struct text_site *site)
 /* By the engine of learnt sites, as if there were nothing else. */
 static void write_call(struct systrap_text *text, const struct text_site *site)
 {
-	struct trampoline_page *page = (struct trampoline_page *)page_at(text->area);
 	const struct systrap_patches patches = {
-		.areas[0] = {.addr = TEXT_AREA, .size = TRAMPOLINE_PAGE_SIZE}};
+		.areas[0] = {.addr = TEXT_AREA, .size = PLATFORM_TEXT_AREA_SIZE}};
 	const struct site_cpuid *form = &site->form;
 	struct patch_site patch = {
 		.form = {.site = TEXT_BASE + form->site, .size = form->size},
 		.slot = (uint16_t)site->slot,
 	};
+	uint64_t slot;
 
 	memcpy(patch.bytes,
 		page_at(text->prepared) + (form->site - (uint64_t)text->first_page * PAGE_SIZE),
 		form->size);
-	patch_build_slot(&patches, &patch, &page->slots[site->slot]);
-	write_jumps(text, form, offsetof(struct trampoline_page, slots[site->slot]));
+	slot = patch_slot_address(&patches.areas[0], site->slot) - TEXT_AREA;
+	patch_build_slot(&patches, &patch, (struct trampoline_slot *)(page_at(text->area) + slot));
+	write_jumps(text, form, slot);
+}
+
+static void write_area(const struct text_work *work, const struct systrap_text *text)
+{
+	for (unsigned i = 0; i < (work->library ? AREA_PAGES : 1); i++) {
+		struct trampoline_page *page = (struct trampoline_page *)page_at(text->area + i);
+
+		page->magic[0] = TRAMPOLINE_MAGIC0;
+		page->magic[1] = TRAMPOLINE_MAGIC1;
+		page->entry = STUB_FAST_ENTRY;
+	}
+	if (!work->library)
+		memcpy(page_at(text->area) + AREA_TABLE, store.table,
+			(store.table_used + 1) * sizeof(store.table[0]));
 }
 
 static bool write_pages(const struct text_work *work, struct systrap_text *text)
 {
 	const size_t size = (size_t)text->page_count * PAGE_SIZE;
-	struct trampoline_page *page;
 	size_t got;
 
 	if (text->page_count > CHANGED_MAX ||
@@ -477,12 +525,7 @@ static bool write_pages(const struct text_work *work, struct systrap_text *text)
 	}
 	/* Room for the pages that are given back, too. */
 	store.used = text->prepared + 2 * text->page_count;
-	page = (struct trampoline_page *)page_at(text->area);
-	page->magic[0] = TRAMPOLINE_MAGIC0;
-	page->magic[1] = TRAMPOLINE_MAGIC1;
-	page->entry = STUB_FAST_ENTRY;
-	memcpy(page_at(text->area) + AREA_TABLE, store.table,
-		(store.table_used + 1) * sizeof(store.table[0]));
+	write_area(work, text);
 	for (unsigned i = 0; i < work->site_count; i++) {
 		if (work->sites[i].call)
 			write_call(text, &work->sites[i]);
@@ -492,15 +535,20 @@ static bool write_pages(const struct text_work *work, struct systrap_text *text)
 	return true;
 }
 
-/* False: it could not be read, for now. */
-static bool make_text(const struct platform_text *from, struct systrap_text *text)
+/* Of the part from @begin to @end of it. False: it could not be read, for now. */
+static bool make_text(
+	const struct platform_text *from, uint64_t begin, uint64_t end, struct systrap_text *text)
 {
 	_cleanup_free_ struct text_work *work = calloc(1, sizeof(*work));
 
 	if (!work)
 		return false;
 	work->from = from;
-	if (store.table_used == 0)
+	work->library = from->content != 0;
+	work->begin = begin;
+	work->end = end;
+	text->library = work->library;
+	if (!work->library && store.table_used == 0)
 		grow_tables(FIRST_LEAVES);
 	if (!find_sites(work))
 		return false;
@@ -535,48 +583,119 @@ static struct systrap_text *find_text(const struct platform_text *from)
 	if (!key_of(from, &key))
 		return NULL;
 	for (unsigned i = 0; i < store.text_count; i++) {
-		if (memcmp(&store.texts[i].key, &key, sizeof(key)) == 0)
+		if (!store.texts[i].library && memcmp(&store.texts[i].key, &key, sizeof(key)) == 0)
 			return &store.texts[i];
 	}
 	if (store.text_count == TEXTS_MAX)
 		return NULL;
 	store.texts[store.text_count].key = key;
-	if (!make_text(from, &store.texts[store.text_count]))
+	if (!make_text(from, 0, from->size, &store.texts[store.text_count]))
 		return NULL;
 	return &store.texts[store.text_count++];
 }
 
+bool systrap_text_make_part(const struct platform_text *from, uint64_t first, uint64_t count,
+	struct systrap_text **ret_text)
+{
+	struct systrap_text *text = &store.texts[store.text_count];
+
+	if (!store.pages)
+		return false;
+	if (store.text_count == TEXTS_MAX)
+		return true;
+	*text = (struct systrap_text){0};
+	if (!key_of(from, &text->key) ||
+		!make_text(from, first * PAGE_SIZE, (first + count) * PAGE_SIZE, text))
+		return false;
+	store.text_count++;
+	*ret_text = text;
+	return true;
+}
+
+/* The file is as it was when it was prepared. */
+static bool is_still(const struct systrap_text *text, const struct platform_text *from)
+{
+	struct text_key key;
+
+	return key_of(from, &key) && memcmp(&text->key, &key, sizeof(key)) == 0;
+}
+
+/* The program's way into its new memory, or a thread's way back from mmap. */
 static int try_map(struct systrap_thread *thread, uint64_t addr, uint32_t page, uint32_t count)
 {
-	return systrap_batch_try_map(thread,
-		(const uint64_t[6]){addr, (uint64_t)count * PAGE_SIZE, LX_PROT_READ | LX_PROT_EXEC,
-			LX_MAP_PRIVATE | LX_MAP_FIXED, STUB_FD_TEXTS, (uint64_t)page * PAGE_SIZE});
+	const uint64_t args[6] = {addr, (uint64_t)count * PAGE_SIZE, LX_PROT_READ | LX_PROT_EXEC,
+		LX_MAP_PRIVATE | LX_MAP_FIXED, STUB_FD_TEXTS, (uint64_t)page * PAGE_SIZE};
+	struct channel_command *command;
+	int err;
+
+	if (thread->batch.active)
+		return systrap_batch_try_map(thread, args);
+	err = systrap_make_room(thread, 1, 0);
+	if (err < 0)
+		return err;
+	command = systrap_command_defer(thread, COMMAND_HOST, DEFERRED_LOSSY);
+	command->nr = SYS_mmap;
+	memcpy(command->args, args, sizeof(command->args));
+	return 0;
+}
+
+static int map_text(
+	struct systrap_thread *thread, const struct platform_text *from, struct systrap_text *text)
+{
+	struct systrap_as *as = thread->as;
+	unsigned i = 0;
+	int err;
+
+	while (i < SYSTRAP_TEXTS_MAX && as->texts[i].text)
+		i++;
+	if (i == SYSTRAP_TEXTS_MAX)
+		return -ENOMEM;
+	/* Where the host refuses one it refuses both. */
+	err = try_map(thread, from->area.v, text->area, AREA_PAGES);
+	if (err == 0)
+		err = try_map(thread, from->addr.v + (uint64_t)text->first_page * PAGE_SIZE,
+			text->prepared, text->page_count);
+	if (err < 0)
+		return err;
+	as->texts[i].text = text;
+	as->texts[i].addr = from->addr.v;
+	if (text->library)
+		systrap.sites.prepared_libraries++;
+	else
+		systrap.sites.prepared_programs++;
+	return 0;
+}
+
+/*
+ * Only on the way back of a thread that is alone: then the mapping itself is among what is delayed,
+ * and nobody can put something else there before.
+ */
+static bool prepare_library(struct systrap_thread *thread, const struct platform_text *from)
+{
+	struct systrap_text *text;
+
+	if (!systrap.config.patch_sites || !thread->late.pending)
+		return false;
+	text = systrap_learnt_text(thread->as, from);
+	return text && thread->as->has_store && text->page_count > 0 && is_still(text, from) &&
+	       map_text(thread, from, text) == 0;
 }
 
 bool systrap_prepare_text(struct platform_thread *head, const struct platform_text *from)
 {
 	struct systrap_thread *thread = systrap_thread(head);
-	struct systrap_as *as = thread->as;
 	struct systrap_text *text;
-	unsigned i = 0;
 
-	while (i < SYSTRAP_TEXTS_MAX && as->texts[i].text)
-		i++;
-	if (!store.pages || i == SYSTRAP_TEXTS_MAX || from->size > TEXT_SIZE)
+	if (from->size > SYSTRAP_TEXT_SIZE)
+		return false;
+	if (from->content)
+		return prepare_library(thread, from);
+	if (!thread->as->has_store)
 		return false;
 	if (store.table_used > 0)
 		grow_tables(MORE_LEAVES);
 	text = find_text(from);
-	if (!text || text->page_count == 0)
-		return false;
-	/* Where the host refuses one it refuses both. */
-	if (try_map(thread, from->area.v, text->area, AREA_PAGES) < 0 ||
-		try_map(thread, from->addr.v + (uint64_t)text->first_page * PAGE_SIZE,
-			text->prepared, text->page_count) < 0)
-		return false;
-	as->texts[i].text = text;
-	as->texts[i].addr = from->addr.v;
-	return true;
+	return text && text->page_count > 0 && map_text(thread, from, text) == 0;
 }
 
 /* ---- giving back ---- */

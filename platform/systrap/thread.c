@@ -54,6 +54,8 @@ static void take_call(struct systrap_thread *thread, struct platform_event *even
 		systrap.config.patch_sites && (request->head.flags & REQUEST_FLAG_SITE);
 	thread->head.regs.rax = request->nr;
 	thread->head.regs.orig_rax = request->nr;
+	if (thread->as->learning_count > 0 && !(request->head.flags & REQUEST_FLAG_FAST))
+		systrap_learn_trap(thread);
 }
 
 static void take_fault(struct systrap_thread *thread, struct platform_event *event)

@@ -72,6 +72,18 @@ Test(site, prefix_belongs)
 	cr_assert_eq(form.size, 6);
 }
 
+/* The rest of a function that was overwritten swallows the next one's begin. */
+Test(site, rubbish_before)
+{
+	static const uint8_t rubbish[] = {0xb8, 0x61, 0x1e, 0, 0, 0xc3, 0x05, 0xc3, 0x0f, 0x1f,
+		0x84, 0, 0, 0, 0, 0, 0xb8, 110, 0, 0, 0},
+			     ret[] = {0xc3};
+	struct site_window window;
+	struct site_form form;
+
+	cr_assert_neq(judge(&window, rubbish, sizeof(rubbish), ret, 1, 110, &form), SITE_OK);
+}
+
 /* glibc's read(): xor, and padding behind its return. */
 Test(site, short_jump)
 {
