@@ -653,7 +653,8 @@ void task_exec_done(struct task *task)
 
 	reset_handlers(group->sighand);
 	posix_timers_release(group);
-	task->sigaltstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
+	/* begin_new_exec(): the flags stay */
+	task->sigaltstack = (struct lx_stack){.ss_flags = task->sigaltstack.ss_flags};
 	task->set_child_tid = GADDR_NULL;
 	task->clear_child_tid = GADDR_NULL;
 	task->robust_list = GADDR_NULL;

@@ -361,8 +361,8 @@ int do_mlock(struct task *task, uint64_t addr, uint64_t size, bool lock, bool po
 
 	if (lock && !mm_can_lock(task))
 		return -EPERM;
-	if (!add_checked(size, addr - start, &size) || !align_up_checked(size, LX_PAGE_SIZE, &size))
-		size = 0; /* PAGE_ALIGN() wraps to nothing */
+	/* PAGE_ALIGN(len + offset_in_page(start)), which wraps */
+	size = align_down(size + (addr - start) + LX_PAGE_SIZE - 1, LX_PAGE_SIZE);
 	if (!add_checked(start, size, &end))
 		return lock && !mm_may_lock(&work, size) ? -ENOMEM : -EINVAL;
 	if (end == start)

@@ -206,8 +206,11 @@ int vfs_setattr(const struct vfs_ctx *ctx, const struct path *path, struct iattr
 		return -EINVAL; /* vfs_truncate() is for that */
 	/* anon_inode_setattr() */
 	if (inode->sb->magic == LX_ANON_INODE_FS_MAGIC && !LX_S_ISFIFO(inode->mode) &&
-		!LX_S_ISSOCK(inode->mode))
-		return -EOPNOTSUPP;
+		!LX_S_ISSOCK(inode->mode)) {
+		/* may_setattr() comes before it. */
+		err = attr->valid & IATTR_TOUCH ? setattr_check(inode, attr, ctx) : 0;
+		return err < 0 ? err : -EOPNOTSUPP;
+	}
 	fiber_mutex_lock(&inode->mutex);
 	err = setattr_check(inode, attr, ctx);
 	if (err < 0)

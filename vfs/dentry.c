@@ -251,7 +251,7 @@ int dentry_lookup_locked(struct dentry *parent, const char *name, size_t size, s
 	int err;
 
 	if (size > LX_NAME_MAX)
-		return -ENAMETOOLONG;
+		return parent->unlinked ? -ENOENT : -ENAMETOOLONG;
 	dentry = dcache_find(parent, name, size);
 	if (dentry) {
 		if (dentry_still_valid(parent, dentry)) {
@@ -283,8 +283,10 @@ int dentry_lookup(struct dentry *parent, const char *name, size_t size, struct d
 	struct dentry *dentry;
 	int err;
 
+	/* Nobody asks a directory that was removed what it thinks of the name
+	 * (lookup_one_qstr_excl()). */
 	if (size > LX_NAME_MAX)
-		return -ENAMETOOLONG;
+		return parent->unlinked ? -ENOENT : -ENAMETOOLONG;
 	dentry = dcache_find(parent, name, size);
 	if (dentry) {
 		if (dentry_still_valid(parent, dentry)) {

@@ -651,12 +651,11 @@ static int tmpfs_fallocate(
 		return -EOPNOTSUPP;
 	if (mode & LX_FALLOC_FL_PUNCH_HOLE)
 		return punch_hole(inode, offset, size);
-	if (!(mode & LX_FALLOC_FL_KEEP_SIZE) && end > inode->size) {
-		if (end > ctx->fsize_limit) {
-			if (ctx->fsize_hit)
-				*ctx->fsize_hit = true;
-			return -EFBIG;
-		}
+	/* inode_newsize_ok(), whether the size is to change or not */
+	if (end > inode->size && end > ctx->fsize_limit) {
+		if (ctx->fsize_hit)
+			*ctx->fsize_hit = true;
+		return -EFBIG;
 	}
 	if (end > inode->size && (content->seals & LX_F_SEAL_GROW))
 		return -EPERM;

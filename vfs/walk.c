@@ -360,7 +360,7 @@ int walk_parent(struct walk *walk, struct last_component *ret_last)
 	ret_last->kind = component.kind;
 	ret_last->trailing_slash = component.trailing_slash;
 	if (component.size > LX_NAME_MAX)
-		return -ENAMETOOLONG;
+		return walk->path.dentry->unlinked ? -ENOENT : -ENAMETOOLONG;
 	memcpy(ret_last->name, component.name, component.size);
 	ret_last->name[component.size] = '\0';
 	ret_last->size = component.size;

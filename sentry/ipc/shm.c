@@ -171,12 +171,12 @@ static void mark_attached(struct mm *mm, uint64_t addr, struct shm_segment *segm
 	shm_mapping_added(segment);
 }
 
-static int64_t attach(
-	struct task *t, struct shm_segment *segment, uint64_t addr, int prot, unsigned flags)
+static int64_t attach(struct task *t, struct shm_segment *segment, uint64_t addr, bool fixed,
+	int prot, unsigned flags)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	struct mm_work work = mm_work_of(t);
-	int map_flags = LX_MAP_SHARED | (addr ? LX_MAP_FIXED : 0);
+	int map_flags = LX_MAP_SHARED | (fixed ? LX_MAP_FIXED : 0);
 	uint64_t size = segment->size, end;
 	int64_t r;
 	int err;
@@ -185,7 +185,7 @@ static int64_t attach(
 	if (err < 0)
 		return err;
 	fiber_mutex_lock(&work.mm->mutex);
-	if (addr && !(flags & LX_SHM_REMAP) &&
+	if (fixed && !(flags & LX_SHM_REMAP) &&
 		(!add_checked(addr, size, &end) || mm_overlaps(work.mm, addr, end)))
 		r = -EINVAL;
 	else
@@ -232,7 +232,7 @@ int64_t sys_shmat(struct task *t, int id, gaddr_t shmaddr, unsigned flags)
 	segment = container_of(object, struct shm_segment, ipc);
 	/* Mapping sleeps: this keeps a removal from taking the segment away meanwhile. */
 	segment->attached++;
-	r = attach(t, segment, addr, prot, flags);
+	r = attach(t, segment, addr, !gaddr_is_null(shmaddr), prot, flags);
 	if (--segment->attached == 0 && (object->mode & LX_SHM_DEST))
 		ipc_remove(object);
 	return r;

@@ -365,11 +365,13 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int tgid, int signo, gaddr_t addr
 		return r;
 	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tgid != pid_vnr(task->group->pid))
 		return -EPERM;
-	if (signo < 0 || signo > LX_NSIG)
-		return -EINVAL;
 	target = pid_task(tgid);
 	group = target ? target->group : pid_group(tgid);
-	return group ? kill_group(task, group, &info) : -ESRCH;
+	if (!group)
+		return -ESRCH;
+	if (signo < 0 || signo > LX_NSIG)
+		return -EINVAL;
+	return kill_group(task, group, &info);
 }
 
 int64_t sys_rt_tgsigqueueinfo(struct task *task, int tgid, int tid, int signo, gaddr_t addr)

@@ -10,15 +10,6 @@ def out_of_a_failed_call(program, native, key):
     return len(words) == 4 and words[2] == "out" and native.parts.get("call " + words[1]) == EFAULT
 
 
-def lease(program, native, key):
-    """docs/caveats.md: no leases."""
-    words = key.split()
-    if words[0] != "call":
-        return False
-    call = program.calls[int(words[1].rstrip("'"))]
-    return call.name == "fcntl" and call.args[1][1] in (1024, 1025)
-
-
 def name_in_proc_fd(program, native, key):
     """Linux lets a process do everything in its own /proc/self/fd before it finds that there is nothing to do: another errno."""
     words = key.split()
@@ -49,16 +40,6 @@ def socket_option(program, native, key):
     call = program.calls[int(words[1].rstrip("'"))]
     return call.name in ("setsockopt", "getsockopt") and call.args[1][1] == 1 and call.args[2][1] in (
         1, 5, 10, 11, 12, 14, 15, 18, 19, 26, 29, 30, 31, 34, 35, 36, 37, 59, 76, 77)
-
-
-def out_of_band(program, native, key):
-    """docs/caveats.md: no MSG_OOB."""
-    words = key.split()
-    if words[0] != "call":
-        return False
-    call = program.calls[int(words[1].rstrip("'"))]
-    flags = {"sendto": 3, "recvfrom": 3, "sendmsg": 2, "recvmsg": 2, "sendmmsg": 3, "recvmmsg": 3}.get(call.name)
-    return flags is not None and call.args[flags][1] & 1 == 1
 
 
 def write_that_faults(program, native, key):
@@ -113,7 +94,7 @@ def vmsplice_waits(program, native, key):
     return program.calls[int(words[1].rstrip("'"))].name == "vmsplice" and native.parts.get(key) == "-4"
 
 
-RULES = [vmsplice_waits, several_mistakes, socket_option, out_of_band, write_that_faults, slots_of_a_pipe, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, lease, name_in_proc_fd]
+RULES = [vmsplice_waits, several_mistakes, socket_option, write_that_faults, slots_of_a_pipe, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

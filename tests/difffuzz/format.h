@@ -26,6 +26,8 @@
 #define PLAYGROUND_PAGES 32
 
 #define CALL_MAX 64
+/* Tasks of a program. Number 0 is its first process; the others come by OP_SPAWN. */
+#define SLOT_MAX 4
 #define DUMP_MAX 4
 /* Longer dumps are shown as their length and a checksum. */
 #define DUMP_SHOWN 2048
@@ -45,6 +47,18 @@ enum arg_kind {
 	100001 /* (address): reads a byte; the result is 256 + si_code of the fault, if one is     \
 		  raised */
 #define OP_POKE 100002 /* (address, byte): writes it */
+#define OP_SPAWN                                                                                   \
+	100003 /* (slot, flags of clone(2)): a new task, which then waits for its calls. The       \
+		  result is its id */
+#define OP_EXEC                                                                                    \
+	100004 /* (way): the task executes this program anew and goes on with its next call; way   \
+		  0: /proc/self/exe, 1: execveat(2) of a descriptor */
+
+/*
+ * The call may sleep for ever. Once it sleeps, the other tasks go on with their calls; it is
+ * interrupted by a signal when its own task is to make the next one.
+ */
+#define CALL_ASYNC 1u
 
 struct program_header {
 	uint32_t magic, id, blob_count, call_count;
@@ -56,6 +70,7 @@ struct blob_header {
 
 struct call_record {
 	uint32_t nr, dump_count;
+	uint32_t slot, flags;
 	uint32_t kinds[6];
 	uint64_t values[6];
 };

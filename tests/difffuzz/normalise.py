@@ -115,9 +115,9 @@ def parse(text, programs):
             if calls[number].name != "sched_rr_get_interval":  # depends on the host's tick
                 outcome.put("call %d out %s" % (number, which), output(calls[number], int(which), data, result))
         elif word == "signal":
-            outcome.put("signal", rest)
-        elif word == "fd":
-            outcome.put("fd " + rest.split()[0], rest)
+            outcome.put("signal " + rest.split()[0], rest)
+        elif word.endswith("fd"):
+            outcome.put(word + " " + rest.split()[0], rest)
         elif word == "file":
             outcome.put("file " + rest.split()[0], rest)
         elif word == "done":

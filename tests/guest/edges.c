@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the differential fuzzer found and belongs to no other file: orders of errors, wrapping
+ * sizes, limits. */
+#include <sys/inotify.h>
+#include <sys/ipc.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <utime.h>
+
+#include "memory.h"
+
+/* Nobody asks a directory that was removed what it thinks of the length of a name. */
+CASE(long_name_in_removed_directory)
+{
+	char name[300];
+	int fd;
+
+	memset(name, 'n', sizeof(name));
+	name[256] = '\0';
+	mkdir("d", 0755);
+	fd = OK(open("d", O_RDONLY | O_DIRECTORY));
+	CALL(mkdirat(fd, name, 0755));
+	CALL(openat(fd, name, O_RDONLY));
+	rmdir("d");
+	CALL(linkat(AT_FDCWD, ".", fd, name, 0));
+	CALL(mkdirat(fd, name, 0755));
+	CALL(openat(fd, name, O_RDONLY));
+	CALL(openat(fd, name, O_CREAT | O_WRONLY, 0600));
+	CALL(faccessat(fd, name, F_OK, 0));
+	CALL(unlinkat(fd, name, 0));
+	CALL(symlinkat("x", fd, name));
+}
+
+CASE(munlock_wrapping_sizes)
+{
+	CALL(SYS(SYS_munlock, 16, -1L));
+	CALL(SYS(SYS_munlock, 1, -1L));
+	CALL(SYS(SYS_munlock, 0, -1L));
+	CALL(SYS(SYS_munlock, 4096, -4096L));
+	CALL(SYS(SYS_mlock, 16, -1L));
+}
+
+/* The size is not to change, but the limit is looked at. */
+CASE(fallocate_keeping_size_beyond_limit)
+{
+	struct rlimit limit = {8192, 8192};
+	int fd = OK(memfd_create("m", 0));
+
+	signal(SIGXFSZ, SIG_IGN);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	CALL(fallocate(fd, 1 /* FALLOC_FL_KEEP_SIZE */, 0, 8192));
+	CALL(fallocate(fd, 1, 0, 8193));
+	CALL(fallocate(fd, 1, 8192, 4096));
+	CALL(fallocate(fd, 3 /* and PUNCH_HOLE */, 8192, 4096));
+	signal(SIGXFSZ, SIG_DFL);
+	fallocate(fd, 1, 8192, 4096);
+	NOTE("not killed");
+}
+
+/* Rounded down to nothing, an address is still one. */
+CASE(shmat_rounded_to_zero)
+{
+	int id = OK(shmget(IPC_PRIVATE, 20000, 0600));
+
+	if (geteuid() == 0)
+		setuid(65534);
+	CALL(shmat(id, (void *)16, SHM_RND) == (void *)-1 ? -1 : 0);
+	CALL(shmat(id, (void *)16, SHM_RND | SHM_REMAP) == (void *)-1 ? -1 : 0);
+	shmctl(id, IPC_RMID, NULL);
+}
+
+CASE(sigqueueinfo_to_nobody)
+{
+	siginfo_t info = {0};
+
+	info.si_code = SI_QUEUE;
+	CALL(SYS(SYS_rt_sigqueueinfo, 0, -1, &info));
+	CALL(SYS(SYS_rt_sigqueueinfo, 0x7ffffff, 100, &info));
+	CALL(SYS(SYS_rt_sigqueueinfo, getpid(), 100, &info));
+}
+
+/* Times of what is nobody's file: permission to touch comes first. */
+CASE(utime_of_anonymous_file)
+{
+	struct utimbuf times = {1, 2};
+	char name[32];
+	int fd = OK(inotify_init1(0));
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	CALL(utime(name, NULL) < 0 ? -1 : 0);
+	CALL(utime(name, &times) < 0 ? -1 : 0);
+	if (geteuid() != 0)
+		SKIP("needs root");
+	setuid(65534);
+	CALL(utime(name, NULL) < 0 ? -1 : 0);
+	CALL(utime(name, &times) < 0 ? -1 : 0);
+}
