@@ -108,6 +108,8 @@ static void copy_attributes(struct task *child, const struct task *task, uint64_
 	/* sigaltstack(2): gone in a thread, kept by fork and vfork. */
 	if (!(flags & LX_CLONE_VM) || (flags & LX_CLONE_VFORK))
 		child->sigaltstack = task->sigaltstack;
+	else
+		child->sigaltstack = (struct lx_stack){.ss_flags = LX_SS_DISABLE};
 }
 
 /* copy_namespaces() */
@@ -214,6 +216,9 @@ static int new_process(
 	}
 	group->exit_signal =
 		request->flags & LX_CLONE_PARENT ? from->exit_signal : request->exit_signal;
+	group->exec_id = from->exec_id;
+	group->parent_exec_id =
+		request->flags & LX_CLONE_PARENT ? from->parent_exec_id : from->exec_id;
 	group->dumpable = from->dumpable;
 	tty_inherit(group, from);
 	memcpy(group->rlimits, from->rlimits, sizeof(group->rlimits));

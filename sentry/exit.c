@@ -324,6 +324,8 @@ void group_notify_parent(struct thread_group *group)
 	bool auto_reap = false;
 	struct lx_siginfo info;
 
+	if (group->parent_exec_id != parent->exec_id)
+		signo = LX_SIGCHLD; /* kernel/signal.c: do_notify_parent() */
 	if (status & 0x7f)
 		group_child_info(group, status & LX_WSTATUS_CORE ? LX_CLD_DUMPED : LX_CLD_KILLED,
 			status & 0x7f, &info);
@@ -661,5 +663,6 @@ void task_exec_done(struct task *task)
 	task->rseq = GADDR_NULL;
 	task->restart.fn = NULL;
 	group->did_exec = true;
+	group->exec_id++;
 	vfork_done(task);
 }

@@ -409,7 +409,9 @@ static bool type_has(const struct fs_type *type, const char *key, bool value)
 
 int fs_make_param(struct fs_make *make, const char *key, const char *value)
 {
+	struct tmpfs_params params;
 	struct fs_param *slot;
+	int err;
 
 	if (!value && common_flag(make, key))
 		return 0;
@@ -431,7 +433,14 @@ int fs_make_param(struct fs_make *make, const char *key, const char *value)
 		return -ENOMEM;
 	}
 	make->param_count++;
-	return 0;
+	/* Values are looked at when they are given (shmem_parse_one()). */
+	err = make->type->make == tmpfs_make ? tmpfs_params(make, &params) : 0;
+	if (err < 0) {
+		make->param_count--;
+		free(slot->key);
+		free(slot->value);
+	}
+	return err;
 }
 
 int fs_make_options(struct fs_make *make, const char *options)

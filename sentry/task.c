@@ -52,7 +52,6 @@ int task_alloc(struct task **ret)
 	list_init(&task->tracees);
 	sigpending_init(&task->pending);
 	wait_queue_init(&task->vfork_queue);
-	task->sigaltstack.ss_flags = LX_SS_DISABLE;
 	task->current_nr = UINT64_MAX;
 	task->timer_slack_ns = 50000;
 	task->start_time = loop_monotonic_now();

@@ -122,6 +122,9 @@ struct thread_group {
 	struct task *parent_task; /* the thread that made us, NULL once it is gone: pdeath_signal,
 				     __WNOTHREAD; borrowed */
 	int exit_signal;	  /* to the parent; SIGCHLD for fork; 0 none */
+	/* How many programs we had, and the parent had when it made us: a new one of the parent's
+	 * gets no other signal than SIGCHLD from us. */
+	unsigned exec_id, parent_exec_id;
 	bool zombie, reaped, dumpable, did_exec, child_subreaper;
 	bool was_subreaper_child; /* some ancestor may be a subreaper */
 	bool unkillable; /* init of a namespace: what its own send without a handler for it does

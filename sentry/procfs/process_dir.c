@@ -460,7 +460,11 @@ static const struct pseudo_entry ns_entries[] = {
 		PSEUDO_FILE("projid_map", 0644, proc_show_projid_map), LINK("root", root),         \
 		PSEUDO_FILE("schedstat", 0444, show_schedstat),                                    \
 		PSEUDO_FILE("sessionid", 0444, show_no_audit_id),                                  \
-		WRITABLE_FILE("setgroups", proc_show_setgroups, proc_store_setgroups),             \
+		{.name = "setgroups",                                                              \
+			.mode = LX_S_IFREG | 0644,                                                 \
+			.show = proc_show_setgroups,                                               \
+			.store = proc_store_setgroups,                                             \
+			.may_write = proc_may_write_setgroups},                                    \
 		PRIVATE_FILE("smaps", 0444, proc_show_smaps),                                      \
 		PRIVATE_FILE("smaps_rollup", 0444, proc_show_smaps_rollup),                        \
 		PSEUDO_FILE("stat", 0444, proc_show_stat),                                         \

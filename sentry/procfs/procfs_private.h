@@ -49,6 +49,7 @@ int proc_show_auxv(const struct pseudo_node *node, struct seq *seq);
 int proc_show_uid_map(const struct pseudo_node *node, struct seq *seq);
 int proc_show_gid_map(const struct pseudo_node *node, struct seq *seq);
 int proc_show_projid_map(const struct pseudo_node *node, struct seq *seq);
+int proc_may_write_setgroups(const struct pseudo_node *node, const struct vfs_ctx *ctx);
 int proc_show_setgroups(const struct pseudo_node *node, struct seq *seq);
 int proc_store_uid_map(const struct pseudo_node *node, char *text, size_t size,
 	const struct vfs_ctx *ctx, const struct cred *opener);

@@ -529,6 +529,8 @@ static int pseudo_open_file(struct inode *inode, struct file *file, const struct
 	const struct pseudo_node *node = pseudo_node(inode);
 	int status = node->entry->private ? pseudo_may_trace(node, ctx) : 0;
 
+	if (status >= 0 && file->writable && node->entry->may_write)
+		status = node->entry->may_write(node, ctx);
 	if (status < 0)
 		return status;
 	if (node->entry->open)

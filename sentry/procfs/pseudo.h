@@ -69,6 +69,8 @@ struct pseudo_entry {
 	/* One write of at most a page, NUL-terminated. 0 or -errno. Missing: -EINVAL. */
 	int (*store)(const struct pseudo_node *node, char *text, size_t size,
 		const struct vfs_ctx *ctx, const struct cred *opener);
+	/* Whether it may be opened for writing at all; 0 or -errno. Missing: as its mode says. */
+	int (*may_write)(const struct pseudo_node *node, const struct vfs_ctx *ctx);
 	/* Files of their own kind: sets file->ops. Missing: those of texts. */
 	int (*open)(const struct pseudo_node *node, struct file *file, const struct vfs_ctx *ctx);
 	/* Links: text, or where the walk goes on without names. */

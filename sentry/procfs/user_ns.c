@@ -76,6 +76,16 @@ int proc_show_setgroups(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
+/* proc_setgroups_open() */
+int proc_may_write_setgroups(const struct pseudo_node *node, const struct vfs_ctx *ctx)
+{
+	const struct user_ns *ns = node_user_ns(node);
+
+	if (!ns)
+		return -ESRCH;
+	return cred_ns_capable(ctx->cred, ns, LX_CAP_SYS_ADMIN) ? 0 : -EACCES;
+}
+
 /* ---- writing a map --------------------------------------------------------------------------- */
 
 /* A number, cut to 32 bits, and the blanks in front of it; false: there is none. */

@@ -216,6 +216,8 @@ static void settle(void)
 /* The slot is there and waits for a turn. */
 static bool ready(struct slot *slot)
 {
+	if (slot == &SHARED->slots[0] && first_gone)
+		return false;
 	if (slot->busy)
 		await(slot, false, true);
 	if (slot == &SHARED->slots[0] && first_gone)
@@ -231,8 +233,9 @@ static void give(int n, int from, int to, bool leave)
 	slot->busy = true;
 	slot->current = -1;
 	slot->to = to;
+	/* Nobody may be there to read it. */
 	if (write(GIVE_FD(n), &turn, sizeof(turn)) != sizeof(turn))
-		exit(95);
+		return;
 	await(slot, leave, false);
 }
 
@@ -244,8 +247,9 @@ static int turn_end(int from)
 
 	while (to < (int)SHARED->program.header.call_count &&
 		calls[to].record.slot == calls[from].record.slot) {
-		bool last =
-			(calls[to].record.flags & CALL_ASYNC) || calls[to].record.nr == OP_SPAWN;
+		/* With several tasks there is a look at them after each call. */
+		bool last = spawned || (calls[to].record.flags & CALL_ASYNC) ||
+			    calls[to].record.nr == OP_SPAWN;
 
 		to++;
 		if (last)
@@ -300,12 +304,20 @@ int drive(pid_t pid)
 		close(TURN_FD(n));
 	close(DONE_FD);
 	for (int i = 0; i < (int)program->header.call_count;) {
+		const struct call_record *spawn;
 		const struct call_record *record = &program->calls[i].record;
 		int n = (int)record->slot, to = turn_end(i);
 
 		if (n >= 0 && n < SLOT_MAX && SHARED->slots[n].tid && ready(&SHARED->slots[n])) {
 			spawned |= program->calls[to - 1].record.nr == OP_SPAWN;
+			spawn = &program->calls[to - 1].record;
 			give(n, i, to, program->calls[to - 1].record.flags & CALL_ASYNC);
+			/* The creator of a vfork child sleeps already: is it there? */
+			for (int ms = 0; ms < 200 && spawn->nr == OP_SPAWN &&
+					 SHARED->slots[n].busy && spawn->values[0] < SLOT_MAX &&
+					 SHARED->slots[spawn->values[0]].tid == 0;
+				ms++)
+				usleep(1000);
 			settle();
 		}
 		i = to;
@@ -316,9 +328,8 @@ int drive(pid_t pid)
 
 			slot->busy = true;
 			slot->current = slot->to = -1;
-			if (write(GIVE_FD(n), &(struct turn){-1, -1}, sizeof(struct turn)) < 0)
-				exit(95);
-			if (n == 0)
+			if (write(GIVE_FD(n), &(struct turn){-1, -1}, sizeof(struct turn)) < 0 ||
+				n == 0)
 				break;
 			await(slot, false, false);
 			settle();

@@ -358,7 +358,7 @@ int main(int argc, char **argv)
 	/* What a program leaves behind comes to us, who end it. */
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		refuse("no reaper");
-	signal(SIGPIPE, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	set_limits();

@@ -71,6 +71,7 @@ struct slot {
 	volatile int current;  /* number of the call that it makes */
 	volatile int to;       /* its turn ends before this one */
 	volatile bool busy;
+	bool vfork; /* says its numbers itself, since its creator sleeps */
 };
 
 struct call {

@@ -15,15 +15,19 @@ from args_tasks import Tasks
 from pools import (ARENA, ATTRIBUTES, BAD, CLIFF, FAMILIES, HUGE, IDS, INTS, KEYS, LOAD, M64, MAKERS, MODES, OFFSETS, OPS, PAGES, PATHS,
                    PIDS, PLAYGROUND, POLLS, RESULT, SIGNALS, SIGSETS, SIZES, SIZES_OF, TARGETS, TIMES, VALUE, WANTS)
 from program import Dump, Made, Program
+from scenes import Scenes
+from scenes_confined import Confined
 
 
-class Generator(Files, Memory, Ipc, Tasks):
+class Generator(Files, Memory, Ipc, Tasks, Scenes, Confined):
     def __init__(self, calls, sets, seed, number):
         self.rng = random.Random("%s/%s" % (seed, number))
         self.table, self.sets = calls, sets
         self.program = Program(number)
         self.top = ARENA + 64
         self.cliff_taken = False
+        self.slot, self.slots = 0, [0]  # who makes the next call; who there is
+        self.wanted, self.waiting = [], []  # dumps and blobs of the next plain() call
         self.fds = []  # (kind, (arg kind, value))
         self.ids = {"shm": [], "sem": [], "msg": [], "timer": [], "aio": [], "child": [], "wd": [], "shmat": []}
 
@@ -361,8 +365,6 @@ class Generator(Files, Memory, Ipc, Tasks):
             return self.value(0)
         return self.value(self.pick(pool))
 
-    # Arguments with an opinion
-
     # Calls
 
     def make(self, name):
@@ -370,6 +372,7 @@ class Generator(Files, Memory, Ipc, Tasks):
             return self.make_op(name)
         row = self.table[name]
         self.call = Made(name, row.nr, [])
+        self.call.slot = self.slot
         counts = {}
         # Memory first, where it decides what its size argument says: arguments are made in order, but sizes that follow are known then.
         for arg in row.args:
@@ -396,6 +399,7 @@ class Generator(Files, Memory, Ipc, Tasks):
 
     def make_op(self, name):
         self.call = Made(name, OPS[name], [])
+        self.call.slot = self.slot
         number = len(self.program.calls)
         if name == "op_fork":
             self.value(self.pick([0, 1, 2, 3, 4]))
@@ -407,7 +411,38 @@ class Generator(Files, Memory, Ipc, Tasks):
             self.value(self.rng.randrange(256))
         self.program.calls.append(self.call)
 
+    def plain(self, name, *args, slot=None, flags=0):
+        """A call with just these arguments: bytes are memory with them, tuples references. Returns its number."""
+        self.call = Made(name, OPS[name] if name in OPS else self.table[name].nr, [])
+        self.call.slot, self.call.flags = self.slot if slot is None else slot, flags
+        for arg in args:
+            if isinstance(arg, bytes):
+                self.value(self.blob(arg + b"\0"), '"%s"' % arg[:20].decode(errors="replace") if arg[:20].isascii() else arg[:16].hex())
+            elif isinstance(arg, tuple):
+                self.reference(arg)
+            else:
+                self.value(arg)
+        for address, size, label in self.wanted:
+            self.dump(address, size, label)
+        self.call.blobs += self.waiting
+        self.wanted, self.waiting = [], []
+        self.program.calls.append(self.call)
+        return len(self.program.calls) - 1
+
+    def out(self, size, label="byte"):
+        """Room for a result of the call that is made next by plain()."""
+        address = self.place(size)
+        self.wanted.append((address, size, label))
+        return address
+
     def run(self):
+        if self.chance(0.5):
+            self.scene()
+        else:
+            self.soup()
+        return self.program
+
+    def soup(self):
         families = self.rng.sample(sorted(FAMILIES), self.pick([1, 1, 2]))
         if self.chance(0.2):
             families.append(self.pick(sorted(FAMILIES)))
@@ -422,29 +457,18 @@ class Generator(Files, Memory, Ipc, Tasks):
                 break
             early = len(self.program.calls) < 6
             self.make(self.pick(makers) if makers and self.chance(0.6 if early else 0.15) else self.pick(names))
-        return self.program
 
     def prologue(self):
         """A file with something in it, a directory, a symbolic link."""
-        def simple(name, *args):
-            self.call = Made(name, self.table[name].nr, [])
-            for arg in args:
-                if isinstance(arg, bytes):
-                    self.value(self.blob(arg + b"\0"), '"%s"' % arg[:20].decode())
-                elif isinstance(arg, tuple):
-                    self.reference(arg)
-                else:
-                    self.value(arg)
-            self.program.calls.append(self.call)
-        simple("open", b"f0", 0o102, 0o644)
+        self.plain("open", b"f0", 0o102, 0o644)
         self.fds.append(("file", (RESULT, 0)))
-        simple("write", (RESULT, 0), b"0123456789" * self.pick([1, 10, 500]), self.pick([5, 10]))
+        self.plain("write", (RESULT, 0), b"0123456789" * self.pick([1, 10, 500]), self.pick([5, 10]))
         if self.chance(0.6):
-            simple("mkdir", b"d0", 0o755)
+            self.plain("mkdir", b"d0", 0o755)
         if self.chance(0.4):
-            simple("symlink", b"f0", b"l0")
+            self.plain("symlink", b"f0", b"l0")
         if self.chance(0.3):
-            simple("open", b"d0", 0o200000, 0)
+            self.plain("open", b"d0", 0o200000, 0)
             self.fds.append(("file", (RESULT, len(self.program.calls) - 1)))
 
 

@@ -13,7 +13,7 @@ BLANK = {
     "statfs": [(16, 64), (80, 120)],
     "ustat": [(0, 32)],
     "rusage": [(0, 144)], "tms": [(0, 32)], "timex": [(0, 208)], "sysinfo": [(0, 112)], "utsname": [(0, 390)],
-    "timezone": [(0, 8)],
+    "timezone": [(0, 8)], "syscall_info": [(8, 24)],
     "sched_attr": [(24, 56)],
 }
 CLOCKS = {"clock_gettime", "gettimeofday", "time"}

@@ -5,8 +5,8 @@ CLIFF = ARENA + ARENA_SIZE
 PLAYGROUND, PAGES = 0x20000000, 32
 KEYS = [0, 0x5e41, 0x5e42, 0x5e43]
 VALUE, RESULT, LOAD, LOAD64 = 0, 1, 2, 3
-OP_FORK, OP_PEEK, OP_POKE = 100000, 100001, 100002
-OPS = {"op_fork": OP_FORK, "op_peek": OP_PEEK, "op_poke": OP_POKE}
+OPS = {"op_fork": 100000, "op_peek": 100001, "op_poke": 100002, "op_spawn": 100003, "op_exec": 100004}
+ASYNC = 1
 M64 = 2**64 - 1
 BAD = 0x10
 

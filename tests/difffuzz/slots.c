@@ -169,8 +169,10 @@ static int slot_begin(void *unused)
 	int slot = my_slot();
 
 	(void)unused;
-	SHARED->slots[slot].pid = (int)RAW(SYS_getpid, 0);
-	SHARED->slots[slot].tid = (int)RAW(SYS_gettid, 0);
+	if (SHARED->slots[slot].vfork) {
+		SHARED->slots[slot].pid = (int)RAW(SYS_getpid, 0);
+		SHARED->slots[slot].tid = (int)RAW(SYS_gettid, 0);
+	}
 	slot_loop(slot);
 }
 
@@ -181,15 +183,15 @@ static long do_spawn(uint64_t slot, uint64_t flags)
 	if (slot == 0 || slot >= SLOT_MAX || SHARED->slots[slot].tid)
 		return -EINVAL;
 	SHARED->slots[slot].current = -1;
+	SHARED->slots[slot].vfork = flags & CLONE_VFORK;
 	tid = clone(
 		slot_begin, (void *)(STACKS_AT + (slot + 1) * STACK_SIZE - 64), (int)flags, NULL);
 	if (tid < 0)
 		return -errno;
-	/* What the creator calls it: its own number may be one of a namespace of its own. The
-	 * creator of a vfork child comes here late. */
+	/* What the creator calls it: its own number may be one of a namespace of its own. */
 	if (!(flags & CLONE_VFORK)) {
-		SHARED->slots[slot].tid = (int)tid;
 		SHARED->slots[slot].pid = flags & CLONE_THREAD ? (int)RAW(SYS_getpid, 0) : (int)tid;
+		SHARED->slots[slot].tid = (int)tid;
 	}
 	return tid;
 }
@@ -418,6 +420,7 @@ bool map_memory(void)
 
 void slot_first(const char *scratch)
 {
+	static const struct raw_sigaction standard;
 	sigset_t none;
 	int null;
 
@@ -434,7 +437,8 @@ void slot_first(const char *scratch)
 		dup2(null, fd);
 	if (null > 2)
 		close(null);
-	signal(SIGCHLD, SIG_DFL);
+	RAW(SYS_rt_sigaction, SIGCHLD, (uint64_t)&standard, 0, 8);
+	RAW(SYS_rt_sigaction, SIGPIPE, (uint64_t)&standard, 0, 8);
 	install(KICK_SIGNAL);
 	install(SIGSEGV);
 	install(SIGBUS);

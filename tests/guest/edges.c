@@ -95,3 +95,39 @@ CASE(utime_of_anonymous_file)
 	CALL(utime(name, NULL) < 0 ? -1 : 0);
 	CALL(utime(name, &times) < 0 ? -1 : 0);
 }
+
+/* A program that replaced the one which made a child hears of its end by SIGCHLD and by nothing
+ * else. */
+CASE(exit_signal_after_execve)
+{
+	int go[2], gone[2];
+	char script[128];
+	pid_t pid;
+
+	if (pipe(go) < 0 || pipe(gone) < 0)
+		return;
+	snprintf(script, sizeof(script), "echo x >&%d; read y <&%d; sleep 0.1; exit 5", go[1],
+		gone[0]);
+	pid = fork();
+	if (pid == 0) {
+		if (SYS(SYS_clone, SIGUSR1, 0, 0, 0, 0) == 0) {
+			char byte;
+
+			_exit(read(go[0], &byte, 1) == 1 ? 3 : 4);
+		}
+		close(gone[1]);
+		execl("/bin/sh", "sh", "-c", script, NULL);
+		_exit(1);
+	}
+	close(gone[1]);
+	note_wait("the new program", pid);
+}
+
+CASE(setgroups_file_without_rights)
+{
+	if (geteuid() == 0)
+		setuid(65534);
+	CALL(open("/proc/self/setgroups", O_WRONLY));
+	CALL(open("/proc/self/uid_map", O_WRONLY) < 0 ? -1 : 0);
+	OK(open("/proc/self/setgroups", O_RDONLY));
+}
