@@ -23,6 +23,7 @@ static struct {
 	enum log_level level;
 	int fd;
 	int audit_fd;
+	void (*audit_sink)(const char *line, size_t size);
 } logging = {.level = LOG_WARNING, .fd = STDERR_FILENO, .audit_fd = -1};
 
 struct line {
@@ -70,9 +71,9 @@ void audit_set_fd(int fd)
 	logging.audit_fd = fd;
 }
 
-bool audit_wanted(void)
+void audit_set_sink(void (*sink)(const char *line, size_t size))
 {
-	return logging.audit_fd >= 0;
+	logging.audit_sink = sink;
 }
 
 static void log_text(const char *text)
@@ -148,34 +149,101 @@ static void line_add_json(struct line *line, const char *value)
 /* The worst value, each byte escaped to six, must leave room to close the object. */
 #define AUDIT_ROOM (6 * AUDIT_VALUE_MAX + 8)
 
-void audit_event(const char *event, ...)
+/* As many of the strings as fit into a value's bytes; "..." stands for the rest. */
+static void line_add_list(struct line *line, const char *strings, size_t size)
 {
-	char buffer[AUDIT_LINE_MAX + 1], stamp[64];
-	struct line line = {.text = buffer, .capacity = AUDIT_LINE_MAX};
-	struct timespec now;
-	const char *key;
-	va_list args;
+	size_t left = AUDIT_VALUE_MAX;
 
-	if (logging.audit_fd < 0)
-		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	snprintf(stamp, sizeof(stamp), "{\"time\":%lld.%06ld,\"event\":", (long long)now.tv_sec,
-		now.tv_nsec / 1000);
-	line_add_string(&line, stamp);
-	line_add_json(&line, event);
-	va_start(args, event);
+	line_add(line, "[", 1);
+	for (size_t at = 0; at < size;) {
+		size_t length = strnlen(strings + at, size - at);
+
+		if (at)
+			line_add(line, ",", 1);
+		if (length >= left || at + length == size) {
+			line_add_json(line, "...");
+			break;
+		}
+		line_add_json(line, strings + at);
+		left -= length + 1;
+		at += length + 1;
+	}
+	line_add(line, "]", 1);
+}
+
+static void line_add_pairs(struct line *line, va_list args)
+{
+	const char *key;
+
 	while ((key = va_arg(args, const char *)) != NULL) {
 		const char *value = va_arg(args, const char *);
 
-		if (line.capacity - line.length < 2 * AUDIT_ROOM)
+		if (line->capacity - line->length < 2 * AUDIT_ROOM)
 			continue;
-		line_add(&line, ",", 1);
-		line_add_json(&line, key);
-		line_add(&line, ":", 1);
-		line_add_json(&line, value ? value : "");
+		line_add(line, ",", 1);
+		line_add_json(line, key);
+		line_add(line, ":", 1);
+		line_add_json(line, value ? value : "");
 	}
+}
+
+static void line_begin(struct line *line, const char *event)
+{
+	struct timespec now;
+	char stamp[64];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(stamp, sizeof(stamp), "{\"time\":%lld.%06ld,\"event\":", (long long)now.tv_sec,
+		now.tv_nsec / 1000);
+	line_add_string(line, stamp);
+	line_add_json(line, event);
+}
+
+static void line_end(struct line *line)
+{
+	line_add(line, "}", 1);
+	line->text[line->length++] = '\n';
+	if (logging.audit_sink)
+		logging.audit_sink(line->text, line->length);
+	else
+		write_all(logging.audit_fd, line->text, line->length);
+}
+
+bool audit_wanted(void)
+{
+	return logging.audit_fd >= 0 || logging.audit_sink;
+}
+
+void audit_event(const char *event, ...)
+{
+	char buffer[AUDIT_LINE_MAX + 1];
+	struct line line = {.text = buffer, .capacity = AUDIT_LINE_MAX};
+	va_list args;
+
+	if (!audit_wanted())
+		return;
+	line_begin(&line, event);
+	va_start(args, event);
+	line_add_pairs(&line, args);
 	va_end(args);
-	line_add(&line, "}", 1);
-	line.text[line.length++] = '\n';
-	write_all(logging.audit_fd, line.text, line.length);
+	line_end(&line);
+}
+
+void audit_event_strings(const char *event, const char *key, const char *strings, size_t size, ...)
+{
+	char buffer[AUDIT_LINE_MAX + 1];
+	struct line line = {.text = buffer, .capacity = AUDIT_LINE_MAX};
+	va_list args;
+
+	if (!audit_wanted())
+		return;
+	line_begin(&line, event);
+	line_add(&line, ",", 1);
+	line_add_json(&line, key);
+	line_add(&line, ":", 1);
+	line_add_list(&line, strings, size);
+	va_start(args, size);
+	line_add_pairs(&line, args);
+	va_end(args);
+	line_end(&line);
 }

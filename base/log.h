@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdnoreturn.h>
 
 /*
@@ -36,7 +37,12 @@ noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)
  * key/value string pairs ended by NULL; values are escaped.
  */
 void audit_event(const char *event, ...) __attribute__((sentinel));
-void audit_set_fd(int fd);
+/* The same with a list of strings under @key: @size bytes, each string ended by a NUL. */
+void audit_event_strings(const char *event, const char *key, const char *strings, size_t size, ...)
+	__attribute__((sentinel));
 bool audit_wanted(void); /* is there a stream? */
+void audit_set_fd(int fd);
+/* Instead of a descriptor: gets each event as one line with its newline. NULL: none. */
+void audit_set_sink(void (*sink)(const char *line, size_t size));
 
 #endif

@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/audit_log.h"
 #include "cmd/commit_apply.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
@@ -36,6 +37,8 @@ struct launcher {
 	pid_t sentry;
 	int control, signals, terminal_socket;
 	struct terminal terminal;
+	struct audit_log *audit; /* borrowed; NULL: off */
+	int audit_pipe;		 /* read end, or -1 */
 	bool has_terminal, has_result;
 	struct kernel_result *result;
 };
@@ -127,6 +130,17 @@ static void read_control(struct launcher *launcher)
 	launcher->has_result = true;
 }
 
+/* Events that cannot be recorded end the sandbox: nothing happens unseen. */
+static void read_audit(struct launcher *launcher)
+{
+	if (launcher->audit_pipe < 0 || audit_log_feed(launcher->audit, launcher->audit_pipe) > 0)
+		return;
+	close(launcher->audit_pipe);
+	launcher->audit_pipe = -1;
+	if (launcher->audit->error)
+		kill(launcher->sentry, SIGKILL);
+}
+
 /* True when the Sentry is gone; its result is then complete. */
 static bool reap_sentry(struct launcher *launcher)
 {
@@ -136,6 +150,7 @@ static bool reap_sentry(struct launcher *launcher)
 		return false;
 	while (!launcher->has_result && launcher->control >= 0)
 		read_control(launcher);
+	read_audit(launcher);
 	if (launcher->has_result)
 		return true;
 	*launcher->result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
@@ -162,13 +177,14 @@ static void serve(struct launcher *launcher)
 	struct relay *in = &launcher->terminal.input, *out = &launcher->terminal.output;
 
 	while (!reap_sentry(launcher)) {
-		struct pollfd fds[6] = {
+		struct pollfd fds[7] = {
 			{.fd = launcher->signals, .events = POLLIN},
 			{.fd = launcher->control, .events = POLLIN},
 			{.fd = -1},
 			{.fd = -1},
 			{.fd = -1},
 			{.fd = -1},
+			{.fd = launcher->audit_pipe, .events = POLLIN},
 		};
 
 		if (launcher->has_terminal) {
@@ -179,8 +195,10 @@ static void serve(struct launcher *launcher)
 			fds[4] = (struct pollfd){.fd = out_full ? -1 : out->from, .events = POLLIN};
 			fds[5] = (struct pollfd){.fd = out_full ? out->to : -1, .events = POLLOUT};
 		}
-		if (poll(fds, 6, -1) < 0)
+		if (poll(fds, 7, -1) < 0)
 			continue;
+		if (fds[6].revents)
+			read_audit(launcher);
 		if (fds[0].revents)
 			read_signals(launcher);
 		if (fds[1].revents && launcher->control >= 0)
@@ -264,11 +282,31 @@ static void commit_changes(
 			(unsigned long long)(counts.failed + counts.applied));
 }
 
-int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
-	struct kernel_result *ret_result)
+/* The Sentry's way to the audit file. */
+static int open_audit_pipe(struct launcher *launcher, struct kernel_config *config)
 {
-	struct launcher launcher = {
-		.control = -1, .signals = -1, .terminal_socket = -1, .result = ret_result};
+	int ends[2];
+
+	if (!launcher->audit)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	launcher->audit_pipe = ends[0];
+	config->audit_fd = ends[1];
+	return 0;
+}
+
+int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
+	struct audit_log *audit, struct kernel_result *ret_result)
+{
+	struct launcher launcher = {.control = -1,
+		.signals = -1,
+		.terminal_socket = -1,
+		.result = ret_result,
+		.audit = audit,
+		.audit_pipe = -1};
 	int control[2], tty[2] = {-1, -1}, death[2];
 	_cleanup_close_ int spool = -1, directory = -1;
 	int r = make_pair(SOCK_SEQPACKET, control);
@@ -289,6 +327,9 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	}
 	if (pipe2(death, O_CLOEXEC) < 0)
 		return -errno;
+	r = open_audit_pipe(&launcher, config);
+	if (r < 0)
+		return r;
 	r = block_forwarded_signals();
 	if (r < 0)
 		return r;
@@ -313,10 +354,18 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		close(launcher.signals);
 		if (tty[1] >= 0)
 			close(tty[1]);
+		/* The file is the launcher's alone. */
+		if (audit) {
+			close(launcher.audit_pipe);
+			audit_log_use(NULL);
+			audit_log_free(audit);
+		}
 		sentry_process(config, death[0], death[1]);
 	}
 	close(control[0]);
 	close(death[0]);
+	if (config->audit_fd >= 0)
+		close(config->audit_fd);
 	for (int i = 0; i < 3; i++) {
 		if (config->stdio[i] >= 0)
 			close(config->stdio[i]);
@@ -329,6 +378,14 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	serve(&launcher);
 	terminal_restore(&launcher.terminal);
 	close(death[1]);
+	if (launcher.audit_pipe >= 0)
+		close(launcher.audit_pipe);
+	if (audit && audit->error) {
+		ret_result->exit_code = 125;
+		snprintf(ret_result->message, sizeof(ret_result->message),
+			"--audit: cannot write to %s: %s; the sandbox was ended", audit->name,
+			strerror(-audit->error));
+	}
 	if (commit)
 		commit_changes(&launcher, config, spool, directory);
 	return 0;

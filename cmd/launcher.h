@@ -6,14 +6,17 @@
 
 #include "sentry/kernel.h"
 
+struct audit_log;
+
 /*
  * Starts the Sentry in a process of its own, serves it until it is gone, and fills *ret_result.
  * @config is complete but for stdio, control_fd and the like, which are made here. @no_stdin: the
  * guest reads end of file.
  * @commit: what the guest changed below @cwd is applied there.
+ * @audit: where events go, or NULL; a failure of writing them ends the sandbox, exit code 125.
  * Returns 0, or -errno when not even the process could be made.
  */
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
-	struct kernel_result *ret_result);
+	struct audit_log *audit, struct kernel_result *ret_result);
 
 #endif

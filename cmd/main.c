@@ -15,6 +15,10 @@ static const char usage_text[] =
 	"supported\n"
 	"  surface [--format table|json] [--platform NAME]\n"
 	"                                          what the host kernel can be asked, and by whom\n"
+	"  policy show [OPTIONS]                   what holds with these options, as a policy "
+	"file\n"
+	"  policy check FILE                       is that a policy file?\n"
+	"  audit verify FILE [--expect HASH]       is an audit file whole and unchanged?\n"
 	"  doctor                                  what this host offers and what it lacks\n"
 	"  version\n"
 	"\n"
@@ -39,6 +43,8 @@ static const struct {
 	{"run", command_run},
 	{"syscalls", command_syscalls},
 	{"surface", command_surface},
+	{"policy", command_policy},
+	{"audit", command_audit},
 	{"doctor", command_doctor},
 	{"version", command_version},
 	{"--version", command_version},

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "cmd/policy.h"
 #include "vfs/guard.h"
 
 static const char usage_text[] =
@@ -41,6 +43,14 @@ static const char usage_text[] =
 	"  -t, --tty                      give it a virtual terminal\n"
 	"      --network none             loopback only (the default)\n"
 	"\n"
+	"Policy\n"
+	"      --policy FILE              options from a file (docs/policy.md); those given here "
+	"beat "
+	"it\n"
+	"      --profile NAME             limits for a kind of program; agent: 30 s, 10 s of CPU, "
+	"512 MiB,\n"
+	"                                 64 tasks, 8 MiB of output\n"
+	"\n"
 	"Limits\n"
 	"  -m, --memory SIZE              resident memory, as 512m or 2g (default: 1g)\n"
 	"      --cpus N                   processors (default: all that sentry may use)\n"
@@ -49,6 +59,9 @@ static const char usage_text[] =
 	"      --timeout TIME             end everything after TIME, as 30 or 1.5 or 500ms or 2m; "
 	"exit code 124\n"
 	"      --cpu-time TIME            end everything after so much CPU time; exit code 124\n"
+	"      --output-limit SIZE        end everything after so much on stdout and stderr; exit "
+	"code "
+	"124\n"
 	"\n"
 	"Watching\n"
 	"      --strace[=FILE]            print each system call (default: to stderr)\n"
@@ -88,11 +101,23 @@ void string_list_free(struct string_list *list)
 	*list = (struct string_list){0};
 }
 
+/* Where usage errors go instead of stderr, while a policy file is read. */
+static struct {
+	char *why; /* NULL: stderr */
+	size_t size;
+} error_sink;
+
 /* One line that names the problem and points at the help. */
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *format, ...)
 {
 	va_list args;
 
+	if (error_sink.why) {
+		va_start(args, format);
+		vsnprintf(error_sink.why, error_sink.size, format, args);
+		va_end(args);
+		return -EINVAL;
+	}
 	fputs("sentry run: ", stderr);
 	va_start(args, format);
 	vfprintf(stderr, format, args);
@@ -156,7 +181,7 @@ int parse_duration(const char *text, uint64_t *ret)
 		value *= units[i].seconds * 1e9;
 		if (!(value >= 0 && value < 9e18))
 			return -ERANGE;
-		*ret = (uint64_t)value;
+		*ret = (uint64_t)(value + 0.5);
 		return 0;
 	}
 	return -EINVAL;
@@ -215,13 +240,39 @@ static int parse_env(const char *text, struct run_options *options)
 	return r;
 }
 
-static int parse_allowed(const char *text, struct run_options *options)
+/* A pattern of names; ./NAME is below where we stand. */
+static int parse_pattern(const char *what, const char *text, struct string_list *list)
 {
-	const char *wrong = guard_pattern_error(text);
+	_cleanup_free_ char *here = NULL, *whole = NULL;
+	const char *wrong;
 
+	if (strncmp(text, "./", 2) == 0) {
+		here = getcwd(NULL, 0);
+		if (!here)
+			return usage_error("%s: the current directory cannot be named", what);
+		if (asprintf(&whole, "%s%s", strcmp(here, "/") == 0 ? "" : here, text + 1) < 0) {
+			whole = NULL;
+			return -ENOMEM;
+		}
+		text = whole;
+	}
+	wrong = guard_pattern_error(text);
 	if (wrong)
-		return usage_error("--allow-path: '%s' %s", text, wrong);
-	return string_list_add(&options->allowed, text);
+		return usage_error("%s: '%s' %s", what, text, wrong);
+	return string_list_add(list, text);
+}
+
+/* "@default" stands for the built-in list. */
+static int parse_guarded(
+	const char *what, const char *text, const char *const *defaults, struct string_list *list)
+{
+	int r = 0;
+
+	if (strcmp(text, "@default") != 0)
+		return parse_pattern(what, text, list);
+	for (size_t i = 0; defaults[i] && r == 0; i++)
+		r = string_list_add(list, defaults[i]);
+	return r;
 }
 
 static int parse_hostname(const char *text, struct run_options *options)
@@ -234,6 +285,66 @@ static int parse_hostname(const char *text, struct run_options *options)
 		return usage_error("--hostname: '%s' is not a host name", text);
 	options->hostname = text;
 	return 0;
+}
+
+/* ---- limits ---------------------------------------------------------------------------------- */
+
+static uint64_t *limit_of(struct run_options *options, enum option_limit limit)
+{
+	switch (limit) {
+	case LIMIT_MEMORY:
+		return &options->memory_limit;
+	case LIMIT_CPUS:
+		return &options->cpus;
+	case LIMIT_PIDS:
+		return &options->pids_limit;
+	case LIMIT_NOFILE:
+		return &options->nofile_limit;
+	case LIMIT_TIMEOUT:
+		return &options->timeout_ns;
+	case LIMIT_CPU_TIME:
+		return &options->cpu_time_ns;
+	default:
+		return &options->output_limit;
+	}
+}
+
+static int set_limit(struct run_options *options, enum option_limit limit, uint64_t value,
+	enum option_level level)
+{
+	if (level >= options->levels[limit]) {
+		options->levels[limit] = (uint8_t)level;
+		*limit_of(options, limit) = value;
+	}
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	uint64_t limits[LIMIT_COUNT]; /* 0: none of its own */
+} profiles[] = {
+	{"agent",
+		{
+			[LIMIT_TIMEOUT] = 30000000000ull,
+			[LIMIT_CPU_TIME] = 10000000000ull,
+			[LIMIT_MEMORY] = 512ull << 20,
+			[LIMIT_PIDS] = 64,
+			[LIMIT_OUTPUT] = 8ull << 20,
+		}},
+};
+
+static int parse_profile(const char *text, struct run_options *options, enum option_level level)
+{
+	level = level == OPTION_FILE ? OPTION_FILE_PROFILE : OPTION_PROFILE;
+	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++) {
+		if (strcmp(text, profiles[i].name) != 0)
+			continue;
+		for (unsigned limit = 0; limit < LIMIT_COUNT; limit++)
+			if (profiles[i].limits[limit])
+				(void)set_limit(options, limit, profiles[i].limits[limit], level);
+		return 0;
+	}
+	return usage_error("--profile: '%s': only agent is known", text);
 }
 
 static int parse_bool_flag(const char *option, const char *text, bool *ret)
@@ -266,6 +377,13 @@ enum {
 	OPT_INTERACTIVE,
 	OPT_NO_PATCH,
 	OPT_STATS,
+	OPT_POLICY,
+	OPT_PROFILE,
+	OPT_OUTPUT,
+	OPT_HIDDEN,
+	OPT_PROTECTED,
+	OPT_ALLOWED,
+	OPT_NOFILE,
 };
 
 static const struct option long_options[] = {
@@ -293,13 +411,25 @@ static const struct option long_options[] = {
 	{"status-json", required_argument, NULL, OPT_STATUS},
 	{"platform", required_argument, NULL, OPT_PLATFORM},
 	{"no-patch", no_argument, NULL, OPT_NO_PATCH},
+	{"policy", required_argument, NULL, OPT_POLICY},
+	{"profile", required_argument, NULL, OPT_PROFILE},
+	{"output-limit", required_argument, NULL, OPT_OUTPUT},
 	{"help", no_argument, NULL, 'h'},
 	{0},
 };
 
-static int parse_limit(int option, const char *text, struct run_options *options)
+static int parse_time(const char *option, const char *text, uint64_t *ret)
+{
+	if (parse_duration(text, ret) < 0 || !*ret)
+		return usage_error("%s: '%s' is not a time (as 30, 1.5, 500ms, 2m)", option, text);
+	return 0;
+}
+
+static int parse_limit(
+	int option, const char *text, struct run_options *options, enum option_level level)
 {
 	uint64_t value;
+	int r;
 
 	switch (option) {
 	case 'm':
@@ -308,30 +438,36 @@ static int parse_limit(int option, const char *text, struct run_options *options
 		if (value < 16ull << 20)
 			return usage_error(
 				"--memory: %s is less than the least that works, 16m", text);
-		options->memory_limit = value;
-		return 0;
+		return set_limit(options, LIMIT_MEMORY, value, level);
+	case OPT_OUTPUT:
+		if (parse_size(text, &value) < 0 || !value)
+			return usage_error(
+				"--output-limit: '%s' is not a size (as 64k or 8m)", text);
+		return set_limit(options, LIMIT_OUTPUT, value, level);
 	case OPT_CPUS:
-		return parse_count("--cpus", text, 1, CPU_SETSIZE, &options->cpus);
+		r = parse_count("--cpus", text, 1, CPU_SETSIZE, &value);
+		return r < 0 ? r : set_limit(options, LIMIT_CPUS, value, level);
 	case OPT_PIDS:
-		return parse_count("--pids-limit", text, 1, 4096, &options->pids_limit);
+		r = parse_count("--pids-limit", text, 1, 4096, &value);
+		return r < 0 ? r : set_limit(options, LIMIT_PIDS, value, level);
 	case OPT_ULIMIT:
-		if (strncmp(text, "nofile=", 7) != 0)
+	case OPT_NOFILE:
+		if (option == OPT_ULIMIT && strncmp(text, "nofile=", 7) != 0)
 			return usage_error("--ulimit: '%s': only nofile=N is known", text);
-		return parse_count("--ulimit nofile", text + 7, 16, 65536, &options->nofile_limit);
+		text += option == OPT_ULIMIT ? 7 : 0;
+		r = parse_count("--ulimit nofile", text, 16, 65536, &value);
+		return r < 0 ? r : set_limit(options, LIMIT_NOFILE, value, level);
 	case OPT_TIMEOUT:
-		if (parse_duration(text, &options->timeout_ns) < 0 || !options->timeout_ns)
-			return usage_error(
-				"--timeout: '%s' is not a time (as 30, 1.5, 500ms, 2m)", text);
-		return 0;
+		r = parse_time("--timeout", text, &value);
+		return r < 0 ? r : set_limit(options, LIMIT_TIMEOUT, value, level);
 	default:
-		if (parse_duration(text, &options->cpu_time_ns) < 0 || !options->cpu_time_ns)
-			return usage_error(
-				"--cpu-time: '%s' is not a time (as 30, 1.5, 500ms, 2m)", text);
-		return 0;
+		r = parse_time("--cpu-time", text, &value);
+		return r < 0 ? r : set_limit(options, LIMIT_CPU_TIME, value, level);
 	}
 }
 
-static int parse_one(int option, const char *arg, struct run_options *options)
+static int parse_one(
+	int option, const char *arg, struct run_options *options, enum option_level level)
 {
 	bool interactive;
 	int r;
@@ -355,7 +491,18 @@ static int parse_one(int option, const char *arg, struct run_options *options)
 		options->commit = true;
 		return 0;
 	case OPT_ALLOW_PATH:
-		return parse_allowed(arg, options);
+		return parse_pattern("--allow-path", arg, &options->allowed);
+	case OPT_HIDDEN:
+		return parse_guarded("hidden", arg, guard_default_hidden, &options->hidden);
+	case OPT_PROTECTED:
+		return parse_guarded(
+			"protected", arg, guard_default_protected, &options->protected);
+	case OPT_ALLOWED:
+		return parse_guarded("allowed", arg, guard_default_allowed, &options->allowed);
+	case OPT_POLICY:
+		return 0; /* read before all others */
+	case OPT_PROFILE:
+		return parse_profile(arg, options, level);
 	case 'e':
 		return parse_env(arg, options);
 	case 'u':
@@ -397,45 +544,147 @@ static int parse_one(int option, const char *arg, struct run_options *options)
 		options->platform = arg;
 		return 0;
 	default:
-		return parse_limit(option, arg, options);
+		return parse_limit(option, arg, options, level);
 	}
 }
 
-int run_options_parse(int argc, char **argv, struct run_options *ret)
+/* Names that only policy files have. */
+static const struct option file_options[] = {
+	{"hidden", required_argument, NULL, OPT_HIDDEN},
+	{"protected", required_argument, NULL, OPT_PROTECTED},
+	{"allowed", required_argument, NULL, OPT_ALLOWED},
+	{"nofile", required_argument, NULL, OPT_NOFILE},
+	{0},
+};
+
+static int option_number(const struct option *options, const char *name)
 {
-	struct run_options options = {
+	for (; options->name; options++)
+		if (strcmp(options->name, name) == 0)
+			return options->val;
+	return -1;
+}
+
+int run_option_set(struct run_options *options, const char *name, const char *text,
+	enum option_level level, char *why, size_t why_size)
+{
+	int option = option_number(long_options, name), r;
+
+	if (option < 0)
+		option = option_number(file_options, name);
+	if (option < 0)
+		return -EINVAL;
+	error_sink.why = why;
+	error_sink.size = why_size;
+	why[0] = '\0';
+	r = parse_one(option, text, options, level);
+	error_sink.why = NULL;
+	return r;
+}
+
+void run_option_list_begin(struct run_options *options, const char *name)
+{
+	if (strcmp(name, "hidden") == 0)
+		options->has_hidden = true;
+	else if (strcmp(name, "protected") == 0)
+		options->has_protected = true;
+	else if (strcmp(name, "allowed") == 0)
+		options->has_allowed = true;
+}
+
+void run_options_init(struct run_options *options)
+{
+	*options = (struct run_options){
 		.hostname = "sandbox",
 		.memory_limit = 1ull << 30,
 		.pids_limit = 128,
 		.nofile_limit = 1024,
 	};
+}
+
+static int next_option(int argc, char **argv)
+{
+	return getopt_long(argc, argv, "+:v:w:e:u:m:ith", long_options, NULL);
+}
+
+/* The policy file comes first, wherever it is named: what is given beside it beats it. */
+static int read_policy(int argc, char **argv, struct run_options *options)
+{
+	char message[1024];
 	int option, r;
 
 	optind = 0; /* glibc: start afresh */
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+:v:w:e:u:m:ith", long_options, NULL)) != -1) {
+	while ((option = next_option(argc, argv)) != -1) {
+		if (option != OPT_POLICY)
+			continue;
+		if (options->has_policy)
+			return usage_error("--policy: there can be one only");
+		options->has_policy = true;
+		r = policy_read(optarg, options, message, sizeof(message));
+		if (r == -EINVAL)
+			fprintf(stderr, "sentry: %s\n", message);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int bad_option(int option, const char *word)
+{
+	if (option == ':')
+		return usage_error("option '%s' needs a value", word);
+	if (optopt && optopt < 256)
+		return usage_error("unknown option '-%c'", optopt);
+	return usage_error("unknown option '%s'", word);
+}
+
+/* Options up to the command. 1: help was asked for. */
+static int parse_words(int argc, char **argv, struct run_options *options)
+{
+	int option, r = read_policy(argc, argv, options);
+
+	optind = 0;
+	opterr = 0;
+	while (r == 0 && (option = next_option(argc, argv)) != -1) {
 		if (option == 'h') {
 			fputs(usage_text, stdout);
-			r = 1;
-			goto fail;
+			return 1;
 		}
-		if (option == '?' || option == ':') {
-			const char *word = argv[optind - 1];
-
-			if (option == ':')
-				r = usage_error("option '%s' needs a value", word);
-			else if (optopt && optopt < 256)
-				r = usage_error("unknown option '-%c'", optopt);
-			else
-				r = usage_error("unknown option '%s'", word);
-			goto fail;
-		}
-		r = parse_one(option, optarg, &options);
-		if (r == -ENOMEM)
-			usage_error("out of memory");
-		if (r < 0)
-			goto fail;
+		if (option == '?' || option == ':')
+			return bad_option(option, argv[optind - 1]);
+		r = parse_one(option, optarg, options, OPTION_FLAG);
 	}
+	if (r == -ENOMEM)
+		usage_error("out of memory");
+	return r;
+}
+
+int run_options_parse_only(int argc, char **argv, struct run_options *ret)
+{
+	struct run_options options;
+	int r;
+
+	run_options_init(&options);
+	r = parse_words(argc, argv, &options);
+	if (r == 0 && optind < argc)
+		r = usage_error("'%s' is not an option", argv[optind]);
+	if (r == 0)
+		*ret = options;
+	else
+		run_options_free(&options);
+	return r;
+}
+
+int run_options_parse(int argc, char **argv, struct run_options *ret)
+{
+	struct run_options options;
+	int r;
+
+	run_options_init(&options);
+	r = parse_words(argc, argv, &options);
+	if (r != 0)
+		goto fail;
 	if (optind >= argc) {
 		r = usage_error("no command given");
 		goto fail;
@@ -457,5 +706,7 @@ void run_options_free(struct run_options *options)
 	string_list_free(&options->volumes);
 	string_list_free(&options->tmpfs);
 	string_list_free(&options->env);
+	string_list_free(&options->hidden);
+	string_list_free(&options->protected);
 	string_list_free(&options->allowed);
 }

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd/account.h"
+#include "cmd/audit_log.h"
 #include "cmd/commands.h"
 #include "cmd/launcher.h"
 #include "cmd/options.h"
@@ -28,6 +30,7 @@ struct run {
 	struct string_list env;
 	char *cwd, *prefix, *bin, *home;
 	struct guard *guard;
+	struct audit_log *audit; /* NULL: off */
 };
 
 static const char *keep_string(struct run *run, const char *text, size_t size)
@@ -177,6 +180,78 @@ static int open_output(const char *option, const char *file, int *ret_fd)
 	return 0;
 }
 
+/* Is @path @directory or below it? Both without links. */
+static bool is_below(const char *path, const char *directory)
+{
+	size_t size = strlen(directory);
+
+	while (size > 0 && directory[size - 1] == '/')
+		size--;
+	return strncmp(path, directory, size) == 0 && (path[size] == '/' || path[size] == '\0');
+}
+
+/* A record that the guest can write is none. */
+static int check_audit_place(const struct run *run, int fd)
+{
+	const char *file = run->options.audit_file;
+	_cleanup_free_ char *real = realpath(file, NULL);
+	struct stat stat, volume;
+
+	if (!real || fstat(fd, &stat) < 0)
+		return bad_value("--audit", file, strerror(errno));
+	for (size_t i = 0; i < run->options.volumes.count; i++) {
+		const struct view_volume *at = &run->volumes[i];
+
+		if (!at->writable || lstat(at->source, &volume) < 0)
+			continue;
+		if (is_below(real, at->source) ||
+			(volume.st_dev == stat.st_dev && volume.st_ino == stat.st_ino))
+			return bad_value("--audit", file,
+				"lies in a writable volume, within the guest's reach");
+	}
+	if (run->options.commit && is_below(real, run->cwd))
+		return bad_value(
+			"--audit", file, "lies in the current directory, which --commit changes");
+	return 0;
+}
+
+static int open_audit(struct run *run)
+{
+	_cleanup_free_ char *command = NULL;
+	int fd, r = open_output("--audit", run->options.audit_file, &fd);
+	size_t size = 0;
+
+	if (r < 0)
+		return r;
+	run->audit = malloc(sizeof(*run->audit));
+	if (!run->audit) {
+		close(fd);
+		return -ENOMEM;
+	}
+	audit_log_init(run->audit, fd, run->options.audit_file);
+	r = check_audit_place(run, fd);
+	if (r < 0)
+		return r;
+	audit_log_use(run->audit);
+	for (size_t i = 0; run->options.argv[i]; i++)
+		size += strlen(run->options.argv[i]) + 1;
+	command = malloc(size);
+	if (!command)
+		return -ENOMEM;
+	size = 0;
+	for (size_t i = 0; run->options.argv[i]; i++) {
+		size_t length = strlen(run->options.argv[i]) + 1;
+
+		memcpy(command + size, run->options.argv[i], length);
+		size += length;
+	}
+	audit_event_strings("start", "command", command, size, "version", SENTRY_VERSION,
+		"directory", run->cwd, NULL);
+	if (run->audit->error)
+		return bad_value("--audit", run->audit->name, strerror(-run->audit->error));
+	return 0;
+}
+
 static int find_places(struct run *run)
 {
 	int r;
@@ -202,15 +277,20 @@ static int find_places(struct run *run)
 /* What is excepted by default, and what the user excepts. */
 static int collect_guard(struct run *run)
 {
+	const struct run_options *options = &run->options;
 	struct guard_lists lists = {
 		.hidden = guard_default_hidden, .protected = guard_default_protected};
 	_cleanup_(string_list_free) struct string_list allowed = {0};
 	int r = 0;
 
-	for (size_t i = 0; guard_default_allowed[i] && r == 0; i++)
+	for (size_t i = 0; !options->has_allowed && guard_default_allowed[i] && r == 0; i++)
 		r = string_list_add(&allowed, guard_default_allowed[i]);
-	for (size_t i = 0; i < run->options.allowed.count && r == 0; i++)
-		r = string_list_add(&allowed, run->options.allowed.items[i]);
+	for (size_t i = 0; i < options->allowed.count && r == 0; i++)
+		r = string_list_add(&allowed, options->allowed.items[i]);
+	if (options->has_hidden)
+		lists.hidden = (const char *const *)options->hidden.items;
+	if (options->has_protected)
+		lists.protected = (const char *const *)options->protected.items;
 	lists.allowed = (const char *const *)allowed.items;
 	return r < 0 ? r : guard_new(&lists, &run->guard);
 }
@@ -251,6 +331,7 @@ static int configure(struct run *run)
 		.no_patch = options->no_patch,
 		.timeout_ns = options->timeout_ns,
 		.cpu_time_ns = options->cpu_time_ns,
+		.output_limit = options->output_limit,
 	};
 	config->view = (struct view_config){
 		.volumes = run->volumes,
@@ -271,7 +352,7 @@ static int configure(struct run *run)
 	if (r == 0 && options->stats)
 		r = open_output("--stats", options->stats_file, &config->stats_fd);
 	if (r == 0 && options->audit_file)
-		r = open_output("--audit", options->audit_file, &config->audit_fd);
+		r = open_audit(run);
 	return r;
 }
 
@@ -298,6 +379,21 @@ static void run_free(struct run *run)
 	free(run->bin);
 	free(run->home);
 	guard_free(run->guard);
+	audit_log_use(NULL);
+	if (run->audit)
+		audit_log_free(run->audit);
+	free(run->audit);
+}
+
+static void end_audit(struct run *run, struct kernel_result *result)
+{
+	bool failed = run->audit->error; /* told by the launcher */
+	int r = audit_log_end(run->audit, result->exit_code, status_reason(result));
+
+	if (r == 0 || failed)
+		return;
+	result->exit_code = 125;
+	log_error("--audit: cannot write to %s: %s", run->audit->name, strerror(-r));
 }
 
 int command_run(int argc, char **argv)
@@ -314,7 +410,8 @@ int command_run(int argc, char **argv)
 	if (r == 0 && run.options.status_file)
 		r = open_output("--status-json", run.options.status_file, &status_fd);
 	if (r == 0) {
-		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd, &result);
+		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd,
+			run.audit, &result);
 		if (r < 0)
 			log_error("cannot start: %s", strerror(-r));
 		else
@@ -322,7 +419,9 @@ int command_run(int argc, char **argv)
 	} else if (r == -ENOMEM) {
 		log_error("out of memory");
 	}
-	if (r == 0 && status_fd >= 0 && status_write(status_fd, &result) < 0)
+	if (r == 0 && run.audit)
+		end_audit(&run, &result);
+	if (r == 0 && status_fd >= 0 && status_write(status_fd, &result, run.audit) < 0)
 		log_error("--status-json: cannot write: %s", strerror(errno));
 	run_free(&run);
 	return r < 0 ? 125 : result.exit_code;

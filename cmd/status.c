@@ -7,14 +7,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/audit_log.h"
 #include "cmd/json.h"
 
-static const char *reason_of(const struct kernel_result *result)
+const char *status_reason(const struct kernel_result *result)
 {
 	if (result->timed_out)
 		return "timeout";
 	if (result->cpu_time_hit)
 		return "cpu-time";
+	if (result->output_hit)
+		return "output-limit";
 	if (result->memory_hit)
 		return "memory";
 	if (result->exit_code == 125 && result->wait_status < 0)
@@ -24,10 +27,11 @@ static const char *reason_of(const struct kernel_result *result)
 	return WIFSIGNALED(result->wait_status) ? "signal" : "exit";
 }
 
-static void write_members(struct json *json, const struct kernel_result *result)
+static void write_members(
+	struct json *json, const struct kernel_result *result, const struct audit_log *audit)
 {
 	json_integer(json, "exit_code", result->exit_code);
-	json_string(json, "reason", reason_of(result));
+	json_string(json, "reason", status_reason(result));
 	if (result->wait_status >= 0 && WIFSIGNALED(result->wait_status))
 		json_integer(json, "signal", WTERMSIG(result->wait_status));
 	if (result->wait_status >= 0 && WIFEXITED(result->wait_status))
@@ -35,14 +39,20 @@ static void write_members(struct json *json, const struct kernel_result *result)
 	json_number(json, "wall_seconds", (double)result->wall_ns / 1e9);
 	json_number(json, "user_seconds", (double)result->user_ns / 1e9);
 	json_number(json, "system_seconds", (double)result->system_ns / 1e9);
+	json_integer(json, "max_resident_bytes", (long long)result->max_resident_size);
+	json_integer(json, "output_bytes", (long long)result->output_size);
 	json_integer(json, "changed_files", (long long)result->changed_files);
 	if (result->refused_changes)
 		json_integer(json, "refused_changes", (long long)result->refused_changes);
+	if (audit) {
+		json_integer(json, "audit_lines", (long long)audit->lines);
+		json_string(json, "audit_hash", audit->hash);
+	}
 	if (result->message[0])
 		json_string(json, "message", result->message);
 }
 
-int status_write(int fd, const struct kernel_result *result)
+int status_write(int fd, const struct kernel_result *result, const struct audit_log *audit)
 {
 	struct json json = {.out = fdopen(fd, "w")};
 	bool broken;
@@ -52,7 +62,7 @@ int status_write(int fd, const struct kernel_result *result)
 		return -ENOMEM;
 	}
 	json_open(&json, NULL, '{');
-	write_members(&json, result);
+	write_members(&json, result, audit);
 	json_close(&json, '}');
 	broken = ferror(json.out);
 	errno = 0;

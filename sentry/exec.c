@@ -15,6 +15,7 @@
  * here too.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@
 #include "abi/stat.h"
 #include "abi/wait.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "sentry/exec_private.h"
 #include "sentry/nsproxy.h"
 #include "sentry/pid_ns.h"
@@ -190,6 +192,18 @@ static void allow_write(struct file *file)
 	}
 }
 
+static void audit_exec(const struct exec_state *state)
+{
+	const struct exec_strings *argv = &state->argv;
+	char pid[16];
+
+	if (!audit_wanted())
+		return;
+	(void)snprintf(pid, sizeof(pid), "%d", state->task->pid->nr);
+	audit_event_strings(
+		"exec", "argv", argv->data, argv->size, "task", pid, "path", state->path, NULL);
+}
+
 static int commit(struct exec_state *state)
 {
 	struct task *task = state->task;
@@ -222,6 +236,7 @@ static int commit(struct exec_state *state)
 		mm_unref(old_mm);
 	task_exec_done(task);
 	commit_identity(state);
+	audit_exec(state);
 	task->thread->prompt = task->tracer;
 	task->mm->traced = task->tracer;
 	task_publish(task);

@@ -84,11 +84,14 @@ static int set_up_descriptors(void)
 static void platform_violation(struct platform_thread *thread, uint64_t nr, const uint64_t args[6])
 {
 	struct task *task = thread ? thread->kernel_data : NULL;
-	char number[24], where[24];
+	char number[24], where[24], words[6 * 20] = "";
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)nr);
 	snprintf(where, sizeof(where), "%d", task && task->pid ? task->pid->nr : 0);
-	audit_event("containment-violation", "call", number, "task", where, "rule",
+	for (size_t i = 0, used = 0; i < 6; i++)
+		used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%#llx",
+			i ? " " : "", (unsigned long long)args[i]);
+	audit_event("containment-violation", "call", number, "args", words, "task", where, "rule",
 		"the stub's text may issue only the calls of its list", "allow", "nothing does",
 		NULL);
 	log_warning("task %s made host call %s from the stub's text, which is not on its list; the "
@@ -319,6 +322,7 @@ static void program_gone(int wait_status)
 	if (kernel.reaper) {
 		result->user_ns = kernel.reaper->dead_children.user_ns;
 		result->system_ns = kernel.reaper->dead_children.system_ns;
+		result->max_resident_size = kernel.reaper->dead_children.max_rss;
 	}
 	if (!result->message[0] && result->wait_status < 0) {
 		result->wait_status = wait_status;
@@ -327,7 +331,7 @@ static void program_gone(int wait_status)
 		else
 			result->exit_code = WEXITSTATUS(wait_status);
 	}
-	if (result->timed_out || result->cpu_time_hit)
+	if (result->timed_out || result->cpu_time_hit || result->output_hit)
 		result->exit_code = 124;
 	if (fiber_create(&fiber, "finish", finish_fiber, NULL) < 0)
 		loop_stop(0);
@@ -447,6 +451,7 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	start = kernel.boot_time_mono = loop_monotonic_now();
 	boot_and_run();
 	console_drain();
+	ret_result->output_size = output_size();
 	ret_result->wall_ns = loop_monotonic_now() - start;
 	platform->stop();
 	if (config->stats_fd >= 0)

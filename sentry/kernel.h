@@ -41,6 +41,7 @@ struct kernel_config {
 	uint64_t timeout_ns;	   /* 0: none */
 	uint64_t cpu_time_ns;	   /* 0: none */
 	struct namespaces namespaces; /* of this process; taken over */
+	uint64_t output_limit;	   /* bytes on standard output and error together; 0: none */
 	struct view_config view;
 };
 
@@ -48,11 +49,13 @@ struct kernel_config {
 struct kernel_result {
 	int wait_status; /* init's, as wait4 reports it; -1: never started */
 	int exit_code;	 /* what `sentry run` exits with */
-	bool timed_out, cpu_time_hit, memory_hit;
+	bool timed_out, cpu_time_hit, memory_hit, output_hit;
 	uint64_t wall_ns, user_ns, system_ns;
-	uint64_t changed_files; /* of the working directory's overlay */
-	uint64_t refused_changes; /* of those: not kept by --commit because of their names */
-	char message[256];	/* for the user, "" = none */
+	uint64_t max_resident_size; /* bytes: of the process that had the most */
+	uint64_t output_size;	    /* bytes on standard output and error, or the terminal */
+	uint64_t changed_files;	    /* of the working directory's overlay */
+	uint64_t refused_changes;   /* of those: not kept by --commit because of their names */
+	char message[256];	    /* for the user, "" = none */
 };
 
 /*

@@ -219,12 +219,22 @@ static void sample_expired(struct timer *timer)
 		tasks_kill_all();
 }
 
+static void output_hit(void)
+{
+	if (limits.result->output_hit)
+		return;
+	limits.result->output_hit = true;
+	end_sandbox("output limit", "--output-limit");
+}
+
 void kernel_limits_start(const struct kernel_config *config, struct kernel_result *result)
 {
 	limits = (struct limits){.config = config, .result = result};
 	timer_init(&limits.wall, wall_expired, NULL);
 	timer_init(&limits.grace, grace_expired, NULL);
 	timer_init(&limits.sample, sample_expired, NULL);
+	if (config->output_limit)
+		output_limit(config->output_limit, output_hit);
 	if (config->timeout_ns &&
 		timer_arm(&limits.wall, loop_monotonic_now() + config->timeout_ns) < 0)
 		kernel_fail(125, "no memory for the time limit");

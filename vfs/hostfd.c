@@ -68,6 +68,39 @@ static void cleanup_buffer(void *buffer)
 	host_buffer_put(*(void **)buffer);
 }
 
+/* ---- the limit on output --------------------------------------------------------------------- */
+
+static struct {
+	uint64_t used, limit;
+	void (*hit)(void);
+} output = {.limit = UINT64_MAX};
+
+void output_limit(uint64_t size, void (*hit)(void))
+{
+	output.limit = size;
+	output.hit = hit;
+}
+
+uint64_t output_take(uint64_t size)
+{
+	uint64_t taken = min_of(size, output.limit - output.used);
+
+	output.used += taken;
+	if (taken < size && output.hit)
+		output.hit();
+	return taken;
+}
+
+void output_give_back(uint64_t size)
+{
+	output.used -= size;
+}
+
+uint64_t output_size(void)
+{
+	return output.used;
+}
+
 /* ---- one transfer ---------------------------------------------------------------------------- */
 
 struct transfer {
@@ -184,14 +217,16 @@ static size_t stream_write_all(struct file *file, const struct uio *uio, struct 
 
 	*ret_status = 0;
 	while (done < size && *ret_status == 0) {
+		size_t part = (size_t)output_take(size - done);
 		struct transfer t = {
 			.fd = host->fd,
 			.write = true,
 			.pos = -1,
-			.iov = {buffer + done, size - done},
+			.iov = {buffer + done, part},
 		};
-		ssize_t put = stream_transfer(host, &t);
+		ssize_t put = part ? stream_transfer(host, &t) : -ENOSPC;
 
+		output_give_back(part - (size_t)max_of(put, (ssize_t)0));
 		if (put >= 0)
 			done += (size_t)put;
 		else if (put != -EAGAIN)
@@ -332,12 +367,13 @@ static ssize_t regular_write(
 			.write = true,
 			.flags = append ? RWF_APPEND : 0,
 			.pos = own ? -1 : *pos,
-			.iov = {buffer, (size_t)copied},
 		};
 
 		if (copied <= 0)
 			return total ? total : copied < 0 ? copied : -EFAULT;
-		put = regular_transfer(host, &t);
+		t.iov = (struct iovec){buffer, (size_t)output_take((uint64_t)copied)};
+		put = t.iov.iov_len ? regular_transfer(host, &t) : -ENOSPC;
+		output_give_back(t.iov.iov_len - (size_t)max_of(put, (ssize_t)0));
 		if (put < copied)
 			uio_revert(uio, (uint64_t)(copied - max_of(put, (ssize_t)0)));
 		if (put <= 0)
@@ -372,6 +408,12 @@ static int regular_map(struct file *file, struct file_map *map)
 	map->max_prot = LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC;
 	if (map->shared && !file->writable)
 		map->max_prot &= ~LX_PROT_WRITE;
+	/* What is written through memory is not counted. */
+	if (map->shared && output.hit) {
+		if (map->prot & LX_PROT_WRITE)
+			return -EACCES;
+		map->max_prot &= ~LX_PROT_WRITE;
+	}
 	return 0;
 }
 

@@ -868,5 +868,15 @@ int fifo_open(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
 /* A guest's view of a host descriptor that the launcher handed over (stdin, stdout, stderr): @fd is
  * taken over. */
 int hostfd_file_new(int fd, int flags, struct file **ret);
+/*
+ * What all of standard output and error may take. @hit is called when a write wanted more; it must
+ * not sleep. The write gets what was left, and what comes after it -ENOSPC.
+ */
+void output_limit(uint64_t size, void (*hit)(void));
+/* Takes up to @size bytes of the limit; what was then not written is given back. */
+uint64_t output_take(uint64_t size);
+void output_give_back(uint64_t size);
+/* Bytes taken. */
+uint64_t output_size(void);
 
 #endif

@@ -68,6 +68,10 @@ static int send_output(void)
 				console.tty, console.unsent, sizeof(console.unsent));
 			if (!console.unsent_size)
 				return 0;
+			/* What is beyond the limit is dropped: nobody could wait for room. */
+			console.unsent_size = (size_t)output_take(console.unsent_size);
+			if (!console.unsent_size)
+				continue;
 		}
 		sent = send(console.socket.fd, console.unsent + console.unsent_start,
 			console.unsent_size, MSG_DONTWAIT | MSG_NOSIGNAL);
