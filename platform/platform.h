@@ -387,6 +387,13 @@ struct platform_ops {
 		uint64_t before);
 
 	/*
+	 * The stopped thread may read less from now on: what is mapped for copy_content in its
+	 * address space goes, but for what other threads may be copying from, which have not given
+	 * up anything yet. Missing: there is nothing. May sleep.
+	 */
+	void (*forget_content)(struct platform_thread *thread);
+
+	/*
 	 * Between these two, map, unmap, protect and copy_out of the stopped thread may be delayed
 	 * and report success all the same; descriptors must stay open. batch_end() runs what was
 	 * delayed and returns what the first of them that failed did, Linux's errno, or -ESRCH:

@@ -128,6 +128,12 @@ void task_publish(struct task *task)
 	store(&inguest->features, features);
 }
 
+void task_forget_content(struct task *task)
+{
+	if (platform->forget_content)
+		platform->forget_content(task->thread);
+}
+
 void tasks_ids_changed(const struct user_ns *ns)
 {
 	struct task *task;

@@ -342,6 +342,7 @@ static int64_t attach(struct task *t, struct seccomp_filter *filter, unsigned fl
 	}
 	put_in_force(t, filter);
 	filter_unref(filter);
+	task_forget_content(t);
 	return 0;
 }
 
@@ -372,6 +373,7 @@ static int64_t set_strict(struct task *t)
 		return -EINVAL;
 	t->seccomp_mode = LX_SECCOMP_MODE_STRICT;
 	task_publish(t);
+	task_forget_content(t);
 	return 0;
 }
 

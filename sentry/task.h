@@ -397,6 +397,9 @@ void task_keep_cpu_time(struct task *task);
 /* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
  * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */
 void task_publish(struct task *task);
+/* @task, in a call of its own, may from now on read less than before: what its platform holds of
+ * files goes. May sleep. */
+void task_forget_content(struct task *task);
 /* A map of ids of @ns was written: those in it are called otherwise from now on. */
 void tasks_ids_changed(const struct user_ns *ns);
 /* The answer to @task's present call, about a name, may be given again until names_changed(). */

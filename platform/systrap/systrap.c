@@ -214,6 +214,7 @@ const struct platform_ops platform_systrap = {
 	.copy_out_deferred = systrap_copy_out_deferred,
 	.copy_out_lossy = systrap_copy_out_lossy,
 	.copy_content = systrap_copy_content,
+	.forget_content = systrap_forget_content,
 	.batch_begin = systrap_batch_begin,
 	.batch_end = systrap_batch_end,
 	.map = systrap_map,

@@ -347,6 +347,7 @@ int systrap_need_doorbell(struct systrap_thread *thread);
 /* window.c */
 ssize_t systrap_copy_content(struct platform_thread *thread, gaddr_t dst,
 	const struct platform_content *content, uint64_t offset, size_t size, uint64_t before);
+void systrap_forget_content(struct platform_thread *head);
 
 /* notify.c: the listener */
 void systrap_listener_ready(struct loop_fd *fd, uint32_t events);

@@ -9,8 +9,8 @@
  * is answered with "copy from there".
  *
  * The mapping gives the guest no more than it had: the descriptor is one with which it may read the
- * file, and a guest may map what it may read. It stays until its slot is needed for another part,
- * and ends with the address space; a forked child does not inherit it.
+ * file, and a guest may map what it may read. It stays until its slot is needed for another part or
+ * the process gives up rights, and ends with the address space; a forked child does not inherit it.
  *
  * A slot must not be given away while a thread copies from it. Replies are one-way, so a thread is
  * taken to do that from the reply that names a window until its next request (`windows_used`).
@@ -99,16 +99,24 @@ static bool part_is_worth(
 	return table->candidates[i].size >= WINDOW_WORTH;
 }
 
+/* What somebody may be copying from. */
+static uint32_t windows_in_use(const struct systrap_as *as)
+{
+	const struct systrap_thread *thread;
+	uint32_t used = 0;
+
+	list_for_each_entry (thread, &as->threads, as_link)
+		used |= thread->windows_used;
+	return used;
+}
+
 /* The slot whose last use is longest ago and that nobody copies from, or -1. */
 static int window_victim(const struct systrap_as *as)
 {
 	const struct systrap_windows *table = as->windows;
-	const struct systrap_thread *thread;
-	uint32_t used = 0;
+	uint32_t used = windows_in_use(as);
 	int victim = -1;
 
-	list_for_each_entry (thread, &as->threads, as_link)
-		used |= thread->windows_used;
 	for (unsigned i = 0; i < STUB_WINDOWS_MAX; i++) {
 		if (!(used >> i & 1) &&
 			(victim < 0 || table->windows[i].used_at < table->windows[victim].used_at))
@@ -229,4 +237,27 @@ ssize_t systrap_copy_content(struct platform_thread *head, gaddr_t dst,
 	command->args[2] = from.addr;
 	command->args[3] = before;
 	return (ssize_t)size;
+}
+
+void systrap_forget_content(struct platform_thread *head)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	struct systrap_windows *table = thread->as->windows;
+	struct channel_command *command;
+	uint32_t used;
+
+	if (!table || systrap_make_room(thread, STUB_WINDOWS_MAX, 0) < 0)
+		return;
+	used = windows_in_use(thread->as);
+	for (unsigned i = 0; i < STUB_WINDOWS_MAX; i++) {
+		if (!table->windows[i].part.content || (used >> i & 1))
+			continue;
+		table->windows[i].part = (struct part){0};
+		command = systrap_command_add(thread, COMMAND_HOST);
+		command->nr = SYS_munmap;
+		command->args[0] = window_address(i);
+		command->args[1] = STUB_WINDOW_SIZE;
+	}
+	if (thread->pending_commands > 0)
+		(void)systrap_commands_run(thread, 0);
 }

@@ -58,6 +58,7 @@ static void commit(struct task *task, struct cred *new)
 	task->cred = new;
 	vfs_lasting_end();
 	task_publish(task);
+	task_forget_content(task);
 	cred_unref(old);
 }
 

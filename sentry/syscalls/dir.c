@@ -182,6 +182,7 @@ int64_t sys_chroot(struct task *t, gaddr_t name)
 		return -EPERM;
 	set_path(&t->fs->root, &path);
 	vfs_lasting_end();
+	task_forget_content(t);
 	return 0;
 }
 

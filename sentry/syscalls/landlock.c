@@ -146,5 +146,6 @@ int64_t sys_landlock_restrict_self(struct task *t, int ruleset_fd, unsigned flag
 	cred->landlock = domain;
 	cred_unref(t->cred);
 	t->cred = cred;
+	task_forget_content(t);
 	return 0;
 }

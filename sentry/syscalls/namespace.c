@@ -82,6 +82,7 @@ static void change_commit(struct task *t, struct change *change)
 	if (change->nsproxy)
 		EXCHANGE(t->nsproxy, change->nsproxy);
 	task_publish(t);
+	task_forget_content(t);
 	change_drop(change);
 }
 

@@ -3,7 +3,11 @@
  * time. */
 #include "case.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <sys/prctl.h>
 
 #define PART (2u << 20)
 
@@ -240,4 +244,126 @@ CASE(program_file)
 			differ += n <= 0 || memcmp(buffer, map + at, (size_t)n) != 0;
 		}
 	NOTE("%d differ", differ);
+}
+
+/* ---- who gives up rights has nothing of what he read ---- */
+
+static sigjmp_buf nothing_there;
+
+static void no_memory(int signo)
+{
+	siglongjmp(nothing_there, 1);
+}
+
+/*
+ * Pages in the part of the address space where a sandbox may keep what it read for the guest, above
+ * all that a guest maps, with the pattern of page 3 of the file.
+ */
+static unsigned pages_at_hand(void)
+{
+	volatile unsigned found = 0;
+	struct sigaction action = {.sa_handler = no_memory, .sa_flags = SA_NODEFER};
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	for (volatile uint64_t at = 0; at < 32ull << 20; at += PART) {
+		const volatile unsigned char *page =
+			(const unsigned char *)(0x7ffb40000000ull + at + 3 * 4096);
+		bool same = true;
+
+		if (sigsetjmp(nothing_there, 1))
+			continue;
+		for (unsigned i = 0; i < 4096 && same; i++)
+			same = page[i] == pattern(3 * 4096 + i);
+		found += same;
+	}
+	return found;
+}
+
+static void become_nobody(void)
+{
+	CALL(setresuid(65534, 65534, 65534));
+}
+
+static void lose_capabilities(void)
+{
+	CALL(setresuid(0, 65534, -1));
+	CALL(setresuid(0, 0, -1));
+}
+
+static void change_root(void)
+{
+	CALL(chroot("."));
+}
+
+static void filter_calls(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = {1, &allow};
+
+	CALL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	CALL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+static void own_namespace(void)
+{
+	CALL(unshare(CLONE_NEWNS));
+}
+
+static void *read_on(void *arg)
+{
+	int fd = *(int *)arg;
+	uint64_t good = 0;
+
+	for (int i = 0; i < 100; i++)
+		good += check(fd, malloc(65536), 65536, 0, 1 << 20);
+	return good == 100ull << 20 ? arg : NULL;
+}
+
+CASE(given_up_rights)
+{
+	static void (*const ways[])(void) = {
+		become_nobody, lose_capabilities, change_root, filter_calls, own_namespace};
+
+	if (geteuid() != 0)
+		SKIP("needs root");
+	for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			int fd = make("secret", 1 << 20);
+			uint64_t good = 0;
+
+			CALL(fchmod(fd, 0600));
+			for (int k = 0; k < 5; k++)
+				good += check(fd, buffer, 65536, 0, 1 << 20);
+			NOTE("read %llu", (unsigned long long)good);
+			close(fd);
+			ways[i]();
+			NOTE("still there: %u", pages_at_hand());
+			exit(0);
+		}
+		waitpid(pid, &status, 0);
+		note_status("way", status);
+	}
+}
+
+/* One thread reads while the others of its process change theirs. */
+CASE(given_up_rights_beside_a_reader)
+{
+	pthread_t thread;
+	void *whole;
+	int fd;
+
+	if (geteuid() != 0)
+		SKIP("needs root");
+	fd = make("f", 1 << 20);
+	pthread_create(&thread, NULL, read_on, &fd);
+	for (int i = 0; i < 200; i++) {
+		SYS(SYS_setresuid, -1, 65534, -1);
+		SYS(SYS_setresuid, -1, 0, -1);
+	}
+	pthread_join(thread, &whole);
+	NOTE("read all: %d", whole != NULL);
 }
