@@ -41,9 +41,7 @@ static struct {
 	int epoll_fd;
 	bool stopped;
 	int stop_value;
-	bool have_sigmask;
 	bool no_pwait2; /* see loop_has_pwait2() */
-	sigset_t sigmask;
 	uint64_t now;
 	uint64_t last_host_poll;
 	struct list_head sources;
@@ -101,7 +99,6 @@ int loop_init(void)
 	loop.epoll_fd = take_fd(&fd);
 	loop.stopped = false;
 	loop.stop_value = 0;
-	loop.have_sigmask = false;
 	loop.no_pwait2 = !host_has_pwait2(loop.epoll_fd);
 	loop.now = loop_monotonic_now();
 	return 0;
@@ -173,13 +170,6 @@ void loop_source_remove(struct loop_source *source)
 	list_remove(&source->link);
 }
 
-void loop_set_sleep_sigmask(const void *sigset)
-{
-	loop.have_sigmask = sigset != NULL;
-	if (sigset)
-		memcpy(&loop.sigmask, sigset, sizeof(loop.sigmask));
-}
-
 void loop_stop(int value)
 {
 	loop.stopped = true;
@@ -233,12 +223,6 @@ static const struct timespec *timespec_of(uint64_t timeout_ns, struct timespec *
 	return timeout_ns == UINT64_MAX ? NULL : ts;
 }
 
-/* The mask matters only for a real sleep: a signal that it lets through must be able to end it. */
-static const sigset_t *sleep_mask(uint64_t timeout_ns)
-{
-	return loop.have_sigmask && timeout_ns > 0 ? &loop.sigmask : NULL;
-}
-
 /* @timeout_ns UINT64_MAX = for ever. Returns the number of events in loop.batch. */
 static int host_wait(uint64_t timeout_ns)
 {
@@ -246,15 +230,14 @@ static int host_wait(uint64_t timeout_ns)
 	int timeout_ms = -1;
 
 	if (!loop.no_pwait2)
-		return epoll_pwait2(loop.epoll_fd, loop.batch, BATCH_MAX,
-			timespec_of(timeout_ns, &ts), sleep_mask(timeout_ns));
+		return epoll_pwait2(
+			loop.epoll_fd, loop.batch, BATCH_MAX, timespec_of(timeout_ns, &ts), NULL);
 	if (timeout_ns < UINT64_MAX) {
 		uint64_t ms = (timeout_ns + 999999) / 1000000;
 
 		timeout_ms = ms > INT32_MAX ? INT32_MAX : (int)ms;
 	}
-	return epoll_pwait(
-		loop.epoll_fd, loop.batch, BATCH_MAX, timeout_ms, sleep_mask(timeout_ns));
+	return epoll_pwait(loop.epoll_fd, loop.batch, BATCH_MAX, timeout_ms, NULL);
 }
 
 static unsigned poll_epoll(uint64_t timeout_ns)
@@ -291,7 +274,7 @@ static unsigned poll_host(uint64_t timeout_ns)
 		return poll_epoll(timeout_ns);
 	fds[0] = (struct pollfd){.fd = bell->fd, .events = (short)bell->events};
 	fds[1] = (struct pollfd){.fd = loop.epoll_fd, .events = POLLIN};
-	count = ppoll(fds, 2, timespec_of(timeout_ns, &ts), sleep_mask(timeout_ns));
+	count = ppoll(fds, 2, timespec_of(timeout_ns, &ts), NULL);
 	if (timeout_ns > 0)
 		loop.now = loop.last_host_poll = loop_monotonic_now();
 	if (count < 0 && errno != EINTR)

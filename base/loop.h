@@ -56,10 +56,6 @@ struct loop_source {
 void loop_source_add(struct loop_source *source);
 void loop_source_remove(struct loop_source *source);
 
-/* A signal mask that is in force only while the loop sleeps (the ptrace platform waits for SIGCHLD
- * so). NULL = unchanged. */
-void loop_set_sleep_sigmask(const void *sigset); /* const sigset_t *, copied */
-
 int loop_init(void);
 /* Which call the loop waits with, from loop_init() on: epoll_pwait2, or epoll_pwait where the host
  * is older than 5.11 or a filter around us refuses the newer one. */

@@ -9,9 +9,13 @@
 #include "platform/ptrace/tracee.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,16 +25,22 @@
 
 #define STOP_DEADLINE_MS 2000
 
+/*
+ * SIGCHLD is blocked for good and read from a descriptor, which the main loop watches as well: no
+ * handler, and none of the calls that go with one. Blocked signals stay pending although their
+ * action is to be ignored.
+ */
 static bool take_sigchld(void)
 {
-	static const struct timespec now = {0};
+	struct signalfd_siginfo info;
 
-	return sigtimedwait(&pt.sigchld, NULL, &now) == SIGCHLD;
+	return read(pt.sigchld.fd, &info, sizeof(info)) == sizeof(info);
 }
 
-static void on_sigchld(int signo)
+static void sigchld_ready(struct loop_fd *self, uint32_t events)
 {
-	pt.poll_needed = true;
+	if (take_sigchld())
+		pt.poll_needed = true;
 }
 
 static unsigned source_poll(struct loop_source *self)
@@ -40,39 +50,24 @@ static unsigned source_poll(struct loop_source *self)
 	return tracees_poll();
 }
 
-/* The sleep lets SIGCHLD through and nothing else that is blocked now: others use signalfd, whose
- * signals must stay so. */
-static void update_sleep_mask(void)
-{
-	sigset_t mask;
-
-	if (sigprocmask(SIG_BLOCK, NULL, &mask) < 0 || !memcmp(&mask, &pt.mask, sizeof(mask)))
-		return;
-	pt.mask = mask;
-	sigdelset(&mask, SIGCHLD);
-	loop_set_sleep_sigmask(&mask);
-}
-
 /* What stops from here on raises SIGCHLD, which ends the sleep. */
 static bool source_prepare_sleep(struct loop_source *self)
 {
-	update_sleep_mask();
 	return source_poll(self) == 0;
 }
 
 static int start_signals(void)
 {
-	/* Without SA_NOCLDSTOP: stops must raise it too. */
-	struct sigaction action = {.sa_handler = on_sigchld};
+	sigset_t set;
 
-	sigemptyset(&pt.sigchld);
-	sigaddset(&pt.sigchld, SIGCHLD);
-	if (sigaction(SIGCHLD, &action, NULL) < 0 ||
-		sigprocmask(SIG_BLOCK, &pt.sigchld, &pt.old_mask) < 0)
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
-	sigemptyset(&pt.mask);
-	update_sleep_mask();
-	return 0;
+	pt.sigchld = (struct loop_fd){.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+		.events = EPOLLIN,
+		.ready = sigchld_ready};
+	return pt.sigchld.fd < 0 ? -errno : loop_fd_add(&pt.sigchld);
 }
 
 static void close_fd(int *fd)
@@ -98,7 +93,7 @@ static void kill_group(void)
 		if (tid < 0 && errno == ECHILD)
 			break;
 		(void)kill(-pt.group, SIGKILL);
-		usleep(1000);
+		(void)poll(NULL, 0, 1);
 		waited++;
 	}
 	pt.group = 0;
@@ -123,9 +118,8 @@ static void ptrace_stop(void)
 	if (!was_started)
 		return;
 	loop_source_remove(&pt.source);
-	loop_set_sleep_sigmask(NULL);
-	(void)signal(SIGCHLD, SIG_DFL);
-	(void)sigprocmask(SIG_SETMASK, &pt.old_mask, NULL);
+	loop_fd_remove(&pt.sigchld);
+	close_fd(&pt.sigchld.fd);
 }
 
 static int ptrace_start(const struct platform_config *config,

@@ -8,8 +8,8 @@
  *
  * Two ways to wait. The direct one asks for one thread, yields the core (which tracer and tracees
  * share) and asks again: 2.6 us from resume to stop where the tracee comes back soon. The other
- * parks the fiber; SIGCHLD, which is open only while the loop sleeps, ends that sleep, and the
- * loop source collects. A tracee that stayed in the guest for long is waited for the second way
+ * parks the fiber; SIGCHLD, which a signalfd in the loop takes, ends its sleep, and the loop
+ * source collects. A tracee that stayed in the guest for long is waited for the second way
  * until it becomes quick again, so that a computing guest does not hold up the loop.
  *
  * A thread group's leader is reported dead only after all other threads were reaped

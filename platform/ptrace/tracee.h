@@ -122,8 +122,8 @@ struct pt_globals {
 	size_t fpu_size, fpu_host_size;	       /* of images that we hand out; of the host's */
 	uint8_t fpu_scratch[PLATFORM_FPU_MAX]; /* for one request; nothing sleeps with it */
 	struct loop_source source;
-	bool poll_needed; /* a SIGCHLD was consumed and not every tracee was asked since */
-	sigset_t sigchld, old_mask, mask; /* @mask: ours when the sleep mask was last made */
+	bool poll_needed;	/* a SIGCHLD was consumed and not every tracee was asked since */
+	struct loop_fd sigchld; /* a signalfd */
 };
 extern struct pt_globals pt;
 

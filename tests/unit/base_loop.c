@@ -158,36 +158,3 @@ Test(loop, does_not_sleep_over_work, .init = start, .fini = loop_fini)
 	loop_source_remove(&shared.source);
 	loop_source_remove(&quiet);
 }
-
-static volatile sig_atomic_t got_signal;
-
-static void on_signal(int signo)
-{
-	(void)signo;
-	got_signal = 1;
-}
-
-static unsigned stop_on_signal(struct loop_source *source)
-{
-	(void)source;
-	if (!got_signal)
-		return 0;
-	loop_stop(3);
-	return 1;
-}
-
-Test(loop, sleep_sigmask, .init = start, .fini = loop_fini)
-{
-	struct loop_source source = {.poll = stop_on_signal};
-	sigset_t blocked, open;
-
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &blocked, &open);
-	signal(SIGUSR1, on_signal);
-	loop_set_sleep_sigmask(&open);
-	loop_source_add(&source);
-	raise(SIGUSR1);
-	cr_assert_eq(loop_run(), 3);
-	loop_source_remove(&source);
-}
