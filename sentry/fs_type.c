@@ -11,7 +11,7 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
-#include "sentry/ipc/ipc.h"
+#include "sentry/ipc/mqueue_private.h"
 #include "sentry/nsproxy.h"
 #include "sentry/pid_ns.h"
 #include "sentry/procfs/procfs.h"
@@ -182,9 +182,57 @@ static int devtmpfs_make(struct fs_make *make, struct task *task, struct super_b
 	return devfs_new(ret);
 }
 
+/* parse_mount_options() */
+static int devpts_params(const struct fs_make *make, struct devpts_options *options)
+{
+	const struct user_ns *ns = make->user_ns;
+	uint64_t uid, gid, mode, ptmx_mode, max;
+	int err = param_number(make, "uid", 10, UINT64_MAX, &uid);
+
+	if (err == 0)
+		err = param_number(make, "gid", 10, UINT64_MAX, &gid);
+	if (err == 0)
+		err = param_number(make, "mode", 8, options->mode, &mode);
+	if (err == 0)
+		err = param_number(make, "ptmxmode", 8, options->ptmx_mode, &ptmx_mode);
+	if (err == 0)
+		err = param_number(make, "max", 10, (uint64_t)options->max, &max);
+	if (err < 0)
+		return err;
+	options->mode = (uint32_t)mode & 07777;
+	options->ptmx_mode = (uint32_t)ptmx_mode & 07777;
+	if (uid != UINT64_MAX) {
+		options->uid = uid > UINT32_MAX ? ID_INVALID : user_ns_make_uid(ns, (uint32_t)uid);
+		options->uid_given = true;
+	}
+	if (gid != UINT64_MAX) {
+		options->gid = gid > UINT32_MAX ? ID_INVALID : user_ns_make_gid(ns, (uint32_t)gid);
+		options->gid_given = true;
+	}
+	if ((options->uid_given && options->uid == ID_INVALID) ||
+		(options->gid_given && options->gid == ID_INVALID))
+		return -EINVAL;
+	options->max = (int)min_of(max, (uint64_t)DEVPTS_MAX);
+	return 0;
+}
+
 static int devpts_make(struct fs_make *make, struct task *task, struct super_block **ret)
 {
-	return devpts_new(ret);
+	struct devpts_options options = {.mode = 0600, .max = DEVPTS_MAX};
+	int err = devpts_params(make, &options);
+
+	return err < 0 ? err : devpts_new(&options, ret);
+}
+
+static int devpts_remake(struct fs_make *make, struct super_block *sb)
+{
+	/* What is not said is as at first. */
+	struct devpts_options options = {.mode = 0600, .max = DEVPTS_MAX};
+	int err = devpts_params(make, &options);
+
+	if (err == 0)
+		devpts_reconfigure(sb, &options);
+	return err;
 }
 
 static const char *const devpts_keys[] = {
@@ -193,6 +241,11 @@ static const char *const devpts_keys[] = {
 static int cgroup_make(struct fs_make *make, struct task *task, struct super_block **ret)
 {
 	return cgroupfs_new(ret);
+}
+
+static int mqueue_make(struct fs_make *make, struct task *task, struct super_block **ret)
+{
+	return mqueue_super(container_of(make->about, struct ipc_ns, ns), ret);
 }
 
 static const char *const cgroup_keys[] = {
@@ -317,7 +370,8 @@ static const struct fs_type types[] = {
 	{"devtmpfs", false, NS_USER, tmpfs_keys, devtmpfs_make, NULL},
 	{"overlay", true, NS_USER, overlay_keys, overlay_make, NULL},
 	{"cgroup2", true, NS_CGROUP, cgroup_keys, cgroup_make, NULL},
-	{"devpts", true, NS_USER, devpts_keys, devpts_make, NULL},
+	{"devpts", true, NS_USER, devpts_keys, devpts_make, devpts_remake},
+	{"mqueue", true, NS_IPC, no_keys, mqueue_make, NULL},
 };
 
 /* ---- contexts -------------------------------------------------------------------------------- */

@@ -597,7 +597,7 @@ static int step_super(struct view *view, struct view_step *step, struct super_bl
 	case VIEW_DEV:
 		return devfs_new(ret);
 	case VIEW_PTS:
-		return devpts_new(ret);
+		return devpts_first(ret);
 	case VIEW_PROC:
 		return procfs_new(&pid_ns_first, ret);
 	case VIEW_SYS:

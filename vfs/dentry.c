@@ -391,20 +391,20 @@ int dentry_exchange(struct dentry *a, struct dentry *b)
 
 void dcache_drop_tree(struct super_block *sb)
 {
-	struct dentry *root = sb->root, *dentry;
+	struct dentry *root = sb->root, *dentry, *next;
 	bool found = true;
 
 	if (!root)
 		return;
-	/* Leaves first: what is in use by an open file goes with that file. */
+	/* Leaves first: what is in use by an open file goes with that file. A directory becomes
+	 * unused with its last name, and is put at the end: as a rule one round finds all. */
 	while (found) {
 		found = false;
-		list_for_each_entry (dentry, &dcache_lru, lru) {
-			if (dentry->sb == sb) {
-				dcache_remove(dentry);
-				found = true;
-				break;
-			}
+		list_for_each_entry_safe (dentry, next, &dcache_lru, lru) {
+			if (dentry->sb != sb)
+				continue;
+			dcache_remove(dentry);
+			found = true;
 		}
 	}
 	sb->root = NULL;

@@ -58,6 +58,17 @@ void super_block_unref(struct super_block *sb)
 	free(sb);
 }
 
+void super_block_keep(struct super_block *sb)
+{
+	sb->mount_count++;
+}
+
+void super_block_let_go(struct super_block *sb)
+{
+	if (--sb->mount_count == 0)
+		dcache_drop_tree(sb);
+}
+
 int super_block_set_root(struct super_block *sb, struct inode *root)
 {
 	sentry_assert(!sb->root);

@@ -64,8 +64,7 @@ static void release(struct mount *mount)
 	if (mountpoint)
 		dentry_unref(mountpoint);
 	dentry_unref(root);
-	if (--sb->mount_count == 0)
-		dcache_drop_tree(sb);
+	super_block_let_go(sb);
 	super_block_unref(sb);
 }
 
@@ -134,7 +133,7 @@ int mount_new(struct super_block *sb, struct dentry *root, const char *source, s
 	list_init(&mount->slaves);
 	list_init(&mount->slave_link);
 	mount_total++;
-	sb->mount_count++;
+	super_block_keep(sb);
 	*ret = mount;
 	return 0;
 }

@@ -377,6 +377,10 @@ struct super_block *super_block_ref(struct super_block *sb);
 void super_block_unref(struct super_block *sb);
 /* Once, by the file system: makes sb->root and takes over the reference to @root on success. */
 int super_block_set_root(struct super_block *sb, struct inode *root);
+/* As if it were mounted for the kernel's own use (kern_mount()): its root and what is cached of it
+ * stay when nobody else has it mounted. */
+void super_block_keep(struct super_block *sb);
+void super_block_let_go(struct super_block *sb);
 DEFINE_CLEANUP(inode_unref, struct inode *)
 DEFINE_CLEANUP(super_block_unref, struct super_block *)
 

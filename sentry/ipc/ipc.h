@@ -87,6 +87,7 @@ struct ipc_ns {
 	struct ipc_table shm, sem, msg;
 	struct hash_table queue_names; /* POSIX message queues */
 	unsigned queue_count;
+	struct super_block *queue_sb; /* owned: mqueue_fs.c; NULL: not asked for yet */
 };
 extern struct ipc_ns ipc_ns_first;
 struct ipc_ns *ipc_here(void); /* of the present task */

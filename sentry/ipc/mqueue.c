@@ -2,8 +2,8 @@
 /*
  * POSIX message queues (mq_overview(7); kernel ipc/mqueue.c).
  *
- * A queue is an inode of a file system that is never mounted; names are looked up in a table of
- * our own. Messages are kept in lists by priority. Room for them is not set aside: a queue's
+ * A queue is an inode of its namespace's file system (mqueue_fs.c); names are looked up in a table
+ * of our own. Messages are kept in lists by priority. Room for them is not set aside: a queue's
  * capacity counts against its owner's RLIMIT_MSGQUEUE, and what is in all queues against the
  * sandbox's bound.
  */
@@ -22,14 +22,13 @@
 #include "abi/time.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
-#include "sentry/ipc/ipc.h"
+#include "sentry/ipc/mqueue_private.h"
 #include "sentry/pid_ns.h"
 #include "sentry/socket/socket.h"
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 
-#define MQUEUE_MAGIC	 0x19800202
 #define MQUEUE_FILE_SIZE 80 /* FILENT_SIZE: what stat(2) shows */
 #define MESSAGE_COST	 48 /* sizeof(struct msg_msg), and of its tree's node: for the limit */
 
@@ -94,10 +93,13 @@ static void forget_notify(struct mqueue *queue)
 	queue->notify = NULL;
 }
 
-/* With the inode. */
-static void mqueue_destroy(struct inode *inode)
+void mqueue_destroy(struct inode *inode)
 {
 	struct mqueue *queue = inode_queue(inode);
+
+	/* The directory. */
+	if (!queue)
+		return;
 
 	while (!list_empty(&queue->messages)) {
 		struct mq_message *message = list_first(&queue->messages, struct mq_message, link);
@@ -213,12 +215,35 @@ static int read_name(struct task *t, gaddr_t addr, char name[LX_NAME_MAX + 1])
 	return 0;
 }
 
-static struct mqueue *find_queue(const char *name)
+static struct mqueue *find_queue(struct ipc_ns *ns, const char *name)
 {
 	struct mqueue *queue;
 
-	hash_for_each_match(queue, &ipc_here()->queue_names, hash_bytes(name, strlen(name)),
-		by_name) if (!strcmp(queue->name, name)) return queue;
+	hash_for_each_match(queue, &ns->queue_names, hash_bytes(name, strlen(name)), by_name)
+	{
+		if (!strcmp(queue->name, name))
+			return queue;
+	}
+	return NULL;
+}
+
+struct inode *mqueue_find(struct ipc_ns *ns, const char *name)
+{
+	struct mqueue *queue = find_queue(ns, name);
+
+	return queue ? queue->inode : NULL;
+}
+
+struct inode *mqueue_nth(struct ipc_ns *ns, int64_t skip, const char **ret_name)
+{
+	struct mqueue *queue;
+
+	list_for_each_entry (queue, &queues, all) {
+		if (queue->home != ns || !queue->name || skip-- > 0)
+			continue;
+		*ret_name = queue->name;
+		return queue->inode;
+	}
 	return NULL;
 }
 
@@ -249,27 +274,22 @@ static uint64_t charged_to(uint32_t owner)
 	return sum;
 }
 
-static int new_inode(uint32_t mode, struct inode **ret)
+static int new_inode(struct ipc_ns *ns, uint32_t mode, struct inode **ret)
 {
-	static const struct super_ops super_ops = {.destroy_inode = mqueue_destroy};
-	static struct super_block *sb;
-	int err;
+	_cleanup_(cleanup_super_block_unref) struct super_block *sb = NULL;
+	int err = mqueue_super(ns, &sb);
 
-	if (!sb) {
-		err = super_block_new(&super_ops, "mqueue", MQUEUE_MAGIC, &sb);
-		if (err < 0)
-			return err;
-	}
-	return inode_new(sb, &mqueue_inode_ops, LX_S_IFREG | mode, sizeof(struct mqueue), ret);
+	return err < 0 ? err
+		       : inode_new(sb, &mqueue_inode_ops, LX_S_IFREG | mode, sizeof(struct mqueue),
+				 ret);
 }
 
-static int create_queue(struct task *t, const char *name, uint32_t mode,
+int mqueue_create(struct task *t, struct ipc_ns *ns, const char *name, uint32_t mode,
 	const struct lx_mq_attr *attr, struct inode **ret)
 {
 	const struct lx_mq_attr defaults = {
 		.mq_maxmsg = LX_MQ_MSG_MAX, .mq_msgsize = LX_MQ_MSGSIZE_MAX};
 	const struct cred *cred = t->cred;
-	struct ipc_ns *ns = ipc_here();
 	struct mqueue *queue;
 	struct inode *inode;
 	uint64_t charge;
@@ -285,7 +305,7 @@ static int create_queue(struct task *t, const char *name, uint32_t mode,
 		return err;
 	if (charged_to(cred->uid) + charge > task_rlimit(t, LX_RLIMIT_MSGQUEUE))
 		return -EMFILE;
-	err = new_inode(mode & 07777, &inode);
+	err = new_inode(ns, mode & 07777, &inode);
 	if (err < 0)
 		return err;
 	queue = inode_queue(inode);
@@ -340,14 +360,14 @@ static int find_or_create(struct task *t, const char *name, int flags, uint32_t 
 	const struct lx_mq_attr *attr, struct inode **ret)
 {
 	static const int may[] = {VFS_MAY_READ, VFS_MAY_WRITE, VFS_MAY_READ | VFS_MAY_WRITE};
-	struct mqueue *queue = find_queue(name);
+	struct mqueue *queue = find_queue(ipc_here(), name);
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	int err;
 
 	if (!queue) {
 		if (!(flags & LX_O_CREAT))
 			return -ENOENT;
-		return create_queue(t, name, mode & ~t->fs->umask, attr, ret);
+		return mqueue_create(t, ipc_here(), name, mode & ~t->fs->umask, attr, ret);
 	}
 	if ((flags & LX_O_CREAT) && (flags & LX_O_EXCL))
 		return -EEXIST;
@@ -381,9 +401,9 @@ int64_t sys_mq_open(
 	return err < 0 ? err : open_inode(t, inode, name, (int)flags);
 }
 
-static void unlink_queue(struct mqueue *queue)
+void mqueue_unlink(struct inode *inode)
 {
-	struct inode *inode = queue->inode;
+	struct mqueue *queue = inode_queue(inode);
 
 	hash_remove(&queue->home->queue_names, &queue->by_name);
 	free(TAKE(queue->name));
@@ -401,11 +421,12 @@ void mqueue_ns_clear(struct ipc_ns *ns)
 			continue;
 		(void)inode_ref(queue->inode);
 		if (queue->name)
-			unlink_queue(queue);
+			mqueue_unlink(queue->inode);
 		queue->home = NULL;
 		inode_unref(queue->inode);
 	}
 	hash_fini(&ns->queue_names);
+	mqueue_super_end(ns);
 }
 
 int64_t sys_mq_unlink(struct task *t, gaddr_t name_addr)
@@ -416,7 +437,7 @@ int64_t sys_mq_unlink(struct task *t, gaddr_t name_addr)
 
 	if (err < 0)
 		return err;
-	queue = find_queue(name);
+	queue = find_queue(ipc_here(), name);
 	if (!queue)
 		return -ENOENT;
 	/* Their directory is root's, and sticky. */
@@ -424,7 +445,7 @@ int64_t sys_mq_unlink(struct task *t, gaddr_t name_addr)
 		t->cred->fsuid != user_ns_make_uid(ipc_here()->ns.user_ns, 0) &&
 		!cred_ns_capable(t->cred, ipc_here()->ns.user_ns, LX_CAP_FOWNER))
 		return -EPERM;
-	unlink_queue(queue);
+	mqueue_unlink(queue->inode);
 	return 0;
 }
 

@@ -176,7 +176,7 @@ static int show_interrupts(const struct pseudo_node *node, struct seq *seq)
 static int show_filesystems(const struct pseudo_node *node, struct seq *seq)
 {
 	seq_puts(seq, "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\n"
-		      "nodev\tdevpts\nnodev\tramfs\nnodev\toverlay\n"
+		      "nodev\tdevpts\nnodev\tmqueue\nnodev\tramfs\nnodev\toverlay\n"
 		      "nodev\thostfs\nnodev\tpipefs\nnodev\tsockfs\n");
 	return 0;
 }

@@ -161,7 +161,7 @@ int console_init(const struct kernel_config *config, const struct cred *owner)
 
 	if (r < 0)
 		return r;
-	r = devpts_add(tty, owner);
+	r = devpts_add_first(tty, owner);
 	if (r < 0) {
 		tty_unref(tty);
 		return r;

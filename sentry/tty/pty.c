@@ -261,11 +261,12 @@ static int64_t set_lock(struct tty *tty, gaddr_t arg, struct task *task)
 	return 0;
 }
 
-static int64_t open_peer(struct tty *tty, int flags, const struct vfs_ctx *ctx)
+static int64_t open_peer(
+	const struct file *master, struct tty *tty, int flags, const struct vfs_ctx *ctx)
 {
 	struct task *task = ctx->task;
 	struct file *file;
-	int r = devpts_open(tty, flags & ~LX_O_CLOEXEC, ctx, &file);
+	int r = devpts_open_peer(tty, &master->path, flags & ~LX_O_CLOEXEC, ctx, &file);
 
 	if (r < 0)
 		return r;
@@ -303,7 +304,7 @@ static int64_t master_ioctl(
 	case LX_TIOCGPKT:
 		return put_int(task, arg, tty->packet);
 	case LX_TIOCGPTPEER:
-		return open_peer(tty, (int)arg.v, ctx);
+		return open_peer(file, tty, (int)arg.v, ctx);
 	case LX_TIOCSIG:
 		return send_signal(tty, arg.v);
 	case LX_TIOCEXCL:
@@ -340,7 +341,7 @@ int ptmx_open(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
 	wait_queue_init(&pty->queue);
 	fiber_mutex_init(&pty->read_mutex);
 	fiber_mutex_init(&pty->write_mutex);
-	r = devpts_add(pty->tty, ctx->cred);
+	r = devpts_add(pty->tty, &file->path, ctx->cred, ctx);
 	if (r < 0) {
 		tty_unref(pty->tty);
 		return r;

@@ -18,7 +18,17 @@ struct kernel_config;
 int tty_init(void);
 
 /* The file system for /dev/pts; there is one instance of it, whoever mounts it. -ENOMEM */
-int devpts_new(struct super_block **ret);
+struct devpts_options {
+	uint32_t mode, ptmx_mode;
+	uint32_t uid, gid; /* of new terminals; else their maker's */
+	bool uid_given, gid_given;
+	int max;
+};
+#define DEVPTS_MAX 1024 /* terminals of an instance, and of the sandbox */
+int devpts_new(const struct devpts_options *options, struct super_block **ret);
+/* The sandbox's own, with one reference for the caller. */
+int devpts_first(struct super_block **ret);
+void devpts_reconfigure(struct super_block *sb, const struct devpts_options *options);
 
 struct tty *tty_ref(struct tty *tty);
 void tty_unref(struct tty *tty); /* NULL is fine */

@@ -32,7 +32,8 @@ struct tty {
 	struct refcount refs;
 	const struct tty_host_ops *host;
 	void *host_data;
-	int index; /* of /dev/pts/N */
+	int index;	    /* of /dev/pts/N */
+	struct inode *node; /* owned: its name in devpts; NULL: none */
 	struct ldisc ldisc;
 	struct lx_winsize winsize;
 	struct pid *session, *pgrp; /* owned; NULL while it controls no session */
@@ -112,11 +113,17 @@ int ptmx_open(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
 
 /* ---- devpts.c ---- */
 
-/* Gives @tty a number and a name in /dev/pts, owned by @cred. -ENOSPC, -ENOMEM. The name goes with
- * devpts_remove(). */
-int devpts_add(struct tty *tty, const struct cred *cred);
+/* Gives @tty a number and a name, owned by @cred, in the instance that the opened @ptmx leads to,
+ * or in the sandbox's own. -ENOSPC, -ENOMEM, -ENODEV, -ENOENT. The name goes with devpts_remove().
+ * May sleep. */
+int devpts_add(struct tty *tty, const struct path *ptmx, const struct cred *cred,
+	const struct vfs_ctx *ctx);
+int devpts_add_first(struct tty *tty, const struct cred *cred);
 void devpts_remove(struct tty *tty);
 /* Opens /dev/pts/N of @tty. May sleep. */
 int devpts_open(struct tty *tty, int flags, const struct vfs_ctx *ctx, struct file **ret);
+/* The same where @ptmx leads to, whatever its name is. */
+int devpts_open_peer(struct tty *tty, const struct path *ptmx, int flags, const struct vfs_ctx *ctx,
+	struct file **ret);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POSIX message queues (mq_overview(7)). */
 #include <mqueue.h>
+#include <dirent.h>
 #include <sys/socket.h>
 #include <sys/resource.h>
 
 #include "memory.h"
+#include "ns.h"
 
 static char queue_name[64];
 
@@ -477,4 +479,91 @@ CASE(notify_by_socket)
 	close(queue);
 	CALL(recv(netlink, got, sizeof(got), MSG_DONTWAIT));
 	NOTE("%s %d", got, got[31]);
+}
+
+/* ---- the file system ------------------------------------------------------------------------- */
+
+CASE(mounted)
+{
+	struct mq_attr attr = {.mq_maxmsg = 4, .mq_msgsize = 16};
+	struct dirent *entry;
+	struct statfs fs;
+	struct stat st;
+	mqd_t queue;
+	DIR *dir;
+
+	own_mounts();
+	if (unshare(CLONE_NEWIPC) < 0)
+		SKIP("no IPC namespaces");
+	mkdir("q", 0755);
+	queue = mq_open("/before", O_RDWR | O_CREAT, 0620, &attr);
+	CALL(mount("mqueue", "q", "mqueue", 0, NULL));
+	stat("q", &st);
+	NOTE("root mode %o", st.st_mode);
+	statfs("q", &fs);
+	NOTE("type %lx", (long)fs.f_type);
+	stat("q/before", &st);
+	NOTE("mode %o size %lld", st.st_mode, (long long)st.st_size);
+	CALL(stat("q/later", &st));
+	mq_open("/later", O_RDWR | O_CREAT, 0600, &attr);
+	CALL(stat("q/later", &st));
+	CALL(mq_send(queue, "text", 4, 3));
+	note_file("q/before");
+	dir = opendir("q");
+	for (int seen = 0; (entry = readdir(dir)) != NULL;)
+		if (entry->d_name[0] != '.')
+			NOTE("entry %d type %d", ++seen, entry->d_type);
+	closedir(dir);
+	queue = OK(open("q/made", O_RDWR | O_CREAT | O_EXCL, 0666));
+	CALL(mq_getattr(queue, &attr));
+	NOTE("%ld messages of %ld", attr.mq_maxmsg, attr.mq_msgsize);
+	CALL(mq_send(queue, "x", 1, 0));
+	CALL(open("q/made", O_RDWR | O_CREAT | O_EXCL, 0666));
+	CALL(unlink("q/made"));
+	CALL(mq_open("/made", O_RDWR));
+	CALL(mq_unlink("/later"));
+	CALL(stat("q/later", &st));
+	CALL(unlink("q/later"));
+	CALL(mkdir("q/dir", 0700));
+	CALL(rename("q/before", "q/other"));
+	CALL(symlink("a", "q/link"));
+	CALL(link("q/before", "q/other"));
+	CALL(chmod("q/before", 0600));
+	stat("q/before", &st);
+	NOTE("mode %o", st.st_mode);
+	CALL(mount("mqueue", "q", "mqueue", 0, "nothing"));
+	CALL(umount("q"));
+	CALL(mq_open("/before", O_RDWR | O_CREAT | O_EXCL, 0600, NULL));
+	CALL(mount("mqueue", "q", "mqueue", 0, NULL));
+	CALL(stat("q/before", &st));
+}
+
+static void other_namespace(void)
+{
+	struct stat st;
+
+	CALL(unshare(CLONE_NEWIPC));
+	CALL(stat("q/mine", &st));
+	CALL(mq_open("/mine", O_RDWR));
+	mkdir("p", 0755);
+	CALL(mount("mqueue", "p", "mqueue", 0, NULL));
+	CALL(stat("p/mine", &st));
+	OK(open("p/theirs", O_RDWR | O_CREAT, 0600));
+}
+
+CASE(mounted_for_another_namespace)
+{
+	struct stat st;
+	mqd_t queue;
+
+	own_mounts();
+	if (unshare(CLONE_NEWIPC) < 0)
+		SKIP("no IPC namespaces");
+	mkdir("q", 0755);
+	CALL(mount("mqueue", "q", "mqueue", 0, NULL));
+	queue = mq_open("/mine", O_RDWR | O_CREAT, 0600, NULL);
+	in_child(other_namespace);
+	CALL(open("p/more", O_RDWR | O_CREAT, 0600));
+	CALL(umount("p"));
+	mq_close(queue);
 }

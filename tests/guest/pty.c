@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <sys/sysmacros.h>
 
+#include "ns.h"
 #include "terminal.h"
 
 /* ---- pairs ---- */
@@ -1083,4 +1084,82 @@ CASE(many_pairs)
 	TRUTH(fine);
 	for (int i = 0; i < 50; i++)
 		close(masters[i]);
+}
+
+/* ---- instances ------------------------------------------------------------------------------- */
+
+static void note_stat(const char *name)
+{
+	struct stat st;
+
+	if (stat(name, &st) < 0)
+		NOTE("%s: %s", name, errno_name(errno));
+	else
+		NOTE("%s: mode %o uid %u gid %u device %u:%u", name, st.st_mode, st.st_uid,
+			st.st_gid, major(st.st_rdev), minor(st.st_rdev));
+}
+
+static int number_of(int fd)
+{
+	int number = -1;
+
+	ioctl(fd, TIOCGPTN, &number);
+	return number;
+}
+
+CASE(instances_of_devpts)
+{
+	int first, second, other, peer, unlock = 0;
+
+	own_mounts();
+	mkdir("a", 0755);
+	mkdir("b", 0755);
+	CALL(mount("devpts", "a", "devpts", 0, "newinstance,ptmxmode=0666,mode=620,gid=5"));
+	CALL(mount("devpts", "b", "devpts", 0, "max=1"));
+	note_stat("a/ptmx");
+	note_stat("b/ptmx");
+	first = OK(open("a/ptmx", O_RDWR | O_NOCTTY));
+	second = OK(open("a/ptmx", O_RDWR | O_NOCTTY));
+	other = OK(open("b/ptmx", O_RDWR | O_NOCTTY));
+	NOTE("%d %d %d", number_of(first), number_of(second), number_of(other));
+	note_stat("a/0");
+	note_stat("a/1");
+	note_stat("a/2");
+	note_stat("b/0");
+	CALL(open("b/ptmx", O_RDWR | O_NOCTTY));
+	ioctl(first, TIOCSPTLCK, &unlock);
+	peer = OK(ioctl(first, TIOCGPTPEER, O_RDWR | O_NOCTTY));
+	CALL(write(peer, "x", 1));
+	CALL(close(second));
+	note_stat("a/1");
+	CALL(mount(NULL, "a", NULL, MS_REMOUNT, "mode=600,ptmxmode=0600"));
+	note_stat("a/ptmx");
+	second = OK(open("a/ptmx", O_RDWR | O_NOCTTY));
+	note_stat("a/1");
+	CALL(chmod("a/ptmx", 0640));
+	note_stat("a/ptmx");
+	CALL(umount("a"));
+	CALL(umount2("a", MNT_DETACH));
+	CALL(write(peer, "y", 1));
+	CALL(mount("devpts", "a", "devpts", 0, "mode=9"));
+	CALL(mount("devpts", "a", "devpts", 0, "nothing"));
+}
+
+/* The node of the device leads to the instance that is next to it. */
+CASE(ptmx_beside_pts)
+{
+	own_mounts();
+	mkdir("d", 0755);
+	CALL(mount("dev", "d", "tmpfs", 0, NULL));
+	CALL(mknod("d/ptmx", S_IFCHR | 0666, makedev(5, 2)));
+	CALL(open("d/ptmx", O_RDWR | O_NOCTTY));
+	mkdir("d/pts", 0755);
+	CALL(open("d/ptmx", O_RDWR | O_NOCTTY));
+	CALL(mount("devpts", "d/pts", "devpts", 0, "newinstance"));
+	int fd = OK(open("d/ptmx", O_RDWR | O_NOCTTY));
+	NOTE("number %d", number_of(fd));
+	note_stat("d/pts/0");
+	CALL(umount2("d/pts", MNT_DETACH));
+	CALL(open("d/ptmx", O_RDWR | O_NOCTTY));
+	CALL(open("d/pts/0", O_RDWR | O_NOCTTY));
 }
