@@ -5,11 +5,12 @@
 #include <stdint.h>
 
 /* seccomp(2) */
-#define LX_SECCOMP_FILTER_FLAG_TSYNC	    0x1
-#define LX_SECCOMP_FILTER_FLAG_LOG	    0x2
-#define LX_SECCOMP_FILTER_FLAG_SPEC_ALLOW   0x4
-#define LX_SECCOMP_FILTER_FLAG_NEW_LISTENER 0x8
-#define LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH  0x10
+#define LX_SECCOMP_FILTER_FLAG_TSYNC		  0x1
+#define LX_SECCOMP_FILTER_FLAG_LOG		  0x2
+#define LX_SECCOMP_FILTER_FLAG_SPEC_ALLOW	  0x4
+#define LX_SECCOMP_FILTER_FLAG_NEW_LISTENER	  0x8
+#define LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH	  0x10
+#define LX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV 0x20
 
 #define LX_SECCOMP_RET_KILL_PROCESS 0x80000000u
 #define LX_SECCOMP_RET_KILL_THREAD  0x00000000u
@@ -81,5 +82,41 @@ struct lx_sock_fprog {
 	uint16_t pad0[3];
 	uint64_t filter;
 };
+
+/* seccomp_unotify(2) */
+struct lx_seccomp_notif_sizes {
+	uint16_t seccomp_notif;
+	uint16_t seccomp_notif_resp;
+	uint16_t seccomp_data;
+};
+struct lx_seccomp_notif {
+	uint64_t id;
+	uint32_t pid;
+	uint32_t flags;
+	struct lx_seccomp_data data;
+};
+struct lx_seccomp_notif_resp {
+	uint64_t id;
+	int64_t val;
+	int32_t error;
+	uint32_t flags;
+};
+struct lx_seccomp_notif_addfd {
+	uint64_t id;
+	uint32_t flags;
+	uint32_t srcfd;
+	uint32_t newfd;
+	uint32_t newfd_flags;
+};
+#define LX_SECCOMP_USER_NOTIF_FLAG_CONTINUE	  0x1u
+#define LX_SECCOMP_ADDFD_FLAG_SETFD		  0x1u
+#define LX_SECCOMP_ADDFD_FLAG_SEND		  0x2u
+#define LX_SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP	  0x1u
+#define LX_SECCOMP_IOCTL_NOTIF_RECV		  0xc0502100u
+#define LX_SECCOMP_IOCTL_NOTIF_SEND		  0xc0182101u
+#define LX_SECCOMP_IOCTL_NOTIF_ID_VALID		  0x40082102u
+#define LX_SECCOMP_IOCTL_NOTIF_ID_VALID_WRONG_DIR 0x80082102u
+#define LX_SECCOMP_IOCTL_NOTIF_ADDFD		  0x40182103u
+#define LX_SECCOMP_IOCTL_NOTIF_SET_FLAGS	  0x40082104u
 
 #endif

@@ -391,6 +391,7 @@ static void group_end(struct thread_group *group)
 
 static void usage_add(struct thread_group *to, const struct thread_group *from)
 {
+	task_io_add(&to->dead_io, &from->dead_io);
 	to->dead_children.user_ns += from->dead_threads.user_ns + from->dead_children.user_ns;
 	to->dead_children.system_ns += from->dead_threads.system_ns + from->dead_children.system_ns;
 	to->dead_children.minor_faults +=
@@ -454,6 +455,8 @@ static void release_resources(struct task *task)
 	}
 	if (task->mm)
 		mm_unref(TAKE(task->mm));
+	task_io_add(&group->dead_io, &task->io);
+	task->io = (struct task_io){0};
 	group->dead_threads.user_ns += task->utime_ns;
 	group->dead_threads.system_ns += task->stime_ns;
 	group->dead_threads.switches += task->switches;

@@ -26,6 +26,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "sentry/bpf.h"
+#include "sentry/seccomp_notify.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
@@ -34,7 +35,8 @@
 
 struct seccomp_filter {
 	struct refcount refs;
-	struct seccomp_filter *previous; /* owned */
+	struct seccomp_filter *previous;   /* owned */
+	struct seccomp_listener *listener; /* owned; NULL: none */
 	bool log;
 	unsigned count, total, depth; /* instructions; with those before; filters */
 	struct lx_sock_filter program[];
@@ -48,6 +50,7 @@ static void filter_unref(struct seccomp_filter *filter)
 		struct seccomp_filter *previous = filter->previous;
 
 		insn_count -= filter->count;
+		listener_orphan(filter->listener);
 		free(filter);
 		filter = previous;
 	}
@@ -78,16 +81,22 @@ unsigned seccomp_filter_count(const struct task *task)
 
 /* ---- judging a call -------------------------------------------------------------------------- */
 
-/* The strictest answer, and whose it is. */
-static uint32_t judge(const struct task *task, const struct seccomp_filter **ret_by)
+static struct lx_seccomp_data data_of(const struct task *task)
 {
 	const uint64_t *args = task->event.syscall.args;
-	const struct lx_seccomp_data data = {
+
+	return (struct lx_seccomp_data){
 		.nr = (int32_t)task->event.syscall.nr,
 		.arch = LX_AUDIT_ARCH_X86_64,
 		.instruction_pointer = platform_regs(task->thread)->rip,
 		.args = {args[0], args[1], args[2], args[3], args[4], args[5]},
 	};
+}
+
+/* The strictest answer, and whose it is. */
+static uint32_t judge(const struct task *task, const struct seccomp_filter **ret_by)
+{
+	const struct lx_seccomp_data data = data_of(task);
 	uint32_t strictest = LX_SECCOMP_RET_ALLOW;
 
 	*ret_by = NULL;
@@ -138,7 +147,8 @@ static void trap(struct task *task, uint32_t data)
 	signal_force(task, &info);
 }
 
-static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_result);
+static bool act(
+	struct task *task, uint32_t answer, const struct seccomp_filter *by, int64_t *ret_result);
 
 /* __seccomp_filter(): what the tracer has made of the call is judged again, but not by it. */
 static bool ask_tracer(struct task *task, uint32_t data, int64_t *ret_result)
@@ -154,12 +164,22 @@ static bool ask_tracer(struct task *task, uint32_t data, int64_t *ret_result)
 	answer = judge(task, &by);
 	if ((answer & LX_SECCOMP_RET_ACTION_FULL) == LX_SECCOMP_RET_TRACE)
 		return true;
-	return act(task, answer, by && by->log, ret_result);
+	return act(task, answer, by, ret_result);
 }
 
-static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_result)
+static bool ask_listener(struct task *task, const struct seccomp_filter *by, int64_t *ret_result)
+{
+	const struct lx_seccomp_data data = data_of(task);
+
+	*ret_result = -ENOSYS;
+	return by->listener && listener_ask(by->listener, task, &data, ret_result);
+}
+
+static bool act(
+	struct task *task, uint32_t answer, const struct seccomp_filter *by, int64_t *ret_result)
 {
 	uint32_t data = answer & LX_SECCOMP_RET_DATA;
+	bool log = by && by->log;
 
 	switch (answer & LX_SECCOMP_RET_ACTION_FULL) {
 	case LX_SECCOMP_RET_LOG:
@@ -185,9 +205,8 @@ static bool act(struct task *task, uint32_t answer, bool log, int64_t *ret_resul
 			return ask_tracer(task, data, ret_result);
 		*ret_result = -ENOSYS;
 		return false;
-	case LX_SECCOMP_RET_USER_NOTIF: /* nobody listens */
-		*ret_result = -ENOSYS;
-		return false;
+	case LX_SECCOMP_RET_USER_NOTIF:
+		return ask_listener(task, by, ret_result);
 	case LX_SECCOMP_RET_KILL_THREAD:
 		report(task, "kill-thread");
 		kill_thread(task, LX_SIGSYS);
@@ -217,7 +236,7 @@ bool seccomp_permits(struct task *task, int64_t *ret_result)
 		return false;
 	}
 	answer = judge(task, &by);
-	return act(task, answer, by && by->log, ret_result);
+	return act(task, answer, by, ret_result);
 }
 
 /* ---- installing ------------------------------------------------------------------------------ */
@@ -346,16 +365,54 @@ static int64_t attach(struct task *t, struct seccomp_filter *filter, unsigned fl
 	return 0;
 }
 
+static bool has_listener(const struct seccomp_filter *filter)
+{
+	for (; filter; filter = filter->previous)
+		if (filter->listener)
+			return true;
+	return false;
+}
+
+/* With the filter's listener, whose descriptor goes again when something fails. */
+static int64_t attach_listener(struct task *t, struct seccomp_filter *filter, unsigned flags)
+{
+	int64_t fd, err;
+
+	/* There is one in a chain (has_duplicate_listener()). */
+	if (has_listener(t->seccomp)) {
+		filter_unref(filter);
+		return -EBUSY;
+	}
+	fd = listener_new(t, flags & LX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &filter->listener);
+	if (fd < 0) {
+		filter_unref(filter);
+		return fd;
+	}
+	err = attach(t, filter, flags);
+	if (err == 0)
+		return fd;
+	(void)fd_close(t->files, (int)fd, t->files);
+	return err;
+}
+
 static int64_t set_filter(struct task *t, unsigned flags, gaddr_t addr)
 {
-	const unsigned known = LX_SECCOMP_FILTER_FLAG_TSYNC | LX_SECCOMP_FILTER_FLAG_LOG |
-			       LX_SECCOMP_FILTER_FLAG_SPEC_ALLOW |
-			       LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+	const unsigned known =
+		LX_SECCOMP_FILTER_FLAG_TSYNC | LX_SECCOMP_FILTER_FLAG_LOG |
+		LX_SECCOMP_FILTER_FLAG_SPEC_ALLOW | LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH |
+		LX_SECCOMP_FILTER_FLAG_NEW_LISTENER | LX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 	struct seccomp_filter *filter;
 	int err;
 
-	/* No listeners: as a kernel before 5.0. */
 	if (flags & ~known)
+		return -EINVAL;
+	/* Both would want to return something. */
+	if ((flags & LX_SECCOMP_FILTER_FLAG_TSYNC) &&
+		(flags & LX_SECCOMP_FILTER_FLAG_NEW_LISTENER) &&
+		!(flags & LX_SECCOMP_FILTER_FLAG_TSYNC_ESRCH))
+		return -EINVAL;
+	if ((flags & LX_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) &&
+		!(flags & LX_SECCOMP_FILTER_FLAG_NEW_LISTENER))
 		return -EINVAL;
 	err = read_program(t, addr, &filter);
 	if (err < 0)
@@ -364,6 +421,8 @@ static int64_t set_filter(struct task *t, unsigned flags, gaddr_t addr)
 		filter_unref(filter);
 		return -EINVAL;
 	}
+	if (flags & LX_SECCOMP_FILTER_FLAG_NEW_LISTENER)
+		return attach_listener(t, filter, flags);
 	return attach(t, filter, flags);
 }
 
@@ -392,6 +451,7 @@ static int64_t action_available(struct task *t, unsigned flags, gaddr_t addr)
 	case LX_SECCOMP_RET_KILL_THREAD:
 	case LX_SECCOMP_RET_TRAP:
 	case LX_SECCOMP_RET_ERRNO:
+	case LX_SECCOMP_RET_USER_NOTIF:
 	case LX_SECCOMP_RET_TRACE:
 	case LX_SECCOMP_RET_LOG:
 	case LX_SECCOMP_RET_ALLOW:
@@ -399,6 +459,17 @@ static int64_t action_available(struct task *t, unsigned flags, gaddr_t addr)
 	default:
 		return -EOPNOTSUPP;
 	}
+}
+
+static int64_t notif_sizes(struct task *t, unsigned flags, gaddr_t addr)
+{
+	const struct lx_seccomp_notif_sizes sizes = {
+		.seccomp_notif = sizeof(struct lx_seccomp_notif),
+		.seccomp_notif_resp = sizeof(struct lx_seccomp_notif_resp),
+		.seccomp_data = sizeof(struct lx_seccomp_data),
+	};
+
+	return flags ? -EINVAL : guest_write_value(t, addr, &sizes);
 }
 
 int64_t seccomp_prctl(struct task *task, uint64_t mode, gaddr_t filter)
@@ -422,6 +493,8 @@ int64_t sys_seccomp(struct task *t, int operation, unsigned flags, gaddr_t args)
 		return set_filter(t, flags, args);
 	case LX_SECCOMP_GET_ACTION_AVAIL:
 		return action_available(t, flags, args);
+	case LX_SECCOMP_GET_NOTIF_SIZES:
+		return notif_sizes(t, flags, args);
 	default:
 		return -EINVAL;
 	}

@@ -109,6 +109,18 @@ struct sigpending {
 #define COREDUMP_FILTER_DEFAULT 0x33
 #define COREDUMP_FILTER_MASK	0x1ff
 
+/* What read(2) and write(2) and their relatives moved (proc(5), /proc/PID/io). */
+struct task_io {
+	uint64_t read_bytes, written_bytes, read_calls, write_calls;
+};
+static inline void task_io_add(struct task_io *to, const struct task_io *from)
+{
+	to->read_bytes += from->read_bytes;
+	to->written_bytes += from->written_bytes;
+	to->read_calls += from->read_calls;
+	to->write_calls += from->write_calls;
+}
+
 struct thread_group {
 	struct refcount refs;
 	struct pid *pid;	/* tgid, owned */
@@ -153,6 +165,8 @@ struct thread_group {
 	struct wait_queue stop_queue;
 
 	struct lx_rlimit64 rlimits[LX_RLIM_NLIMITS];
+	struct task_io
+		dead_io; /* of threads that have ended and of children that were waited for */
 	struct {
 		uint64_t user_ns, system_ns, minor_faults, major_faults, in_blocks, out_blocks,
 			switches, max_rss;
@@ -166,7 +180,7 @@ struct thread_group {
 	int next_timer_id;
 
 	int oom_score_adj;
-	bool memory_killed; /* by the memory limit, its host process too */
+	bool memory_killed;	  /* by the memory limit, its host process too */
 	unsigned coredump_filter; /* core(5) */
 };
 
@@ -178,6 +192,7 @@ struct task {
 	struct platform_thread *thread; /* owned; NULL before start and after exit */
 	struct pid *pid;		/* tid, owned */
 	struct thread_group *group;	/* owned */
+	struct task_io io;
 	struct list_head group_link;
 	struct list_head inguest_link; /* inguest.c, once it was published; else empty */
 

@@ -379,6 +379,29 @@ static int show_schedstat(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
+static int show_io(const struct pseudo_node *node, struct seq *seq)
+{
+	const struct task *task = pseudo_task(node), *other;
+	const struct thread_group *group = pseudo_group(node);
+	struct task_io io = {0};
+
+	if (node->thread) {
+		if (task)
+			io = task->io;
+	} else if (group) {
+		io = group->dead_io;
+		list_for_each_entry (other, &group->tasks, group_link)
+			task_io_add(&io, &other->io);
+	}
+	/* What of it a disk has seen is the host's affair. */
+	seq_printf(seq,
+		"rchar: %llu\nwchar: %llu\nsyscr: %llu\nsyscw: %llu\n"
+		"read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n",
+		(unsigned long long)io.read_bytes, (unsigned long long)io.written_bytes,
+		(unsigned long long)io.read_calls, (unsigned long long)io.write_calls);
+	return 0;
+}
+
 static int show_children(const struct pseudo_node *node, struct seq *seq)
 {
 	struct thread_group *group = pseudo_group(node), *child;
@@ -445,7 +468,7 @@ static const struct pseudo_entry ns_entries[] = {
 			.private = true,                                                           \
 			.dynamic = &fdinfo_names},                                                 \
 		WRITABLE_FILE("gid_map", proc_show_gid_map, proc_store_gid_map),                   \
-		PSEUDO_FILE("limits", 0444, proc_show_limits),                                     \
+		PRIVATE_FILE("io", 0400, show_io), PSEUDO_FILE("limits", 0444, proc_show_limits),  \
 		PSEUDO_FILE("loginuid", 0444, show_no_audit_id),                                   \
 		PRIVATE_FILE("maps", 0444, proc_show_maps),                                        \
 		{.name = "mem", .mode = LX_S_IFREG | 0600, .open = proc_open_memory},              \

@@ -106,6 +106,17 @@ static int64_t do_sendfile(
 	return done;
 }
 
+/* As if it had been read and written. */
+static void account(struct task *t, int64_t done)
+{
+	const struct task_io io = {.read_calls = 1,
+		.write_calls = 1,
+		.read_bytes = done > 0 ? (uint64_t)done : 0,
+		.written_bytes = done > 0 ? (uint64_t)done : 0};
+
+	task_io_add(&t->io, &io);
+}
+
 int64_t sys_sendfile(struct task *t, int out_fd, int in_fd, gaddr_t offset, uint64_t count)
 {
 	_cleanup_(cleanup_file_unref) struct file *in = NULL, *out = NULL;
@@ -129,6 +140,7 @@ int64_t sys_sendfile(struct task *t, int out_fd, int in_fd, gaddr_t offset, uint
 	if (!out || !out->writable)
 		return -EBADF;
 	done = do_sendfile(t, in, out, has_offset ? &pos : NULL, count);
+	account(t, done);
 	if (has_offset) {
 		err = guest_write_value(t, offset, &pos);
 		if (err < 0)
@@ -224,6 +236,7 @@ int64_t sys_copy_file_range(struct task *t, int fd_in, gaddr_t off_in, int fd_ou
 		return size;
 	}
 	done = copy_loop(&from, &to, (uint64_t)size, &ctx);
+	account(t, done);
 	signal_failed_write(t, done, fsize_hit);
 	if (done <= 0)
 		return done;

@@ -28,9 +28,15 @@ static int64_t do_transfer(
 	int64_t done;
 
 	ctx.fsize_hit = &fsize_hit;
-	if (!write)
-		return pos ? file_pread(file, uio, *pos, &ctx) : file_read(file, uio, &ctx);
+	if (!write) {
+		done = pos ? file_pread(file, uio, *pos, &ctx) : file_read(file, uio, &ctx);
+		t->io.read_calls++;
+		t->io.read_bytes += done > 0 ? (uint64_t)done : 0;
+		return done;
+	}
 	done = pos ? file_pwrite(file, uio, *pos, &ctx) : file_write(file, uio, &ctx);
+	t->io.write_calls++;
+	t->io.written_bytes += done > 0 ? (uint64_t)done : 0;
 	if (done != -EPIPE || (!uio->no_signal && !socket_without_sigpipe(file)))
 		signal_failed_write(t, done, fsize_hit);
 	return done;

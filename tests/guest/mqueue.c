@@ -553,7 +553,6 @@ static void other_namespace(void)
 
 CASE(mounted_for_another_namespace)
 {
-	struct stat st;
 	mqd_t queue;
 
 	own_mounts();

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* proc(5): what programs read about themselves and their children. */
+#include <sys/sendfile.h>
+#include <sys/uio.h>
 #include "case.h"
 
 #include <dirent.h>
@@ -461,4 +463,88 @@ CASE(coredump_filter)
 	store(name, "1 2");
 	store(name, "-1");
 	note_file("/proc/self/cpuset");
+}
+
+/* ---- /proc/PID/io ---------------------------------------------------------------------------- */
+
+static void read_io(const char *name, long counters[4])
+{
+	char text[512] = "";
+	int fd = open(name, O_RDONLY);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		NOTE("%s: %s", name, errno_name(errno));
+	close(fd);
+	sscanf(text, "rchar: %ld\nwchar: %ld\nsyscr: %ld\nsyscw: %ld", &counters[0], &counters[1],
+		&counters[2], &counters[3]);
+}
+
+static void note_io(const char *what, const long before[4], long length)
+{
+	long now[4];
+
+	read_io("/proc/self/io", now);
+	/* The file itself was read once, with as many bytes as it has. */
+	NOTE("%s: read %ld written %ld calls %ld %ld", what, now[0] - before[0] - length,
+		now[1] - before[1], now[2] - before[2] - 1, now[3] - before[3]);
+}
+
+static long io_length(void)
+{
+	char text[512];
+	int fd = open("/proc/self/io", O_RDONLY);
+	long length = read(fd, text, sizeof(text));
+
+	close(fd);
+	return length;
+}
+
+CASE(io_counts_bytes)
+{
+	struct iovec iov[2];
+	long before[4], length;
+	char buffer[100];
+	pid_t pid;
+	int fd, other;
+
+	write_file("f", "0123456789");
+	fd = open("f", O_RDWR);
+	other = open("g", O_RDWR | O_CREAT, 0600);
+	fflush(NULL);
+	/* Numbers of one width. */
+	for (int i = 0; i < 2000; i++)
+		pread(fd, buffer, 10, 0);
+	for (int i = 0; i < 2000; i++)
+		pwrite(other, buffer, 10, 0);
+	length = io_length();
+	read_io("/proc/self/io", before);
+	note_io("nothing", before, length);
+	read_io("/proc/self/io", before);
+	read(fd, buffer, 5);
+	note_io("read", before, length);
+	read_io("/proc/self/io", before);
+	write(other, buffer, 7);
+	note_io("write", before, length);
+	fflush(NULL);
+	read_io("/proc/self/io", before);
+	iov[0] = iov[1] = (struct iovec){buffer, 3};
+	preadv(fd, iov, 2, 0);
+	note_io("preadv", before, length);
+	read_io("/proc/self/io", before);
+	off_t at = 0;
+	sendfile(other, fd, &at, 4);
+	note_io("sendfile", before, length);
+	read_io("/proc/self/io", before);
+	pid = fork();
+	if (pid == 0) {
+		pread(fd, buffer, 9, 0);
+		_exit(0);
+	}
+	note_io("child runs or ran", before, length);
+	waitpid(pid, NULL, 0);
+	note_io("child was waited for", before, 2 * length);
+	struct stat st;
+	stat("/proc/self/io", &st);
+	NOTE("mode %o", st.st_mode);
+	CALL(open("/proc/1/nothing", O_RDONLY));
 }
