@@ -76,11 +76,12 @@
 #define SENTRY_MAX_MEMPOLICY_NODES	1024
 #define SENTRY_MAX_SEMAPHORES		(1024 * 1024) /* System V, of a sandbox: ENOSPC beyond */
 #define SENTRY_MAX_SEM_UNDOS		(1024 * 1024) /* values kept for SEM_UNDO: ENOMEM beyond */
-#define SENTRY_MAX_MESSAGE_MEMORY	(64 * 1024 * 1024) /* messages in queues: ENOMEM beyond */
-#define SENTRY_MAX_LANDLOCK_RULES	4096		   /* of a ruleset: E2BIG */
-#define SENTRY_MAX_LANDLOCK_RULES_TOTAL 262144		   /* of a sandbox: E2BIG */
-#define SENTRY_MAX_AIO_EVENTS		65536		   /* fs.aio-max-nr, of a sandbox: EAGAIN */
-#define SENTRY_MAX_SECCOMP_INSNS	(4 * 1024 * 1024)  /* of all filters of guests: ENOMEM */
+#define SENTRY_MAX_MESSAGE_MEMORY	(64 * 1024 * 1024)  /* messages in queues: ENOMEM beyond */
+#define SENTRY_MAX_LISTING_MEMORY	(128 * 1024 * 1024) /* of open directories: ENOMEM beyond */
+#define SENTRY_MAX_LANDLOCK_RULES	4096		    /* of a ruleset: E2BIG */
+#define SENTRY_MAX_LANDLOCK_RULES_TOTAL 262144		    /* of a sandbox: E2BIG */
+#define SENTRY_MAX_AIO_EVENTS		65536		  /* fs.aio-max-nr, of a sandbox: EAGAIN */
+#define SENTRY_MAX_SECCOMP_INSNS	(4 * 1024 * 1024) /* of all filters of guests: ENOMEM */
 #define SENTRY_MAX_MQUEUES		4096 /* POSIX message queues of a sandbox, whoever asks: ENOSPC */
 
 #endif

@@ -410,3 +410,20 @@ void dcache_drop_tree(struct super_block *sb)
 	sb->root = NULL;
 	dentry_unref(root);
 }
+
+/* ---- listings' memory ---- */
+
+static size_t listing_memory;
+
+bool listing_memory_charge(size_t size)
+{
+	if (size > SENTRY_MAX_LISTING_MEMORY - listing_memory)
+		return false;
+	listing_memory += size;
+	return true;
+}
+
+void listing_memory_uncharge(size_t size)
+{
+	listing_memory -= size;
+}

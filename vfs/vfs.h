@@ -714,6 +714,9 @@ void inode_touch_ctime(struct inode *inode);
 /* Emits "." at position 0 and ".." at 1, advancing file->pos; false when the buffer is full. */
 bool dir_emit_dots(struct file *file, struct dir_context *dir);
 unsigned mode_to_dirent_type(uint32_t mode); /* LX_DT_* */
+/* Copies of listings that open directories keep. False: beyond SENTRY_MAX_LISTING_MEMORY. */
+bool listing_memory_charge(size_t size);
+void listing_memory_uncharge(size_t size);
 /* Owner, group (set-gid directories) and mode of a new object in @dir (inode_init_owner). */
 void inode_init_owner(
 	struct inode *inode, const struct inode *dir, uint32_t mode, const struct cred *cred);

@@ -327,3 +327,46 @@ CASE(upper_directory_of_others)
 	in_child(fill_anothers_directory);
 	note_names("up");
 }
+
+/* More names than are listed in one go, read in small pieces from any position. */
+CASE(large_directory)
+{
+	struct dirent *entry;
+	long places[4] = {0}, sum = 0;
+	int count = 0;
+	char name[64];
+	DIR *dir;
+
+	own_mounts();
+	mkdir("t", 0755);
+	if (mount("t", "t", "tmpfs", 0, NULL) < 0)
+		SKIP("no tmpfs");
+	mkdir("t/lower", 0755);
+	mkdir("t/upper", 0755);
+	mkdir("t/work", 0755);
+	mkdir("t/o", 0755);
+	for (int i = 0; i < 2500; i++) {
+		snprintf(name, sizeof(name), "t/%s/name-%d", i % 3 ? "lower" : "upper", i);
+		close(open(name, O_CREAT | O_WRONLY, 0600));
+	}
+	CALL(mount("o", "t/o", "overlay", 0, "lowerdir=t/lower,upperdir=t/upper,workdir=t/work"));
+	CALL(unlink("t/o/name-100"));
+	dir = opendir("t/o");
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		sum += atol(entry->d_name + 5);
+		if (count++ % 700 == 699)
+			places[count / 700 - 1] = telldir(dir);
+	}
+	NOTE("%d names, sum %ld", count, sum);
+	for (int i = 2; i >= 0; i--) {
+		count = 0;
+		seekdir(dir, places[i]);
+		while ((entry = readdir(dir)) != NULL)
+			count++;
+		NOTE("%d behind place %d", count, i);
+	}
+	CALL(rmdir("t/o"));
+	closedir(dir);
+}

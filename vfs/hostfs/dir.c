@@ -142,7 +142,8 @@ static int snapshot_take(struct inode *inode, struct host_snapshot **ret)
 			return status;
 	}
 	snapshot = calloc(1, sizeof(*snapshot));
-	if (!snapshot) {
+	if (!snapshot || !listing_memory_charge(size)) {
+		free(snapshot);
 		free(records);
 		return -ENOMEM;
 	}
@@ -150,6 +151,7 @@ static int snapshot_take(struct inode *inode, struct host_snapshot **ret)
 	if (inode->sb->stable && !node->snapshot && size <= SNAPSHOT_KEPT_SIZE &&
 		kept_total + size <= SNAPSHOTS_KEPT_TOTAL) {
 		kept_total += size;
+		listing_memory_uncharge(size);
 		snapshot->kept = true;
 		snapshot->refs++;
 		node->snapshot = snapshot;
@@ -164,6 +166,8 @@ void host_snapshot_unref(struct host_snapshot *snapshot)
 		return;
 	if (snapshot->kept)
 		kept_total -= snapshot->size;
+	else
+		listing_memory_uncharge(snapshot->size);
 	free(snapshot->records);
 	free(snapshot);
 }

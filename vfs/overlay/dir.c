@@ -403,13 +403,11 @@ struct listed_name {
 	char name[];
 } __attribute__((packed));
 
-/* Enough for about two million names. */
-#define LISTING_SIZE_MAX (64ul << 20)
-
 struct ovl_listing {
-	struct file *lower; /* owned: the listing is the lower directory's */
-	char *names;	    /* owned, else */
-	size_t size, capacity;
+	struct file *lower;    /* owned: the listing is the lower directory's */
+	char *names;	       /* owned, else */
+	size_t size, capacity; /* charged */
+	size_t next;	       /* where the last reading ended */
 };
 
 static int listing_add(void *arg, const char *name, uint64_t ino, unsigned type)
@@ -420,11 +418,15 @@ static int listing_add(void *arg, const char *name, uint64_t ino, unsigned type)
 
 	if (listing->capacity - listing->size < needed) {
 		size_t capacity = listing->capacity ? listing->capacity * 2 : 4096;
-		char *grown =
-			capacity > LISTING_SIZE_MAX ? NULL : realloc(listing->names, capacity);
+		char *grown;
 
-		if (!grown)
+		if (!listing_memory_charge(capacity - listing->capacity))
 			return -ENOMEM;
+		grown = realloc(listing->names, capacity);
+		if (!grown) {
+			listing_memory_uncharge(capacity - listing->capacity);
+			return -ENOMEM;
+		}
 		listing->names = grown;
 		listing->capacity = capacity;
 	}
@@ -442,6 +444,7 @@ static void listing_clear(struct ovl_listing *listing)
 	if (listing->lower)
 		file_unref(listing->lower);
 	free(listing->names);
+	listing_memory_uncharge(listing->capacity);
 	*listing = (struct ovl_listing){0};
 }
 
@@ -482,7 +485,9 @@ static int ovl_read_dir(struct file *file, struct dir_context *dir)
 		return 0;
 	if (listing->lower)
 		return read_lower(file, listing->lower, dir);
-	for (at = 0; at < listing->size;) {
+	/* The position is the guest's choice: names begin at this one, and else at the first. */
+	at = file->pos - 2 == (int64_t)listing->next ? listing->next : 0;
+	while (at < listing->size) {
 		const struct listed_name *entry = (const struct listed_name *)(listing->names + at);
 		size_t next = at + sizeof(*entry) + entry->size;
 
@@ -491,6 +496,7 @@ static int ovl_read_dir(struct file *file, struct dir_context *dir)
 				    (int64_t)next + 2))
 				return 0;
 			file->pos = (int64_t)next + 2;
+			listing->next = next;
 		}
 		at = next;
 	}

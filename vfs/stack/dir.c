@@ -236,10 +236,12 @@ struct listed {
 struct listing {
 	struct hash_table names;
 	struct listed *first, **last;
-	size_t size;
+	size_t size;		   /* charged */
+	const struct listed *next; /* where the last reading ended, and its position (0: nowhere) */
+	int64_t next_pos;
 };
 
-#define LISTING_SIZE_MAX (64ul << 20)
+#define NAMES_TURN 1000 /* before others have a turn */
 
 static void listing_clear(struct listing *listing)
 {
@@ -253,6 +255,7 @@ static void listing_clear(struct listing *listing)
 		entry = next;
 	}
 	hash_fini(&listing->names);
+	listing_memory_uncharge(listing->size);
 	*listing = (struct listing){0};
 }
 
@@ -260,6 +263,7 @@ struct collect {
 	struct dir_context ctx;
 	struct listing *listing;
 	struct dentry *dir;
+	unsigned turn; /* names since the last one */
 	int err;
 };
 
@@ -269,8 +273,11 @@ static bool collect_name(struct dir_context *ctx, const char *name, size_t size,
 	struct collect *collect = container_of(ctx, struct collect, ctx);
 	struct listing *listing = collect->listing;
 	uint64_t hash = hash_bytes(name, size);
+	size_t cost = sizeof(struct listed) + size + 1;
 	struct listed *entry;
 
+	if (++collect->turn > NAMES_TURN)
+		return false;
 	if ((size == 1 && name[0] == '.') || (size == 2 && name[0] == '.' && name[1] == '.'))
 		return true;
 	hash_for_each_match(entry, &listing->names, hash, hash)
@@ -278,8 +285,12 @@ static bool collect_name(struct dir_context *ctx, const char *name, size_t size,
 		if (strlen(entry->name) == size && memcmp(entry->name, name, size) == 0)
 			return true; /* an upper tree's hides it */
 	}
-	listing->size += sizeof(*entry) + size + 1;
-	entry = listing->size <= LISTING_SIZE_MAX ? calloc(1, sizeof(*entry) + size + 1) : NULL;
+	if (!listing_memory_charge(cost)) {
+		collect->err = -ENOMEM;
+		return false;
+	}
+	listing->size += cost;
+	entry = calloc(1, cost);
 	collect->err = entry ? hash_insert(&listing->names, &entry->hash, hash) : -ENOMEM;
 	if (collect->err < 0) {
 		free(entry);
@@ -314,6 +325,9 @@ static int collect_dir(struct listing *listing, struct dentry *dir)
 			return collect.err;
 		if (file->pos == at)
 			break;
+		collect.turn = 0;
+		if (fiber_current())
+			fiber_yield();
 	}
 	for (struct listed *entry = *before; err == 0 && entry; entry = entry->next) {
 		_cleanup_(cleanup_dentry_unref) struct dentry *dentry = NULL;
@@ -371,6 +385,7 @@ static int clear_whiteouts(struct dentry *dir)
 static int stack_read_dir(struct file *file, struct dir_context *dir)
 {
 	struct listing *listing = file->private;
+	const struct listed *entry;
 	int64_t at = 2;
 
 	if (file->pos == 0 || !listing->last) {
@@ -383,13 +398,19 @@ static int stack_read_dir(struct file *file, struct dir_context *dir)
 	}
 	if (!dir_emit_dots(file, dir))
 		return 0;
-	for (const struct listed *entry = listing->first; entry; entry = entry->next, at++) {
+	entry = listing->first;
+	if (listing->next_pos && listing->next_pos == file->pos) {
+		entry = listing->next;
+		at = listing->next_pos;
+	}
+	for (; entry; entry = entry->next, at++) {
 		if (at < file->pos)
 			continue;
 		if (!entry->whiteout && !dir->emit(dir, entry->name, strlen(entry->name),
 						entry->ino, entry->type, at + 1))
 			return 0;
-		file->pos = at + 1;
+		listing->next = entry->next;
+		listing->next_pos = file->pos = at + 1;
 	}
 	return 0;
 }
