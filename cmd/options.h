@@ -83,7 +83,7 @@ void run_options_free(struct run_options *options);
 
 /* "64m", "1g", "512" -> bytes (docker's suffixes b k m g). -EINVAL, -ERANGE. */
 int parse_size(const char *text, uint64_t *ret);
-/* "30", "1.5", "500ms", "2m", "1h" -> nanoseconds. -EINVAL, -ERANGE. */
+/* "30", "1.5", "500ms", "2m", "1h" -> nanoseconds, whole milliseconds of them. -EINVAL, -ERANGE. */
 int parse_duration(const char *text, uint64_t *ret);
 
 #endif

@@ -167,13 +167,13 @@ static const char *child_key(const struct reader *reader, const struct node *nod
 static int unknown_key(struct reader *reader, const char *key, size_t length)
 {
 	const char *best = NULL;
-	unsigned least = 4;
+	unsigned least = 4; /* letters; more is no slip of the hand */
 
 	for (size_t i = 0; i < NODE_COUNT; i++) {
 		const char *known = child_key(reader, &nodes[i], length);
 		unsigned away = known ? distance(key, known) : least;
 
-		if (away < least) {
+		if (away < least && away < strlen(known)) {
 			least = away;
 			best = known;
 		}
@@ -458,6 +458,18 @@ static void write_list(struct json *json, const char *name, const struct string_
 	json_close(json, ']');
 }
 
+static void write_time(struct json *json, const char *name, uint64_t ns)
+{
+	char text[32];
+
+	if (ns && ns % 1000000000 == 0) {
+		json_integer(json, name, (long long)(ns / 1000000000));
+	} else if (ns) {
+		(void)snprintf(text, sizeof(text), "%llums", (unsigned long long)ns / 1000000);
+		json_string(json, name, text);
+	}
+}
+
 static void write_limits(struct json *json, const struct run_options *options)
 {
 	json_open(json, "limits", '{');
@@ -466,10 +478,8 @@ static void write_limits(struct json *json, const struct run_options *options)
 		json_integer(json, "cpus", (long long)options->cpus);
 	json_integer(json, "pids-limit", (long long)options->pids_limit);
 	json_integer(json, "nofile", (long long)options->nofile_limit);
-	if (options->timeout_ns)
-		json_number(json, "timeout", (double)options->timeout_ns / 1e9);
-	if (options->cpu_time_ns)
-		json_number(json, "cpu-time", (double)options->cpu_time_ns / 1e9);
+	write_time(json, "timeout", options->timeout_ns);
+	write_time(json, "cpu-time", options->cpu_time_ns);
 	if (options->output_limit)
 		json_integer(json, "output-limit", (long long)options->output_limit);
 	json_close(json, '}');
