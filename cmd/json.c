@@ -25,6 +25,20 @@ static unsigned utf8_size(const unsigned char *text)
 	return size;
 }
 
+bool json_is_utf8(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+
+	while (*at) {
+		unsigned size = utf8_size(at);
+
+		if (!size)
+			return false;
+		at += size;
+	}
+	return true;
+}
+
 /* What is not UTF-8, a file's name say, is shown by replacement characters: the result is JSON. */
 static void quote(FILE *out, const char *string)
 {

@@ -16,6 +16,8 @@ struct json {
 	bool more; /* something stands before in the innermost object or array */
 };
 
+/* RFC 3629: neither overlong forms nor surrogates. */
+bool json_is_utf8(const char *text);
 void json_open(struct json *json, const char *name, char bracket); /* '{' or '[' */
 void json_close(struct json *json, char bracket);		   /* '}' or ']' */
 /* Bytes that are not UTF-8 go out as they are. */

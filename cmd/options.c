@@ -178,10 +178,10 @@ int parse_duration(const char *text, uint64_t *ret)
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (strcmp(end, units[i].suffix) != 0)
 			continue;
-		value *= units[i].seconds * 1e3;
+		value = value * units[i].seconds * 1e3 + 0.5;
 		if (!(value >= 0 && value < 1e12)) /* some thirty years */
 			return -ERANGE;
-		*ret = (uint64_t)(value + 0.5) * 1000000;
+		*ret = (uint64_t)value * 1000000;
 		return 0;
 	}
 	return -EINVAL;

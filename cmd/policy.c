@@ -123,6 +123,9 @@ __attribute__((format(printf, 3, 4))) static int fail_at(
 	va_start(args, format);
 	(void)vsnprintf(reader->message + used, reader->message_size - (size_t)used, format, args);
 	va_end(args);
+	for (char *at = reader->message; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?'; /* it is one line, and no terminal's orders */
 	return 0;
 }
 
@@ -255,6 +258,8 @@ static int value(struct reader *reader, const char *text, size_t size, bool numb
 		return fail_at(reader, raw, "'%s' has a NUL character", reader->path);
 	memcpy(copy, text, size);
 	copy[size] = '\0';
+	if (!json_is_utf8(copy))
+		return fail_at(reader, raw, "'%s' is not UTF-8", reader->path);
 	if (reader->in_array && ++reader->items > ITEMS_MAX)
 		return fail_at(reader, raw, "'%s' has more than %d items", reader->path, ITEMS_MAX);
 	return reader->in_map ? apply_map(reader, copy, raw) : apply(reader, copy, raw);
@@ -313,6 +318,8 @@ static int on_map_key(void *arg, const unsigned char *text, size_t size)
 		return fail_at(reader, size + 2, "a key that is too long, or has a NUL character");
 	memcpy(key, text, size);
 	key[size] = '\0';
+	if (!json_is_utf8(key))
+		return fail_at(reader, size + 2, "a key that is not UTF-8");
 	if (reader->in_map) {
 		for (size_t i = 0; i < reader->map_keys.count; i++)
 			if (strcmp(reader->map_keys.items[i], key) == 0)

@@ -163,3 +163,32 @@ def test_audit_after_kill(box):
     check(finish(process).code == 125, "exit")
     verify(box, box.path("audit")).expect(0)
     check(json.loads(box.read("audit").splitlines()[-1])["reason"] == "sentry-failed", box.read("audit")[-400:])
+
+
+VIOLATION = r"""
+import ctypes, mmap, os, struct
+text = ctypes.string_at(0x7ffb00000000, 0x1000)
+at = text.find(b'\x0f\x05')
+page = mmap.mmap(-1, 4096, prot=7)
+# creat("/tmp/violated", 0777) with the stub's own syscall instruction
+name = ctypes.create_string_buffer(b'/tmp/violated')
+page.write(b'\x48\xbf' + struct.pack('<Q', ctypes.addressof(name)) + b'\xbe\xff\x01\x00\x00' + b'\xb8\x55\x00\x00\x00' +
+           b'\x48\xb9' + struct.pack('<Q', 0x7ffb00000000 + at) + b'\xff\xe1')
+entry = ctypes.addressof(ctypes.c_char.from_buffer(page))
+pid = os.fork()
+if pid == 0:
+    ctypes.CFUNCTYPE(ctypes.c_long)(entry)()
+    os._exit(0)
+print(os.WTERMSIG(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_audit_of_violations(box):
+    """A host call from the stub's text that is not on its list ends the task and is recorded with its arguments."""
+    if box.platform != "systrap":
+        raise Skip("the other platform's guests have no such text")
+    box.write("violate.py", VIOLATION)
+    events = record(box, "python3 violate.py")
+    found = [event for event in events if event["event"] == "containment-violation"]
+    check(len(found) == 1 and found[0]["call"] == "85" and len(found[0]["args"].split()) == 6 and found[0]["args"].split()[1] == "0x1ff", events)
+    verify(box, box.path("audit")).expect(0)

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	status = policy_parse("p", (const char *)data, size, &options, message, sizeof(message));
 	if (status < 0) {
 		require(status == -EINVAL && strncmp(message, "p:", 2) == 0);
+		require(!strpbrk(message, "\n\t\r\033"));
 		run_options_free(&options);
 		return 0;
 	}
