@@ -157,6 +157,7 @@ static int tmpfs_reconfigure(struct fs_make *make, struct super_block *sb)
 	return err;
 }
 
+static const char *const ramfs_keys[] = {"mode=", NULL};
 static const char *const tmpfs_keys[] = {"size=", "nr_blocks=", "nr_inodes=", "mode=", "uid=",
 	"gid=", "huge=", "mpol=", "inode32", "inode64", "noswap", NULL};
 
@@ -364,7 +365,7 @@ static const char *const no_keys[] = {NULL};
 
 static const struct fs_type types[] = {
 	{"tmpfs", true, NS_USER, tmpfs_keys, tmpfs_make, tmpfs_reconfigure},
-	{"ramfs", true, NS_USER, tmpfs_keys, tmpfs_make, NULL},
+	{"ramfs", true, NS_USER, ramfs_keys, tmpfs_make, NULL},
 	{"proc", true, NS_PID, proc_keys, proc_make, NULL},
 	{"sysfs", true, NS_USER, no_keys, sysfs_make, NULL},
 	{"devtmpfs", false, NS_USER, tmpfs_keys, devtmpfs_make, NULL},
@@ -475,8 +476,10 @@ int fs_make_param(struct fs_make *make, const char *key, const char *value)
 		make->source = strdup(value);
 		return make->source ? 0 : -ENOMEM;
 	}
-	if (!type_has(make->type, key, value != NULL))
-		return -EINVAL;
+	if (!type_has(make->type, key, value != NULL)) {
+		/* It has always ignored what it does not know (ramfs_parse_param()). */
+		return make->type->keys == ramfs_keys ? 0 : -EINVAL;
+	}
 	if (make->param_count == FS_PARAMS_MAX)
 		return -E2BIG;
 	slot = &make->params[make->param_count];

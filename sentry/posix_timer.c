@@ -282,7 +282,11 @@ static int timer_set(struct posix_timer *t, bool absolute, const struct lx_itime
 	t->deadline = absolute ? ns : now + ns;
 	if (t->deadline > INT64_MAX)
 		t->deadline = INT64_MAX;
-	arm(t, now);
+	/* What is over already has happened when the call returns. */
+	if (now >= t->deadline && t->notify != LX_SIGEV_NONE)
+		expired(&t->timer);
+	else
+		arm(t, now);
 	return 0;
 }
 

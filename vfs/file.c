@@ -173,9 +173,11 @@ static ssize_t read_at(struct file *file, struct uio *uio, int64_t *pos)
 
 	if (!file->readable)
 		return -EBADF;
+	if (!position_fits(uio, pos))
+		return -EINVAL;
 	if (LX_S_ISDIR(file->inode->mode))
-		return -EISDIR;
-	if (!file->ops->read || !position_fits(uio, pos))
+		return -EISDIR; /* generic_read_dir() */
+	if (!file->ops->read)
 		return -EINVAL;
 	done = file->ops->read(file, uio, pos);
 	if (done > 0)

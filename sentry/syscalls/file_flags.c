@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "abi/cap.h"
+#include "abi/errno.h"
 #include "abi/ioctl.h"
 #include "abi/stat.h"
 
@@ -38,7 +39,7 @@ int64_t file_flags_ioctl(struct task *t, struct file *file, unsigned request, ga
 
 	if (inode->sb->magic != LX_TMPFS_MAGIC ||
 		(!LX_S_ISREG(inode->mode) && !LX_S_ISDIR(inode->mode)))
-		return -ENOTTY;
+		return -ENOIOCTLCMD;
 	if (request == LX_FS_IOC_GETFLAGS)
 		return guest_write_value(t, arg, &flags);
 	err = guest_read_value(t, &flags, arg);

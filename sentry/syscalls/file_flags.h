@@ -4,7 +4,7 @@
 
 #include "sentry/task.h"
 
-/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS. -ENOTTY: the file system has no such flags. */
+/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS. -ENOIOCTLCMD: the file system has no such flags. */
 int64_t file_flags_ioctl(struct task *t, struct file *file, unsigned request, gaddr_t arg);
 
 #endif

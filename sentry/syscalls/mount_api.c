@@ -375,15 +375,16 @@ int64_t sys_move_mount(struct task *t, int from_dirfd, gaddr_t from_path, int to
 	if (flags & ~(MOVE_F_SYMLINKS | MOVE_F_AUTOMOUNTS | MOVE_F_EMPTY_PATH | MOVE_T_SYMLINKS |
 			    MOVE_T_AUTOMOUNTS | MOVE_T_EMPTY_PATH))
 		return -EINVAL;
-	err = at_walk(t, from_dirfd, from_path,
-		(flags & MOVE_F_SYMLINKS ? WALK_FOLLOW : 0) |
-			(flags & MOVE_F_EMPTY_PATH ? WALK_EMPTY : 0),
-		&from);
+	/* The destination first, as Linux does since 6.15. */
+	err = at_walk(t, to_dirfd, to_path,
+		(flags & MOVE_T_SYMLINKS ? WALK_FOLLOW : 0) |
+			(flags & MOVE_T_EMPTY_PATH ? WALK_EMPTY : 0),
+		&to);
 	if (err == 0)
-		err = at_walk(t, to_dirfd, to_path,
-			(flags & MOVE_T_SYMLINKS ? WALK_FOLLOW : 0) |
-				(flags & MOVE_T_EMPTY_PATH ? WALK_EMPTY : 0),
-			&to);
+		err = at_walk(t, from_dirfd, from_path,
+			(flags & MOVE_F_SYMLINKS ? WALK_FOLLOW : 0) |
+				(flags & MOVE_F_EMPTY_PATH ? WALK_EMPTY : 0),
+			&from);
 	if (err < 0)
 		return err;
 	if (!from.mount || !to.mount)

@@ -124,7 +124,8 @@ static int64_t transfer_vector(struct task *t, int fd, gaddr_t iov, uint64_t cou
 	err = check_transfer(file, write);
 	if (err < 0)
 		return err;
-	err = guest_read_iovec(t, iov, count, &segments, &uio);
+	/* import_iovec() takes an unsigned int. */
+	err = guest_read_iovec(t, iov, (uint32_t)count, &segments, &uio);
 	if (err < 0)
 		return err;
 	for (size_t i = 0; i < uio.segment_count; i++)

@@ -161,7 +161,12 @@ int64_t sys_connect(struct task *task, int sockfd, gaddr_t addr, int addrlen)
 	struct socket *socket;
 	int r = get_socket(task, sockfd, &file, &socket);
 
-	r = r < 0 ? r : read_address(task, addr, addrlen, &address);
+	/* __sys_connect(): the address before what the descriptor is. */
+	if (r == 0 || r == -ENOTSOCK) {
+		int err = read_address(task, addr, addrlen, &address);
+
+		r = err < 0 ? err : r;
+	}
 	return r < 0 ? r
 		     : socket->ops->connect(socket, task, &address, file->flags & LX_O_NONBLOCK);
 }

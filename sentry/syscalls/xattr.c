@@ -209,6 +209,17 @@ static struct target target_at(int dirfd, gaddr_t path, unsigned at_flags)
 		.fd = dirfd, .name = path, .by_name = true, .walk_flags = at_walk_flags(at_flags)};
 }
 
+/* listxattrat(2) and removexattrat(2) take an empty name for the descriptor alone, be it none. */
+static struct target target_of_name(struct task *t, int dirfd, gaddr_t path, unsigned at_flags)
+{
+	char first;
+
+	if ((at_flags & LX_AT_EMPTY_PATH) && dirfd == LX_AT_FDCWD && !gaddr_is_null(path) &&
+		guest_read_value(t, &first, path) == 0 && first == '\0')
+		return BY_DESCRIPTOR(dirfd);
+	return target_at(dirfd, path, at_flags);
+}
+
 static int read_xattr_args(struct task *t, gaddr_t addr, uint64_t size, struct lx_xattr_args *ret)
 {
 	if (size < sizeof(*ret))
@@ -250,12 +261,12 @@ int64_t sys_listxattrat(
 {
 	if (at_flags & ~(unsigned)AT_FLAGS)
 		return -EINVAL;
-	return do_listxattr(t, target_at(dirfd, path, at_flags), list, size);
+	return do_listxattr(t, target_of_name(t, dirfd, path, at_flags), list, size);
 }
 
 int64_t sys_removexattrat(struct task *t, int dirfd, gaddr_t path, unsigned at_flags, gaddr_t name)
 {
 	if (at_flags & ~(unsigned)AT_FLAGS)
 		return -EINVAL;
-	return do_removexattr(t, target_at(dirfd, path, at_flags), name);
+	return do_removexattr(t, target_of_name(t, dirfd, path, at_flags), name);
 }

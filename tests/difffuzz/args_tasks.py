@@ -20,7 +20,7 @@ class Tasks:
     arg_exit_group_status = arg_exit_status
 
     def arg_prctl_option(self):
-        self.value(self.pick([1, 2, 3, 4, 7, 8, 15, 16, 21, 27, 29, 30, 36, 37, 38, 39, 55, 999]))
+        self.value(self.pick([1, 2, 3, 4, 7, 8, 15, 16, 21, 27, 30, 36, 37, 38, 39, 55, 999]))
 
     def arg_prctl_arg2(self):
         if self.chance(0.4):

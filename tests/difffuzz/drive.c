@@ -180,6 +180,9 @@ static void await(struct slot *slot, bool leave, bool impatient)
 			quiet_since = now_ms();
 		}
 		seen = SHARED->progress;
+		/* A new program has no handler yet, nor has one that did not begin. */
+		if (slot->current < 0 || SHARED->program.calls[slot->current].record.nr == OP_EXEC)
+			quiet_since = now_ms();
 		if (now_ms() - begin > PROGRAM_MS || kicks > KICKS_MAX) {
 			end_slot(slot);
 			quiet_since = now_ms();
@@ -323,6 +326,9 @@ int drive(pid_t pid)
 		i = to;
 	}
 	for (int n = SLOT_MAX - 1; n >= 0; n--) {
+		/* Who is stopped would go on when its tracer ends, at some time. */
+		if (n && SHARED->slots[n].tid && stopped(state_of(&SHARED->slots[n])))
+			end_slot(&SHARED->slots[n]);
 		if (SHARED->slots[n].tid && ready(&SHARED->slots[n])) {
 			struct slot *slot = &SHARED->slots[n];
 
@@ -348,6 +354,16 @@ int drive(pid_t pid)
 		sigemptyset(&chld);
 		sigaddset(&chld, SIGCHLD);
 		sigtimedwait(&chld, NULL, &patience);
+	}
+	/* What OP_FORK made may have outlived it: it ends its calls. */
+	for (int ms = 0; ms < 100 && SHARED->runner > 0; ms++) {
+		const struct slot orphan = {.pid = SHARED->runner, .tid = SHARED->runner};
+		char state = state_of(&orphan);
+
+		reap();
+		if (state == GONE || (state == 'S' && ms > 30))
+			break;
+		usleep(1000);
 	}
 	end_everybody();
 	for (int n = 0; n < SLOT_MAX; n++)

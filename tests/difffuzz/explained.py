@@ -20,7 +20,7 @@ def name_in_proc_fd(program, native, key):
 
 
 # Calls that look at several things, not always in Linux' order.
-SEVERAL_MISTAKES = {"rename", "renameat", "renameat2", "mremap", "preadv", "preadv2", "pwritev", "pwritev2", "sendmsg", "sendmmsg", "io_submit", "settimeofday", "listxattrat"}
+SEVERAL_MISTAKES = {"rename", "renameat", "renameat2", "mremap", "preadv", "preadv2", "pwritev", "pwritev2", "sendmsg", "sendmmsg", "io_submit", "settimeofday"}
 
 
 def several_mistakes(program, native, key):

@@ -62,6 +62,8 @@ def output(call, number, text, result):
         data = data[:16] + (b"set" if any(data[16:]) else b"not")
     elif label == "siginfo":
         data = blank(data, [(32, 128)] if call.name != "rt_sigtimedwait" else [])
+        if call.name == "ptrace" and data[8:12] > b"\0":
+            data = blank(data, [(16, 128)])  # where it was, in code that lies somewhere
     elif label == "io_event":
         data = b"".join(data[n:n + 8] + data[n + 16:n + 24] for n in range(0, 128, 32))
     elif label == "ipcctl":

@@ -76,7 +76,7 @@ class Confined:
     # seccomp(2)
 
     def scene_seccomp(self):
-        names = sorted(FILTERED) + ["rt_sigaction", "op_fork", "getpid", "wait4", "write", "close"]
+        names = sorted(FILTERED) + ["rt_sigaction", "getpid", "wait4", "write", "close"]
         self.plain("getpid")
         if self.chance(0.6):
             # What SIGSYS is to do: our handler.
@@ -88,10 +88,7 @@ class Confined:
             self.install_filter()
             for _ in range(self.rng.randrange(2, 8)):
                 self.slot = self.pick(self.slots)
-                name = self.pick(names)
-                if name == "op_fork" and len(self.slots) > 1:
-                    name = "getppid"
-                self.make(name)
+                self.make(self.pick(names))
             if self.chance(0.3):
                 self.spawn()
             if self.chance(0.2):

@@ -86,6 +86,14 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		_exit(70 + sig % 16);
 }
 
+/* Without SA_SIGINFO there is nothing to look at. */
+static void on_plain_signal(int sig)
+{
+	siginfo_t nothing = {0};
+
+	on_signal(sig, &nothing, NULL);
+}
+
 static void install(int sig)
 {
 	struct raw_sigaction action = {
@@ -105,7 +113,8 @@ static long do_sigaction(uint64_t v[6])
 	if (known) {
 		changed = *given;
 		if (changed.handler == HANDLER_MAGIC)
-			changed.handler = (uint64_t)on_signal;
+			changed.handler = changed.flags & SA_SIGINFO ? (uint64_t)on_signal
+								     : (uint64_t)on_plain_signal;
 		changed.flags |= 0x04000000;
 		changed.restorer = (uint64_t)restore_from_signal;
 		v[1] = (uint64_t)&changed;
@@ -114,7 +123,8 @@ static long do_sigaction(uint64_t v[6])
 	if (ret == 0 && in_arena(v[2], sizeof(changed))) {
 		struct raw_sigaction *old = (struct raw_sigaction *)v[2];
 
-		if (old->handler == (uint64_t)on_signal)
+		if (old->handler == (uint64_t)on_signal ||
+			old->handler == (uint64_t)on_plain_signal)
 			old->handler = HANDLER_MAGIC;
 		if (old->restorer == (uint64_t)restore_from_signal)
 			old->restorer = 1;
@@ -144,8 +154,8 @@ static void run_calls(int from, int to);
 /* The child's end is awaited, not collected: that is for the program to do. */
 static long do_fork(int from, int to)
 {
-	long pid = RAW(SYS_clone, SIGCHLD);
 	int runner = SHARED->runner;
+	long pid = RAW(SYS_clone, SIGCHLD);
 	siginfo_t info;
 
 	if (pid < 0)

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the differential fuzzer found and belongs to no other file: orders of errors, wrapping
  * sizes, limits. */
+#include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 #include <utime.h>
 
 #include "memory.h"
@@ -130,4 +135,82 @@ CASE(setgroups_file_without_rights)
 	CALL(open("/proc/self/setgroups", O_WRONLY));
 	CALL(open("/proc/self/uid_map", O_WRONLY) < 0 ? -1 : 0);
 	OK(open("/proc/self/setgroups", O_RDONLY));
+}
+
+CASE(pread_of_directory)
+{
+	char buffer[1000];
+	int fd = OK(open(".", O_RDONLY | O_DIRECTORY));
+
+	CALL(pread(fd, buffer, sizeof(buffer), 0));
+	CALL(pread(fd, buffer, sizeof(buffer), 0x7fffffffffffffff));
+	CALL(pread(fd, buffer, 0, 0x7fffffffffffffff));
+	CALL(pread(fd, buffer, 1, -1));
+}
+
+/* The address is looked at before what the descriptor is. */
+CASE(connect_of_a_file)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = OK(open("f", O_CREAT | O_RDWR, 0600));
+
+	CALL(SYS(SYS_connect, fd, &address, -2));
+	CALL(SYS(SYS_connect, fd, BAD_ADDRESS, 10));
+	CALL(SYS(SYS_connect, fd, &address, sizeof(address)));
+	CALL(SYS(SYS_connect, -1, &address, -2));
+	CALL(SYS(SYS_bind, fd, &address, -2));
+}
+
+/* What is over when the timer is set has happened when the call returns. */
+static volatile int timer_fired;
+
+static void on_timer(int sig)
+{
+	(void)sig;
+	timer_fired = 1;
+}
+
+CASE(timer_set_to_the_past)
+{
+	struct itimerspec value = {.it_value = {1, 0}}, old;
+	timer_t timer;
+
+	signal(SIGALRM, on_timer);
+	CALL(timer_create(CLOCK_BOOTTIME, NULL, &timer));
+	CALL(timer_settime(timer, TIMER_ABSTIME, &value, &old));
+	TRUTH(timer_fired);
+	CALL(timer_gettime(timer, &old));
+	NOTE("%ld", (long)old.it_value.tv_sec);
+}
+
+/* An epoll instance has requests of its own, so another unknown one than all other files. */
+CASE(flags_of_epoll)
+{
+	int flags, fd = OK(epoll_create1(0));
+
+	CALL(ioctl(fd, 0x80086601 /* FS_IOC_GETFLAGS */, &flags));
+	CALL(ioctl(fd, FIONREAD, &flags));
+	CALL(ioctl(0, 0x80086601, &flags) < 0 ? -1 : 0);
+}
+
+CASE(empty_name_and_no_descriptor)
+{
+	char list[64];
+
+	CALL(SYS(466 /* removexattrat */, AT_FDCWD, "", AT_EMPTY_PATH, "user.b"));
+	CALL(SYS(465 /* listxattrat */, AT_FDCWD, "", AT_EMPTY_PATH, list, sizeof(list)));
+	CALL(SYS(466, AT_FDCWD, "", 0, "user.b"));
+	CALL(SYS(466, AT_FDCWD, NULL, AT_EMPTY_PATH, "user.b"));
+}
+
+/* Numbers of segments are cut to 32 bits. */
+CASE(vectors_of_many)
+{
+	struct iovec iov = {"abc", 3};
+	int fd = OK(open("f", O_CREAT | O_RDWR, 0600));
+
+	CALL(SYS(SYS_writev, fd, &iov, 0xdead00000001ul));
+	CALL(SYS(SYS_pwritev, fd, &iov, 0x100000001ul, 0, 0));
+	CALL(SYS(SYS_readv, fd, BAD_ADDRESS, 0x100000001ul));
+	CALL(SYS(SYS_writev, fd, &iov, 0x100000401ul));
 }
