@@ -21,7 +21,8 @@
 #define PLATFORM_INGUEST_YIELD 16u
 #define PLATFORM_INGUEST_CPU   32u /* getcpu: the thread may run on any CPU */
 #define PLATFORM_INGUEST_OWN                                                                       \
-	64u /* set_robust_list, set_tid_address, rseq, questions to rt_sigaction */
+	64u /* set_robust_list, set_tid_address, rseq, questions to rt_sigaction, and what a       \
+	       program asks for at its start: its limits, brk, FS base and some random bytes */
 
 /* What no mask can hold: SIGKILL and SIGSTOP. */
 #define PLATFORM_UNBLOCKABLE (1ull << (9 - 1) | 1ull << (19 - 1))
@@ -68,6 +69,8 @@ struct platform_ahead {
 	} names[PLATFORM_AHEAD_MAX];
 };
 
+#define PLATFORM_LIMITS 16u
+
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
 	PLATFORM_ID_TID,
@@ -106,6 +109,14 @@ struct platform_inguest {
 	uint64_t robust_list, clear_child_tid;
 	/* The alternate signal stack, as in a frame; the kernel's, current while in guest. */
 	uint64_t altstack[3];
+	/* The end of the heap as long as nobody else can move it; 0: ask. */
+	uint64_t brk;
+	/* Bytes for one getrandom(2), which nobody else has; the platform makes it 0. 0: none. */
+	uint64_t random;
+	/* As prlimit(2) says them, by resource; the version is odd while they change, at any time.
+	 */
+	uint32_t limits_version;
+	uint64_t limits[PLATFORM_LIMITS][2];
 	/* Written by the kernel while the thread is stopped. */
 	struct platform_opened opened __attribute__((aligned(64)));
 };

@@ -393,6 +393,8 @@ static int64_t start_child(struct task *task, struct task *child, struct thread_
 	child->vfork = request->flags & LX_CLONE_VFORK;
 	link_child(task, child, group, pid, request);
 	task_publish(child);
+	if (request->flags & LX_CLONE_VM)
+		task_publish_brk(task);
 	event = trace_new_child(task, child, request->flags, request->exit_signal);
 	/* From now on the other may change our signal actions. */
 	if (group && (request->flags & LX_CLONE_SIGHAND))

@@ -240,6 +240,7 @@ static int commit(struct exec_state *state)
 	task->thread->prompt = task->tracer;
 	task->mm->traced = task->tracer;
 	task_publish(task);
+	task_publish_random(task);
 	fd_close_on_exec(task->files);
 	if (task->tracer) {
 		/* As start_thread() leaves it: the call that the tracer knows of is this one. */

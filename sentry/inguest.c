@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "abi/stat.h"
+#include "base/random.h"
+#include "sentry/mm.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 
@@ -48,6 +50,10 @@
  * is unblocked.
  */
 
+_Static_assert(sizeof(((struct platform_inguest *)0)->limits) ==
+		       sizeof(((struct thread_group *)0)->rlimits),
+	"as prlimit(2) says them");
+
 static struct list_head published = LIST_HEAD_INIT(published);
 
 static void names_epoch_publish(struct task *task);
@@ -88,6 +94,35 @@ void group_publish_action(struct thread_group *group, int signo)
 	}
 }
 
+/* Everybody's who may ask meanwhile, so with a version (answer_limit() of stub/answer.c). */
+static void publish_limits(struct platform_inguest *inguest, const struct thread_group *group)
+{
+	uint32_t version = inguest->limits_version | 1;
+
+	if (memcmp(inguest->limits, group->rlimits, sizeof(inguest->limits)) == 0 &&
+		inguest->limits_version != 0)
+		return;
+	__atomic_store_n(&inguest->limits_version, version, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	memcpy(inguest->limits, group->rlimits, sizeof(inguest->limits));
+	__atomic_store_n(&inguest->limits_version, version + 1, __ATOMIC_RELEASE);
+}
+
+void task_publish_brk(struct task *task)
+{
+	struct platform_inguest *inguest = task->thread ? task->thread->inguest : NULL;
+	const struct mm *mm = task->mm;
+
+	if (inguest)
+		inguest->brk = mm && refcount_is_one(&mm->refs) ? mm->brk : 0;
+}
+
+void task_publish_random(struct task *task)
+{
+	if (task->thread && task->thread->inguest)
+		task->thread->inguest->random = random_u64();
+}
+
 /* The kernel's own view, as the calls in sentry/session.c and sentry/syscalls/cred.c have it. */
 void task_publish(struct task *task)
 {
@@ -125,6 +160,8 @@ void task_publish(struct task *task)
 			features |= PLATFORM_INGUEST_CPU;
 	}
 	__atomic_store_n(&inguest->default_actions, default_actions(group), __ATOMIC_RELAXED);
+	publish_limits(inguest, group);
+	task_publish_brk(task);
 	store(&inguest->features, features);
 }
 

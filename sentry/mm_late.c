@@ -55,8 +55,10 @@ int64_t mm_late_refused(struct task *task, int err)
 		(void)mm_unmap_locked(&work, late->start, late->end);
 	else if (late->kind == MM_LATE_PROTECT && mm_split_range(mm, late->start, late->end) == 0)
 		mm_set_prot(mm, late->start, late->end, late->old_prot);
-	if (late->brk)
+	if (late->brk) {
 		mm->brk = late->old_brk;
+		task_publish_brk(task);
+	}
 	late->kind = MM_LATE_NONE;
 	fiber_mutex_unlock(&mm->mutex);
 	return late->brk ? (int64_t)mm->brk : err;

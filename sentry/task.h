@@ -412,6 +412,10 @@ void task_keep_cpu_time(struct task *task);
 /* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
  * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */
 void task_publish(struct task *task);
+/* Where its heap ends, after every change of that, or of who else may change it. */
+void task_publish_brk(struct task *task);
+/* Some random bytes, which it has not seen. */
+void task_publish_random(struct task *task);
 /* @task, in a call of its own, may from now on read less than before: what its platform holds of
  * files goes. May sleep. */
 void task_forget_content(struct task *task);

@@ -102,7 +102,10 @@ int64_t sys_mseal(struct task *t, gaddr_t addr, uint64_t len, uint64_t flags)
 
 int64_t sys_brk(struct task *t, gaddr_t addr)
 {
-	return (int64_t)do_brk(t, addr.v);
+	uint64_t brk = do_brk(t, addr.v);
+
+	task_publish_brk(t);
+	return (int64_t)brk;
 }
 
 int64_t sys_madvise(struct task *t, gaddr_t addr, uint64_t length, int advice)

@@ -11,7 +11,7 @@
 #include "base/loop.h"
 #include "sentry/syscalls/task_set.h"
 #include "sentry/syscalls_gen.h"
-#include "sentry/task.h"
+#include "sentry/task_private.h"
 
 #define NR_OPEN 1048576 /* fs.nr_open: the highest RLIMIT_NOFILE */
 
@@ -30,6 +30,7 @@ static int set_limit(
 	if (limit->rlim_max > old->rlim_max && !cred_capable(t->cred, LX_CAP_SYS_RESOURCE))
 		return -EPERM;
 	*old = *limit;
+	group_publish(group);
 	return resource == LX_RLIMIT_CPU ? itimers_limit_changed(group) : 0;
 }
 

@@ -9,6 +9,9 @@
  * the guest can give itself any answer anyway.
  */
 #include "platform/systrap/stub/stub.h"
+#include "abi/limits.h"
+#include "abi/prctl.h"
+#include "abi/resource.h"
 #include "abi/syscall_nr.h"
 #include "abi/time.h"
 
@@ -29,6 +32,11 @@ enum answer_kind {
 	ANSWER_TID_ADDRESS,
 	ANSWER_RSEQ,
 	ANSWER_SIGACTION,
+	ANSWER_BRK,
+	ANSWER_FS_BASE,
+	ANSWER_LIMIT,
+	ANSWER_OWN_LIMIT,
+	ANSWER_RANDOM,
 	ANSWER_GETPGID,
 	ANSWER_GETSID,
 	ANSWER_ID, /* and the number of the id; last */
@@ -73,6 +81,11 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_set_tid_address] = ANSWER_TID_ADDRESS,
 	[LX_NR_rseq] = ANSWER_RSEQ,
 	[LX_NR_rt_sigaction] = ANSWER_SIGACTION,
+	[LX_NR_brk] = ANSWER_BRK,
+	[LX_NR_arch_prctl] = ANSWER_FS_BASE,
+	[LX_NR_prlimit64] = ANSWER_LIMIT,
+	[LX_NR_getrlimit] = ANSWER_OWN_LIMIT,
+	[LX_NR_getrandom] = ANSWER_RANDOM,
 };
 
 static bool answer_id(struct stub_thread *self, unsigned id, int64_t *ret)
@@ -306,6 +319,37 @@ static bool answer_sigaction(struct stub_thread *self, const uint64_t args[6], i
 	return true;
 }
 
+/* Of RLIMIT_CPU the kernel counts the soft one up. */
+static bool answer_limit(
+	const struct platform_inguest *known, uint32_t resource, uint64_t to, int64_t *ret)
+{
+	const uint32_t version = __atomic_load_n(&known->limits_version, __ATOMIC_ACQUIRE);
+	uint64_t soft, hard;
+
+	if (resource == LX_RLIMIT_CPU || resource >= PLATFORM_LIMITS || version == 0 ||
+		(version & 1))
+		return false;
+	soft = __atomic_load_n(&known->limits[resource][0], __ATOMIC_ACQUIRE);
+	hard = __atomic_load_n(&known->limits[resource][1], __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&known->limits_version, __ATOMIC_RELAXED) != version ||
+		stub_store16((void *)to, soft, hard))
+		return false;
+	*ret = 0;
+	return true;
+}
+
+/* malloc's first question. */
+static bool answer_random(struct platform_inguest *known, const uint64_t args[6], int64_t *ret)
+{
+	if (args[1] != sizeof(known->random) || known->random == 0 ||
+		((uint32_t)args[2] & ~LX_GRND_NONBLOCK) ||
+		stub_store8((void *)args[0], known->random))
+		return false;
+	known->random = 0;
+	*ret = sizeof(known->random);
+	return true;
+}
+
 static bool answer_own(
 	struct stub_thread *self, unsigned kind, const uint64_t args[6], int64_t *ret)
 {
@@ -327,6 +371,22 @@ static bool answer_own(
 	case ANSWER_RSEQ:
 		*ret = -38; /* ENOSYS: as of a kernel without CONFIG_RSEQ */
 		return true;
+	case ANSWER_BRK:
+		*ret = (int64_t)known->brk;
+		return args[0] == 0 && *ret != 0;
+	case ANSWER_FS_BASE:
+		if ((uint32_t)args[0] != LX_ARCH_SET_FS || args[1] >= LX_TASK_SIZE)
+			return false;
+		__asm__ volatile("wrfsbase %0" : : "r"(args[1]));
+		*ret = 0;
+		return true;
+	case ANSWER_LIMIT:
+		return (uint32_t)args[0] == 0 && args[2] == 0 && args[3] != 0 &&
+		       answer_limit(known, (uint32_t)args[1], args[3], ret);
+	case ANSWER_OWN_LIMIT:
+		return answer_limit(known, (uint32_t)args[0], args[1], ret);
+	case ANSWER_RANDOM:
+		return answer_random(known, args, ret);
 	default:
 		return answer_sigaction(self, args, ret);
 	}
@@ -369,6 +429,11 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 	case ANSWER_TID_ADDRESS:
 	case ANSWER_RSEQ:
 	case ANSWER_SIGACTION:
+	case ANSWER_BRK:
+	case ANSWER_FS_BASE:
+	case ANSWER_LIMIT:
+	case ANSWER_OWN_LIMIT:
+	case ANSWER_RANDOM:
 		return answer_own(self, kind, args, ret);
 	case ANSWER_GETPGID:
 		return (uint32_t)args[0] == 0 && answer_id(self, PLATFORM_ID_PGID, ret);
