@@ -46,10 +46,13 @@
  * the kernel takes for one from within; PR_SET_PDEATHSIG, which is from outside, ends it. And with
  * pid 1 the host's kernel ends everybody else in there.
  *
- * The root: trees of the view are opened by path as always, then cloned into detached mounts
- * (open_tree(2)), so that even `..` stops at their roots; then an empty file system that cannot be
- * written takes the place of the root, and the old one is unmounted. Mount events of the host still
- * arrive in the clones (they are slaves), ours never reach it.
+ * The root: trees of the view are opened by path as always, then cloned (open_tree(2)) into mounts
+ *of a small file system of ours that takes the place of the root; the old root is unmounted, and
+ *what the process sees as its root is an empty directory beside the trees. So `..` from any
+ *descriptor leads to nothing but trees of the view, and no path leads even to those. (As mounts
+ *that are not attached the trees would cost as much again at the end, where the kernel waits for
+ *each of them.) Mount events of the host still arrive in the clones, which are slaves; ours never
+ *reach the host.
  */
 
 #define OTHER_NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
@@ -100,7 +103,7 @@ static int prepare(struct namespaces *own)
 		return 0;
 	if (mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
 		return -errno;
-	fd = new_mount("tmpfs", "4k", HARMLESS | MOUNT_ATTR_RDONLY);
+	fd = new_mount("tmpfs", "4k", HARMLESS);
 	if (fd < 0)
 		return fd;
 	own->root_fd = fd;
@@ -307,7 +310,26 @@ struct namespaces namespaces_probe(const char **ret_why, int *ret_error)
 
 /* ---- leaving the host ---- */
 
-static int detach_tree(int *fd, bool writable, void *arg)
+struct attach {
+	int root_fd;
+	unsigned count;
+};
+
+/* Puts a mount into a new directory of the root to come. */
+static int attach_mount(struct attach *attach, int mount_fd)
+{
+	char name[16];
+
+	(void)snprintf(name, sizeof(name), "%u", attach->count++);
+	if (mkdirat(attach->root_fd, name, 0700) < 0)
+		return -errno;
+	return syscall(SYS_move_mount, mount_fd, "", attach->root_fd, name,
+		       MOVE_MOUNT_F_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int replace_tree(int *fd, bool writable, void *arg)
 {
 	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
 						    (writable ? 0 : MOUNT_ATTR_RDONLY)};
@@ -324,38 +346,47 @@ static int detach_tree(int *fd, bool writable, void *arg)
 		return -errno;
 	(void)close(*fd);
 	*fd = tree;
-	return syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
-		       sizeof(attributes)) < 0
-		       ? -errno
-		       : 0;
+	if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attributes,
+		    sizeof(attributes)) < 0)
+		return -errno;
+	return attach_mount(arg, tree);
 }
 
-/* pivot_root(2), "pivot_root(".", ".")": the old root lies on the new one, until it is unmounted.
- */
+#define EMPTY_DIRECTORY "empty"
+
+/* pivot_root(2), "pivot_root(".", ".")": the old root lies on the new one until it is unmounted. */
 static int enter_root(int root_fd)
 {
-	if (syscall(SYS_move_mount, root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 ||
+	struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY};
+
+	if (mkdirat(root_fd, EMPTY_DIRECTORY, 0500) < 0 ||
+		syscall(SYS_mount_setattr, root_fd, "", AT_EMPTY_PATH, &attributes,
+			sizeof(attributes)) < 0 ||
 		fchdir(root_fd) < 0)
 		return -errno;
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		/* EINVAL: the root is the kernel's first one (an initramfs), which cannot go. It
 		 * stays below, and out of reach. */
-		if (errno != EINVAL || chroot(".") < 0)
+		if (errno != EINVAL)
 			return -errno;
 	} else if (umount2(".", MNT_DETACH) < 0) {
 		return -errno;
 	}
-	return chdir("/") < 0 ? -errno : 0;
+	return chroot(EMPTY_DIRECTORY) < 0 || chdir("/") < 0 ? -errno : 0;
 }
 
 int namespaces_leave_host(struct namespaces *own, struct view *view, const char **ret_why)
 {
+	struct attach attach = {.root_fd = own->root_fd};
 	int r;
 
 	if (!(own->flags & CLONE_NEWNS))
 		return 0;
 	*ret_why = "the trees of the host as mounts of their own";
-	r = view_replace_host_roots(view, detach_tree, NULL);
+	if (syscall(SYS_move_mount, own->root_fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return -errno;
+	r = view_replace_host_roots(view, replace_tree, &attach);
+	r = r < 0 ? r : attach_mount(&attach, own->proc_fd);
 	if (r < 0)
 		return r;
 	*ret_why = "an empty root";
