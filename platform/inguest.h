@@ -39,6 +39,7 @@
 #define PLATFORM_OPENED_STAT  4u  /* `stat` is what fstat(2) says */
 #define PLATFORM_OPENED_CLOSE 8u  /* nobody waits for its end: close(2) may be told later */
 #define PLATFORM_OPENED_READ  16u /* a read at its end finds nothing */
+#define PLATFORM_OPENED_DATA  32u /* nobody is told of reads, also of directories */
 
 struct platform_opened {
 	uint32_t flags; /* 0: nothing is known of the last open, or it failed */

@@ -349,6 +349,22 @@ void task_close_told(struct task *task)
 		(void)fd_close(task->files, fd, NULL);
 }
 
+#define READS_WORTH 8u
+
+bool task_should_tell_again(struct task *task, int fd)
+{
+	static uint32_t epoch; /* of the last such read: the count is of reads in one */
+
+	if (!task->opened_told || task->opened_fd != fd || task->opened_epoch == names_epoch)
+		return false;
+	task->opened_reads = epoch == names_epoch ? task->opened_reads + 1 : 0;
+	epoch = names_epoch;
+	if (task->opened_reads < READS_WORTH)
+		return false;
+	task->opened_reads = 0;
+	return task_may_know_opened(task);
+}
+
 void task_tell_opened(
 	struct task *task, int fd, uint32_t flags, int file_flags, const struct lx_stat *stat)
 {
@@ -361,5 +377,7 @@ void task_tell_opened(
 		memcpy(opened->stat, stat, sizeof(opened->stat));
 	store(&opened->flags, flags);
 	task->opened_told = true;
+	task->opened_fd = fd;
+	task->opened_epoch = names_epoch;
 	names_promised = true;
 }

@@ -175,6 +175,7 @@ int sigio_notify(struct task *task, struct file *file, int fd, unsigned flags)
 	int err;
 
 	dnotify_register(directory_changed);
+	tasks_forget_opened();
 	err = dnotify_set(file, fd, flags, task->files);
 	if (err == 0 && file->dnotify)
 		sigio_set_owner(task, file, LX_F_OWNER_PID, task->group->pid->nr);

@@ -207,7 +207,10 @@ struct task {
 	/* Signals. */
 	uint64_t blocked;	/* the mask while mask_shared is false: others use task_blocked() */
 	struct ahead *ahead;	/* ahead.c: what it listed last; owned, NULL: nothing */
-	bool opened_told;	/* thread->inguest->opened says something */
+	bool opened_told;	/* thread->inguest->opened says something, namely of */
+	uint8_t opened_reads;	/* (reads in a row that it was too old for) */
+	int opened_fd;		/* this, as of */
+	uint32_t opened_epoch;	/* this names_epoch */
 	bool mask_shared;	/* in guest: the mask is thread->inguest->blocked; inguest.c */
 	uint64_t real_blocked;	/* sigtimedwait: the mask without the signals that it waits for; 0
 				   else */
@@ -440,6 +443,9 @@ void tasks_forget_opened(void);
 bool task_may_know_opened(const struct task *task);
 /* Closes what the guest says that it has closed already. May sleep. */
 void task_close_told(struct task *task);
+/* What was said of @fd is not true any more, it is read again and again, and nothing changes
+ * meanwhile. */
+bool task_should_tell_again(struct task *task, int fd);
 void task_tell_opened(
 	struct task *task, int fd, uint32_t flags, int file_flags, const struct lx_stat *stat);
 /* For vfs_lasting_register(), and when somebody's identity or root changes. Does not sleep. */

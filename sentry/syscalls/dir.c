@@ -22,6 +22,7 @@ struct dirent_buffer {
 	size_t size, used;
 	bool old_format;
 	bool too_small; /* not even one record fits */
+	bool full;	/* one did not fit */
 };
 
 static bool emit_dirent(struct dir_context *context, const char *name, size_t name_size,
@@ -36,6 +37,7 @@ static bool emit_dirent(struct dir_context *context, const char *name, size_t na
 
 	if (record > buffer->size - buffer->used) {
 		buffer->too_small = buffer->used == 0;
+		buffer->full = true;
 		return false;
 	}
 	memset(at, 0, record);
@@ -63,8 +65,10 @@ static int64_t do_getdents(struct task *t, int fd, gaddr_t dirp, unsigned count,
 	_cleanup_(cleanup_file_unref) struct file *file = fd_get(t->files, fd);
 	_cleanup_free_ uint8_t *data = NULL;
 	struct dirent_buffer buffer = {.context.emit = emit_dirent, .old_format = old_format};
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	int64_t start;
+	bool at_end;
 	int err;
 
 	if (!file)
@@ -75,6 +79,7 @@ static int64_t do_getdents(struct task *t, int fd, gaddr_t dirp, unsigned count,
 		return -ENOMEM;
 	start = file->pos;
 	err = file_read_dir(file, &buffer.context, &ctx);
+	at_end = err >= 0 && !buffer.full;
 	if (err < 0 && buffer.used == 0)
 		return err;
 	if (buffer.too_small)
@@ -86,6 +91,10 @@ static int64_t do_getdents(struct task *t, int fd, gaddr_t dirp, unsigned count,
 		file->pos = start;
 		return err;
 	}
+	/* The next call will find nothing, until names change. */
+	if (at_end && t->opened_told && file->inode->sb->stable &&
+		vfs_lasting_promise(&lasting, NULL))
+		task_answer_lasts(t);
 	if (buffer.used > 0 && !old_format)
 		ahead_listed(t, file, data, buffer.used, start == 0);
 	return (int64_t)buffer.used;

@@ -25,16 +25,23 @@
 /* A file larger than that is not kept from being freed for the time of a close. */
 #define CLOSE_LATER_SIZE (1u << 20)
 
+/* Nobody is told of what happens to @file (who wants to be, has tasks_forget_opened() called). */
+static bool is_unwatched(const struct file *file)
+{
+	const struct inode *parent = file->path.dentry->parent->inode;
+
+	return list_empty(&file->inode->marks) && (!parent || list_empty(&parent->marks));
+}
+
 /*
  * Whether it makes no difference when exactly @file, of a tree that is all ours, is closed: no lock
  * can end with it, nobody watches, and it keeps nothing of size from being freed.
  */
 static bool may_close_later(const struct file *file)
 {
-	const struct inode *inode = file->inode, *parent = file->path.dentry->parent->inode;
+	const struct inode *inode = file->inode;
 
-	return !inode->locks && list_empty(&inode->marks) &&
-	       (!parent || list_empty(&parent->marks)) &&
+	return !inode->locks && is_unwatched(file) &&
 	       (inode->sb->read_only_for_ever || inode->size <= CLOSE_LATER_SIZE);
 }
 
@@ -56,10 +63,26 @@ static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
 		flags |= PLATFORM_OPENED_CLOSE;
 	if ((flags & PLATFORM_OPENED_START) && file->readable)
 		flags |= PLATFORM_OPENED_READ;
+	if (is_unwatched(file))
+		flags |= PLATFORM_OPENED_DATA;
 	if (inode->write_count == file->counted_write && stat_of_path(&file->path, ret) == 0 &&
 		vfs_lasting_promise_opened(&lasting, file))
 		flags |= PLATFORM_OPENED_STAT;
 	return flags;
+}
+
+void opened_tell_again(struct task *t, int fd)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+	struct lx_stat stat;
+	uint32_t known;
+
+	if (!task_should_tell_again(t, fd))
+		return;
+	file = fd_get(t->files, fd);
+	known = file ? describe_opened(file, &stat) : 0;
+	if (known)
+		task_tell_opened(t, fd, known, file->flags, &stat);
 }
 
 static int64_t install_and_tell(struct task *t, struct file *file, bool cloexec)

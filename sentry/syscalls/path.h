@@ -38,6 +38,11 @@ static inline unsigned at_walk_flags(unsigned at_flags)
 struct lx_stat;
 int stat_of_path(const struct path *path, struct lx_stat *ret);
 
+/* After a read of @fd at an offset: its attributes may be worth telling anew.
+ * sentry/syscalls/open.c
+ */
+void opened_tell_again(struct task *t, int fd);
+
 /* Sends SIGPIPE or SIGXFSZ as a failed write does; @result is the call's. */
 void signal_failed_write(struct task *t, int64_t result, bool fsize_hit);
 

@@ -86,7 +86,11 @@ int64_t sys_write(struct task *t, int fd, gaddr_t buf, uint64_t count)
 
 int64_t sys_pread64(struct task *t, int fd, gaddr_t buf, uint64_t count, int64_t pos)
 {
-	return pos < 0 ? -EINVAL : transfer_buffer(t, fd, buf, count, &pos, false);
+	int64_t done = pos < 0 ? -EINVAL : transfer_buffer(t, fd, buf, count, &pos, false);
+
+	if (done > 0)
+		opened_tell_again(t, fd);
+	return done;
 }
 
 int64_t sys_pwrite64(struct task *t, int fd, gaddr_t buf, uint64_t count, int64_t pos)

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 
 #define PART (2u << 20)
@@ -244,6 +245,252 @@ CASE(program_file)
 			differ += n <= 0 || memcmp(buffer, map + at, (size_t)n) != 0;
 		}
 	NOTE("%d differ", differ);
+}
+
+/* ---- the same part again and again ---- */
+
+static void make_hot(int fd)
+{
+	uint64_t good = 0;
+
+	for (int i = 0; i < 5; i++)
+		good += check(fd, buffer, 65536, 0, 1 << 20);
+	NOTE("read %llu", (unsigned long long)good);
+}
+
+static void first_bytes(const char *what, int fd, off_t at)
+{
+	unsigned char byte[3000] = {0};
+	ssize_t n[3];
+
+	for (int i = 0; i < 3; i++) {
+		errno = 0;
+		n[i] = pread(fd, byte, sizeof(byte), at);
+	}
+	NOTE("%s: %zd %zd %zd %s %d %d", what, n[0], n[1], n[2], n[2] < 0 ? errno_name(errno) : "",
+		byte[0], byte[2999]);
+}
+
+CASE(hot_part_edges)
+{
+	int fd = make("f", 5 << 20), only;
+
+	make_hot(fd);
+	first_bytes("begin", fd, 0);
+	first_bytes("over a part's end", fd, PART - 1000);
+	first_bytes("in the next", fd, PART);
+	first_bytes("back", fd, 4096);
+	first_bytes("at the end", fd, (5 << 20) - 10);
+	first_bytes("behind it", fd, 5 << 20);
+	first_bytes("before it", fd, -1);
+	first_bytes("begin", fd, 0);
+	for (int i = 0; i < 3; i++) {
+		CALL(pread(fd, buffer, 0, 0));
+		CALL(pread(fd, BAD_ADDRESS, 4096, 0));
+		CALL(pread(fd, BAD_ADDRESS, 0, 0));
+		CALL(pread(fd, (void *)~0ull, 4096, 0));
+		CALL(pread(fd, buffer, SIZE_MAX, 0));
+		CALL(pread(fd, buffer, 4096, 0));
+		CALL(lseek(fd, 0, SEEK_CUR));
+	}
+	only = open("f", O_WRONLY);
+	CALL(pread(only, buffer, 4096, 0));
+	CALL(pread(fd, buffer, 4096, 0));
+}
+
+/* Whatever happens to the file between two reads. */
+CASE(hot_part_changes)
+{
+	int fd = make("f", 1 << 20), other, status;
+	pid_t pid;
+
+	make_hot(fd);
+	close(fd);
+	fd = open("f", O_RDWR);
+	make_hot(fd);
+	first_bytes("opened anew", fd, 0);
+	CALL(pwrite(fd, "xyz", 3, 0));
+	first_bytes("written", fd, 0);
+	other = open("f", O_WRONLY);
+	CALL(pwrite(other, "X", 1, 0));
+	first_bytes("by another descriptor", fd, 0);
+	close(other);
+	close(fd);
+	fd = open("f", O_RDONLY);
+	first_bytes("for reading", fd, 0);
+	first_bytes("for reading", fd, 0);
+	if ((pid = fork()) == 0) {
+		first_bytes("a child", fd, 0);
+		truncate("f", 1000);
+		exit(0);
+	}
+	waitpid(pid, &status, 0);
+	first_bytes("shorter", fd, 0);
+	CALL(truncate("f", 8192));
+	first_bytes("longer", fd, 0);
+	first_bytes("longer", fd, 2000);
+	CALL(dup2(open("/dev/null", O_RDONLY), fd));
+	first_bytes("another file", fd, 0);
+	close(fd);
+	first_bytes("closed", fd, 0);
+}
+
+/* Another process changes the file; the reader makes no call to learn of it. */
+CASE(hot_part_changed_by_another)
+{
+	volatile int *turn =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd = make("f", 1 << 20), status, wrong = 0;
+	unsigned char byte[4096];
+	pid_t pid;
+
+	close(fd);
+	alarm(150);
+	if ((pid = fork()) == 0) {
+		int other = open("f", O_RDWR);
+
+		for (int i = 1; i <= 40; i++) {
+			while (__atomic_load_n(turn, __ATOMIC_SEQ_CST) != i)
+				sched_yield();
+			if (i > 20)
+				other = open("f", O_RDWR);
+			byte[0] = (unsigned char)i;
+			if (i % 2)
+				pwrite(other, byte, 1, 0);
+			else
+				ftruncate(other, i % 4 ? 100 + i : 1 << 20);
+			/* At first somebody has it open for writing all the time. */
+			if (i >= 20)
+				close(other);
+			__atomic_store_n(turn, -i, __ATOMIC_SEQ_CST);
+		}
+		exit(0);
+	}
+	for (int i = 1; i <= 40; i++) {
+		ssize_t n = 0, size = i % 4 == 2 || i % 4 == 3 ? 100 + (i & ~1) : 4096;
+
+		fd = open("f", O_RDONLY);
+		for (int k = 0; k < 100; k++)
+			n = pread(fd, byte, sizeof(byte), 0);
+		__atomic_store_n(turn, i, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(turn, __ATOMIC_SEQ_CST) != -i)
+			sched_yield();
+		n = pread(fd, byte, sizeof(byte), 0);
+		wrong += n != size || byte[0] != ((i - 1) | 1);
+		close(fd);
+	}
+	waitpid(pid, &status, 0);
+	note_status("other", status);
+	NOTE("wrong %d", wrong);
+}
+
+/* A library of the read-only tree; the next file gets the same descriptor. */
+CASE(hot_part_of_another_file)
+{
+	char bytes[2][4096];
+	int same = 0;
+
+	for (int i = 0; i < 60; i++) {
+		int fd = open(i % 2 ? "/usr/bin/env" : "/bin/sh", O_RDONLY);
+
+		for (int k = 0; k < 5; k++)
+			pread(fd, bytes[i % 2], 4096, 4096);
+		same += memcmp(bytes[0], bytes[1], 4096) == 0;
+		close(fd);
+	}
+	NOTE("same %d", same);
+}
+
+static int events(int watch)
+{
+	char room[4096];
+	ssize_t n = read(watch, room, sizeof(room));
+
+	return n <= 0 ? 0 : 1;
+}
+
+CASE(hot_part_is_watched)
+{
+	int fd = make("f", 1 << 20), watch = inotify_init1(IN_NONBLOCK), seen = 0;
+
+	close(fd);
+	fd = open("f", O_RDONLY);
+	make_hot(fd);
+	first_bytes("before", fd, 0);
+	CALL(inotify_add_watch(watch, "f", IN_ACCESS));
+	for (int i = 0; i < 10; i++) {
+		pread(fd, buffer, 4096, 0);
+		seen += events(watch);
+	}
+	NOTE("seen %d", seen);
+	close(fd);
+	fd = open("f", O_RDONLY);
+	for (int i = 0; i < 10; i++) {
+		pread(fd, buffer, 4096, 0);
+		seen += events(watch);
+	}
+	NOTE("seen %d", seen);
+}
+
+/* ---- the end of a listing ---- */
+
+static int names_left(int fd)
+{
+	char *at, room[4096];
+	int count = 0;
+	long n = SYS(SYS_getdents64, fd, room, sizeof(room));
+
+	if (n < 0)
+		return -errno;
+	for (at = room; at < room + n; at += *(unsigned short *)(at + 16))
+		count++;
+	return count;
+}
+
+CASE(listing_ends)
+{
+	int fd, other, watch = inotify_init1(IN_NONBLOCK), seen = 0;
+
+	CALL(mkdir("d", 0755));
+	CALL(mkdir("d/a", 0755));
+	for (int i = 0; i < 3; i++) {
+		fd = open("d", O_RDONLY | O_DIRECTORY);
+		NOTE("%d %d %d", names_left(fd), names_left(fd), names_left(fd));
+		CALL(SYS(SYS_getdents64, fd, buffer, 0));
+		CALL(SYS(SYS_getdents64, fd, buffer, 10));
+		CALL(lseek(fd, 0, SEEK_SET));
+		NOTE("%d %d", names_left(fd), names_left(fd));
+		CALL(lseek(fd, 0, SEEK_SET));
+		CALL(SYS(SYS_getdents64, fd, buffer, 10));
+		CALL(SYS(SYS_getdents64, fd, BAD_ADDRESS, 4096));
+		NOTE("%d %d", names_left(fd), names_left(fd));
+		other = dup(fd);
+		NOTE("%d", names_left(other));
+		CALL(lseek(other, 0, SEEK_SET));
+		NOTE("%d %d", names_left(fd), names_left(fd));
+		close(other);
+		close(fd);
+	}
+	fd = open("d", O_RDONLY | O_DIRECTORY);
+	NOTE("%d %d", names_left(fd), names_left(fd));
+	CALL(inotify_add_watch(watch, "d", IN_ACCESS));
+	for (int i = 0; i < 10; i++) {
+		names_left(fd);
+		seen += events(watch);
+	}
+	NOTE("seen %d", seen);
+	close(fd);
+	fd = open("d/a", O_RDONLY | O_DIRECTORY);
+	NOTE("%d %d", names_left(fd), names_left(fd));
+	CALL(rmdir("d/a"));
+	NOTE("removed: %d %d", names_left(fd), names_left(fd));
+	close(fd);
+	fd = open("d", O_WRONLY | O_CREAT, 0600);
+	NOTE("%d", names_left(fd));
+	fd = open("d", O_PATH);
+	NOTE("%d", names_left(fd));
+	fd = open("/dev/null", O_RDONLY);
+	NOTE("%d", names_left(fd));
 }
 
 /* ---- who gives up rights has nothing of what he read ---- */

@@ -11,6 +11,10 @@
  * Attributes can be changed by others, by name; the Sentry moves names_epoch on then, as for
  * answers about names.
  *
+ * Two kinds of answers repeat what the reply before said. When that came from a window, pread has
+ * more of the same part from there: the Sentry leaves a window alone from the reply that names it
+ * until the thread's next request. When it was the end of a listing, the next one is empty.
+ *
  * A close whose time nobody cares for is answered at once and told with the next request.
  */
 #include "abi/syscall_nr.h"
@@ -36,6 +40,7 @@ enum effect {
 	EFFECT_OPENS,
 	EFFECT_MAPS,  /* what is written by a shared mapping, nobody hears of */
 	EFFECT_FCNTL, /* depends on the command */
+	EFFECT_LISTS,
 };
 
 /* What the attributes of a file show of these (times, the size), the epoch tells. */
@@ -66,7 +71,7 @@ static const uint8_t effects[LX_NR_COUNT] = {
 	[LX_NR_readlink] = EFFECT_NONE,
 	[LX_NR_readlinkat] = EFFECT_NONE,
 	[LX_NR_getcwd] = EFFECT_NONE,
-	[LX_NR_getdents64] = EFFECT_NONE, /* a directory's position is not kept here */
+	[LX_NR_getdents64] = EFFECT_LISTS,
 	[LX_NR_brk] = EFFECT_NONE,
 	[LX_NR_mmap] = EFFECT_MAPS,
 	[LX_NR_fcntl] = EFFECT_FCNTL,
@@ -83,9 +88,13 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	uint8_t effect = nr < LX_NR_COUNT ? effects[nr] : EFFECT_ENDS;
 
 	self->effect = 0;
+	self->reads_at = POSITION_UNKNOWN;
 	stub_ahead_note(self, nr, args, effect != EFFECT_ENDS);
 	switch (effect) {
 	case EFFECT_NONE:
+		if (nr == LX_NR_pread64 && self->opened != OPENED_NOTHING &&
+			(int32_t)args[0] == self->opened_fd)
+			self->reads_at = args[3];
 		return;
 	case EFFECT_MAPS:
 		if (!(args[3] & MAP_SHARED))
@@ -98,6 +107,10 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	case EFFECT_READS:
 	case EFFECT_WRITES:
 	case EFFECT_SEEKS:
+	case EFFECT_LISTS:
+		self->list_end = 0;
+		self->list_epoch =
+			__atomic_load_n(&self->slot->inguest.names_epoch, __ATOMIC_RELAXED);
 		if (self->opened != OPENED_NOTHING && (int32_t)args[0] == self->opened_fd)
 			self->effect = effect;
 		return;
@@ -127,6 +140,10 @@ void stub_opened_result(struct stub_thread *self, int64_t result)
 	case EFFECT_SEEKS:
 		self->position = (uint64_t)result;
 		break;
+	case EFFECT_LISTS:
+		if (self->slot->reply.head.flags & REPLY_LASTS)
+			self->list_end = self->list_epoch;
+		break;
 	case EFFECT_WRITES: /* at the end, perhaps */
 		self->position = POSITION_UNKNOWN;
 		break;
@@ -134,7 +151,18 @@ void stub_opened_result(struct stub_thread *self, int64_t result)
 		self->opened = OPENED_KNOWN;
 		self->opened_fd = (int32_t)result;
 		self->position = 0;
+		self->list_end = 0;
 	}
+}
+
+void stub_opened_window(struct stub_thread *self)
+{
+	const struct channel_window_out from = self->slot->reply.window;
+
+	if (self->reads_at == POSITION_UNKNOWN || from.before > 0)
+		return;
+	self->window = from.addr & ~(STUB_WINDOW_SIZE - 1);
+	self->window_from = self->reads_at & ~(STUB_WINDOW_SIZE - 1);
 }
 
 /* @name is "" or nothing at all. */
@@ -153,6 +181,25 @@ static bool reads_nothing(const struct stub_thread *self, const struct platform_
 
 	return size > 0 && self->position >= size && self->position != POSITION_UNKNOWN &&
 	       args[1] < STUB_BASE && args[2] < STUB_BASE && args[1] + args[2] < STUB_BASE;
+}
+
+/* A read within the window and the file. With a fault it is the Sentry's, which knows better. */
+static bool reads_window(const struct stub_thread *self, const struct platform_opened *opened,
+	const uint64_t args[6], int64_t *ret)
+{
+	uint64_t size = opened->stat[STAT_SIZE], count = args[2], at = args[3];
+	uint64_t offset = at - self->window_from;
+
+	if (!self->window || at >= size || offset >= STUB_WINDOW_SIZE || args[1] >= STUB_BASE ||
+		count > STUB_BASE - args[1])
+		return false;
+	if (count > size - at)
+		count = size - at;
+	if (count == 0 || count > STUB_WINDOW_SIZE - offset ||
+		stub_copy((void *)args[1], (const void *)(self->window + offset), count))
+		return false;
+	*ret = (int64_t)count;
+	return true;
 }
 
 bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
@@ -199,6 +246,11 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 	case LX_NR_read:
 		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
 		       reads_nothing(self, opened, args);
+	case LX_NR_pread64:
+		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
+		       (flags & PLATFORM_OPENED_DATA) && reads_window(self, opened, args, ret);
+	case LX_NR_getdents64:
+		return (flags & PLATFORM_OPENED_DATA) && self->list_end == epoch;
 	default:
 		return (flags & PLATFORM_OPENED_STAT) &&
 		       stub_copy((void *)buffer, opened->stat, sizeof(opened->stat)) == 0;

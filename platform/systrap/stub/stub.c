@@ -143,6 +143,7 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 		.spare = what->spare};
 
 	self->closed = 0;
+	self->window = 0;
 	request->nr = what->nr;
 	request->cpu = self->cpu;
 	request->crowded = self->crowded;
@@ -342,6 +343,7 @@ static int64_t command_thread(
 	child->opened = OPENED_NOTHING;
 	child->effect = 0;
 	child->closed = 0;
+	child->window = 0;
 	child->uc = child_uc;
 	/* EINTR: as in command_fork(). */
 	do
@@ -466,6 +468,8 @@ static bool obey(struct stub_thread *self, struct stub_ucontext *uc, uint64_t *r
 		*ret_rax = faulted ? (uint64_t)-14 : ended ? (uint64_t)rax : reply->rax;
 		if ((head.flags & REPLY_LASTS) && !faulted)
 			stub_name_keep(self, (int64_t)reply->rax);
+		if ((head.flags & REPLY_WINDOW) && !ended)
+			stub_opened_window(self);
 		if (self->effect)
 			stub_opened_result(self, faulted || ended || (head.flags & REPLY_REGS)
 							 ? -1

@@ -58,6 +58,12 @@ struct stub_thread {
 	uint8_t closed; /* a descriptor and one, to be told with the next request; 0: none */
 	int32_t opened_fd;
 	uint64_t position; /* of the open file */
+	uint64_t reads_at; /* of the pread that was posted last, on this file */
+	/* A window (its address, 0: none) from which the last reply was served, and where in the
+	 * file it begins. Until the next request. */
+	uint64_t window, window_from;
+	uint32_t list_end;   /* names_epoch in which the directory's listing is at its end, or 0 */
+	uint32_t list_epoch; /* names_epoch before the last request about it */
 };
 
 _Static_assert(sizeof(struct stub_thread) <= STUB_NAMES_OFFSET, "below the table of names");
@@ -223,6 +229,8 @@ enum stub_opened {
 /* A call is about to be posted; it has this result, or one that is not known (negative). */
 void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6]);
 void stub_opened_result(struct stub_thread *self, int64_t result);
+/* The reply in the slot came from a window. */
+void stub_opened_window(struct stub_thread *self);
 bool stub_opened_answer(
 	struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 
