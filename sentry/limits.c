@@ -34,6 +34,7 @@ static struct limits {
 	struct timer wall, grace, sample;
 	uint64_t last_cpu_ns, cpu_due; /* when to look at CPU time again */
 	uint64_t last_memory;
+	uint64_t last_excess; /* of files in memory beyond their limit */
 } limits;
 
 static void send_to_all(int signo)
@@ -171,22 +172,32 @@ static void kill_for_memory(struct task *task)
 	(void)signal_send_group(group, &info);
 }
 
-/* When to look again, ns from now. */
+/*
+ * When to look again, ns from now. Files in memory have a limit of their own that is kept by who
+ * writes them, but for holes that are read through mappings: while those grow beyond it, a process
+ * is killed, as if the memory were its own.
+ */
 static uint64_t check_memory(void)
 {
 	const uint64_t limit = limits.config->memory_limit;
+	const bool sparse = tmpfs_recount();
+	const uint64_t excess = tmpfs_memory_excess();
 	struct task *worst;
-	uint64_t total = total_memory(&worst), wait;
-	bool idle = total == limits.last_memory;
+	uint64_t total = total_memory(&worst), wait, left;
+	bool idle = total == limits.last_memory, grows = excess > limits.last_excess;
 
 	limits.last_memory = total;
-	if (total > limit) {
+	limits.last_excess = excess;
+	if (total > limit || grows) {
 		if (worst)
 			kill_for_memory(worst);
 		return SAMPLE_MIN_NS;
 	}
-	wait = (limit - total) / FILL_PER_NS / procfs_cpu_count();
-	wait = max_of(wait, idle ? SAMPLE_IDLE_NS : SAMPLE_MIN_NS);
+	left = limit - total;
+	if (sparse)
+		left = min_of(left, limit - min_of(limit, tmpfs_memory_used()));
+	wait = left / FILL_PER_NS / procfs_cpu_count();
+	wait = max_of(wait, idle && !excess ? SAMPLE_IDLE_NS : SAMPLE_MIN_NS);
 	return min_of(wait, SAMPLE_NS);
 }
 

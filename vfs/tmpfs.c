@@ -57,6 +57,11 @@ uint64_t tmpfs_memory_used(void)
 	return memory_used;
 }
 
+uint64_t tmpfs_memory_excess(void)
+{
+	return memory_used > memory_limit ? memory_used - memory_limit : 0;
+}
+
 uint64_t tmpfs_memory_left(void)
 {
 	return memory_limit > memory_used ? memory_limit - memory_used : 0;

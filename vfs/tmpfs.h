@@ -46,13 +46,15 @@ struct tmpfs_file {
 	size_t heap_size;
 	/* Bit n: page n has data; the others are holes. */
 	uint64_t heap_pages[TMPFS_HEAP_PAGES / 64];
-	int fd;		      /* memfd or -1 */
-	int read_fd;	      /* the same, opened read-only; or -1 */
-	uint64_t content_id;  /* of the memfd, for uio_copy_content(); 0: none yet */
-	uint64_t read_size;   /* bytes that reads took from the heap */
-	uint64_t charged;     /* pages in tmpfs_sb.pages_used */
-	bool preallocated;    /* there may be pages behind the end */
-	bool mapped_writable; /* pages may appear without us: the whole size is charged */
+	int fd;			 /* memfd or -1 */
+	int read_fd;		 /* the same, opened read-only; or -1 */
+	uint64_t content_id;	 /* of the memfd, for uio_copy_content(); 0: none yet */
+	uint64_t read_size;	 /* bytes that reads took from the heap */
+	uint64_t charged;	 /* pages in tmpfs_sb.pages_used */
+	bool preallocated;	 /* there may be pages behind the end */
+	bool mapped_writable;	 /* pages may appear without us: the whole size is charged */
+	struct list_head sparse; /* on the list of sparse files that are mapped for reading */
+	struct inode *inode;	 /* borrowed, while on that list */
 	unsigned seals;
 };
 

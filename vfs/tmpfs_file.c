@@ -12,7 +12,9 @@
  * a sleep: data goes through a bounce buffer.
  *
  * Pages are charged to the superblock. A memfd that was mapped writable may gain pages without us,
- * so from then on its whole size is charged.
+ * so from then on its whole size is charged. One with holes that is mapped for reading gains them,
+ * too, where it is read: programs map sparse files that are larger than all memory, so these are on
+ * a list and their pages are counted from time to time, by who watches over the memory limit.
  *
  * Host calls: memfd_create, openat2 (read-only descriptors, in the directory that was opened at
  * start), preadv2, pwritev2, ftruncate, fallocate, lseek, statx, fcntl(F_ADD_SEALS), close; at
@@ -90,6 +92,7 @@ static uint64_t pages_of(uint64_t size)
 
 void tmpfs_file_init(struct tmpfs_file *file)
 {
+	list_init(&file->sparse);
 	file->fd = file->read_fd = -1;
 	file->seals = LX_F_SEAL_SEAL;
 }
@@ -98,6 +101,7 @@ void tmpfs_file_destroy(struct inode *inode)
 {
 	struct tmpfs_file *file = file_of(inode);
 
+	list_remove(&file->sparse);
 	free(file->heap);
 	if (file->fd >= 0) {
 		(void)close(file->fd);
@@ -727,6 +731,42 @@ static bool lacks_pages(struct inode *inode)
 	return pages > charged && pages - charged > pages_left(inode);
 }
 
+#define RECOUNTED 64 /* in one go */
+
+static struct list_head sparse_files = LIST_HEAD_INIT(sparse_files);
+
+bool tmpfs_recount(void)
+{
+	const struct list_head *last = sparse_files.prev;
+
+	for (int i = 0; i < RECOUNTED && !list_empty(&sparse_files); i++) {
+		struct tmpfs_file *file = list_first(&sparse_files, struct tmpfs_file, sparse);
+		bool end = &file->sparse == last;
+
+		charge(file->inode);
+		list_remove(&file->sparse);
+		list_add_tail(&file->sparse, &sparse_files);
+		if (end)
+			break;
+	}
+	return !list_empty(&sparse_files);
+}
+
+/* For reading: is it sparse? -ENOMEM: beyond the limit that could not be kept. */
+static int watch_sparse(struct inode *inode)
+{
+	struct tmpfs_file *content = file_of(inode);
+
+	if (content->mapped_writable || content->charged >= pages_of(inode->size))
+		return 0;
+	if (tmpfs_memory_excess())
+		return -ENOMEM;
+	content->inode = inode;
+	if (list_empty(&content->sparse))
+		list_add_tail(&content->sparse, &sparse_files);
+	return 0;
+}
+
 static int tmpfs_map(struct file *file, struct file_map *map)
 {
 	struct inode *inode = file->inode;
@@ -756,6 +796,8 @@ static int tmpfs_map(struct file *file, struct file_map *map)
 		map->host_fd = content->fd;
 	} else {
 		err = get_read_fd(content);
+		if (err == 0)
+			err = watch_sparse(inode);
 		if (err < 0)
 			goto out;
 		map->host_fd = content->read_fd;

@@ -793,6 +793,11 @@ int tmpfs_new(
 void tmpfs_set_memory_limit(uint64_t size);
 /* Bytes charged to that limit now. */
 uint64_t tmpfs_memory_used(void);
+/* Reading a mapped file's holes makes pages of them, of which nobody tells: looks at some of the
+ * files where that may happen. False: there are none. */
+bool tmpfs_recount(void);
+/* Bytes beyond the limit, which come from there alone. */
+uint64_t tmpfs_memory_excess(void);
 /* An unlinked tmpfs file for memfd_create(2) and shared anonymous memory. */
 int tmpfs_new_file(
 	struct super_block *sb, uint32_t mode, const struct cred *cred, struct inode **ret);

@@ -257,6 +257,26 @@ static void bomb_memfds(void)
 	}
 }
 
+/* Holes of a file that are read through mappings, which go again: they become pages of the file. */
+static void bomb_holes(void)
+{
+	const off_t size = 64ll << 30;
+	int fd = open("/tmp/holes", O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0 || ftruncate(fd, size) < 0)
+		return;
+	(void)!fork();
+	for (off_t at = 0; at < size; at += 16 * MIB) {
+		char *memory = mmap(NULL, 16 * MIB, PROT_READ, MAP_SHARED, fd, at);
+
+		if (!more(memory == MAP_FAILED ? -1 : 0))
+			break;
+		for (size_t i = 0; i < 16 * MIB; i += 4096)
+			(void)*(volatile char *)(memory + i);
+		munmap(memory, 16 * MIB);
+	}
+}
+
 static void bomb_shm(void)
 {
 	for (;;) {
@@ -735,6 +755,7 @@ static const struct {
 	BOMB(raw_memory),
 	BOMB(tables),
 	BOMB(raw_tables),
+	BOMB(holes),
 	BOMB(shared),
 	BOMB(memfd),
 	BOMB(memfds),
