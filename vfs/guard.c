@@ -33,6 +33,7 @@
 #include "base/log.h"
 
 #define PATTERN_SIZE_MAX 1024
+#define NAME_SIZE_MAX	 256
 
 struct rule {
 	char *text;	  /* owned, as given */
@@ -148,12 +149,86 @@ static bool glob(const char *pattern, size_t pattern_size, const char *name, siz
 	return p == pattern_size;
 }
 
+/*
+ * Directories that do not tell cases apart (ext4's and f2fs' casefold) compare names by their
+ * NFDICF form (kernel fs/unicode): invisible code points are left out, and two letters outside of
+ * ASCII become ASCII ones. Returns the bytes of the code point that @text begins with if it is
+ * such, with what it becomes in *ret (0: nothing), else 0.
+ */
+static size_t odd_letter(const unsigned char *text, size_t size, char *ret)
+{
+	static const struct {
+		uint32_t first, last;
+		char becomes;
+	} odd[] = {{0xad, 0xad}, {0x17f, 0x17f, 's'}, {0x34f, 0x34f}, {0x61c, 0x61c},
+		{0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f},
+		{0x202a, 0x202e}, {0x2060, 0x206f}, {0x212a, 0x212a, 'k'}, {0x3164, 0x3164},
+		{0xfe00, 0xfe0f}, {0xfeff, 0xfeff}, {0xffa0, 0xffa0}, {0xfff0, 0xfff8},
+		{0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff}};
+	size_t length = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : text[0] >= 0xc0 ? 2 : 1;
+	uint32_t value = text[0] & (0x7fu >> length);
+
+	if (length == 1 || length > size)
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		value = value << 6 | (text[i] & 0x3f);
+	for (size_t i = 0; i < array_size(odd); i++) {
+		if (value < odd[i].first || value > odd[i].last)
+			continue;
+		*ret = odd[i].becomes;
+		return length;
+	}
+	return 0;
+}
+
+/* A name's plain form, which is no longer than it. */
+static size_t fold(const char *name, size_t size, char folded[NAME_SIZE_MAX])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < size;) {
+		char becomes = 0;
+		size_t odd =
+			(unsigned char)name[i] < 0x80
+				? 0
+				: odd_letter((const unsigned char *)name + i, size - i, &becomes);
+
+		if (!odd)
+			folded[used++] = name[i++];
+		else if (becomes)
+			folded[used++] = becomes;
+		i += odd;
+	}
+	return used;
+}
+
+static bool is_ascii(const char *name, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)name[i] >= 0x80)
+			return false;
+	return true;
+}
+
 /* FAT and its kin drop these at the end of a name. */
 static size_t plain_size(const char *name, size_t size)
 {
 	while (size > 1 && (name[size - 1] == '.' || name[size - 1] == ' '))
 		size--;
 	return size;
+}
+
+static bool component_is(const char *pattern, size_t size, const struct guard_place *at)
+{
+	char folded[NAME_SIZE_MAX];
+	size_t name_size;
+
+	if (glob(pattern, size, at->name, plain_size(at->name, at->size)))
+		return true;
+	if (at->size > sizeof(folded) || is_ascii(at->name, at->size))
+		return false;
+	name_size = fold(at->name, at->size, folded);
+	return glob(pattern, size, folded, plain_size(folded, name_size));
 }
 
 /* The first @size bytes of the rule's body, whole components, against the end of the path. */
@@ -166,7 +241,7 @@ static bool matches_at(const struct rule *rule, size_t size, const struct guard_
 
 		while (start > 0 && rule->body[start - 1] != '/')
 			start--;
-		if (!glob(rule->body + start, size - start, at.name, plain_size(at.name, at.size)))
+		if (!component_is(rule->body + start, size - start, &at))
 			return false;
 		if (start == 0)
 			return !rule->absolute || !at.up(&at);

@@ -121,7 +121,8 @@ int64_t sys_getrandom(struct task *t, gaddr_t buf, uint64_t buflen, unsigned fla
 
 static int64_t refuse(const char *call)
 {
-	audit_event("denied", "call", call, "rule", "machine administration", NULL);
+	audit_event("denied", "call", call, "rule", "machine administration", "allow",
+		"nothing does", NULL);
 	return -EPERM;
 }
 
