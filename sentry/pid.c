@@ -185,6 +185,7 @@ int pid_new(struct pid_ns *ns, const struct cred *cred, const int *set_tid, size
 	wait_queue_init(&pid->exit_queue);
 	for (struct pid_ns *at = ns; at; at = at->parent) {
 		at->table[pid->numbers[at->level]] = pid;
+		at->end = max_of(at->end, pid->numbers[at->level] + 1);
 		if (level - at->level >= set_tid_count)
 			at->last_nr = pid->numbers[at->level];
 		at->count++;
@@ -277,7 +278,7 @@ bool task_may_inspect(
 
 struct pid *pid_next_in(const struct pid_ns *ns, int nr)
 {
-	for (nr = nr > 0 ? nr : 1; nr < ns->capacity; nr++)
+	for (nr = nr > 0 ? nr : 1; nr < ns->end; nr++)
 		if (ns->table[nr])
 			return ns->table[nr];
 	return NULL;

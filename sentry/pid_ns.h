@@ -16,6 +16,7 @@ struct pid_ns {
 	struct thread_group *reaper; /* its init, borrowed; NULL: not yet, or gone */
 	struct pid **table;	     /* by number, borrowed */
 	int capacity;		     /* of the table, up to LX_PID_MAX_DEFAULT */
+	int end;		     /* no number from here on was ever in use: walks end here */
 	int last_nr;
 	unsigned count;		   /* numbers in use */
 	bool dead;		   /* init was there and ended: no more processes */
