@@ -127,12 +127,12 @@ fail:
 
 static int drop_bounding_set(void)
 {
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		/* Without CAP_SETPCAP the set cannot shrink, and no_new_privs makes it moot: execve
-		 * gains nothing. */
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
-			return -errno;
-	}
+	for (int cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
+	/* EINVAL: that was the last one. Without CAP_SETPCAP the set cannot shrink, and
+	 * no_new_privs makes it moot: execve gains nothing. */
+	if (errno != EINVAL && errno != EPERM)
+		return -errno;
 	return 0;
 }
 

@@ -5,12 +5,15 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/checked.h"
+#include "base/cleanup.h"
 #include "sentry/procfs/procfs_private.h"
 
 #define CPUINFO_SIZE_MAX (4ul << 20)
@@ -103,41 +106,45 @@ static int capture_processors(void)
 	return 0;
 }
 
-/* One word or line of a small file; "" when it is not there. */
-static void read_line(char *to, size_t size, const char *format, unsigned index)
+/* The first line of a small file in @dir, without stdio: there are some 50 of them, read in each
+ * start. "" when it is not there. */
+static void read_line(char *to, size_t size, int dir, const char *path)
 {
-	char path[128], form[16];
-	FILE *file;
+	_cleanup_close_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? 0 : read(fd, to, size - 1);
 
-	to[0] = '\0';
-	/* NOLINTNEXTLINE: the formats are those below */
-	(void)snprintf(path, sizeof(path), format, index);
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	(void)snprintf(form, sizeof(form), "%%%zu[^\n]", size - 1);
-	if (fscanf(file, form, to) != 1)
-		to[0] = '\0';
-	(void)fclose(file);
+	to[got > 0 ? got : 0] = '\0';
+	to[strcspn(to, "\n")] = '\0';
 }
-
-#define CACHE_FILES "/sys/devices/system/cpu/cpu0/cache/index%u/"
 
 /* The first processor's caches stand for everybody's. */
 static void capture_caches(void)
 {
-	for (unsigned i = 0; i < PROCFS_CACHES_MAX; i++) {
-		struct procfs_cache *cache = &procfs_host.caches[i];
+	_cleanup_close_ int dir =
+		open("/sys/devices/system/cpu/cpu0/cache", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-		read_line(cache->level, sizeof(cache->level), CACHE_FILES "level", i);
-		if (!cache->level[0])
-			return;
-		read_line(cache->type, sizeof(cache->type), CACHE_FILES "type", i);
-		read_line(cache->size, sizeof(cache->size), CACHE_FILES "size", i);
-		read_line(cache->line_size, sizeof(cache->line_size),
-			CACHE_FILES "coherency_line_size", i);
-		read_line(cache->sets, sizeof(cache->sets), CACHE_FILES "number_of_sets", i);
-		read_line(cache->ways, sizeof(cache->ways), CACHE_FILES "ways_of_associativity", i);
+	for (unsigned i = 0; dir >= 0 && i < PROCFS_CACHES_MAX; i++) {
+		struct procfs_cache *cache = &procfs_host.caches[i];
+		const struct {
+			const char *name;
+			char *to;
+			size_t size;
+		} files[] = {
+			{"level", cache->level, sizeof(cache->level)},
+			{"type", cache->type, sizeof(cache->type)},
+			{"size", cache->size, sizeof(cache->size)},
+			{"coherency_line_size", cache->line_size, sizeof(cache->line_size)},
+			{"number_of_sets", cache->sets, sizeof(cache->sets)},
+			{"ways_of_associativity", cache->ways, sizeof(cache->ways)},
+		};
+		char path[64];
+
+		for (size_t j = 0; j < array_size(files); j++) {
+			(void)snprintf(path, sizeof(path), "index%u/%s", i, files[j].name);
+			read_line(files[j].to, files[j].size, dir, path);
+			if (!cache->level[0])
+				return;
+		}
 		procfs_host.cache_count = i + 1;
 	}
 }
@@ -150,22 +157,17 @@ static int compare_vulnerabilities(const void *a, const void *b)
 
 static void capture_vulnerabilities(void)
 {
-	static const char directory[] = "/sys/devices/system/cpu/vulnerabilities";
-	DIR *dir = opendir(directory);
+	DIR *dir = opendir("/sys/devices/system/cpu/vulnerabilities");
 	const struct dirent *entry;
 	unsigned count = 0;
 
 	while (dir && count < PROCFS_VULNERABILITIES_MAX && (entry = readdir(dir)) != NULL) {
 		struct procfs_vulnerability *v = &procfs_host.vulnerabilities[count];
-		char path[128];
 
 		if (entry->d_name[0] == '.' || strlen(entry->d_name) >= sizeof(v->name))
 			continue;
 		strcpy(v->name, entry->d_name);
-		(void)snprintf(path, sizeof(path), "%s/%s", directory, v->name);
-		if (strchr(path, '%'))
-			continue;
-		read_line(v->text, sizeof(v->text), path, 0);
+		read_line(v->text, sizeof(v->text), dirfd(dir), v->name);
 		count += v->text[0] != '\0';
 	}
 	if (dir)
@@ -177,14 +179,9 @@ static void capture_vulnerabilities(void)
 
 int procfs_capture_host(void)
 {
-	unsigned long long kib = 0;
-	FILE *file = fopen("/proc/meminfo", "re");
+	long pages = sysconf(_SC_PHYS_PAGES);
 
-	if (file) {
-		if (fscanf(file, "MemTotal: %llu kB", &kib) == 1)
-			procfs_host.memory_size = kib * 1024;
-		(void)fclose(file);
-	}
+	procfs_host.memory_size = pages > 0 ? (uint64_t)pages * LX_PAGE_SIZE : 0;
 	capture_caches();
 	capture_vulnerabilities();
 	return capture_processors();
