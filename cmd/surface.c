@@ -89,10 +89,31 @@ static void print_table(const struct platform_ops *ops)
 		ops->name, counts.stub);
 	for (unsigned i = 0; ops->stub_call(i, &stub); i++)
 		print_row(stub.name, stub.asks ? "asks" : "always", stub.constraint,
-			stub.asks ? "the Sentry answers each of them" : "", stub.reason);
+			stub.asks ? "code: the Sentry answers each of them" : "", stub.reason);
 }
 
 /* ---- JSON ---- */
+
+/*
+ * Who enforces what is said of a row: seccomp its tests; else the words before the colons of
+ * "beyond seccomp". A namespace does where the host grants it (`sentry doctor`).
+ */
+static void write_enforcers(struct json *json, const char *constraint, const char *rest)
+{
+	static const struct {
+		const char *word, *name;
+	} enforcers[] = {{"Landlock:", "landlock"}, {"namespace:", "namespace"},
+		{"kernel:", "kernel"}, {"code:", "code"}};
+
+	json_open(json, "enforced_by", '[');
+	if (*constraint)
+		json_string(json, NULL, "seccomp");
+	for (size_t i = 0; i < sizeof(enforcers) / sizeof(enforcers[0]); i++) {
+		if (strstr(rest, enforcers[i].word))
+			json_string(json, NULL, enforcers[i].name);
+	}
+	json_close(json, ']');
+}
 
 static void open_row(struct json *json, const char *name, const char *when, const char *constraint,
 	const char *rest, const char *reason)
@@ -102,6 +123,7 @@ static void open_row(struct json *json, const char *name, const char *when, cons
 	json_string(json, "when", when);
 	json_string(json, "seccomp", constraint);
 	json_string(json, "beyond_seccomp", rest);
+	write_enforcers(json, constraint, rest);
 	json_string(json, "reason", reason);
 }
 
@@ -136,8 +158,8 @@ static void write_platform(struct json *json, const struct platform_ops *ops)
 	json_close(json, ']');
 	json_open(json, "stub", '[');
 	for (unsigned i = 0; ops->stub_call(i, &stub); i++) {
-		open_row(json, stub.name, stub.asks ? "asks" : "always", stub.constraint, "",
-			stub.reason);
+		open_row(json, stub.name, stub.asks ? "asks" : "always", stub.constraint,
+			stub.asks ? "code: the Sentry answers each of them" : "", stub.reason);
 		json_close(json, '}');
 	}
 	json_close(json, ']');

@@ -52,10 +52,11 @@
 
 #define OWN_FDS "code: the Sentry's own descriptors"
 #define OWN_TASKS                                                                                  \
-	"Landlock: signals stay in the sandbox (Linux 6.12); code: stubs that are not reaped"
+	"Landlock: signals stay in the sandbox (Linux 6.12); namespace: no other process has a "   \
+	"number; code: stubs that are not reaped"
 #define PATHS                                                                                      \
 	"Landlock: beneath the roots of the mounts, reading where they are read-only; code: "      \
-	"RESOLVE_BENEATH, no links"
+	"RESOLVE_BENEATH, no links; namespace: no path leads to a tree of the host"
 #define WRITABLE_PATHS "Landlock: beneath the roots of writable mounts; code: single components"
 
 const struct host_call host_calls[] = {
@@ -76,13 +77,15 @@ const struct host_call host_calls[] = {
 	{SYS_lseek, "lseek", HOST_ALWAYS, .constraint = "", .rest = OWN_FDS,
 		.reason = "holes of files, the position of standard input and output"},
 	{SYS_statx, "statx", HOST_ALWAYS, .constraint = "",
-		.rest = "code: descriptors, and names of one component in them",
+		.rest = "namespace: no path leads to a tree of the host; code: descriptors, and "
+			"names of one component in them",
 		.reason = "attributes of host files, pages of files in memory"},
 	{SYS_openat2, "openat2", HOST_ALWAYS, .tests = {{3, UINT64_MAX, sizeof(struct open_how)}},
 		.constraint = "the structure's size", .rest = PATHS,
 		.reason = "host files; a read-only descriptor of a file in memory; stubs in /proc"},
 	{SYS_readlinkat, "readlinkat", HOST_ALWAYS, .constraint = "",
-		.rest = "code: descriptors of links, and names of one component",
+		.rest = "namespace: no path leads to a tree of the host; code: descriptors of "
+			"links, and names of one component",
 		.reason = "symbolic links of the host"},
 	{SYS_getdents64, "getdents64", HOST_ALWAYS, .constraint = "", .rest = OWN_FDS,
 		.reason = "host directories; stubs that nobody knows"},
@@ -179,13 +182,15 @@ const struct host_call host_calls[] = {
 		.reason = "stubs that ended or were stopped"},
 	{SYS_pidfd_open, "pidfd_open", HOST_SYSTRAP, .tests = {{1, INT, 0}},
 		.constraint = "no flags",
-		.rest = "code: own children; no call here uses a pidfd but "
+		.rest = "namespace: no other process has a number; code: own children; no call "
+			"here uses a pidfd but "
 			"to wait",
 		.reason = "hears of the end of a stub"},
 	{SYS_mlock, "mlock", HOST_SYSTRAP, .constraint = "", .rest = "kernel: RLIMIT_MEMLOCK",
 		.reason = "channel headers stay in memory"},
 	{SYS_sched_setaffinity, "sched_setaffinity", HOST_SYSTRAP | HOST_PTRACE, .constraint = "",
-		.rest = "kernel: processes of the same user; code: stubs' threads",
+		.rest = "kernel: processes of the same user; namespace: no other process has a "
+			"number; code: stubs' threads",
 		.reason = "stubs on our core, or apart from it"},
 	{SYS_ptrace, "ptrace", HOST_PTRACE,
 		.one_of = ONE_OF(0, UINT64_MAX, PTRACE_SYSEMU, PTRACE_CONT, PTRACE_GETREGS,

@@ -128,8 +128,12 @@ def test_version(box):
 
 def test_doctor(box):
     result = box.raw("doctor").expect(0, None, b"")
-    for word in (b"systrap", b"ptrace", b"landlock", b"Sandboxes run here"):
+    for word in (b"systrap", b"ptrace", b"seccomp", b"privileges", b"landlock", b"pid namespace", b"mount namespace", b"Sandboxes run here"):
         check(word in result.out, word, "is not in", result.out)
+    # What lacks says what would change it; --strict makes an error of it.
+    lacking = any(line.startswith((b"part", b"no ")) for line in result.out.splitlines())
+    check(lacking == (b"change:" in result.out), "lacks without a remedy:", result.out)
+    box.raw("doctor", "--strict").expect(1 if lacking else 0, None, b"")
     box.raw("doctor", "x").one_line(125, "doctor")
 
 
