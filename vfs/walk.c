@@ -302,7 +302,8 @@ static int walk_skim(struct walk *walk, bool parent)
 		}
 		name = rest;
 	}
-	if (at.dentry != walk->path.dentry) {
+	/* It may come back to where it began by another mount. */
+	if (at.dentry != walk->path.dentry || at.mount != walk->path.mount) {
 		path_ref(&at);
 		path_unref(&walk->path);
 		walk->path = at;

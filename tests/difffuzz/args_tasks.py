@@ -48,6 +48,14 @@ class Tasks:
     def arg_wait4_options(self):
         self.value(self.pick([0, 1, 1, 2, 3, 8, 0x40000000, 4, 0x80000001, 0x20000000]))
 
+    def arg_waitid_infop(self):
+        # Never a bad one: what a call that is interrupted says of it is not worth a fault.
+        if self.chance(0.3):
+            return self.value(0)
+        address = self.place(128)
+        self.dump(address, 128, "siginfo")
+        self.value(address, "&out%d" % (len(self.call.dumps) - 1))
+
     def arg_waitid_options(self):
         self.value(self.pick([4, 5, 5, 6, 8, 0xd, 0x1000005, 0, 1, 0x80000005]))
 

@@ -57,13 +57,16 @@ def slots_of_a_pipe(program, native, key):
 
 
 def pidfd(program, native, key):
-    """Since Linux 6.9 a pidfd is a file of a file system of its own, which shows in calls on it that make no sense."""
+    """Since Linux 6.9 a pidfd is a file of a file system of its own, which shows in calls on it that make no sense, and in fstatfs."""
     words = key.split()
     if words[0] != "call":
         return False
     call = program.calls[int(words[1].rstrip("'"))]
     made = {i for i, c in enumerate(program.calls) if c.name == "pidfd_open"}
-    return any(kind == 1 and value in made for kind, value in call.args) and native.parts.get("call " + words[1], "").startswith("-")
+    numbers = {int(native.parts.get("call %d" % i, -1)) for i in made}
+    if not any((kind == 1 and value in made) or (kind == 0 and value in numbers) for kind, value in call.args[:2]):
+        return False
+    return native.parts.get("call " + words[1], "").startswith("-") or call.name in ("fstatfs", "sync_file_range")
 
 
 def protection_keys(program, native, key):

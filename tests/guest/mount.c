@@ -633,3 +633,25 @@ CASE(cwd_beside_a_namespace_file)
 	close(done[1]);
 	waitpid(pid, NULL, 0);
 }
+
+/* A walk that comes back to the directory in which it began, by another mount. */
+CASE(bind_over_a_child)
+{
+	struct statx x, y;
+
+	own_mounts();
+	mkdir("d", 0755);
+	CALL(mount(".", "d", NULL, MS_BIND, NULL));
+	CALL(mount(NULL, "d", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	CALL(mount(NULL, "d", NULL, MS_PRIVATE, NULL));
+	statx(AT_FDCWD, ".", 0, STATX_BASIC_STATS | STATX_MNT_ID, &x);
+	statx(AT_FDCWD, "d", 0, STATX_BASIC_STATS | STATX_MNT_ID, &y);
+	TRUTH(x.stx_ino == y.stx_ino);
+	TRUTH(x.stx_mnt_id == y.stx_mnt_id);
+	TRUTH(y.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+	CALL(open("d/d/f", O_CREAT | O_WRONLY, 0600));
+	CALL(open("d/f", O_CREAT | O_WRONLY, 0600));
+	CALL(chmod("d", 0700));
+	CALL(umount2("d", 0));
+	CALL(umount2("d", 0));
+}
