@@ -196,7 +196,7 @@ static int cpu_set(struct thread_group *group, int which, uint64_t value, uint64
 	if (!timers)
 		return -ENOMEM;
 	it = cpu_itimer(timers, which);
-	it->interval = value ? interval : 0;
+	it->interval = interval; /* even of one that is off (set_cpu_itimer()) */
 	it->deadline = value ? cpu_clock_now(group, which) + value : 0;
 	timers->pause = SAMPLE_MIN_NS;
 	if (!value)
@@ -258,11 +258,11 @@ static void itimer_get(struct thread_group *group, int which, struct itimer_stat
 	if (!group->cpu_timers)
 		return;
 	it = cpu_itimer(group->cpu_timers, which);
+	ret->interval = it->interval;
 	if (!it->deadline)
 		return;
 	now = cpu_clock_now(group, which);
 	ret->value = it->deadline > now ? it->deadline - now : 1000000;
-	ret->interval = it->interval;
 }
 
 static int itimer_set(struct thread_group *group, int which, const struct itimer_state *state)

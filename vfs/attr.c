@@ -359,6 +359,11 @@ int vfs_statfs(const struct path *path, struct lx_statfs *ret)
 		return err;
 	if (!statfs.f_type)
 		statfs.f_type = (int64_t)sb->magic;
+	/* Files without names are of one file system here and of several on Linux. */
+	if (sb->magic == LX_ANON_INODE_FS_MAGIC && LX_S_ISFIFO(path->dentry->inode->mode))
+		statfs.f_type = LX_PIPEFS_MAGIC;
+	else if (sb->magic == LX_ANON_INODE_FS_MAGIC && LX_S_ISSOCK(path->dentry->inode->mode))
+		statfs.f_type = LX_SOCKFS_MAGIC;
 	if (!statfs.f_bsize)
 		statfs.f_bsize = sb->block_size;
 	if (!statfs.f_frsize)

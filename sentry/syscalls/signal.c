@@ -363,7 +363,7 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int tgid, int signo, gaddr_t addr
 
 	if (r < 0)
 		return r;
-	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tgid != pid_vnr(task->group->pid))
+	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tgid != pid_vnr(task->pid))
 		return -EPERM;
 	target = pid_task(tgid);
 	group = target ? target->group : pid_group(tgid);

@@ -42,6 +42,11 @@ class Tasks:
     def arg_clock_nanosleep_flags(self):
         self.value(self.pick([0, 0, 1, 1, 2]))
 
+    def arg_setitimer_which(self):
+        which = self.pick([0, 0, 1, 2, 99])
+        self.cpu_timer = which in (1, 2)
+        self.value(which)
+
     def arg_alarm_seconds(self):
         self.value(self.pick([0, 0, 100, 0xffffffff]))
 

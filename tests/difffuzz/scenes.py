@@ -138,7 +138,7 @@ class Scenes:
             else:
                 self.look(pid)
         if self.chance(0.3):
-            self.plain("kill", (RESULT, me), self.pick([10, 17, 0]))
+            self.plain("kill", (RESULT, me), self.pick([17, 0]))
 
     def stop_itself(self, slot):
         own = self.plain("getpid", slot=slot)

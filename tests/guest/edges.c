@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the differential fuzzer found and belongs to no other file: orders of errors, wrapping
  * sizes, limits. */
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/vfs.h>
 #include <utime.h>
 
 #include "memory.h"
@@ -213,4 +215,57 @@ CASE(vectors_of_many)
 	CALL(SYS(SYS_pwritev, fd, &iov, 0x100000001ul, 0, 0));
 	CALL(SYS(SYS_readv, fd, BAD_ADDRESS, 0x100000001ul));
 	CALL(SYS(SYS_writev, fd, &iov, 0x100000401ul));
+}
+
+/* The interval of a CPU timer that is off is kept, that of the real one is not. */
+CASE(interval_of_a_timer_that_is_off)
+{
+	static const int kinds[] = {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF};
+
+	for (size_t i = 0; i < 3; i++) {
+		struct itimerval value = {{50, 0}, {0, 0}}, old = value;
+
+		CALL(setitimer(kinds[i], &value, NULL));
+		CALL(getitimer(kinds[i], &old));
+		NOTE("%ld %ld", (long)old.it_interval.tv_sec, (long)old.it_value.tv_sec);
+		value.it_interval.tv_sec = 0;
+		CALL(setitimer(kinds[i], &value, &old));
+		NOTE("%ld %ld", (long)old.it_interval.tv_sec, (long)old.it_value.tv_sec);
+	}
+}
+
+CASE(file_systems_of_nameless_files)
+{
+	struct statfs fs;
+	int p[2], s[2];
+
+	if (pipe(p) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		return;
+	CALL(fstatfs(p[0], &fs));
+	NOTE("%lx", (long)fs.f_type);
+	CALL(fstatfs(s[0], &fs));
+	NOTE("%lx", (long)fs.f_type);
+	CALL(fstatfs(OK(epoll_create1(0)), &fs));
+	NOTE("%lx", (long)fs.f_type);
+}
+
+/* A thread may pretend anything to itself, by its own number only. */
+static void *pretend(void *unused)
+{
+	siginfo_t info = {0};
+
+	(void)unused;
+	info.si_code = 1;
+	CALL(SYS(SYS_rt_sigqueueinfo, syscall(SYS_gettid), SIGUSR1, &info));
+	CALL(SYS(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &info));
+	return NULL;
+}
+
+CASE(sigqueueinfo_by_a_thread)
+{
+	pthread_t thread;
+
+	signal(SIGUSR1, SIG_IGN);
+	pthread_create(&thread, NULL, pretend, NULL);
+	pthread_join(thread, NULL);
 }
