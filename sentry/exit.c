@@ -349,7 +349,11 @@ void group_notify_parent(struct thread_group *group)
 		if (action->handler == LX_SIG_IGN)
 			signo = 0;
 	}
-	if (signo)
+	/* The thread that made the child is the first to hear of it. */
+	if (signo && group->parent_task && group->parent_task->group == parent &&
+		!group->parent_task->exited)
+		(void)signal_send_group_through(group->parent_task, &info);
+	else if (signo)
 		(void)signal_send_group(parent, &info);
 	if (auto_reap)
 		group_reap(group);

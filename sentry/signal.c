@@ -429,6 +429,11 @@ int signal_send_group(struct thread_group *group, const struct lx_siginfo *info)
 	return send_signal(group->leader, true, info);
 }
 
+int signal_send_group_through(struct task *task, const struct lx_siginfo *info)
+{
+	return task->group->zombie ? 0 : send_signal(task, true, info);
+}
+
 int signal_send_pgrp(struct pid *pgrp, const struct lx_siginfo *info)
 {
 	struct thread_group *group, *next;

@@ -473,6 +473,8 @@ int pidfd_file_pid(struct file *file, struct pid **ret_pid);
  * does not sleep. 0, -EAGAIN (queue full). */
 int signal_send_task(struct task *task, const struct lx_siginfo *info);
 int signal_send_group(struct thread_group *group, const struct lx_siginfo *info);
+/* The same, and @task is the first who may take it (complete_signal()). */
+int signal_send_group_through(struct task *task, const struct lx_siginfo *info);
 int signal_send_pgrp(struct pid *pgrp, const struct lx_siginfo *info); /* -ESRCH when empty */
 /* ptrace_may_access(): may who has @cred, as the real ids or else the file system's, look into
  * @target? */

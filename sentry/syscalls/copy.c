@@ -172,17 +172,18 @@ static int64_t copy_range_size(struct file *in, int64_t in_pos, struct file *out
 		*ctx->fsize_hit = true;
 		return -EFBIG;
 	}
+	if (out_pos == INT64_MAX)
+		return -EFBIG; /* s_maxbytes */
 	if (in_pos < 0 || out_pos < 0 || (int64_t)count < 0)
 		return -EINVAL;
-	if (__builtin_add_overflow(in_pos, (int64_t)count, &end) ||
-		__builtin_add_overflow(out_pos, (int64_t)count, &end))
-		return -EOVERFLOW;
 	err = vfs_getattr(&in->path, &stat);
 	if (err < 0)
 		return err;
 	if ((uint64_t)in_pos >= stat.size)
 		return 0;
 	count = min_of(count, stat.size - (uint64_t)in_pos);
+	if (__builtin_add_overflow(out_pos, (int64_t)count, &end))
+		return -EOVERFLOW;
 	count = min_of(count, (uint64_t)LX_MAX_RW_COUNT);
 	if (in->inode == out->inode && out_pos + (int64_t)count > in_pos &&
 		out_pos < in_pos + (int64_t)count)

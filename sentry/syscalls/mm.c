@@ -215,19 +215,25 @@ static int read_nodes(struct task *t, gaddr_t mask, uint64_t max_node, uint64_t 
 	return 0;
 }
 
-static int check_policy(struct task *t, int mode, gaddr_t mask, uint64_t max_node)
+static int read_policy(
+	struct task *t, int mode, gaddr_t mask, uint64_t max_node, uint64_t *ret_nodes)
 {
 	int plain = mode & ~(LX_MPOL_F_STATIC_NODES | LX_MPOL_F_RELATIVE_NODES);
-	uint64_t nodes;
 	int err;
 
 	if (plain < 0 || plain > LX_MPOL_PREFERRED_MANY)
 		return -EINVAL;
 	if ((mode & LX_MPOL_F_STATIC_NODES) && (mode & LX_MPOL_F_RELATIVE_NODES))
 		return -EINVAL;
-	err = read_nodes(t, mask, max_node, &nodes);
-	if (err < 0)
-		return err == -ENODEV ? -EINVAL : err;
+	err = read_nodes(t, mask, max_node, ret_nodes);
+	return err == -ENODEV ? -EINVAL : err;
+}
+
+/* mpol_new() */
+static int check_policy(int mode, uint64_t nodes)
+{
+	int plain = mode & ~(LX_MPOL_F_STATIC_NODES | LX_MPOL_F_RELATIVE_NODES);
+
 	switch (plain) {
 	case LX_MPOL_DEFAULT:
 	case LX_MPOL_LOCAL:
@@ -242,24 +248,29 @@ static int check_policy(struct task *t, int mode, gaddr_t mask, uint64_t max_nod
 /* With one node every policy places pages alike: checked, and nothing else to do. */
 int64_t sys_set_mempolicy(struct task *t, int mode, gaddr_t nodemask, uint64_t maxnode)
 {
-	return check_policy(t, mode, nodemask, maxnode);
+	uint64_t nodes;
+	int err = read_policy(t, mode, nodemask, maxnode, &nodes);
+
+	return err < 0 ? err : check_policy(mode, nodes);
 }
 
 int64_t sys_mbind(struct task *t, gaddr_t addr, uint64_t len, uint64_t mode, gaddr_t nodemask,
 	uint64_t maxnode, unsigned flags)
 {
 	const unsigned known = 7; /* MPOL_MF_STRICT, MOVE, MOVE_ALL */
-	uint64_t size;
+	uint64_t size, nodes;
 	int err;
 
 	mode = (uint32_t)mode; /* as kernel_mbind() */
 	if (mode > INT32_MAX)
 		return -EINVAL;
-	err = check_policy(t, (int)mode, nodemask, maxnode);
-	if (err == 0 && (flags & ~known || addr.v % LX_PAGE_SIZE))
+	err = read_policy(t, (int)mode, nodemask, maxnode, &nodes);
+	if (err == 0 && flags & ~known)
 		err = -EINVAL;
 	if (err == 0 && (flags & 4) && !cred_capable(t->cred, LX_CAP_SYS_NICE))
 		err = -EPERM;
+	if (err == 0 && addr.v % LX_PAGE_SIZE)
+		err = -EINVAL;
 	if (err < 0)
 		return err;
 	/* What wraps to nothing is nothing. */
@@ -268,6 +279,9 @@ int64_t sys_mbind(struct task *t, gaddr_t addr, uint64_t len, uint64_t mode, gad
 		return 0;
 	if (addr.v + size < addr.v)
 		return -EINVAL;
+	err = check_policy((int)mode, nodes);
+	if (err < 0)
+		return err;
 	/* Taking a policy away minds no holes (MPOL_MF_DISCONTIG_OK), but there must be something.
 	 */
 	if (mode == LX_MPOL_DEFAULT) {

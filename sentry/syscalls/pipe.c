@@ -107,9 +107,10 @@ static int64_t splice_files(struct task *t, struct file *in, gaddr_t off_in, str
 
 	if (!in->readable || !out->writable)
 		return -EBADF;
-	err = read_offset(t, off_in, &in_offset, &in_pos);
+	/* __do_splice() */
+	err = read_offset(t, off_out, &out_offset, &out_pos);
 	if (err == 0)
-		err = read_offset(t, off_out, &out_offset, &out_pos);
+		err = read_offset(t, off_in, &in_offset, &in_pos);
 	if (err < 0)
 		return err;
 	moved = file_splice(in, in_pos, out, out_pos, len, flags & LX_SPLICE_F_NONBLOCK, &ctx);

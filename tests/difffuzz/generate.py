@@ -25,7 +25,7 @@ class Generator(Files, Memory, Ipc, Tasks, Scenes, Confined):
         self.table, self.sets = calls, sets
         self.program = Program(number)
         self.top = ARENA + 64
-        self.cliff_taken = self.cpu_timer = False
+        self.cliff_taken = self.cpu_timer = self.in_scene = False
         self.slot, self.slots = 0, [0]  # who makes the next call; who there is
         self.wanted, self.waiting = [], []  # dumps and blobs of the next plain() call
         self.fds = []  # (kind, (arg kind, value))
@@ -120,8 +120,8 @@ class Generator(Files, Memory, Ipc, Tasks, Scenes, Confined):
         if element in ("itimerspec", "itimerval"):
             unit = 1 if element == "itimerspec" else 1000
             pool = [(0, 0), (0, 0), (0, 1000000), (0, 5000000), (100, 0), (-1, 0), (0, 10**9), (0, -1)]
-            if element == "itimerval" and self.cpu_timer:
-                pool = [(0, 0), (100, 0), (100, 0), (-1, 0), (0, 10**9)]  # how much CPU time calls take is not compared
+            if (element == "itimerval" and self.cpu_timer) or len(self.slots) > 1 or self.in_scene:
+                pool = [(0, 0), (100, 0), (100, 0), (-1, 0), (0, 10**9)]  # how much time calls take is not compared
             (a, b), (c, d) = self.pick([(0, 0), (0, 0), (50, 0), (0, 10**9)]), self.pick(pool)
             return p("<qqqq", a, b // unit, c, d // unit)
         if element == "sigset":

@@ -45,7 +45,7 @@ TIMED = {"poll": (2, M64), "epoll_wait": (3, M64), "rt_sigtimedwait": (2, 0), "m
 
 class Scenes:
     def scene(self):
-        self.slots = [0]
+        self.slots, self.in_scene = [0], True
         self.slot = 0
         special = [self.scene_ptrace, self.scene_namespaces, self.scene_seccomp, self.scene_landlock]
         if self.chance(0.3):
@@ -114,7 +114,7 @@ class Scenes:
         elif begin < 0.65:
             self.plain("ptrace", 16, pid, 0, 0)
         else:
-            self.plain("ptrace", 0x4206, pid, 0, self.pick([0, 0, 1, 0x100000, 0x7f, 1 << 30]))
+            self.plain("ptrace", 0x4206, pid, 0, self.pick([0, 0, 1, 0x100000, 0x3f, 1 << 30]))
             if self.chance(0.7):
                 self.plain("ptrace", 0x4207, pid, 0, 0)
         self.wait_for(pid)
@@ -162,7 +162,7 @@ class Scenes:
         elif kind < 0.6:
             self.plain("ptrace", 0x4201, pid, 0, self.out(8))
         elif kind < 0.72:
-            self.plain("ptrace", 0x4200, pid, 0, self.pick([0, 1, 0x100000, 0x7f, 0x1f, 8, 16, 2, 4, 32, 64, 1 << 30]))
+            self.plain("ptrace", 0x4200, pid, 0, self.pick([0, 1, 0x100000, 0x3f, 0x1f, 8, 16, 2, 4, 32, 1 << 30]))
         elif kind < 0.8:
             self.plain("ptrace", 0x420a, pid, self.pick([8, 8, 4]), self.out(8))
         elif kind < 0.85:

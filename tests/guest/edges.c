@@ -269,3 +269,67 @@ CASE(sigqueueinfo_by_a_thread)
 	pthread_create(&thread, NULL, pretend, NULL);
 	pthread_join(thread, NULL);
 }
+
+/* The thread that made the child is the first to hear of its end. */
+static pthread_t made_it;
+static volatile int heard_by;
+
+static void on_child(int sig)
+{
+	(void)sig;
+	heard_by = pthread_equal(pthread_self(), made_it) ? 2 : 1;
+}
+
+static void *make_child(void *unused)
+{
+	pid_t pid;
+
+	(void)unused;
+	made_it = pthread_self();
+	pid = fork();
+	if (pid == 0)
+		_exit(3);
+	while (waitpid(pid, NULL, 0) < 0)
+		;
+	while (!heard_by)
+		sched_yield();
+	return NULL;
+}
+
+CASE(child_of_a_thread)
+{
+	pthread_t thread;
+
+	signal(SIGCHLD, on_child);
+	pthread_create(&thread, NULL, make_child, NULL);
+	pthread_join(thread, NULL);
+	NOTE("heard by %d", heard_by);
+}
+
+CASE(copy_from_the_last_position)
+{
+	off_t in = 0x7fffffffffffffff, out = 0x7fffffffffffffff;
+	int fd = OK(open("f", O_CREAT | O_RDWR, 0600));
+
+	if (write(fd, "0123456789", 10) != 10)
+		return;
+	CALL(copy_file_range(fd, &in, fd, NULL, 100000, 0));
+	CALL(copy_file_range(fd, NULL, fd, &out, 100000, 0));
+	in = 0;
+	CALL(copy_file_range(fd, &in, fd, &out, 100000, 0));
+	in = -1;
+	CALL(copy_file_range(fd, &in, fd, NULL, 1, 0));
+}
+
+CASE(policy_of_others_pages)
+{
+	char *p = anon(1);
+
+	if (geteuid() == 0)
+		setuid(65534);
+	CALL(SYS(SYS_mbind, p, P, 3, NULL, 64, 5));
+	CALL(SYS(SYS_mbind, p, P, 3, NULL, 64, 1));
+	CALL(SYS(SYS_mbind, p + 1, P, 3, NULL, 64, 4));
+	CALL(SYS(SYS_mbind, p, P, 99, NULL, 64, 4));
+	CALL(SYS(SYS_mbind, p, P, 0, NULL, 64, 8));
+}
