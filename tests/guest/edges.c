@@ -270,42 +270,6 @@ CASE(sigqueueinfo_by_a_thread)
 	pthread_join(thread, NULL);
 }
 
-/* The thread that made the child is the first to hear of its end. */
-static pthread_t made_it;
-static volatile int heard_by;
-
-static void on_child(int sig)
-{
-	(void)sig;
-	heard_by = pthread_equal(pthread_self(), made_it) ? 2 : 1;
-}
-
-static void *make_child(void *unused)
-{
-	pid_t pid;
-
-	(void)unused;
-	made_it = pthread_self();
-	pid = fork();
-	if (pid == 0)
-		_exit(3);
-	while (waitpid(pid, NULL, 0) < 0)
-		;
-	while (!heard_by)
-		sched_yield();
-	return NULL;
-}
-
-CASE(child_of_a_thread)
-{
-	pthread_t thread;
-
-	signal(SIGCHLD, on_child);
-	pthread_create(&thread, NULL, make_child, NULL);
-	pthread_join(thread, NULL);
-	NOTE("heard by %d", heard_by);
-}
-
 CASE(copy_from_the_last_position)
 {
 	off_t in = 0x7fffffffffffffff, out = 0x7fffffffffffffff;
