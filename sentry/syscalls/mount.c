@@ -328,6 +328,9 @@ int64_t sys_umount2(struct task *t, gaddr_t target, unsigned flags)
 	err = at_walk(t, LX_AT_FDCWD, target, flags & LX_UMOUNT_NOFOLLOW ? 0 : WALK_FOLLOW, &path);
 	if (err < 0)
 		return err;
+	/* LOOKUP_MOUNTPOINT: what is on the place, also when that is ".". */
+	if (path.mount)
+		path_to_top(&path);
 	if (!may_mount(t))
 		return -EPERM;
 	return path.mount ? mount_umount(&path, flags, &ctx, task_mnt_ns(t)) : -EINVAL;

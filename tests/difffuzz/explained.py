@@ -53,7 +53,9 @@ def write_that_faults(program, native, key):
 def slots_of_a_pipe(program, native, key):
     """How many small pieces of vmsplice fit into a pipe: Linux takes a slot for each, the sandbox bytes."""
     words = key.split()
-    return words[0] == "call" and any(c.name == "vmsplice" for c in program.calls) and (native.parts.get(key) or "-")[0] != "-"
+    if words[0] != "call" or program.calls[int(words[1].rstrip("'"))].name not in ("write", "writev", "vmsplice", "read", "readv", "splice", "tee", "ioctl", "sendfile"):
+        return False
+    return any(c.name == "vmsplice" for c in program.calls) and ((native.parts.get(key) or "-")[0] != "-" or native.parts.get(key) == "-11")
 
 
 def pidfd(program, native, key):

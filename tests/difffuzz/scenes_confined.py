@@ -48,7 +48,7 @@ class Confined:
         kind = self.rng.random()
         if kind < 0.3:
             options = self.pick([b"size=1m", b"size=1m,mode=700", b"nonsense", b"size=4k", b"nr_inodes=3"])
-            self.plain("mount", b"none", self.place_name(), self.pick([b"tmpfs"] * 6 + [b"ramfs", b"nofs", b"nofs"]), self.mount_flags(), options)
+            self.plain("mount", b"none", self.place_name(), self.pick([b"tmpfs"] * 6 + [b"nofs", b"nofs"]), self.mount_flags(), options)
         elif kind < 0.55:
             self.plain("mount", self.place_name(), self.place_name(), 0, self.pick([0x1000, 0x5000]) | self.pick([0, 0, 1]), 0)
         elif kind < 0.65:

@@ -655,3 +655,15 @@ CASE(bind_over_a_child)
 	CALL(umount2("d", 0));
 	CALL(umount2("d", 0));
 }
+
+/* The place "." has what was mounted on it, for umount2 alone. */
+CASE(umount_of_the_working_directory)
+{
+	own_mounts();
+	mkdir("d", 0755);
+	CALL(chdir("d"));
+	CALL(mount("none", ".", "tmpfs", 0, NULL));
+	CALL(access("../d", F_OK));
+	CALL(umount2(".", 0));
+	CALL(umount2(".", 0));
+}
