@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences that are known: stated in docs/caveats.md or the table's notes, or not a program's business. Each rule says why."""
 
+import os
+
 EFAULT = "-14"
 
 
@@ -91,6 +93,17 @@ def socket_attribute(program, native, key):
     return "listxattr" in program.calls[int(words[1].rstrip("'"))].name and native.parts.get("call " + words[1]) == "21"
 
 
+# Calls that say an id.
+IDS = {"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "chown", "lchown", "fchown", "fchownat"}
+
+
+def unmapped_id(program, native, key):
+    """Natively, a runner that is not root has one user id to give: all others are invalid."""
+    words = key.split()
+    return os.getuid() != 0 and len(words) == 2 and words[0] == "call" and native.parts.get(key) in ("-22", "-1") and \
+        program.calls[int(words[1].rstrip("'"))].name in IDS
+
+
 def vmsplice_waits(program, native, key):
     """docs/caveats.md: Linux' vmsplice does not look at O_NONBLOCK, the sandbox does."""
     words = key.split()
@@ -99,7 +112,7 @@ def vmsplice_waits(program, native, key):
     return program.calls[int(words[1].rstrip("'"))].name == "vmsplice" and native.parts.get(key) == "-4"
 
 
-RULES = [vmsplice_waits, several_mistakes, socket_option, write_that_faults, slots_of_a_pipe, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, name_in_proc_fd]
+RULES = [unmapped_id, vmsplice_waits, several_mistakes, socket_option, write_that_faults, slots_of_a_pipe, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

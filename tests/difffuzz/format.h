@@ -52,7 +52,7 @@ enum arg_kind {
 		  result is its id */
 #define OP_EXEC                                                                                    \
 	100004 /* (way): the task executes this program anew and goes on with its next call; way   \
-		  0: /proc/self/exe, 1: execveat(2) of a descriptor */
+		  0: /proc/thread-self/exe, 1: execveat(2) of a descriptor */
 
 /*
  * The call may sleep for ever. Once it sleeps, the other tasks go on with their calls; it is

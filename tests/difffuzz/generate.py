@@ -149,7 +149,7 @@ class Generator(Files, Memory, Ipc, Tasks, Scenes, Confined):
         if element == "sched_param":
             return p("<i", self.pick([0, 0, 1, 50, 99, 100, -1]))
         if element == "sched_attr":
-            return p("<IIQiIQQQII", self.pick([56, 48, 0, 47, 64]), self.pick([0, 3, 5, 1, 2, 6, 9]), self.pick([0, 1, 8, 0x60, 1 << 20]),
+            return p("<IIQiIQQQII", self.pick([56, 48, 0, 47, 64]), self.pick([0, 3, 5, 1, 2, 6, 9]), self.pick([0, 1, 8, 1 << 20]),
                      self.pick([0, 5, 19, 40, -5]), self.pick([0, 0, 1, 99]), 0, 0, 0, 0, 0)
         if element == "sembuf":
             return b"".join(p("<Hhh", self.pick([0, 0, 1, 2, 9]), self.pick([0, 1, 1, -1, 2, 32767]), self.pick([0, 0o4000, 0o4000, 0o14000]))

@@ -219,7 +219,7 @@ static long do_exec(int slot, int call, uint64_t way)
 	if (way == 1)
 		return RAW(SYS_execveat, SELF_FD, (uint64_t) "", (uint64_t)argv, (uint64_t)envp,
 			AT_EMPTY_PATH);
-	return RAW(SYS_execve, (uint64_t) "/proc/self/exe", (uint64_t)argv, (uint64_t)envp);
+	return RAW(SYS_execve, (uint64_t) "/proc/thread-self/exe", (uint64_t)argv, (uint64_t)envp);
 }
 
 static uint64_t value_of(int call, int arg)
