@@ -181,3 +181,22 @@ int sigio_notify(struct task *task, struct file *file, int fd, unsigned flags)
 		sigio_set_owner(task, file, LX_F_OWNER_PID, task->group->pid->nr);
 	return err;
 }
+
+/* ---- F_SETLEASE ------------------------------------------------------------------------------ */
+
+static void lease_breaks(const struct file *file, int fd)
+{
+	send(file, fd, LX_POLL_MSG);
+}
+
+int sigio_set_lease(struct task *task, struct file *file, int fd, int type)
+{
+	int r;
+
+	lease_register(lease_breaks);
+	r = file_set_lease(file, fd, type, task->cred);
+	/* lease_setup(): a new one's is the caller, unless somebody was named. */
+	if (r > 0 && !file->owner.pid)
+		sigio_set_owner(task, file, LX_F_OWNER_PID, task->group->pid->nr);
+	return r < 0 ? r : 0;
+}

@@ -18,4 +18,8 @@ void sigio_set_owner(const struct task *task, struct file *file, int kind, int p
 /* fcntl(2), F_NOTIFY: signals for what happens in a directory. -ENOTDIR, -ENOMEM. */
 int sigio_notify(struct task *task, struct file *file, int fd, unsigned flags);
 
+/* fcntl(2), F_SETLEASE: signals before others open the file. -EAGAIN, -EACCES, -EINVAL, -ENOLCK,
+ * -ENOMEM. */
+int sigio_set_lease(struct task *task, struct file *file, int fd, int type);
+
 #endif

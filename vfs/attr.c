@@ -313,6 +313,9 @@ int vfs_truncate(const struct vfs_ctx *ctx, const struct path *path, uint64_t si
 		return err;
 	if (inode->deny_write_count)
 		return -ETXTBSY;
+	err = leases_break(inode, true, false);
+	if (err < 0)
+		return err;
 	fiber_mutex_lock(&inode->mutex);
 	err = inode_truncate_locked(inode, size, ctx, true);
 	fiber_mutex_unlock(&inode->mutex);

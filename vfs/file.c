@@ -109,6 +109,7 @@ void file_unref(struct file *file)
 	if (!list_empty(&file->epoll_entries))
 		epoll_forget_file(file);
 	locks_release_file(file);
+	leases_release_file(file);
 	dnotify_end(file);
 	if (file->async) {
 		wait_entry_remove(file->async);
@@ -120,6 +121,8 @@ void file_unref(struct file *file)
 		if (file->ops->release)
 			file->ops->release(file);
 	}
+	if (file->counted_open)
+		file->inode->open_count--;
 	if (file->counted_write) {
 		file->inode->write_count--;
 		if (file->path.mount)

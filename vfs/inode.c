@@ -112,6 +112,7 @@ void inode_unref(struct inode *inode)
 		return;
 	sentry_assert(list_empty(&inode->dentries));
 	locks_free(inode);
+	leases_free(inode);
 	sb->ops->destroy_inode(inode);
 	free(inode);
 	super_block_unref(sb);

@@ -37,6 +37,14 @@ int dentry_new_root(struct inode *inode, struct dentry **ret); /* takes over @in
 /* The last mount of a superblock is gone. */
 void dcache_drop_tree(struct super_block *sb);
 
+/* ---- leases.c ---- */
+
+/* Somebody opens the file, or changes its size: waits for those whose leases are in the way. May
+ * sleep. -EWOULDBLOCK, -ERESTARTSYS. */
+int leases_break(struct inode *inode, bool write, bool nonblock);
+void leases_release_file(struct file *file);
+void leases_free(struct inode *inode);
+
 /* ---- lasting.c ---- */
 
 /* The attributes of @inode change, or may from now on without our hearing of it. */

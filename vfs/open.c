@@ -103,6 +103,11 @@ static int open_inode(struct file *file, const struct vfs_ctx *ctx)
 		inode_changes(inode);
 		file->counted_write = true;
 	}
+	inode->open_count++;
+	file->counted_open = true;
+	err = leases_break(inode, file->writable, file->flags & LX_O_NONBLOCK);
+	if (err < 0)
+		return err;
 	if (inode->ops->open)
 		err = inode->ops->open(inode, file, ctx);
 	else if (LX_S_ISFIFO(inode->mode))

@@ -358,6 +358,8 @@ struct inode {
 	struct pipe *fifo;	   /* while a FIFO is open */
 	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
 	uint32_t deny_write_count; /* running executables */
+	uint32_t open_count;	   /* open files, those of O_PATH aside */
+	struct lease_list *leases; /* vfs/leases.c; NULL when there never was one */
 	uint32_t mnt_ns_number;	   /* a file that holds this mount namespace (nsfs); 0: none */
 	bool empty_place;	   /* a directory that is empty for ever: a place to mount on */
 	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
@@ -653,6 +655,7 @@ struct file {
 	struct wait_entry *async; /* O_ASYNC: owned, malloc'ed (sentry/sigio.c); NULL else */
 	bool deny_write;	  /* holds inode->deny_write_count */
 	bool counted_write;	  /* holds inode->write_count */
+	bool counted_open;	  /* holds inode->open_count */
 	void *private;
 };
 
@@ -743,6 +746,14 @@ struct record_lock {
 int file_record_lock(struct file *file, const struct record_lock *lock, bool wait);
 /* F_GETLK: *lock becomes the first conflicting one, or its type LX_F_UNLCK. */
 void file_record_lock_test(struct file *file, struct record_lock *lock);
+
+/* F_SETLEASE: @fd is what the signal names. 1: there is a new one; 0; -EAGAIN, -EACCES, -EINVAL,
+ * -ENOLCK. */
+int file_set_lease(struct file *file, int fd, int type, const struct cred *cred);
+int file_get_lease(const struct file *file); /* LX_F_RDLCK, LX_F_WRLCK, LX_F_UNLCK */
+/* Tells who has a lease that it is being broken. */
+typedef void lease_signal_fn(const struct file *file, int fd);
+void lease_register(lease_signal_fn *signal);
 
 /* /proc/locks, one call for each held lock, in a stable order. */
 struct lock_info {

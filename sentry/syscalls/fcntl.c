@@ -355,8 +355,10 @@ static int64_t fcntl_value(struct task *t, int fd, struct file *file, int cmd, u
 		return same_file(t, file, (int)arg);
 	case LX_F_NOTIFY:
 		return sigio_notify(t, file, fd, (unsigned)arg);
+	case LX_F_SETLEASE:
+		return sigio_set_lease(t, file, fd, (int)arg);
 	case LX_F_GETLEASE:
-		return LX_F_UNLCK;
+		return file_get_lease(file);
 	case LX_F_SETPIPE_SZ:
 		return pipe_set_size(file, (unsigned)arg);
 	case LX_F_GETPIPE_SZ:
