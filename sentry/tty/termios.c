@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/cap.h"
 #include "abi/errno.h"
 #include "abi/poll.h"
 #include "abi/signal.h"
@@ -115,6 +116,42 @@ static void tell_packet_reader(struct tty *tty, const struct lx_termios2 *old)
 		tty_packet_event(tty, 0, LX_TIOCPKT_IOCTL);
 }
 
+static void keep_bits(uint32_t *flags, uint32_t old, uint32_t locked)
+{
+	*flags = (*flags & ~locked) | (old & locked);
+}
+
+/* unset_locked_termios() */
+static void keep_locked(
+	const struct tty *tty, const struct lx_termios2 *old, struct lx_termios2 *new)
+{
+	const struct lx_termios2 *locked = &tty->locked_modes;
+
+	keep_bits(&new->c_iflag, old->c_iflag, locked->c_iflag);
+	keep_bits(&new->c_oflag, old->c_oflag, locked->c_oflag);
+	keep_bits(&new->c_cflag, old->c_cflag, locked->c_cflag);
+	keep_bits(&new->c_lflag, old->c_lflag, locked->c_lflag);
+	if (locked->c_line)
+		new->c_line = old->c_line;
+	for (size_t i = 0; i < array_size(new->c_cc); i++)
+		if (locked->c_cc[i])
+			new->c_cc[i] = old->c_cc[i];
+}
+
+static int64_t set_locked(struct tty *tty, gaddr_t arg, struct task *task)
+{
+	struct lx_termios2 locked = tty->locked_modes;
+	int r;
+
+	if (!cred_capable(task->cred, LX_CAP_CHECKPOINT_RESTORE) &&
+		!cred_capable(task->cred, LX_CAP_SYS_ADMIN))
+		return -EPERM;
+	r = read_modes(&locked, FORM_TERMIOS, arg, task);
+	if (r == 0)
+		tty->locked_modes = locked;
+	return r;
+}
+
 static int64_t set_modes(
 	struct tty *tty, struct task *task, enum termios_form form, bool flush, gaddr_t arg)
 {
@@ -127,6 +164,7 @@ static int64_t set_modes(
 	if (r < 0)
 		return r;
 	derive_speeds(&termios);
+	keep_locked(tty, &old, &termios);
 	/* The line has eight bits, whatever is asked for. */
 	termios.c_cflag &= ~(uint32_t)(LX_CSIZE | LX_PARENB | LX_ADDRB);
 	termios.c_cflag |= LX_CS8 | LX_CREAD;
@@ -261,6 +299,10 @@ int64_t tty_mode_ioctl(
 	case LX_TCSETAW:
 	case LX_TCSETAF:
 		return set_modes(tty, task, FORM_TERMIO, request == LX_TCSETAF, arg);
+	case LX_TIOCGLCKTRMIOS:
+		return guest_write_result(task, arg, &tty->locked_modes, sizeof(struct lx_termios));
+	case LX_TIOCSLCKTRMIOS:
+		return set_locked(tty, arg, task);
 	case LX_TIOCGWINSZ:
 		return guest_write_value(task, arg, &tty->winsize);
 	case LX_TIOCSWINSZ:

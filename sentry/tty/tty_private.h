@@ -32,8 +32,9 @@ struct tty {
 	struct refcount refs;
 	const struct tty_host_ops *host;
 	void *host_data;
-	int index;	    /* of /dev/pts/N */
-	struct inode *node; /* owned: its name in devpts; NULL: none */
+	int index;			 /* of /dev/pts/N */
+	struct inode *node;		 /* owned: its name in devpts; NULL: none */
+	struct lx_termios2 locked_modes; /* bits and characters that nobody changes */
 	struct ldisc ldisc;
 	struct lx_winsize winsize;
 	struct pid *session, *pgrp; /* owned; NULL while it controls no session */

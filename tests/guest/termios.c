@@ -382,3 +382,36 @@ CASE(meta_characters_disabled)
 	show("slave", p.slave);
 	show("master", p.master);
 }
+
+/* ---- locked modes ---------------------------------------------------------------------------- */
+
+CASE(locked_modes)
+{
+	struct termios locked, modes;
+	int master = posix_openpt(O_RDWR | O_NOCTTY), fd;
+
+	grantpt(master);
+	unlockpt(master);
+	fd = open(ptsname(master), O_RDWR | O_NOCTTY);
+	/* Of struct termios only what the kernel knows is written. */
+	memset(&locked, 0, sizeof(locked));
+	CALL(ioctl(fd, TIOCGLCKTRMIOS, &locked));
+	NOTE("%x %x %x %x", locked.c_iflag, locked.c_oflag, locked.c_cflag, locked.c_lflag);
+	locked.c_lflag = ECHO;
+	locked.c_cc[VINTR] = 1;
+	CALL(ioctl(fd, TIOCSLCKTRMIOS, &locked));
+	tcgetattr(fd, &modes);
+	modes.c_lflag &= ~(tcflag_t)(ECHO | ICANON);
+	modes.c_cc[VINTR] = 'i';
+	modes.c_cc[VQUIT] = 'q';
+	CALL(tcsetattr(fd, TCSANOW, &modes));
+	tcgetattr(fd, &modes);
+	NOTE("echo %d canonical %d intr %d quit %d", !!(modes.c_lflag & ECHO),
+		!!(modes.c_lflag & ICANON), modes.c_cc[VINTR], modes.c_cc[VQUIT]);
+	CALL(ioctl(master, TIOCGLCKTRMIOS, &locked));
+	NOTE("%x %d", locked.c_lflag, locked.c_cc[VINTR]);
+	CALL(ioctl(fd, TIOCSLCKTRMIOS, BAD_ADDRESS));
+	CALL(ioctl(fd, TIOCGLCKTRMIOS, BAD_ADDRESS));
+	if (geteuid() == 0 && setuid(1000) == 0)
+		CALL(ioctl(fd, TIOCSLCKTRMIOS, &locked));
+}
