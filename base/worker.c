@@ -146,7 +146,7 @@ static void doorbell_ready(struct loop_fd *fd, uint32_t events)
 
 	(void)events;
 	/* The done list is looked at by workers_poll() in the turn that follows. */
-	if (read(fd->fd, &rings, sizeof(rings)) < 0 && errno != EAGAIN)
+	if (read(fd->fd, &rings, sizeof(rings)) < 0 && errno != EAGAIN && errno != EINTR)
 		panic("worker doorbell: %s", strerror(errno));
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,8 +14,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd/audit_log.h"
@@ -33,6 +36,9 @@
  * dies first, we see it as its parent.
  */
 
+/* What the Sentry may need behind the time limit: the grace, --commit's changes. */
+#define OVERDUE_NS 10000000000ull
+
 struct launcher {
 	pid_t sentry;
 	int control, signals, terminal_socket;
@@ -40,6 +46,8 @@ struct launcher {
 	struct audit_log *audit; /* borrowed; NULL: off */
 	int audit_pipe;		 /* read end, or -1 */
 	bool has_terminal, has_result;
+	bool overdue;	      /* the Sentry was killed by us */
+	uint64_t deadline_ns; /* when it is, on CLOCK_MONOTONIC; 0: never */
 	struct kernel_result *result;
 };
 
@@ -141,6 +149,14 @@ static void read_audit(struct launcher *launcher)
 		kill(launcher->sentry, SIGKILL);
 }
 
+static uint64_t monotonic_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 /* True when the Sentry is gone; its result is then complete. */
 static bool reap_sentry(struct launcher *launcher)
 {
@@ -154,7 +170,13 @@ static bool reap_sentry(struct launcher *launcher)
 	if (launcher->has_result)
 		return true;
 	*launcher->result = (struct kernel_result){.wait_status = -1, .exit_code = 125};
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+	if (launcher->overdue) {
+		launcher->result->exit_code = 124;
+		launcher->result->timed_out = true;
+		snprintf(launcher->result->message, sizeof(launcher->result->message),
+			"the kernel process did not end at its time limit and was killed; every "
+			"guest task died with it");
+	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		snprintf(launcher->result->message, sizeof(launcher->result->message),
 			"the kernel process was killed by SIGSYS: it made a host call that is not "
 			"on "
@@ -170,6 +192,27 @@ static bool reap_sentry(struct launcher *launcher)
 			"the kernel process ended without a result (status %d)",
 			WEXITSTATUS(status));
 	return true;
+}
+
+/*
+ * The kernel process ends everybody at --timeout, and itself soon after. Should it not come to
+ * that, for whatever reason, it is killed, which takes everybody along. Returns how long poll(2)
+ * may sleep, in ms.
+ */
+static int watchdog_wait(struct launcher *launcher)
+{
+	uint64_t now;
+
+	if (!launcher->deadline_ns)
+		return -1;
+	now = monotonic_now();
+	if (now >= launcher->deadline_ns) {
+		launcher->deadline_ns = 0;
+		launcher->overdue = true;
+		(void)kill(launcher->sentry, SIGKILL);
+		return -1;
+	}
+	return (int)min_of((launcher->deadline_ns - now) / 1000000 + 1, (uint64_t)INT_MAX);
 }
 
 static void serve(struct launcher *launcher)
@@ -195,7 +238,7 @@ static void serve(struct launcher *launcher)
 			fds[4] = (struct pollfd){.fd = out_full ? -1 : out->from, .events = POLLIN};
 			fds[5] = (struct pollfd){.fd = out_full ? out->to : -1, .events = POLLOUT};
 		}
-		if (poll(fds, 7, -1) < 0)
+		if (poll(fds, 7, watchdog_wait(launcher)) < 0)
 			continue;
 		if (fds[6].revents)
 			read_audit(launcher);
@@ -375,6 +418,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		launcher.has_terminal = true;
 		terminal_open(&launcher.terminal, tty[1]);
 	}
+	if (config->timeout_ns && config->timeout_ns < UINT64_MAX / 2)
+		launcher.deadline_ns = monotonic_now() + config->timeout_ns + OVERDUE_NS;
 	serve(&launcher);
 	terminal_restore(&launcher.terminal);
 	close(death[1]);

@@ -208,4 +208,9 @@ void kernel_forward_signal(int signo)
 		(void)signal_send_pgrp(program->group->pgrp, &info);
 	else
 		(void)signal_send_group(program->group, &info);
+	/* Who asks a stopped program to end does not mean: once somebody continues it. */
+	if ((signo == LX_SIGTERM || signo == LX_SIGHUP) && program->group->stopped) {
+		info.signo = LX_SIGCONT;
+		(void)signal_send_group(program->group, &info);
+	}
 }

@@ -93,7 +93,8 @@ static void kill_group(void)
 		if (tid < 0 && errno == ECHILD)
 			break;
 		(void)kill(-pt.group, SIGKILL);
-		(void)poll(NULL, 0, 1);
+		/* libc's poll() is another host call, which is not on our list. */
+		(void)ppoll(NULL, 0, &(struct timespec){.tv_nsec = 1000000}, NULL);
 		waited++;
 	}
 	pt.group = 0;

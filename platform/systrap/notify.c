@@ -29,8 +29,17 @@ static bool respond(uint64_t id, int64_t value, int error, uint32_t flags)
 	struct seccomp_notif_resp response = {
 		.id = id, .val = value, .error = error, .flags = flags};
 
-	/* ENOENT: the thread is gone, or a signal took it out of the call before we received it. */
-	return ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_SEND, &response) == 0;
+	/* A stop of ours, or somebody who looks at us, may come in between. */
+	while (ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_SEND, &response) < 0) {
+		if (errno == EINTR)
+			continue;
+		/* ENOENT: the thread is gone, or a signal took it out of the call before we
+		 * received it. After anything else a thread would sleep for ever. */
+		if (errno != ENOENT && errno != EINPROGRESS && !systrap.stopping)
+			systrap.upcalls->fatal("the seccomp listener takes no answers");
+		return false;
+	}
+	return true;
 }
 
 void systrap_notification_answer(uint64_t id, int64_t value)
@@ -55,8 +64,9 @@ int systrap_notification_addfd(uint64_t id, int fd, unsigned slot)
 		.newfd = STUB_FD_TRANSFER + slot,
 	};
 
-	if (ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd) < 0)
-		return -errno;
+	while (ioctl(systrap.listener.fd, SECCOMP_IOCTL_NOTIF_ADDFD, &addfd) < 0)
+		if (errno != EINTR)
+			return -errno;
 	return 0;
 }
 
