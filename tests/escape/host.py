@@ -124,6 +124,17 @@ class Sampler(threading.Thread):
             time.sleep(0.02)
 
 
+under_way = []
+
+
+def sweep():
+    """Ends what a test that failed has left."""
+    while under_way:
+        sandbox = under_way.pop()
+        sandbox.kill()
+        sandbox.fence.remove()
+
+
 class Sandbox:
     """A `sentry run` that is under way."""
 
@@ -135,6 +146,7 @@ class Sandbox:
         popen.setdefault("stderr", subprocess.PIPE)
         self.begin = time.monotonic()
         self.process = subprocess.Popen(list(wrap) + runner.command(argv, options), preexec_fn=self.fence.enter, **popen)
+        under_way.append(self)
         self.sampler = None
         if measure and self.fence.peak() is None:
             self.sampler = Sampler(self.processes)
@@ -160,8 +172,8 @@ class Sandbox:
     def sentry(self):
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            found = children_of(self.process.pid)
-            if found:
+            found = [pid for pid in children_of(self.process.pid) if state_of(pid) not in "ZX"]
+            if len(found) == 1:
                 return found[0]
             time.sleep(0.01)
         raise Failure("no kernel process")
@@ -181,7 +193,10 @@ class Sandbox:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass
-        self.process.communicate()
+        try:
+            self.process.communicate(timeout=5)
+        except (subprocess.TimeoutExpired, ValueError):
+            pass
 
     def expect_nobody(self, within):
         """Nothing of it lives any more; then the fence goes."""
@@ -194,6 +209,8 @@ class Sandbox:
             names = [read("/proc/%d/comm" % pid).strip() for pid in left if os.path.exists("/proc/%d" % pid)]
             self.kill()
         self.fence.remove()
+        if self in under_way:
+            under_way.remove(self)
         if left:
             raise Failure("%d processes left after %d ms: %s" % (len(left), within * 1000, names[:5]))
 

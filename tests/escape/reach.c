@@ -153,6 +153,8 @@ static void terminal(void)
 	struct winsize window = {1, 1, 1, 1};
 	struct termios raw;
 
+	signal(SIGIO, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	setsid();
 	for (int i = -3; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
 		int fd = i < 0 ? i + 3 : open(names[i], O_RDWR | O_NONBLOCK), group = getpid(),

@@ -125,3 +125,9 @@ def test_neighbour_speed(runner):
             break
     if best < 0.8:
         raise Failure("%.0f%% of its speed beside a hostile process" % (100 * best))
+
+
+def test_scribble_calls(runner):
+    status, out, err = runner.run("scribble_calls %d" % (100 if runner.all else 20), ["--pids-limit", "64", "-m", "512m"], timeout=120)
+    if status != 0 or out != "alive\n":
+        raise Failure("exit %s, %r, %s" % (status, out, err[-300:]))
