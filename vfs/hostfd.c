@@ -127,7 +127,15 @@ static uint32_t poll_now(int fd)
 		.events = POLLIN | POLLPRI | POLLOUT | POLLRDNORM | POLLWRNORM | POLLRDHUP,
 	};
 
-	return ppoll(&entry, 1, &no_wait, NULL) > 0 ? (uint16_t)entry.revents : 0;
+	int count;
+
+	/* What is taken for not ready is not looked at before something changes. */
+	do {
+		count = ppoll(&entry, 1, &no_wait, NULL);
+	} while (count < 0 && errno == EINTR);
+	if (count < 0)
+		return POLLERR; /* the transfer will tell */
+	return count > 0 ? (uint16_t)entry.revents : 0;
 }
 
 /* -EAGAIN: would block. May sleep on a helper thread, but not for another process to act. */
