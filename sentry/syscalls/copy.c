@@ -163,6 +163,9 @@ static int64_t copy_range_size(struct file *in, int64_t in_pos, struct file *out
 		return -EINVAL;
 	if (!in->readable || !out->writable || (out->flags & LX_O_APPEND))
 		return -EBADF;
+	/* vfs_copy_file_range(), since Linux 5.19 */
+	if (in->inode->sb != out->inode->sb)
+		return -EXDEV;
 	/* Unsigned first: a negative position wraps (generic_copy_file_checks()). */
 	if ((uint64_t)in_pos + count < (uint64_t)in_pos ||
 		(uint64_t)out_pos + count < (uint64_t)out_pos)

@@ -297,3 +297,17 @@ CASE(policy_of_others_pages)
 	CALL(SYS(SYS_mbind, p, P, 99, NULL, 64, 4));
 	CALL(SYS(SYS_mbind, p, P, 0, NULL, 64, 8));
 }
+
+CASE(copy_between_file_systems)
+{
+	int memory = OK(memfd_create("m", 0)), fd = OK(open("f", O_CREAT | O_RDWR, 0600));
+	int other = OK(memfd_create("n", 0));
+
+	if (write(memory, "0123456789", 10) != 10 || write(fd, "0123456789", 10) != 10)
+		return;
+	lseek(memory, 0, SEEK_SET);
+	lseek(fd, 0, SEEK_SET);
+	CALL(copy_file_range(memory, NULL, fd, NULL, 10, 0));
+	CALL(copy_file_range(fd, NULL, memory, NULL, 10, 0));
+	CALL(copy_file_range(memory, NULL, other, NULL, 10, 0));
+}
