@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 
-from box import Skip, check
+from box import Skip, check, family, finish, read_line
+from lifetime import parent_of
 
 
 def record(box, script, options=(), code=0, name="audit", **more):
@@ -152,14 +154,10 @@ def test_audit_full_disk(box):
 
 def test_audit_after_kill(box):
     """A kernel process that dies leaves a record that ends properly."""
-    import signal
-    from box import family, finish, read_line
     process = box.start(["/bin/sh", "-c", "echo ready; sleep 60"], options=["--audit", box.path("audit")])
     read_line(process)
-    for pid in family(process.pid):
-        if pid != process.pid and os.readlink("/proc/%d/exe" % pid) == os.readlink("/proc/%d/exe" % process.pid):
-            os.kill(pid, signal.SIGKILL)
-            break
+    kernel = [pid for pid in family(process.pid) if pid != process.pid and parent_of(pid) == process.pid]
+    os.kill(kernel[0], signal.SIGKILL)
     check(finish(process).code == 125, "exit")
     verify(box, box.path("audit")).expect(0)
     check(json.loads(box.read("audit").splitlines()[-1])["reason"] == "sentry-failed", box.read("audit")[-400:])
