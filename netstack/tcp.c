@@ -176,18 +176,6 @@ void tcp_accept_syn(struct tcp *tcp, const struct tcp_segment *syn, int64_t now)
 	tcp_set_state(tcp, TCP_SYN_RECEIVED);
 }
 
-void tcp_accept_cookie(struct tcp *tcp, const struct tcp_segment *syn, int64_t now)
-{
-	tcp_take_options(tcp, syn, now);
-	tcp->snd_una = tcp->snd_nxt = tcp->send_start = tcp->iss + 1;
-	tcp->snd_wnd = tcp->snd_max_wnd = syn->window;
-	tcp->snd_wl1 = syn->seq;
-	tcp->snd_wl2 = tcp->snd_una;
-	/* The window of our SYN. */
-	tcp->rcv_advertised = tcp->rcv_nxt + tcp_min(tcp->config.receive_buffer, 65535);
-	tcp_established(tcp, now);
-}
-
 void tcp_established(struct tcp *tcp, int64_t now)
 {
 	tcp_set_state(tcp, TCP_ESTABLISHED);

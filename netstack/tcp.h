@@ -271,13 +271,6 @@ void tcp_connect(struct tcp *tcp, int64_t now);
 void tcp_accept_syn(struct tcp *tcp, const struct tcp_segment *syn, int64_t now);
 
 /*
- * CLOSED -> ESTABLISHED for the acknowledgement of a SYN cookie, whose options the cookie brought
- * back: @syn holds the peer's initial sequence number and options as its SYN had them. The
- * acknowledging segment is then given to tcp_input().
- */
-void tcp_accept_cookie(struct tcp *tcp, const struct tcp_segment *syn, int64_t now);
-
-/*
  * Handles a segment that came in for this connection; takes its payload. Returns true when
  * @segment is a SYN that ends a TIME_WAIT: the connection is TCP_CLOSED and the segment, payload
  * included, untouched; it belongs to whoever listens (RFC 9293 section 3.10.7.4, RFC 6191).

@@ -29,6 +29,7 @@ void nsproxy_init_first(const char *hostname)
 	ns_init_first(&net_first.ns, NS_NET, 4026531840u, &user_ns_first);
 	ns_init_first(&cgroup_first, NS_CGROUP, 4026531835u, &user_ns_first);
 	ns_init_first(&time_first, NS_TIME, 4026531834u, &user_ns_first);
+	netstack_init(&net_first.stack, net_is_local);
 	net_loopback_up(&net_first);
 	strcpy(uts_first.domainname, "(none)");
 	strncpy(uts_first.hostname, hostname ? hostname : "", sizeof(uts_first.hostname) - 1);
@@ -113,8 +114,11 @@ static int plain_new(enum ns_kind kind, struct user_ns *user_ns, struct ns **ret
 
 static void net_destroy(struct ns *ns)
 {
+	struct net_ns *net = container_of(ns, struct net_ns, ns);
+
+	netstack_fini(&net->stack);
 	ns_fini(ns);
-	free(container_of(ns, struct net_ns, ns));
+	free(net);
 }
 
 static int net_new(struct user_ns *user_ns, struct ns **ret)
@@ -125,11 +129,13 @@ static int net_new(struct user_ns *user_ns, struct ns **ret)
 	if (!net)
 		return -ENOMEM;
 	err = ns_init(&net->ns, NS_NET, user_ns, net_destroy);
-	if (err < 0)
+	if (err < 0) {
 		free(net);
-	else
-		*ret = &net->ns;
-	return err;
+		return err;
+	}
+	netstack_init(&net->stack, net_is_local);
+	*ret = &net->ns;
+	return 0;
 }
 
 static void uts_destroy(struct ns *ns)

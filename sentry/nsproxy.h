@@ -2,6 +2,7 @@
 #ifndef SENTRY_SENTRY_NSPROXY_H
 #define SENTRY_SENTRY_NSPROXY_H
 
+#include "netstack/inet.h"
 #include "sentry/task.h"
 #include "vfs/mnt_ns.h"
 
@@ -23,7 +24,7 @@ struct uts_ns {
 
 #define NET_ADDRESSES_MAX 16
 
-/* What there is of a network: the loopback device. sentry/socket/netlink.c */
+/* A network: the loopback device (sentry/socket/netlink.c), and who talks over it. */
 struct net_ns {
 	struct ns ns;
 	bool up;
@@ -31,8 +32,11 @@ struct net_ns {
 	struct net_address {
 		uint8_t family, prefix, bytes[16];
 	} addresses[NET_ADDRESSES_MAX];
+	struct netstack stack;
 };
 void net_loopback_up(struct net_ns *net);
+/* @address is one of the network's own: for netstack_init(). */
+bool net_is_local(const struct netstack *stack, const struct inet_address *address);
 
 /* The first namespaces, with what the command line says. */
 void nsproxy_init_first(const char *hostname);

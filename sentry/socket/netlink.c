@@ -294,6 +294,26 @@ void net_loopback_up(struct net_ns *net)
 	(void)add_address(net, &v6);
 }
 
+/* On the loopback device an IPv4 address makes its whole prefix ours (fib_add_ifaddr()). */
+bool net_is_local(const struct netstack *stack, const struct inet_address *address)
+{
+	const struct net_ns *net = container_of(stack, struct net_ns, stack);
+	bool v4 = inet_is_v4(address);
+
+	for (unsigned i = 0; net->up && i < net->address_count; i++) {
+		const struct net_address *own = &net->addresses[i];
+		const uint8_t *bytes = v4 ? address->bytes + 12 : address->bytes;
+		unsigned bits = v4 ? own->prefix : 128;
+
+		if ((own->family == LX_AF_INET) != v4 ||
+			memcmp(own->bytes, bytes, bits / 8) != 0)
+			continue;
+		if (bits % 8 == 0 || ((own->bytes[bits / 8] ^ bytes[bits / 8]) >> (8 - bits % 8)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void loopback_down(struct net_ns *net)
 {
 	net->up = false;

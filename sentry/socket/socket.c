@@ -179,9 +179,14 @@ static int check_family(int family, int *type)
 
 		snprintf(number, sizeof(number), "%d", family);
 		audit_event("denied", "call", "socket", "family", number, "rule",
-			"no network in this sandbox", "allow", "AF_UNIX sockets", NULL);
+			"no such address family in this sandbox", "allow", "AF_UNIX, AF_INET and AF_INET6 sockets", NULL);
 	}
 	return -EAFNOSUPPORT;
+}
+
+static bool is_internet(int family)
+{
+	return family == LX_AF_INET || family == LX_AF_INET6;
 }
 
 int socket_create(int family, int type, int protocol, struct socket **ret)
@@ -190,6 +195,8 @@ int socket_create(int family, int type, int protocol, struct socket **ret)
 
 	if (family == LX_AF_NETLINK && type >= 0 && type <= LX_SOCK_PACKET)
 		return netlink_create(type, protocol, ret);
+	if (is_internet(family) && type >= 0 && type <= LX_SOCK_PACKET)
+		return inet_create(task_current(), family, type, protocol, ret);
 	r = check_family(family, &type);
 	if (r < 0)
 		return r;
@@ -203,7 +210,7 @@ int socket_create_pair(struct task *task, int family, int type, int protocol, st
 {
 	int r;
 
-	if (family == LX_AF_NETLINK && type >= 0 && type <= LX_SOCK_PACKET)
+	if ((family == LX_AF_NETLINK || is_internet(family)) && type >= 0 && type <= LX_SOCK_PACKET)
 		return -EOPNOTSUPP;
 	r = check_family(family, &type);
 	if (r < 0)

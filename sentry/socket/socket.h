@@ -81,7 +81,7 @@ struct socket {
 	uint64_t receive_timeout, send_timeout; /* ns; 0 = none */
 	uint32_t send_size, receive_size;	/* SO_SNDBUF, SO_RCVBUF as getsockopt shows them */
 	int error;				/* SO_ERROR, positive errno */
-	bool pass_cred, listening, reuse_address, keep_alive, broadcast;
+	bool pass_cred, listening, reuse_address, reuse_port, keep_alive, broadcast, oob_inline;
 	uint32_t priority;
 	struct lx_linger linger;
 };
@@ -131,6 +131,9 @@ int netlink_create(int type, int protocol, struct socket **ret);
 int netlink_deliver(struct socket *socket, const void *bytes, size_t size);
 /* Requests about devices that sockets of all families know. -ENOTTY: none of those. */
 int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned request, gaddr_t arg);
+
+/* sentry/socket/inet.c */
+int inet_create(struct task *task, int family, int type, int protocol, struct socket **ret);
 
 /* sentry/socket/unix.c */
 int unix_create(int type, struct socket **ret);

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses, ports and pairs: who is bound to what, and whom a packet is for. */
+#include "netstack/inet_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/random.h"
+
+const struct inet_address inet_any = {{0}};
+const struct inet_address inet_any4 = {{[10] = 0xff, [11] = 0xff}};
+const struct inet_address inet_loopback = {{[15] = 1}};
+const struct inet_address inet_loopback4 = {{[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}};
+
+static unsigned endpoint_count;
+
+struct inet_address inet_from_v4(const uint8_t bytes[4])
+{
+	struct inet_address address = inet_any4;
+
+	memcpy(address.bytes + 12, bytes, 4);
+	return address;
+}
+
+bool inet_is_v4(const struct inet_address *address)
+{
+	return memcmp(address->bytes, inet_any4.bytes, 12) == 0;
+}
+
+bool inet_is_any(const struct inet_address *address)
+{
+	return inet_equal(address, &inet_any) || inet_equal(address, &inet_any4);
+}
+
+bool inet_is_multicast(const struct inet_address *address)
+{
+	return inet_is_v4(address) ? (address->bytes[12] & 0xf0) == 0xe0
+				   : address->bytes[0] == 0xff;
+}
+
+static bool name_equal(const struct inet_name *a, const struct inet_name *b)
+{
+	return a->port == b->port && inet_equal(&a->address, &b->address);
+}
+
+/* ---- tables ------------------------------------------------------------------------------------
+ */
+
+static uint64_t port_hash(uint8_t protocol, uint16_t port)
+{
+	return hash_u64((uint64_t)protocol << 16 | port);
+}
+
+static uint64_t pair_hash(
+	uint8_t protocol, const struct inet_name *local, const struct inet_name *remote)
+{
+	uint8_t bytes[36];
+
+	memcpy(bytes, local->address.bytes, 16);
+	memcpy(bytes + 16, remote->address.bytes, 16);
+	memcpy(bytes + 32, &local->port, 2);
+	memcpy(bytes + 34, &remote->port, 2);
+	return hash_u64_bytes(protocol, bytes, sizeof(bytes));
+}
+
+static void list_in_stack(struct inet_endpoint *endpoint)
+{
+	if (list_empty(&endpoint->list))
+		list_add_tail(&endpoint->list, &endpoint->stack->endpoints);
+}
+
+static int insert_port(struct inet_endpoint *endpoint)
+{
+	int err = hash_insert(&endpoint->stack->ports, &endpoint->port_node,
+		port_hash(endpoint->protocol, endpoint->local.port));
+
+	if (err < 0)
+		return err;
+	endpoint->has_port = true;
+	list_in_stack(endpoint);
+	return 0;
+}
+
+static void remove_port(struct inet_endpoint *endpoint)
+{
+	if (endpoint->has_port)
+		hash_remove(&endpoint->stack->ports, &endpoint->port_node);
+	if (endpoint->is_user)
+		hash_remove(&endpoint->stack->users, &endpoint->port_node);
+	endpoint->has_port = endpoint->is_user = false;
+	endpoint->local.port = 0;
+}
+
+int inet_insert_user(struct inet_endpoint *endpoint)
+{
+	int err = hash_insert(&endpoint->stack->users, &endpoint->port_node,
+		port_hash(endpoint->protocol, endpoint->local.port));
+
+	endpoint->is_user = err == 0;
+	return err;
+}
+
+int inet_insert_pair(struct inet_endpoint *endpoint)
+{
+	int err = hash_insert(&endpoint->stack->pairs, &endpoint->pair_node,
+		pair_hash(endpoint->protocol, &endpoint->local, &endpoint->remote));
+
+	if (err < 0)
+		return err;
+	endpoint->has_pair = true;
+	list_in_stack(endpoint);
+	return 0;
+}
+
+static void remove_pair(struct inet_endpoint *endpoint)
+{
+	if (endpoint->has_pair)
+		hash_remove(&endpoint->stack->pairs, &endpoint->pair_node);
+	endpoint->has_pair = false;
+}
+
+struct inet_endpoint *inet_find_pair(struct netstack *stack, uint8_t protocol,
+	const struct inet_name *local, const struct inet_name *remote)
+{
+	struct inet_endpoint *endpoint;
+
+	hash_for_each_match(endpoint, &stack->pairs, pair_hash(protocol, local, remote), pair_node)
+	{
+		if (endpoint->protocol == protocol && name_equal(&endpoint->local, local) &&
+			name_equal(&endpoint->remote, remote))
+			return endpoint;
+	}
+	return NULL;
+}
+
+/* How well a bound endpoint fits: 0 not at all; a given address beats any, a peer beats that. */
+static unsigned fits(const struct inet_endpoint *endpoint, const struct inet_name *to,
+	const struct inet_name *from)
+{
+	unsigned score = 1;
+
+	if (inet_is_v4(&to->address)
+			? endpoint->ipv6 && (endpoint->v6only ||
+						    (!inet_is_any(&endpoint->local.address) &&
+							    !inet_is_v4(&endpoint->local.address)))
+			: !endpoint->ipv6 || inet_is_v4(&endpoint->local.address))
+		return 0;
+	if (inet_equal(&endpoint->local.address, &to->address))
+		score += 2;
+	else if (!inet_is_any(&endpoint->local.address))
+		return 0;
+	/* Of two wildcards the one of the packet's own family. */
+	if (endpoint->ipv6 == !inet_is_v4(&to->address))
+		score++;
+	if (endpoint->has_pair) {
+		if (!name_equal(&endpoint->remote, from))
+			return 0;
+		score += 4;
+	}
+	return score;
+}
+
+struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, bool listening,
+	const struct inet_name *to, const struct inet_name *from)
+{
+	struct inet_endpoint *endpoint, *best = NULL;
+	unsigned best_score = 0, equals = 0;
+	uint64_t lot = pair_hash(protocol, to, from);
+
+	hash_for_each_match(endpoint, &stack->ports, port_hash(protocol, to->port), port_node)
+	{
+		unsigned score;
+
+		if (endpoint->protocol != protocol || endpoint->local.port != to->port ||
+			(listening && !endpoint->listening))
+			continue;
+		score = fits(endpoint, to, from);
+		if (score == 0 || score < best_score)
+			continue;
+		equals = score > best_score ? 1 : equals + 1;
+		/* The k-th of equals takes the place with chance 1/k, by the pair: all packets of a
+		 * flow find the same. */
+		if (equals == 1 ||
+			(endpoint->reuse_port && hash_u64_pair(lot, equals) % equals == 0))
+			best = endpoint;
+		best_score = score;
+	}
+	return best;
+}
+
+/* ---- binding -----------------------------------------------------------------------------------
+ */
+
+/* Whether there is a packet that both would take. */
+static bool overlap(const struct inet_endpoint *a, const struct inet_address *a_address,
+	const struct inet_endpoint *b)
+{
+	const struct inet_address *b_address = &b->local.address;
+	bool a_v4 = inet_is_v4(a_address), b_v4 = inet_is_v4(b_address);
+
+	if (inet_equal(a_address, b_address))
+		return true;
+	if (inet_equal(a_address, &inet_any))
+		return !b_v4 || !a->v6only;
+	if (inet_equal(b_address, &inet_any))
+		return !a_v4 || !b->v6only;
+	if (a_v4 != b_v4)
+		return false;
+	return inet_is_any(a_address) || inet_is_any(b_address);
+}
+
+static bool conflicts(const struct inet_endpoint *endpoint, const struct inet_name *name,
+	const struct inet_endpoint *other)
+{
+	bool tcp = endpoint->protocol == INET_TCP;
+
+	if (other == endpoint || other->protocol != endpoint->protocol ||
+		other->local.port != name->port || !overlap(endpoint, &name->address, other))
+		return false;
+	if (endpoint->reuse_port && other->reuse_port && endpoint->uid == other->uid)
+		return false;
+	/* socket(7): for TCP only while none of both listens. */
+	return !(endpoint->reuse_address && other->reuse_address &&
+		 !(tcp && (other->listening || endpoint->listening)));
+}
+
+int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_name *name)
+{
+	uint64_t hash = port_hash(endpoint->protocol, name->port);
+	const struct inet_endpoint *other;
+
+	hash_for_each_match(other, &endpoint->stack->ports, hash, port_node)
+	{
+		if (conflicts(endpoint, name, other))
+			return -EADDRINUSE;
+	}
+	/* Who listens already has a right to his port beside the connections that it made. */
+	if (endpoint->listening)
+		return 0;
+	hash_for_each_match(other, &endpoint->stack->users, hash, port_node)
+	{
+		if (conflicts(endpoint, name, other))
+			return -EADDRINUSE;
+	}
+	return 0;
+}
+
+#define PORT_COUNT (INET_PORT_EPHEMERAL_LAST - INET_PORT_EPHEMERAL_FIRST + 1)
+
+/*
+ * RFC 6056 section 3.3.3: a secret hash of the peer gives where to begin, a counter goes on from
+ * there, so that neither ports nor their order can be guessed. @usable decides on each.
+ */
+static int choose_port(struct inet_endpoint *endpoint, const struct inet_name *peer,
+	bool (*usable)(struct inet_endpoint *endpoint, uint16_t port))
+{
+	struct netstack *stack = endpoint->stack;
+	uint64_t start = siphash(peer, sizeof(*peer), stack->port_key) + stack->port_counter;
+
+	for (uint32_t i = 0; i < PORT_COUNT; i++) {
+		uint16_t port = (uint16_t)(INET_PORT_EPHEMERAL_FIRST + (start + i) % PORT_COUNT);
+
+		if (usable(endpoint, port)) {
+			stack->port_counter += i + 1;
+			return port;
+		}
+	}
+	return -EADDRNOTAVAIL;
+}
+
+static bool port_is_free(struct inet_endpoint *endpoint, uint16_t port)
+{
+	struct inet_name name = {endpoint->local.address, port};
+	const struct inet_endpoint *other;
+
+	/* A free choice shares with nobody, whatever the options say. */
+	hash_for_each_match(
+		other, &endpoint->stack->ports, port_hash(endpoint->protocol, port), port_node)
+	{
+		if (other->protocol == endpoint->protocol && other->local.port == port)
+			return false;
+	}
+	return inet_check_conflict(endpoint, &name) == 0;
+}
+
+static bool pair_is_free(struct inet_endpoint *endpoint, uint16_t port)
+{
+	struct inet_name name = {endpoint->local.address, port};
+	const struct inet_endpoint *other;
+
+	hash_for_each_match(
+		other, &endpoint->stack->ports, port_hash(endpoint->protocol, port), port_node)
+	{
+		/* Ports that somebody bound are not for connections; those of connections are, as
+		 * long as the pair is new. */
+		if (other->protocol == endpoint->protocol && other->local.port == port &&
+			(other->port_given || other->listening || !other->has_pair))
+			return false;
+	}
+	return !inet_find_pair(endpoint->stack, endpoint->protocol, &name, &endpoint->remote);
+}
+
+int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
+{
+	struct inet_name before = endpoint->local;
+	struct inet_name nobody = {0};
+	int port = name->port, err;
+
+	if (endpoint->has_port)
+		return -EINVAL;
+	if (!inet_is_any(&name->address) &&
+		!endpoint->stack->is_local(endpoint->stack, &name->address))
+		return -EADDRNOTAVAIL;
+	endpoint->local.address = name->address;
+	if (port == 0)
+		port = choose_port(endpoint, &nobody, port_is_free);
+	else
+		port = inet_check_conflict(endpoint, name) < 0 ? -EADDRINUSE : port;
+	if (port < 0) {
+		endpoint->local = before;
+		return port == -EADDRNOTAVAIL ? -EADDRINUSE : port;
+	}
+	endpoint->local.port = (uint16_t)port;
+	err = insert_port(endpoint);
+	if (err < 0) {
+		endpoint->local = before;
+		return err;
+	}
+	endpoint->address_given = !inet_is_any(&name->address);
+	endpoint->port_given = name->port != 0;
+	return 0;
+}
+
+int inet_autobind(struct inet_endpoint *endpoint)
+{
+	struct inet_name name = {endpoint->local.address, 0};
+	int err;
+
+	if (endpoint->has_port)
+		return 0;
+	err = inet_bind(endpoint, &name);
+	return err == -EADDRINUSE ? -EAGAIN : err;
+}
+
+int inet_route(const struct netstack *stack, const struct inet_address *to,
+	struct inet_address *ret_source)
+{
+	if (!stack->is_local(stack, to))
+		return -ENETUNREACH;
+	/* The route to 127.0.0.0/8 has 127.0.0.1 as its source; other addresses have themselves. */
+	*ret_source = inet_is_v4(to) && to->bytes[12] == 127 ? inet_loopback4 : *to;
+	return 0;
+}
+
+int inet_set_peer(struct inet_endpoint *endpoint, const struct inet_name *peer)
+{
+	struct inet_name local = endpoint->local, remote = endpoint->remote, target = *peer;
+	bool had_port = endpoint->has_port;
+	struct inet_address source;
+	int port, err;
+
+	/* connect(2) to no address in particular means this host. */
+	if (inet_is_any(&target.address))
+		target.address = inet_is_v4(&target.address) ? inet_loopback4 : inet_loopback;
+	err = inet_route(endpoint->stack, &target.address, &source);
+	if (err < 0)
+		return err;
+	inet_disconnect(endpoint);
+	if (!inet_is_any(&endpoint->local.address) &&
+		inet_is_v4(&endpoint->local.address) != inet_is_v4(&target.address))
+		return -EINVAL;
+	if (inet_is_any(&endpoint->local.address))
+		endpoint->local.address = source;
+	endpoint->remote = target;
+	if (had_port) {
+		port = endpoint->local.port;
+		err = inet_find_pair(endpoint->stack, endpoint->protocol, &endpoint->local,
+			      &endpoint->remote)
+			      ? -EADDRNOTAVAIL
+			      : 0;
+	} else {
+		port = choose_port(endpoint, &target,
+			endpoint->protocol == INET_TCP ? pair_is_free : port_is_free);
+		err = port < 0 ? (endpoint->protocol == INET_TCP ? port : -EAGAIN) : 0;
+	}
+	if (err == 0) {
+		endpoint->local.port = (uint16_t)port;
+		err = had_port ? 0 : insert_port(endpoint);
+	}
+	if (err == 0) {
+		err = inet_insert_pair(endpoint);
+		if (err < 0 && !had_port)
+			remove_port(endpoint);
+	}
+	if (err < 0) {
+		endpoint->local = local;
+		endpoint->remote = remote;
+	}
+	return err;
+}
+
+void inet_disconnect(struct inet_endpoint *endpoint)
+{
+	if (!endpoint->has_pair)
+		return;
+	remove_pair(endpoint);
+	endpoint->remote = (struct inet_name){endpoint->ipv6 ? inet_any : inet_any4, 0};
+	if (!endpoint->address_given)
+		endpoint->local.address = endpoint->ipv6 ? inet_any : inet_any4;
+	if (!endpoint->port_given)
+		remove_port(endpoint);
+}
+
+/* ---- endpoints ---------------------------------------------------------------------------------
+ */
+
+int inet_endpoint_init(
+	struct inet_endpoint *endpoint, struct netstack *stack, uint8_t protocol, bool ipv6)
+{
+	if (endpoint_count >= INET_ENDPOINTS_MAX)
+		return -ENOBUFS;
+	endpoint_count++;
+	endpoint->stack = stack;
+	endpoint->protocol = protocol;
+	endpoint->ipv6 = ipv6;
+	endpoint->local.address = endpoint->remote.address = ipv6 ? inet_any : inet_any4;
+	list_init(&endpoint->list);
+	return 0;
+}
+
+void inet_endpoint_fini(struct inet_endpoint *endpoint)
+{
+	remove_pair(endpoint);
+	remove_port(endpoint);
+	list_remove(&endpoint->list);
+	endpoint_count--;
+}
+
+/* ---- the loopback link
+ * --------------------------------------------------------------------------- */
+
+void netstack_queue(struct netstack *stack, struct inet_packet *packet)
+{
+	list_add_tail(&packet->link, &stack->packets);
+}
+
+static void packet_free(struct inet_packet *packet)
+{
+	netbuf_queue_clear(&packet->segment.payload);
+	if (packet->datagram)
+		inet_datagram_free(NULL, packet->datagram);
+	free(packet);
+}
+
+void netstack_run(struct netstack *stack)
+{
+	if (stack->running)
+		return;
+	stack->running = true;
+	while (!list_empty(&stack->packets)) {
+		struct inet_packet *packet = list_first(&stack->packets, struct inet_packet, link);
+
+		list_remove(&packet->link);
+		stack->counters.packets++;
+		if (packet->protocol == INET_TCP)
+			inet_tcp_arrives(stack, packet);
+		else
+			inet_udp_arrives(stack, packet);
+		packet_free(packet);
+	}
+	stack->running = false;
+}
+
+void netstack_init(struct netstack *stack,
+	bool (*is_local)(const struct netstack *stack, const struct inet_address *address))
+{
+	*stack = (struct netstack){.is_local = is_local};
+	list_init(&stack->endpoints);
+	list_init(&stack->packets);
+	random_bytes(stack->isn_key, sizeof(stack->isn_key));
+	random_bytes(stack->port_key, sizeof(stack->port_key));
+}
+
+void netstack_fini(struct netstack *stack)
+{
+	struct inet_endpoint *endpoint, *next;
+
+	list_for_each_entry_safe (endpoint, next, &stack->endpoints, list) {
+		sentry_assert(endpoint->protocol == INET_TCP && !endpoint->notify);
+		inet_tcp_destroy(inet_tcp_of(endpoint));
+	}
+	hash_fini(&stack->pairs);
+	hash_fini(&stack->ports);
+	hash_fini(&stack->users);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_NETSTACK_INET_PRIVATE_H
+#define SENTRY_NETSTACK_INET_PRIVATE_H
+
+#include "netstack/inet.h"
+
+/* A packet on the loopback link: a segment, or a datagram. */
+struct inet_packet {
+	struct list_head link;
+	uint8_t protocol;
+	struct inet_name from, to;
+	struct tcp_segment segment;
+	struct inet_datagram *datagram;
+};
+
+/* inet.c */
+int inet_endpoint_init(
+	struct inet_endpoint *endpoint, struct netstack *stack, uint8_t protocol, bool ipv6);
+/* Out of all tables. */
+void inet_endpoint_fini(struct inet_endpoint *endpoint);
+int inet_insert_pair(struct inet_endpoint *endpoint);
+/* An accepted connection holds its listener's port, though it is not looked for there. */
+int inet_insert_user(struct inet_endpoint *endpoint);
+struct inet_endpoint *inet_find_pair(struct netstack *stack, uint8_t protocol,
+	const struct inet_name *local, const struct inet_name *remote);
+/* The bound endpoint that @to is for: the one that says most, among equals by the hash of the pair
+ * (SO_REUSEPORT). @listening: only those. */
+struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, bool listening,
+	const struct inet_name *to, const struct inet_name *from);
+/* -EADDRINUSE when somebody else's binding does not go together with @endpoint's. */
+int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_name *name);
+int inet_autobind(struct inet_endpoint *endpoint);
+void netstack_queue(struct netstack *stack, struct inet_packet *packet);
+/* Delivers what is under way, until nothing is. */
+void netstack_run(struct netstack *stack);
+
+/* inet_tcp.c, inet_udp.c: take @packet's content, not the packet */
+void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet);
+void inet_tcp_destroy(struct inet_tcp *endpoint);
+void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet);
+
+#endif

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP endpoints: connections as the protocol (tcp.h) has them, with names, a timer, and listeners
+ * that make them. An endpoint is its owner's while notify is set, its listener's while it waits to
+ * be accepted, and the stack's afterwards, which frees it when the protocol has closed it.
+ */
+#include "netstack/inet_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/log.h"
+#include "base/random.h"
+
+#define SEND_BUFFER    (2560u << 10)
+#define RECEIVE_BUFFER (256u << 10)
+#define RECEIVE_MAX    (3u << 20)	 /* half of net.ipv4.tcp_rmem's last number */
+#define RETRY_MEMORY   INT64_C(10000000) /* ns until a connection without memory tries again */
+
+static int64_t now_ns(void)
+{
+	return (int64_t)loop_monotonic();
+}
+
+static void expired(struct timer *timer)
+{
+	struct inet_tcp *endpoint = timer->data;
+	int64_t now = max_of(now_ns(), (int64_t)timer->deadline);
+
+	tcp_timer(&endpoint->tcp, now);
+	inet_tcp_push(endpoint);
+}
+
+static uint16_t link_mss(bool v4)
+{
+	return (uint16_t)(INET_LOOPBACK_MTU - 1 - 20 - (v4 ? 20 : 40));
+}
+
+int inet_tcp_new(struct netstack *stack, bool ipv6, struct inet_tcp **ret)
+{
+	struct inet_tcp *endpoint = calloc(1, sizeof(*endpoint));
+	int err;
+
+	if (!endpoint)
+		return -ENOMEM;
+	err = inet_endpoint_init(&endpoint->endpoint, stack, INET_TCP, ipv6);
+	if (err < 0) {
+		free(endpoint);
+		return err;
+	}
+	endpoint->config = (struct tcp_config){
+		.send_buffer = SEND_BUFFER,
+		.receive_buffer = RECEIVE_BUFFER,
+		.receive_buffer_max = RECEIVE_MAX,
+		.mss = link_mss(!ipv6),
+	};
+	tcp_init(&endpoint->tcp, &endpoint->config);
+	timer_init(&endpoint->timer, expired, endpoint);
+	list_init(&endpoint->accept_queue);
+	list_init(&endpoint->children);
+	list_init(&endpoint->accept_link);
+	list_init(&endpoint->child_link);
+	*ret = endpoint;
+	return 0;
+}
+
+static void leave_listener(struct inet_tcp *child)
+{
+	struct inet_tcp *listener = child->listener;
+
+	if (!listener)
+		return;
+	if (!list_empty(&child->accept_link))
+		listener->accept_count--;
+	else
+		listener->half_open--;
+	list_remove(&child->accept_link);
+	list_remove(&child->child_link);
+	child->listener = NULL;
+}
+
+void inet_tcp_destroy(struct inet_tcp *endpoint)
+{
+	leave_listener(endpoint);
+	timer_cancel(&endpoint->timer);
+	tcp_fini(&endpoint->tcp);
+	inet_endpoint_fini(&endpoint->endpoint);
+	free(endpoint);
+}
+
+static int transmit(struct inet_tcp *endpoint, struct tcp_segment *segment)
+{
+	struct inet_packet *packet = malloc(sizeof(*packet));
+
+	if (!packet)
+		return -ENOMEM; /* the segment is lost, and comes again */
+	*packet = (struct inet_packet){
+		.protocol = INET_TCP,
+		.from = endpoint->endpoint.local,
+		.to = endpoint->endpoint.remote,
+		.segment = *segment,
+	};
+	netstack_queue(endpoint->endpoint.stack, packet);
+	return 0;
+}
+
+/* A fresh struct tcp with the options that the user has set on @options so far. */
+static void renew(
+	struct inet_tcp *endpoint, const struct tcp *options, const struct tcp_config *config)
+{
+	struct tcp *tcp = &endpoint->tcp, old = *options;
+
+	tcp_fini(tcp);
+	tcp_init(tcp, config);
+	tcp->nodelay = old.nodelay;
+	tcp->cork = old.cork;
+	tcp->keepalive = old.keepalive;
+	tcp->oob_inline = old.oob_inline;
+	tcp->keepalive_idle = old.keepalive_idle;
+	tcp->keepalive_interval = old.keepalive_interval;
+	tcp->keepalive_count = old.keepalive_count;
+	tcp->user_timeout = old.user_timeout;
+	tcp->syn_retries = old.syn_retries;
+	tcp->fin_wait_timeout = old.fin_wait_timeout;
+	tcp->congestion = old.congestion;
+}
+
+static void begin_connection(struct inet_tcp *endpoint, const struct tcp *options)
+{
+	struct inet_endpoint *ends = &endpoint->endpoint;
+	struct tcp_config config = endpoint->config;
+	struct {
+		struct inet_name local, remote;
+	} pair;
+	uint16_t mss = link_mss(inet_is_v4(&ends->remote.address));
+
+	memset(&pair, 0, sizeof(pair)); /* the padding is hashed, too */
+	pair.local = ends->local;
+	pair.remote = ends->remote;
+	config.iss = tcp_isn(&pair, sizeof(pair), ends->stack->isn_key, now_ns());
+	config.timestamp_offset = (uint32_t)siphash(&pair, sizeof(pair), ends->stack->port_key);
+	config.mss = min_of(config.mss, mss);
+	renew(endpoint, options, &config);
+}
+
+int inet_tcp_connect(struct inet_tcp *endpoint, const struct inet_name *peer)
+{
+	int err = inet_set_peer(&endpoint->endpoint, peer);
+
+	if (err < 0)
+		return err;
+	begin_connection(endpoint, &endpoint->tcp);
+	tcp_connect(&endpoint->tcp, now_ns());
+	inet_tcp_push(endpoint);
+	return 0;
+}
+
+int inet_tcp_listen(struct inet_tcp *endpoint, unsigned backlog)
+{
+	int err = inet_autobind(&endpoint->endpoint);
+
+	if (err < 0)
+		return err == -EAGAIN ? -EADDRINUSE : err;
+	if (!endpoint->endpoint.listening) {
+		endpoint->endpoint.listening = true;
+		err = inet_check_conflict(&endpoint->endpoint, &endpoint->endpoint.local);
+		if (err < 0) {
+			endpoint->endpoint.listening = false;
+			return err;
+		}
+	}
+	endpoint->backlog = backlog;
+	return 0;
+}
+
+void inet_tcp_unlisten(struct inet_tcp *endpoint)
+{
+	if (!endpoint->endpoint.listening)
+		return;
+	endpoint->endpoint.listening = false;
+	while (!list_empty(&endpoint->children)) {
+		struct inet_tcp *child =
+			list_first(&endpoint->children, struct inet_tcp, child_link);
+
+		leave_listener(child);
+		inet_tcp_release(child, true);
+	}
+}
+
+void inet_tcp_disconnect(struct inet_tcp *endpoint)
+{
+	struct netstack *stack = endpoint->endpoint.stack;
+	struct tcp_segment segment;
+
+	inet_tcp_unlisten(endpoint);
+	tcp_abort(&endpoint->tcp, now_ns());
+	if (tcp_output(&endpoint->tcp, now_ns(), &segment) > 0)
+		(void)transmit(endpoint, &segment);
+	timer_cancel(&endpoint->timer);
+	inet_disconnect(&endpoint->endpoint);
+	renew(endpoint, &endpoint->tcp, &endpoint->config);
+	netstack_run(stack);
+}
+
+struct inet_tcp *inet_tcp_accept(struct inet_tcp *listener)
+{
+	struct inet_tcp *child;
+
+	if (list_empty(&listener->accept_queue))
+		return NULL;
+	child = list_first(&listener->accept_queue, struct inet_tcp, accept_link);
+	leave_listener(child);
+	return child;
+}
+
+void inet_tcp_release(struct inet_tcp *endpoint, bool abort)
+{
+	int64_t now = now_ns();
+
+	endpoint->endpoint.notify = NULL;
+	endpoint->endpoint.owner = NULL;
+	inet_tcp_unlisten(endpoint);
+	if (abort)
+		tcp_abort(&endpoint->tcp, now);
+	tcp_close(&endpoint->tcp, now);
+	inet_tcp_push(endpoint);
+}
+
+/* ---- what comes and goes
+ * ------------------------------------------------------------------------- */
+
+/* A child's handshake is done: it waits to be accepted. */
+static void child_ready(struct inet_tcp *child)
+{
+	struct inet_tcp *listener = child->listener;
+
+	list_add_tail(&child->accept_link, &listener->accept_queue);
+	listener->half_open--;
+	listener->accept_count++;
+	if (listener->endpoint.notify)
+		listener->endpoint.notify(&listener->endpoint, INET_EVENT_READABLE);
+}
+
+/* Sends what is to be sent, sets the timer, and tells the owner. False: @endpoint is gone. */
+static bool settle(struct inet_tcp *endpoint)
+{
+	struct tcp *tcp = &endpoint->tcp;
+	int64_t now = now_ns(), deadline;
+	struct tcp_segment segment;
+	uint32_t events;
+	int more;
+
+	while ((more = tcp_output(tcp, now, &segment)) > 0) {
+		if (transmit(endpoint, &segment) < 0) {
+			netbuf_queue_clear(&segment.payload);
+			break;
+		}
+	}
+	events = tcp_take_events(tcp);
+	if ((events & TCP_EVENT_CONNECTED) && endpoint->listener)
+		child_ready(endpoint);
+	if (tcp->state == TCP_CLOSED && !endpoint->endpoint.notify &&
+		(tcp->orphan || (endpoint->listener && list_empty(&endpoint->accept_link)))) {
+		inet_tcp_destroy(endpoint);
+		return false;
+	}
+	deadline = more < 0 ? now + RETRY_MEMORY : tcp_deadline(tcp);
+	if (deadline == INT64_MAX)
+		timer_cancel(&endpoint->timer);
+	else if (!timer_armed(&endpoint->timer) || endpoint->timer.deadline != (uint64_t)deadline)
+		(void)timer_arm(&endpoint->timer, (uint64_t)deadline);
+	if (events && endpoint->endpoint.notify)
+		endpoint->endpoint.notify(&endpoint->endpoint, events);
+	return true;
+}
+
+void inet_tcp_push(struct inet_tcp *endpoint)
+{
+	struct netstack *stack = endpoint->endpoint.stack;
+
+	settle(endpoint);
+	netstack_run(stack);
+}
+
+static void refuse(struct netstack *stack, struct inet_packet *packet)
+{
+	struct tcp_segment reset;
+	struct inet_packet *answer;
+
+	stack->counters.no_port++;
+	if (!tcp_reset_for(&packet->segment, &reset))
+		return;
+	answer = malloc(sizeof(*answer));
+	if (!answer)
+		return;
+	*answer = (struct inet_packet){
+		.protocol = INET_TCP, .from = packet->to, .to = packet->from, .segment = reset};
+	netstack_queue(stack, answer);
+}
+
+/* A SYN for a listener (RFC 9293 section 3.10.7.2). When its queues are full the SYN is dropped,
+ * and the peer tries again. */
+static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
+{
+	struct inet_endpoint *ends = &listener->endpoint;
+	struct inet_tcp *child;
+
+	if (listener->accept_count > listener->backlog || listener->half_open > listener->backlog ||
+		inet_tcp_new(ends->stack, ends->ipv6, &child) < 0) {
+		ends->stack->counters.dropped++;
+		return;
+	}
+	child->config = listener->config;
+	child->endpoint.v6only = ends->v6only;
+	child->endpoint.reuse_address = ends->reuse_address;
+	child->endpoint.reuse_port = ends->reuse_port;
+	child->endpoint.uid = ends->uid;
+	child->endpoint.local = packet->to;
+	child->endpoint.remote = packet->from;
+	child->endpoint.address_given = child->endpoint.port_given = true;
+	begin_connection(child, &listener->tcp);
+	if (inet_insert_pair(&child->endpoint) < 0 || inet_insert_user(&child->endpoint) < 0) {
+		inet_tcp_destroy(child);
+		return;
+	}
+	child->listener = listener;
+	listener->half_open++;
+	list_add_tail(&child->child_link, &listener->children);
+	tcp_accept_syn(&child->tcp, &packet->segment, now_ns());
+	settle(child);
+}
+
+void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
+{
+	struct inet_endpoint *found = inet_find_pair(stack, INET_TCP, &packet->to, &packet->from);
+	uint8_t flags = packet->segment.flags;
+
+	if (found) {
+		struct inet_tcp *endpoint = inet_tcp_of(found);
+		bool reopened = tcp_input(&endpoint->tcp, &packet->segment, now_ns());
+
+		if (settle(endpoint) && !reopened)
+			return;
+		if (!reopened)
+			return;
+	}
+	found = inet_find_bound(stack, INET_TCP, true, &packet->to, &packet->from);
+	if (!found || (flags & (TCP_ACK | TCP_RST)) || !(flags & TCP_SYN)) {
+		refuse(stack, packet);
+		return;
+	}
+	take_syn(inet_tcp_of(found), packet);
+}

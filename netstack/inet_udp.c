@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* UDP endpoints (RFC 768): queues of datagrams, bounded by the receiver's buffer. */
+#include "netstack/inet_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/checked.h"
+
+#define DATAGRAM_OVERHEAD                                                                          \
+	512u /* what each is charged for besides its bytes, about as Linux does                    \
+	      */
+#define RECEIVE_LIMIT 212992u
+
+int inet_udp_new(struct netstack *stack, bool ipv6, struct inet_udp **ret)
+{
+	struct inet_udp *endpoint = calloc(1, sizeof(*endpoint));
+	int err;
+
+	if (!endpoint)
+		return -ENOMEM;
+	err = inet_endpoint_init(&endpoint->endpoint, stack, INET_UDP, ipv6);
+	if (err < 0) {
+		free(endpoint);
+		return err;
+	}
+	list_init(&endpoint->datagrams);
+	endpoint->limit = RECEIVE_LIMIT;
+	*ret = endpoint;
+	return 0;
+}
+
+void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagram)
+{
+	if (endpoint)
+		endpoint->queued -= datagram->charge;
+	netbuf_queue_clear(&datagram->data);
+	free(datagram);
+}
+
+void inet_udp_release(struct inet_udp *endpoint)
+{
+	while (!list_empty(&endpoint->datagrams)) {
+		struct inet_datagram *datagram =
+			list_first(&endpoint->datagrams, struct inet_datagram, link);
+
+		list_remove(&datagram->link);
+		inet_datagram_free(endpoint, datagram);
+	}
+	inet_endpoint_fini(&endpoint->endpoint);
+	free(endpoint);
+}
+
+int inet_udp_send(struct inet_udp *endpoint, const struct inet_name *to, struct netbuf_queue *data)
+{
+	struct inet_endpoint *ends = &endpoint->endpoint;
+	struct inet_name target = to ? *to : ends->remote;
+	struct inet_datagram *datagram = NULL;
+	struct inet_address source;
+	struct inet_packet *packet;
+	int err;
+
+	if (!to && !ends->has_pair)
+		err = -EDESTADDRREQ;
+	else
+		err = inet_autobind(ends);
+	if (err == 0 && inet_is_any(&target.address))
+		target.address = inet_is_v4(&target.address) ? inet_loopback4 : inet_loopback;
+	err = err < 0 ? err : inet_route(ends->stack, &target.address, &source);
+	if (err < 0) {
+		netbuf_queue_clear(data);
+		return err;
+	}
+	if (!inet_is_any(&ends->local.address))
+		source = ends->local.address;
+	packet = malloc(sizeof(*packet));
+	datagram = packet ? malloc(sizeof(*datagram)) : NULL;
+	if (!datagram) {
+		free(packet);
+		netbuf_queue_clear(data);
+		return -ENOMEM;
+	}
+	*datagram = (struct inet_datagram){
+		.from = {source, ends->local.port},
+		.to = target,
+		.received_at = (int64_t)loop_realtime_now(),
+		.charge = data->size + DATAGRAM_OVERHEAD,
+	};
+	list_init(&datagram->link);
+	netbuf_move_compact(&datagram->data, data);
+	*packet = (struct inet_packet){
+		.protocol = INET_UDP, .from = datagram->from, .to = target, .datagram = datagram};
+	netstack_queue(ends->stack, packet);
+	netstack_run(ends->stack);
+	return 0;
+}
+
+/* ICMP's port unreachable reaches only a sender that is connected with that port (udp(7)). */
+static void tell_unreachable(struct netstack *stack, const struct inet_packet *packet)
+{
+	struct inet_endpoint *sender = inet_find_pair(stack, INET_UDP, &packet->from, &packet->to);
+
+	stack->counters.no_port++;
+	if (!sender)
+		return;
+	inet_udp_of(sender)->error = ECONNREFUSED;
+	if (sender->notify)
+		sender->notify(sender, INET_EVENT_ERROR);
+}
+
+void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
+{
+	struct inet_endpoint *found =
+		inet_find_bound(stack, INET_UDP, false, &packet->to, &packet->from);
+	struct inet_udp *receiver;
+	struct inet_datagram *datagram = packet->datagram;
+
+	if (!found) {
+		tell_unreachable(stack, packet);
+		return;
+	}
+	receiver = inet_udp_of(found);
+	/* One more than fits, as sk_rcvbuf is compared before the packet is added. */
+	if (receiver->queued > receiver->limit || receiver->closed_for_reading) {
+		receiver->dropped++;
+		stack->counters.dropped++;
+		return;
+	}
+	packet->datagram = NULL;
+	receiver->queued += datagram->charge;
+	list_add_tail(&datagram->link, &receiver->datagrams);
+	if (found->notify)
+		found->notify(found, INET_EVENT_READABLE);
+}

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SOCK_STREAM: TCP (tcp(7)). Sleeping and waking around an endpoint, which never sleeps. */
+#include "sentry/socket/inet_socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "abi/ioctl.h"
+#include "abi/poll.h"
+#include "base/checked.h"
+
+#define CHUNK_SIZE (256u << 10) /* copied before the connection is given what there is */
+
+static const struct socket_ops stream_ops;
+
+static int64_t now_ns(void)
+{
+	return (int64_t)loop_monotonic();
+}
+
+/* sk_stream_is_writeable(): not at each byte of room, or writers would wake for nothing. */
+static bool writable(const struct inet_socket *socket)
+{
+	const struct tcp *tcp = &socket->tcp->tcp;
+	uint32_t space = tcp_send_space(tcp), sent = tcp->snd_nxt - tcp->send_start;
+
+	if (socket->unsent_limit && tcp->send.size > sent &&
+		tcp->send.size - sent >= socket->unsent_limit)
+		return false;
+	return space > 0 && space >= tcp->send.size / 2;
+}
+
+static bool readable(const struct inet_socket *socket)
+{
+	uint32_t skip;
+
+	return tcp_receivable(&socket->tcp->tcp, &skip) > 0;
+}
+
+static void notify(struct inet_endpoint *endpoint, uint32_t events)
+{
+	struct inet_socket *socket = endpoint->owner;
+	uint32_t bits = 0;
+
+	if (events & TCP_EVENT_CONNECTED) {
+		socket->state = INET_CONNECTED;
+		bits |= LX_POLLOUT | LX_POLLWRNORM;
+	}
+	if (events & TCP_EVENT_READABLE)
+		bits |= LX_POLLIN | LX_POLLRDNORM |
+			(socket->tcp->tcp.fin_received ? LX_POLLRDHUP : 0);
+	if ((events & TCP_EVENT_WRITABLE) && writable(socket))
+		bits |= LX_POLLOUT | LX_POLLWRNORM;
+	if (events & TCP_EVENT_URGENT)
+		bits |= LX_POLLPRI;
+	if (events & TCP_EVENT_ERROR) {
+		socket->base.error = socket->tcp->tcp.error;
+		bits |= LX_POLLERR;
+	}
+	if (events & TCP_EVENT_CLOSED)
+		bits |= LX_POLLHUP | LX_POLLIN | LX_POLLOUT | LX_POLLRDHUP;
+	if (bits)
+		wait_queue_wake(&socket->base.queue, bits);
+}
+
+static void own(struct inet_socket *socket, struct inet_tcp *tcp)
+{
+	socket->tcp = tcp;
+	tcp->endpoint.owner = socket;
+	tcp->endpoint.notify = notify;
+}
+
+int inet_stream_create(int family, struct socket **ret)
+{
+	struct inet_socket *socket;
+	struct inet_tcp *tcp;
+	int err = inet_socket_new(&stream_ops, family, LX_SOCK_STREAM, LX_IPPROTO_TCP, &socket);
+
+	if (err < 0)
+		return err;
+	err = inet_tcp_new(inet_stack(&socket->base), socket->v6, &tcp);
+	if (err < 0) {
+		inet_socket_free(socket);
+		return err;
+	}
+	own(socket, tcp);
+	/* net.ipv4.tcp_wmem and tcp_rmem: what is shown until somebody sets it. */
+	socket->base.send_size = 16384;
+	socket->base.receive_size = 131072;
+	*ret = &socket->base;
+	return 0;
+}
+
+/* ---- connections --------------------------------------------------------------------------------
+ */
+
+/* The handshake is over, well or not. */
+static bool settled(const struct inet_socket *socket)
+{
+	return socket->state != INET_CONNECTING || socket->tcp->tcp.state == TCP_CLOSED;
+}
+
+/* What a connection attempt came to; after a failure the socket is as before it. */
+static int connect_result(struct inet_socket *socket)
+{
+	int err = socket_take_error(&socket->base);
+
+	if (socket->tcp->tcp.state != TCP_CLOSED || socket->state == INET_CONNECTED)
+		return err;
+	socket->state = INET_NEW;
+	inet_tcp_disconnect(socket->tcp);
+	return err ? err : -ECONNABORTED;
+}
+
+static int wait_connected(struct inet_socket *socket, uint64_t deadline)
+{
+	int err = wait_event_deadline(&socket->base.queue, settled(socket), deadline);
+
+	if (err == -ETIMEDOUT)
+		return -EINPROGRESS; /* socket(7), SO_SNDTIMEO */
+	if (err < 0)
+		return socket_wait_error(err, deadline);
+	return connect_result(socket);
+}
+
+static int stream_connect(
+	struct socket *base, struct task *task, const struct socket_address *address, bool nonblock)
+{
+	struct inet_socket *socket = inet_of(base);
+	uint64_t deadline =
+		base->send_timeout ? loop_monotonic_now() + base->send_timeout : WAIT_FOREVER;
+	struct inet_name peer;
+	int err;
+
+	if (address->size < 2)
+		return -EINVAL;
+	if (inet_is_unspec(address)) {
+		if (socket->state == INET_NEW)
+			return 0;
+		base->listening = false;
+		socket->state = INET_NEW;
+		inet_tcp_disconnect(socket->tcp);
+		wait_queue_wake(&base->queue, ~0u & ~WAIT_QUEUE_GONE);
+		return 0;
+	}
+	switch (socket->state) {
+	case INET_CONNECTED:
+	case INET_LISTENING:
+		return -EISCONN;
+	case INET_CONNECTING:
+		if (settled(socket))
+			return connect_result(socket);
+		return nonblock ? -EALREADY : wait_connected(socket, deadline);
+	case INET_NEW:
+		break;
+	}
+	err = inet_read_name(socket, address, &peer);
+	if (err < 0)
+		return err;
+	if (inet_is_multicast(&peer.address))
+		return -ENETUNREACH;
+	base->error = 0;
+	socket->state = INET_CONNECTING;
+	inet_apply_options(socket);
+	socket->endpoint->uid = task->cred->euid;
+	err = inet_tcp_connect(socket->tcp, &peer);
+	if (err < 0) {
+		socket->state = INET_NEW;
+		return err;
+	}
+	/* A nonblocking call never says more, even where the other end has answered already. */
+	return nonblock ? -EINPROGRESS : wait_connected(socket, deadline);
+}
+
+static int stream_listen(struct socket *base, struct task *task, int backlog)
+{
+	struct inet_socket *socket = inet_of(base);
+	int err;
+
+	if (socket->state != INET_NEW && socket->state != INET_LISTENING)
+		return -EINVAL;
+	inet_apply_options(socket);
+	err = inet_tcp_listen(socket->tcp,
+		backlog < 0 || backlog > LX_SOMAXCONN ? LX_SOMAXCONN : (unsigned)backlog);
+	if (err < 0)
+		return err;
+	socket->state = INET_LISTENING;
+	base->listening = true;
+	wait_queue_wake(&base->queue, LX_POLLOUT | LX_POLLHUP);
+	return 0;
+}
+
+/* A socket for a connection that @listener's endpoint made. */
+static int adopt(struct inet_socket *listener, struct inet_tcp *child, struct socket **ret)
+{
+	struct socket *base = &listener->base;
+	struct inet_socket *socket;
+	int err =
+		inet_socket_new(&stream_ops, base->family, LX_SOCK_STREAM, LX_IPPROTO_TCP, &socket);
+
+	if (err < 0) {
+		inet_tcp_release(child, true);
+		return err;
+	}
+	own(socket, child);
+	socket->state = INET_CONNECTED;
+	socket->tos = listener->tos;
+	socket->ttl = listener->ttl;
+	socket->base.send_size = base->send_size;
+	socket->base.receive_size = base->receive_size;
+	socket->base.linger = base->linger;
+	socket->base.keep_alive = base->keep_alive;
+	socket->base.reuse_address = base->reuse_address;
+	socket->base.priority = base->priority;
+	socket->base.error = child->tcp.error;
+	*ret = &socket->base;
+	return 0;
+}
+
+static int stream_accept(struct socket *base, bool nonblock, struct socket **ret)
+{
+	struct inet_socket *socket = inet_of(base);
+	uint64_t deadline =
+		base->receive_timeout ? loop_monotonic_now() + base->receive_timeout : WAIT_FOREVER;
+	struct inet_tcp *child;
+
+	for (;;) {
+		int err;
+
+		if (socket->state != INET_LISTENING)
+			return -EINVAL;
+		child = inet_tcp_accept(socket->tcp);
+		if (child)
+			return adopt(socket, child, ret);
+		if (nonblock)
+			return -EAGAIN;
+		err = wait_event_deadline(&base->queue,
+			socket->state != INET_LISTENING || !list_empty(&socket->tcp->accept_queue),
+			deadline);
+		if (err < 0)
+			return socket_wait_error(err, deadline);
+	}
+}
+
+static int stream_shutdown(struct socket *base, int how)
+{
+	struct inet_socket *socket = inet_of(base);
+	int err = 0;
+
+	switch (socket->state) {
+	case INET_NEW:
+		err = -ENOTCONN;
+		break;
+	case INET_LISTENING:
+		if (how == LX_SHUT_WR)
+			break;
+		base->listening = false;
+		socket->state = INET_NEW;
+		inet_tcp_disconnect(socket->tcp);
+		break;
+	case INET_CONNECTING:
+		socket->state = INET_NEW;
+		inet_tcp_disconnect(socket->tcp);
+		break;
+	case INET_CONNECTED:
+		if (socket->tcp->tcp.state == TCP_CLOSED) {
+			err = -ENOTCONN;
+			break;
+		}
+		socket->read_shut |= how != LX_SHUT_WR;
+		socket->write_shut |= how != LX_SHUT_RD;
+		if (how != LX_SHUT_RD) {
+			tcp_shutdown(&socket->tcp->tcp, now_ns());
+			inet_tcp_push(socket->tcp);
+		}
+		break;
+	}
+	wait_queue_wake(&base->queue, ~0u & ~WAIT_QUEUE_GONE);
+	return err;
+}
+
+static void stream_release(struct socket *base)
+{
+	struct inet_socket *socket = inet_of(base);
+
+	inet_tcp_release(socket->tcp, base->linger.l_onoff && base->linger.l_linger == 0);
+	inet_socket_free(socket);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------
+ */
+
+/* 0 when the connection may be written to: tcp_sendmsg() up to its loop. */
+static int wait_sendable(struct inet_socket *socket, const struct socket_message *message)
+{
+	int err;
+
+	while (socket->state == INET_CONNECTING && !settled(socket)) {
+		if (message->flags & LX_MSG_DONTWAIT)
+			return -EAGAIN;
+		err = wait_event_deadline(&socket->base.queue, settled(socket), message->deadline);
+		if (err < 0)
+			return socket_wait_error(err, message->deadline);
+	}
+	err = socket_take_error(&socket->base);
+	if (err < 0)
+		return err;
+	return socket->state != INET_CONNECTED || socket->write_shut ||
+			       socket->tcp->tcp.state == TCP_CLOSED
+		       ? -EPIPE
+		       : 0;
+}
+
+static bool can_go_on(const struct inet_socket *socket)
+{
+	return writable(socket) || socket->base.error || socket->write_shut ||
+	       socket->tcp->tcp.state == TCP_CLOSED || socket->state != INET_CONNECTED;
+}
+
+/* The next bytes of the message, @size at most, in a queue of their own: copying may sleep. */
+static ssize_t gather(struct uio *uio, uint32_t size, struct netbuf_queue *ret)
+{
+	uint32_t done = 0;
+
+	while (done < size) {
+		size_t room;
+		ssize_t n;
+		void *to;
+
+		if (netbuf_reserve(ret, size - done, &to, &room) < 0)
+			return done ? (ssize_t)done : -ENOBUFS;
+		n = uio_copy_from(uio, to, room);
+		if (n <= 0)
+			return done ? (ssize_t)done : n < 0 ? n : -EFAULT;
+		netbuf_commit(ret, (size_t)n);
+		done += (uint32_t)n;
+		if ((size_t)n < room)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+static ssize_t stream_send(struct socket *base, struct task *task, struct socket_message *message)
+{
+	struct inet_socket *socket = inet_of(base);
+	bool urgent = message->flags & LX_MSG_OOB, more = message->flags & LX_MSG_MORE;
+	ssize_t done = 0;
+	int err = wait_sendable(socket, message);
+
+	while (err == 0 && message->uio->resid > 0) {
+		struct netbuf_queue data = {0};
+		ssize_t n;
+
+		if (!writable(socket)) {
+			if (message->flags & LX_MSG_DONTWAIT)
+				err = -EAGAIN;
+			else
+				err = socket_wait_error(
+					wait_event_deadline(
+						&base->queue, can_go_on(socket), message->deadline),
+					message->deadline);
+			err = err < 0 ? err : wait_sendable(socket, message);
+			if (err < 0)
+				break;
+			continue;
+		}
+		n = gather(message->uio,
+			(uint32_t)min_of(message->uio->resid,
+				(uint64_t)min_of(tcp_send_space(&socket->tcp->tcp), CHUNK_SIZE)),
+			&data);
+		if (n < 0) {
+			netbuf_queue_clear(&data);
+			err = (int)n;
+			break;
+		}
+		/* Copying may have slept. */
+		err = wait_sendable(socket, message);
+		if (err == 0)
+			err = tcp_send(&socket->tcp->tcp, &data, urgent && message->uio->resid == 0,
+				more || message->uio->resid > 0, now_ns());
+		if (err < 0) {
+			netbuf_queue_clear(&data);
+			break;
+		}
+		done += n;
+		inet_tcp_push(socket->tcp);
+	}
+	return done ? done : err;
+}
+
+/* ---- receiving ----------------------------------------------------------------------------------
+ */
+
+static ssize_t receive_urgent(struct inet_socket *socket, struct socket_message *message)
+{
+	uint8_t byte;
+	int rc;
+
+	if (socket->state == INET_NEW || socket->state == INET_LISTENING)
+		return -ENOTCONN;
+	rc = tcp_receive_urgent(&socket->tcp->tcp, message->flags & LX_MSG_PEEK, &byte);
+	if (rc < 0)
+		return rc;
+	message->out_flags |= LX_MSG_OOB;
+	if (message->uio->resid == 0) {
+		message->out_flags |= LX_MSG_TRUNC;
+		return 0;
+	}
+	if (message->flags & LX_MSG_TRUNC)
+		return 1;
+	return uio_copy_to(message->uio, &byte, 1) == 1 ? 1 : -EFAULT;
+}
+
+/* Copies what @slice refers to out to the caller. */
+static ssize_t scatter(struct uio *uio, struct netbuf_queue *slice)
+{
+	ssize_t done = 0;
+
+	for (struct netbuf *buf = slice->first; buf; buf = buf->next) {
+		ssize_t n = uio_copy_to(uio, buf->block->bytes + buf->offset, buf->size);
+
+		if (n <= 0)
+			return done ? done : n < 0 ? n : -EFAULT;
+		done += n;
+		if ((uint32_t)n < buf->size)
+			break;
+	}
+	return done;
+}
+
+/*
+ * One portion of what is there. The bytes are referred to and not taken while the copy sleeps, so
+ * that a bad address costs nothing; `reading` keeps other readers away meanwhile.
+ */
+static ssize_t take(struct inet_socket *socket, struct socket_message *message)
+{
+	struct tcp *tcp = &socket->tcp->tcp;
+	struct netbuf_queue slice = {0};
+	uint32_t skip, size = tcp_receivable(tcp, &skip);
+	ssize_t n;
+
+	size = (uint32_t)min_of((uint64_t)size, message->uio->resid);
+	if (message->flags & LX_MSG_TRUNC) { /* tcp(7): thrown away, not copied */
+		n = size;
+		message->uio->resid -= size;
+	} else {
+		if (netbuf_slice(&tcp->receive, skip, size, &slice) < 0)
+			return -ENOBUFS;
+		n = scatter(message->uio, &slice);
+		netbuf_queue_clear(&slice);
+	}
+	if (n > 0 && !(message->flags & LX_MSG_PEEK)) {
+		tcp_received(tcp, skip + (uint32_t)n, now_ns());
+		inet_tcp_push(socket->tcp);
+	}
+	return n;
+}
+
+/* Nothing can be read now: 1 to try again, 0 at the end of the stream. */
+static int wait_readable(struct inet_socket *socket, const struct socket_message *message)
+{
+	const struct tcp *tcp = &socket->tcp->tcp;
+	int err;
+
+	if (tcp->fin_received)
+		return 0;
+	err = socket_take_error(&socket->base);
+	if (err < 0)
+		return err;
+	if (socket->read_shut)
+		return 0;
+	if (socket->state == INET_NEW || socket->state == INET_LISTENING)
+		return -ENOTCONN;
+	if (tcp->state == TCP_CLOSED)
+		return 0;
+	if (message->flags & LX_MSG_DONTWAIT)
+		return -EAGAIN;
+	err = wait_event_deadline(&socket->base.queue,
+		readable(socket) || tcp->fin_received || tcp->state == TCP_CLOSED ||
+			socket->base.error || socket->read_shut,
+		message->deadline);
+	return err < 0 ? socket_wait_error(err, message->deadline) : 1;
+}
+
+static ssize_t stream_receive(
+	struct socket *base, struct task *task, struct socket_message *message)
+{
+	struct inet_socket *socket = inet_of(base);
+	bool peek = message->flags & LX_MSG_PEEK, all = message->flags & LX_MSG_WAITALL;
+	ssize_t done = 0, n;
+	int err;
+
+	if (message->flags & LX_MSG_ERRQUEUE)
+		return -EAGAIN; /* nothing is ever in it */
+	if (message->flags & LX_MSG_OOB)
+		return receive_urgent(socket, message);
+	err = fiber_mutex_lock_interruptible(&socket->reading);
+	if (err < 0)
+		return socket_wait_error(err, message->deadline);
+	do {
+		while (!readable(socket) && (err = wait_readable(socket, message)) > 0)
+			;
+		if (!readable(socket)) {
+			done = done ? done : err;
+			break;
+		}
+		if (message->uio->resid == 0)
+			break;
+		n = take(socket, message);
+		if (n < 0) {
+			done = done ? done : n;
+			break;
+		}
+		done += n;
+		/* A mark ends a read. */
+	} while (message->uio->resid > 0 && !peek && !tcp_at_mark(&socket->tcp->tcp) &&
+		 (all || readable(socket)));
+	fiber_mutex_unlock(&socket->reading);
+	return done;
+}
+
+/* ---- state --------------------------------------------------------------------------------------
+ */
+
+/* tcp_poll(). */
+static uint32_t stream_poll(struct socket *base)
+{
+	struct inet_socket *socket = inet_of(base);
+	const struct tcp *tcp = &socket->tcp->tcp;
+	bool closed = tcp->state == TCP_CLOSED ||
+		      (socket->state != INET_CONNECTED && socket->state != INET_CONNECTING);
+	bool read_end =
+		tcp->fin_received || socket->read_shut || (closed && socket->state != INET_NEW);
+	bool write_end = socket->write_shut || (closed && socket->state != INET_NEW);
+	uint32_t events = 0;
+
+	if (socket->state == INET_LISTENING)
+		return list_empty(&socket->tcp->accept_queue) ? 0 : LX_POLLIN | LX_POLLRDNORM;
+	if (base->error)
+		events |= LX_POLLERR;
+	if ((read_end && write_end) || closed)
+		events |= LX_POLLHUP;
+	if (read_end)
+		events |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;
+	if (socket->state == INET_CONNECTING && !closed)
+		return events;
+	if (readable(socket))
+		events |= LX_POLLIN | LX_POLLRDNORM;
+	if (write_end || writable(socket))
+		events |= LX_POLLOUT | LX_POLLWRNORM;
+	if (tcp->urgent_state == TCP_URGENT_VALID)
+		events |= LX_POLLPRI;
+	return events;
+}
+
+static int64_t stream_ioctl(struct socket *base, struct task *task, unsigned request, gaddr_t arg)
+{
+	struct inet_socket *socket = inet_of(base);
+	const struct tcp *tcp = &socket->tcp->tcp;
+	uint32_t skip;
+	int32_t value;
+
+	switch (request) {
+	case LX_FIONREAD:
+		if (socket->state == INET_LISTENING)
+			return -EINVAL;
+		/* Up to the mark, as tcp_inq() has it. */
+		value = (int32_t)tcp_receivable(tcp, &skip);
+		break;
+	case LX_TIOCOUTQ:
+		if (socket->state == INET_LISTENING)
+			return -EINVAL;
+		value = socket->state == INET_CONNECTED ? (int32_t)tcp->send.size : 0;
+		break;
+	case LX_SIOCATMARK:
+		value = tcp_at_mark(tcp);
+		break;
+	default:
+		return -ENOTTY;
+	}
+	return guest_write_value(task, arg, &value);
+}
+
+static const struct socket_ops stream_ops = {
+	.bind = inet_bind_socket,
+	.connect = stream_connect,
+	.listen = stream_listen,
+	.accept = stream_accept,
+	.getname = inet_getname,
+	.send = stream_send,
+	.receive = stream_receive,
+	.shutdown = stream_shutdown,
+	.setsockopt = inet_setsockopt,
+	.getsockopt = inet_getsockopt,
+	.ioctl = stream_ioctl,
+	.poll = stream_poll,
+	.release = stream_release,
+};
