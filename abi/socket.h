@@ -23,13 +23,14 @@
 #define LX_SOCK_CLOEXEC	  02000000
 #define LX_SOCK_NONBLOCK  04000
 
-#define LX_IPPROTO_IP	  0
-#define LX_IPPROTO_ICMP	  1
-#define LX_IPPROTO_TCP	  6
-#define LX_IPPROTO_UDP	  17
-#define LX_IPPROTO_IPV6	  41
-#define LX_IPPROTO_ICMPV6 58
-#define LX_IPPROTO_RAW	  255
+#define LX_IPPROTO_IP	   0
+#define LX_IPPROTO_ICMP	   1
+#define LX_IPPROTO_TCP	   6
+#define LX_IPPROTO_UDP	   17
+#define LX_IPPROTO_IPV6	   41
+#define LX_IPPROTO_ICMPV6  58
+#define LX_IPPROTO_UDPLITE 136
+#define LX_IPPROTO_RAW	   255
 
 #define LX_SOL_SOCKET  1
 #define LX_SOL_IP      0
@@ -64,7 +65,7 @@
 #define LX_MSG_ZEROCOPY	    0x4000000
 #define LX_MSG_FASTOPEN	    0x20000000
 #define LX_MSG_CMSG_CLOEXEC 0x40000000
-#define LX_MSG_CMSG_COMPAT	0x80000000u
+#define LX_MSG_CMSG_COMPAT  0x80000000u
 
 #define LX_SO_DEBUG	    1
 #define LX_SO_REUSEADDR	    2
@@ -129,10 +130,15 @@
 #define LX_TCP_FASTOPEN	     23
 #define LX_TCP_NOTSENT_LOWAT 25
 
+#define LX_UDPLITE_SEND_CSCOV 10
+#define LX_UDPLITE_RECV_CSCOV 11
+
 #define LX_IP_TOS		   1
 #define LX_IP_TTL		   2
 #define LX_IP_OPTIONS		   4
 #define LX_IP_PKTINFO		   8
+#define LX_IP_RECVTTL		   12
+#define LX_IP_RECVTOS		   13
 #define LX_IP_MTU_DISCOVER	   10
 #define LX_IP_RECVERR		   11
 #define LX_IP_MTU		   14
@@ -154,7 +160,20 @@
 #define LX_IPV6_V6ONLY	       26
 #define LX_IPV6_RECVPKTINFO    49
 #define LX_IPV6_PKTINFO	       50
+#define LX_IPV6_RECVHOPLIMIT   51
+#define LX_IPV6_HOPLIMIT       52
+#define LX_IPV6_RECVTCLASS     66
 #define LX_IPV6_TCLASS	       67
+
+/* IP_PKTINFO, IPV6_PKTINFO */
+struct lx_in_pktinfo {
+	int32_t ipi_ifindex;
+	uint32_t ipi_spec_dst, ipi_addr;
+};
+struct lx_in6_pktinfo {
+	uint8_t ipi6_addr[16];
+	int32_t ipi6_ifindex;
+};
 
 struct lx_sockaddr {
 	uint16_t sa_family;

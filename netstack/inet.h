@@ -76,8 +76,9 @@ void netstack_init(struct netstack *stack,
 /* Ends what closed sockets left behind. No endpoint may have an owner any more. */
 void netstack_fini(struct netstack *stack);
 
-#define INET_TCP 6u
-#define INET_UDP 17u
+#define INET_TCP     6u
+#define INET_UDP     17u
+#define INET_UDPLITE 136u
 
 struct inet_endpoint {
 	struct netstack *stack;
@@ -172,6 +173,7 @@ void inet_tcp_release(struct inet_tcp *endpoint, bool abort);
 struct inet_datagram {
 	struct list_head link;
 	struct inet_name from, to;
+	uint8_t ttl, tos;
 	int64_t received_at; /* CLOCK_REALTIME, ns */
 	uint32_t charge;
 	struct netbuf_queue data;
@@ -182,7 +184,8 @@ struct inet_udp {
 	struct list_head datagrams;
 	uint32_t queued, limit; /* bytes charged, and how many may be */
 	uint64_t dropped;
-	int error; /* positive errno that the network reported; the owner takes it */
+	int error;		 /* positive errno that the network reported; the owner takes it */
+	uint16_t least_coverage; /* UDP-Lite: less is dropped (RFC 3828 section 3.3) */
 	bool closed_for_reading;
 };
 
@@ -191,14 +194,24 @@ static inline struct inet_udp *inet_udp_of(struct inet_endpoint *endpoint)
 	return container_of(endpoint, struct inet_udp, endpoint);
 }
 
-int inet_udp_new(struct netstack *stack, bool ipv6, struct inet_udp **ret);
+/* @protocol: INET_UDP or INET_UDPLITE (RFC 3828), which have ports of their own. */
+int inet_udp_new(struct netstack *stack, uint8_t protocol, bool ipv6, struct inet_udp **ret);
+
+/* What a datagram is sent with. */
+struct inet_send {
+	struct inet_name to;
+	struct inet_address from; /* inet_any: as bound, or as the way there wants */
+	uint8_t ttl, tos;
+	uint16_t coverage; /* UDP-Lite: bytes under the checksum, header included; 0: all */
+};
 
 /*
- * Sends @data (consumed) to @to, or to the peer when NULL. Binds an unbound endpoint. A datagram
- * that nobody takes is lost; a connected sender is told (ECONNREFUSED). -ENETUNREACH, -ENOMEM,
- * -EDESTADDRREQ.
+ * Sends @data (consumed). Binds an unbound endpoint. A datagram that nobody takes is lost; a
+ * connected sender is told (ECONNREFUSED). -ENETUNREACH, -EAGAIN without a free port, -EINVAL when
+ * `from` is not ours, -ENOMEM.
  */
-int inet_udp_send(struct inet_udp *endpoint, const struct inet_name *to, struct netbuf_queue *data);
+int inet_udp_send(
+	struct inet_udp *endpoint, const struct inet_send *send, struct netbuf_queue *data);
 void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagram);
 void inet_udp_release(struct inet_udp *endpoint);
 

@@ -8,6 +8,7 @@
 struct inet_packet {
 	struct list_head link;
 	uint8_t protocol;
+	uint16_t coverage; /* UDP-Lite */
 	struct inet_name from, to;
 	struct tcp_segment segment;
 	struct inet_datagram *datagram;

@@ -12,14 +12,14 @@
 	      */
 #define RECEIVE_LIMIT 212992u
 
-int inet_udp_new(struct netstack *stack, bool ipv6, struct inet_udp **ret)
+int inet_udp_new(struct netstack *stack, uint8_t protocol, bool ipv6, struct inet_udp **ret)
 {
 	struct inet_udp *endpoint = calloc(1, sizeof(*endpoint));
 	int err;
 
 	if (!endpoint)
 		return -ENOMEM;
-	err = inet_endpoint_init(&endpoint->endpoint, stack, INET_UDP, ipv6);
+	err = inet_endpoint_init(&endpoint->endpoint, stack, protocol, ipv6);
 	if (err < 0) {
 		free(endpoint);
 		return err;
@@ -51,54 +51,75 @@ void inet_udp_release(struct inet_udp *endpoint)
 	free(endpoint);
 }
 
-int inet_udp_send(struct inet_udp *endpoint, const struct inet_name *to, struct netbuf_queue *data)
+/* Both addresses of a datagram. */
+static int choose_names(struct inet_udp *endpoint, const struct inet_send *send,
+	struct inet_name *ret_from, struct inet_name *ret_to)
 {
 	struct inet_endpoint *ends = &endpoint->endpoint;
-	struct inet_name target = to ? *to : ends->remote;
-	struct inet_datagram *datagram = NULL;
-	struct inet_address source;
-	struct inet_packet *packet;
-	int err;
+	int err = inet_autobind(ends);
 
-	if (!to && !ends->has_pair)
-		err = -EDESTADDRREQ;
-	else
-		err = inet_autobind(ends);
-	if (err == 0 && inet_is_any(&target.address))
-		target.address = inet_is_v4(&target.address) ? inet_loopback4 : inet_loopback;
-	err = err < 0 ? err : inet_route(ends->stack, &target.address, &source);
+	*ret_to = send->to;
+	if (inet_is_any(&ret_to->address))
+		ret_to->address = inet_is_v4(&ret_to->address) ? inet_loopback4 : inet_loopback;
+	err = err < 0 ? err : inet_route(ends->stack, &ret_to->address, &ret_from->address);
+	if (err < 0)
+		return err;
+	ret_from->port = ends->local.port;
+	if (!inet_is_any(&send->from)) {
+		if (!ends->stack->is_local(ends->stack, &send->from))
+			return -EINVAL;
+		ret_from->address = send->from;
+	} else if (!inet_is_any(&ends->local.address)) {
+		ret_from->address = ends->local.address;
+	}
+	return 0;
+}
+
+int inet_udp_send(
+	struct inet_udp *endpoint, const struct inet_send *send, struct netbuf_queue *data)
+{
+	struct netstack *stack = endpoint->endpoint.stack;
+	struct inet_datagram *datagram = NULL;
+	struct inet_packet *packet = NULL;
+	struct inet_name from, to;
+	int err = choose_names(endpoint, send, &from, &to);
+
+	if (err == 0) {
+		packet = malloc(sizeof(*packet));
+		datagram = malloc(sizeof(*datagram));
+		err = packet && datagram ? 0 : -ENOMEM;
+	}
 	if (err < 0) {
+		free(packet);
+		free(datagram);
 		netbuf_queue_clear(data);
 		return err;
 	}
-	if (!inet_is_any(&ends->local.address))
-		source = ends->local.address;
-	packet = malloc(sizeof(*packet));
-	datagram = packet ? malloc(sizeof(*datagram)) : NULL;
-	if (!datagram) {
-		free(packet);
-		netbuf_queue_clear(data);
-		return -ENOMEM;
-	}
 	*datagram = (struct inet_datagram){
-		.from = {source, ends->local.port},
-		.to = target,
+		.from = from,
+		.to = to,
+		.ttl = send->ttl,
+		.tos = send->tos,
 		.received_at = (int64_t)loop_realtime_now(),
 		.charge = data->size + DATAGRAM_OVERHEAD,
 	};
 	list_init(&datagram->link);
 	netbuf_move_compact(&datagram->data, data);
-	*packet = (struct inet_packet){
-		.protocol = INET_UDP, .from = datagram->from, .to = target, .datagram = datagram};
-	netstack_queue(ends->stack, packet);
-	netstack_run(ends->stack);
+	*packet = (struct inet_packet){.protocol = endpoint->endpoint.protocol,
+		.coverage = send->coverage,
+		.from = from,
+		.to = to,
+		.datagram = datagram};
+	netstack_queue(stack, packet);
+	netstack_run(stack);
 	return 0;
 }
 
 /* ICMP's port unreachable reaches only a sender that is connected with that port (udp(7)). */
 static void tell_unreachable(struct netstack *stack, const struct inet_packet *packet)
 {
-	struct inet_endpoint *sender = inet_find_pair(stack, INET_UDP, &packet->from, &packet->to);
+	struct inet_endpoint *sender =
+		inet_find_pair(stack, packet->protocol, &packet->from, &packet->to);
 
 	stack->counters.no_port++;
 	if (!sender)
@@ -111,7 +132,7 @@ static void tell_unreachable(struct netstack *stack, const struct inet_packet *p
 void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
 {
 	struct inet_endpoint *found =
-		inet_find_bound(stack, INET_UDP, false, &packet->to, &packet->from);
+		inet_find_bound(stack, packet->protocol, false, &packet->to, &packet->from);
 	struct inet_udp *receiver;
 	struct inet_datagram *datagram = packet->datagram;
 
@@ -120,6 +141,10 @@ void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
 		return;
 	}
 	receiver = inet_udp_of(found);
+	if (packet->coverage && packet->coverage < receiver->least_coverage) {
+		stack->counters.dropped++;
+		return;
+	}
 	/* One more than fits, as sk_rcvbuf is compared before the packet is added. */
 	if (receiver->queued > receiver->limit || receiver->closed_for_reading) {
 		receiver->dropped++;

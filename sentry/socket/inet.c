@@ -169,8 +169,10 @@ int inet_create(struct task *task, int family, int type, int protocol, struct so
 	if (type == LX_SOCK_STREAM)
 		return protocol == 0 || protocol == LX_IPPROTO_TCP ? inet_stream_create(family, ret)
 								   : -EPROTONOSUPPORT;
-	if (type == LX_SOCK_DGRAM && (protocol == 0 || protocol == LX_IPPROTO_UDP))
-		return inet_dgram_create(family, ret);
+	if (type == LX_SOCK_DGRAM && (protocol == LX_IPPROTO_UDPLITE || protocol == LX_IPPROTO_UDP))
+		return inet_dgram_create(family, protocol, ret);
+	if (type == LX_SOCK_DGRAM && protocol == 0)
+		return inet_dgram_create(family, LX_IPPROTO_UDP, ret);
 	/* Raw sockets and ICMP's datagrams are not there yet; who may not have them hears that. */
 	if (raw && protocol == 0)
 		return -EPROTONOSUPPORT;

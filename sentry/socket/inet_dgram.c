@@ -24,15 +24,15 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 		wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
 }
 
-int inet_dgram_create(int family, struct socket **ret)
+int inet_dgram_create(int family, int protocol, struct socket **ret)
 {
 	struct inet_socket *socket;
 	struct inet_udp *udp;
-	int err = inet_socket_new(&dgram_ops, family, LX_SOCK_DGRAM, LX_IPPROTO_UDP, &socket);
+	int err = inet_socket_new(&dgram_ops, family, LX_SOCK_DGRAM, protocol, &socket);
 
 	if (err < 0)
 		return err;
-	err = inet_udp_new(inet_stack(&socket->base), socket->v6, &udp);
+	err = inet_udp_new(inet_stack(&socket->base), (uint8_t)protocol, socket->v6, &udp);
 	if (err < 0) {
 		inet_socket_free(socket);
 		return err;
@@ -108,8 +108,9 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 {
 	struct inet_socket *socket = inet_of(base);
 	uint64_t size = message->uio->resid;
+	struct inet_send send = {
+		.ttl = (uint8_t)(socket->ttl < 0 ? 64 : socket->ttl), .tos = (uint8_t)socket->tos};
 	struct netbuf_queue data = {0};
-	struct inet_name to;
 	int err;
 
 	if (size > UINT16_MAX)
@@ -117,23 +118,28 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 	if (message->flags & LX_MSG_OOB)
 		return -EOPNOTSUPP;
 	if (message->name && !inet_is_unspec(message->name)) {
-		err = inet_read_name(socket, message->name, &to);
+		err = inet_read_name(socket, message->name, &send.to);
 		if (err < 0)
 			return err;
-		if (to.port == 0)
+		if (send.to.port == 0)
 			return -EINVAL;
 	} else if (socket->state != INET_CONNECTED) {
 		return message->name ? -EINVAL : -EDESTADDRREQ;
 	} else {
-		to = socket->endpoint->remote;
+		send.to = socket->endpoint->remote;
 	}
 	err = socket_take_error(base);
 	if (err < 0)
 		return err;
 	if (socket->write_shut)
 		return -EPIPE;
-	if (size > INET_DATAGRAM_MAX + (inet_is_v4(&to.address) ? 0 : 20))
+	if (size > INET_DATAGRAM_MAX + (inet_is_v4(&send.to.address) ? 0 : 20))
 		return -EMSGSIZE;
+	if (message->scm) {
+		err = inet_read_control(socket, message->scm, &send);
+		if (err < 0)
+			return err;
+	}
 	for (uint64_t left = size; left > 0;) {
 		size_t room;
 		ssize_t n;
@@ -153,7 +159,7 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 	}
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
-	err = inet_udp_send(socket->udp, &to, &data);
+	err = inet_udp_send(socket->udp, &send, &data);
 	return err < 0 ? err : (ssize_t)size;
 }
 
@@ -210,6 +216,8 @@ static ssize_t dgram_receive(struct socket *base, struct task *task, struct sock
 	if (n >= 0) {
 		if (message->name)
 			inet_write_name(socket, &datagram->from, message->name);
+		if (message->scm)
+			inet_write_control(socket, datagram, message->scm);
 		if (datagram->data.size > size)
 			message->out_flags |= LX_MSG_TRUNC;
 		if (message->flags & LX_MSG_TRUNC)

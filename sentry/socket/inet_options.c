@@ -74,6 +74,39 @@ static int option_int(const void *value, size_t size, int *ret)
 	return 0;
 }
 
+/* Where the switch of an option is that asks for ancillary data; NULL: it is none. */
+static bool *wanted(struct inet_socket *socket, int option)
+{
+	/* TCP has no packets to tell of. */
+	if (socket->base.type != LX_SOCK_DGRAM)
+		return NULL;
+	if (option == (socket->v6 ? LX_IPV6_RECVPKTINFO : LX_IP_PKTINFO))
+		return &socket->want_pktinfo;
+	if (option == (socket->v6 ? LX_IPV6_RECVHOPLIMIT : LX_IP_RECVTTL))
+		return &socket->want_ttl;
+	if (option == (socket->v6 ? LX_IPV6_RECVTCLASS : LX_IP_RECVTOS))
+		return &socket->want_tos;
+	return NULL;
+}
+
+static int set_wanted(struct inet_socket *socket, int option, int number, int err)
+{
+	bool *want = wanted(socket, option);
+
+	if (!want)
+		return -ENOPROTOOPT;
+	if (err == 0)
+		*want = number != 0;
+	return err;
+}
+
+static int get_wanted(struct inet_socket *socket, int option, void *value, size_t size)
+{
+	bool *want = wanted(socket, option);
+
+	return want ? return_int(*want, value, size) : -ENOPROTOOPT;
+}
+
 static int set_ip(struct inet_socket *socket, int option, const void *value, size_t size)
 {
 	int number, err = option_int(value, size, &number);
@@ -90,7 +123,7 @@ static int set_ip(struct inet_socket *socket, int option, const void *value, siz
 		socket->ttl = number;
 		return 0;
 	default:
-		return -ENOPROTOOPT;
+		return set_wanted(socket, option, number, err);
 	}
 }
 
@@ -106,7 +139,7 @@ static int get_ip(struct inet_socket *socket, int option, void *value, size_t si
 			       ? return_int((int)INET_LOOPBACK_MTU, value, size)
 			       : -ENOTCONN;
 	default:
-		return -ENOPROTOOPT;
+		return get_wanted(socket, option, value, size);
 	}
 }
 
@@ -134,7 +167,7 @@ static int set_ipv6(struct inet_socket *socket, int option, const void *value, s
 		socket->tos = max_of(number, 0);
 		return 0;
 	default:
-		return -ENOPROTOOPT;
+		return set_wanted(socket, option, number, 0);
 	}
 }
 
@@ -152,7 +185,7 @@ static int get_ipv6(struct inet_socket *socket, int option, void *value, size_t 
 			       ? return_int((int)INET_LOOPBACK_MTU, value, size)
 			       : -ENOTCONN;
 	default:
-		return -ENOPROTOOPT;
+		return get_wanted(socket, option, value, size);
 	}
 }
 
@@ -342,6 +375,38 @@ int inet_tcp_getsockopt(struct inet_socket *socket, int option, void *value, siz
 	}
 }
 
+/* ---- UDP-Lite (RFC 3828) ------------------------------------------------------------------------
+ */
+
+/* The header's eight bytes are always covered; less than them but not 0 means just them. */
+static int set_udplite(struct inet_socket *socket, int option, const void *value, size_t size)
+{
+	int number;
+
+	if (size < sizeof(number))
+		return -EINVAL;
+	memcpy(&number, value, sizeof(number));
+	if (number != 0 && number < 8)
+		number = 8;
+	number = min_of(number, (int)UINT16_MAX);
+	if (option == LX_UDPLITE_SEND_CSCOV)
+		socket->send_coverage = (uint16_t)number;
+	else if (option == LX_UDPLITE_RECV_CSCOV)
+		socket->udp->least_coverage = (uint16_t)number;
+	else
+		return -ENOPROTOOPT;
+	return 0;
+}
+
+static int get_udplite(struct inet_socket *socket, int option, void *value, size_t size)
+{
+	if (option == LX_UDPLITE_SEND_CSCOV)
+		return return_int(socket->send_coverage, value, size);
+	if (option == LX_UDPLITE_RECV_CSCOV)
+		return return_int(socket->udp->least_coverage, value, size);
+	return -ENOPROTOOPT;
+}
+
 /* ---- all levels ---------------------------------------------------------------------------------
  */
 
@@ -361,6 +426,15 @@ int inet_setsockopt(struct socket *base, struct task *task, int level, int optio
 			*(option == LX_SO_REUSEPORT ? &base->reuse_port : &base->oob_inline) =
 				number != 0;
 			err = 0;
+		} else if (option == LX_SO_TIMESTAMP || option == LX_SO_TIMESTAMPNS) {
+			if (size < sizeof(number))
+				return -EINVAL;
+			if (base->type != LX_SOCK_DGRAM)
+				return -ENOPROTOOPT;
+			socket->want_stamp = !number			 ? INET_STAMP_NONE
+					     : option == LX_SO_TIMESTAMP ? INET_STAMP_MICRO
+									 : INET_STAMP_NANO;
+			err = 0;
 		} else {
 			err = socket_set_option(base, task, option, value, size);
 		}
@@ -375,6 +449,10 @@ int inet_setsockopt(struct socket *base, struct task *task, int level, int optio
 		if (base->type == LX_SOCK_STREAM)
 			return inet_tcp_setsockopt(socket, task, option, value, size);
 		return -ENOPROTOOPT;
+	case LX_IPPROTO_UDPLITE:
+		return base->protocol == LX_IPPROTO_UDPLITE
+			       ? set_udplite(socket, option, value, size)
+			       : -ENOPROTOOPT;
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -391,6 +469,10 @@ int inet_getsockopt(
 			return return_int(base->reuse_port, value, size);
 		if (option == LX_SO_OOBINLINE)
 			return return_int(base->oob_inline, value, size);
+		if (option == LX_SO_TIMESTAMP)
+			return return_int(socket->want_stamp == INET_STAMP_MICRO, value, size);
+		if (option == LX_SO_TIMESTAMPNS)
+			return return_int(socket->want_stamp == INET_STAMP_NANO, value, size);
 		return socket_get_option(base, task, option, value, size);
 	case LX_SOL_IP:
 		return socket->v6 ? -ENOPROTOOPT : get_ip(socket, option, value, size);
@@ -399,6 +481,10 @@ int inet_getsockopt(
 	case LX_SOL_TCP:
 		return base->type == LX_SOCK_STREAM
 			       ? inet_tcp_getsockopt(socket, option, value, size)
+			       : -ENOPROTOOPT;
+	case LX_IPPROTO_UDPLITE:
+		return base->protocol == LX_IPPROTO_UDPLITE
+			       ? get_udplite(socket, option, value, size)
 			       : -ENOPROTOOPT;
 	default:
 		return -ENOPROTOOPT;

@@ -18,6 +18,9 @@ enum inet_state {
 	INET_CONNECTED,	 /* it was connected, whatever has become of it; datagrams: has a peer */
 };
 
+/* SO_TIMESTAMP, SO_TIMESTAMPNS */
+enum inet_stamp { INET_STAMP_NONE, INET_STAMP_MICRO, INET_STAMP_NANO };
+
 struct inet_socket {
 	struct socket base; /* first */
 	bool v6;
@@ -28,7 +31,10 @@ struct inet_socket {
 		struct inet_udp *udp;
 	};
 	bool read_shut, write_shut;
-	int tos, ttl;		    /* IP_TOS, IP_TTL, and what IPv6 calls them; -1: the default */
+	int tos, ttl; /* IP_TOS, IP_TTL, and what IPv6 calls them; -1: the default */
+	bool want_pktinfo, want_ttl, want_tos; /* as ancillary data: IP_PKTINFO and relatives */
+	enum inet_stamp want_stamp;
+	uint16_t send_coverage;	    /* UDPLITE_SEND_CSCOV */
 	uint32_t unsent_limit;	    /* TCP_NOTSENT_LOWAT; 0: none */
 	struct fiber_mutex reading; /* streams: one reader at a time, while the copy sleeps */
 };
@@ -66,7 +72,13 @@ int inet_socket_new(
 	const struct socket_ops *ops, int family, int type, int protocol, struct inet_socket **ret);
 void inet_socket_free(struct inet_socket *socket);
 
+/* Ancillary data of datagrams (inet_control.c). */
+int inet_read_control(
+	const struct inet_socket *socket, const struct scm *scm, struct inet_send *ret);
+void inet_write_control(
+	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm);
+
 int inet_stream_create(int family, struct socket **ret);
-int inet_dgram_create(int family, struct socket **ret);
+int inet_dgram_create(int family, int protocol, struct socket **ret);
 
 #endif

@@ -305,10 +305,10 @@ bool net_is_local(const struct netstack *stack, const struct inet_address *addre
 		const uint8_t *bytes = v4 ? address->bytes + 12 : address->bytes;
 		unsigned bits = v4 ? own->prefix : 128;
 
-		if ((own->family == LX_AF_INET) != v4 ||
-			memcmp(own->bytes, bytes, bits / 8) != 0)
+		if ((own->family == LX_AF_INET) != v4 || memcmp(own->bytes, bytes, bits / 8) != 0)
 			continue;
-		if (bits % 8 == 0 || ((own->bytes[bits / 8] ^ bytes[bits / 8]) >> (8 - bits % 8)) == 0)
+		if (bits % 8 == 0 ||
+			((own->bytes[bits / 8] ^ bytes[bits / 8]) >> (8 - bits % 8)) == 0)
 			return true;
 	}
 	return false;

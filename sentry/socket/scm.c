@@ -21,6 +21,19 @@ void scm_fini(struct scm *scm)
 	*scm = (struct scm){0};
 }
 
+void scm_note(struct scm *scm, int level, int type, const void *bytes, size_t size)
+{
+	struct scm_note *note = &scm->notes[scm->note_count];
+
+	if (scm->note_count == SCM_NOTES_MAX || size > sizeof(note->bytes))
+		return;
+	scm->note_count++;
+	note->level = level;
+	note->type = type;
+	note->size = (uint32_t)size;
+	memcpy(note->bytes, bytes, size);
+}
+
 void scm_fill_cred(struct scm *scm, const struct task *task)
 {
 	if (scm->has_cred)
@@ -117,6 +130,8 @@ static int parse_control(struct task *task, const uint8_t *control, uint64_t siz
 				r = -EINVAL;
 			if (r < 0)
 				return r;
+		} else if (header.cmsg_level == LX_SOL_IP || header.cmsg_level == LX_SOL_IPV6) {
+			scm_note(scm, header.cmsg_level, header.cmsg_type, data, data_size);
 		}
 		if (LX_CMSG_ALIGN(header.cmsg_len) > size - at)
 			break;
@@ -157,10 +172,11 @@ struct control_writer {
 
 /* Appends one message, cut to the room that is left (put_cmsg). False when nothing or not all of it
  * fitted. */
-static bool put_control(struct control_writer *writer, int type, const void *data, size_t size)
+static bool put_control(
+	struct control_writer *writer, int level, int type, const void *data, size_t size)
 {
 	struct lx_cmsghdr header = {
-		.cmsg_len = LX_CMSG_LEN(size), .cmsg_level = LX_SOL_SOCKET, .cmsg_type = type};
+		.cmsg_len = LX_CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type};
 	uint64_t room = writer->capacity - writer->size;
 	bool whole = true;
 
@@ -199,7 +215,7 @@ static bool put_files(
 		fds[done] = fd;
 	}
 	if (done > 0)
-		put_control(writer, LX_SCM_RIGHTS, fds, done * sizeof(fds[0]));
+		put_control(writer, LX_SOL_SOCKET, LX_SCM_RIGHTS, fds, done * sizeof(fds[0]));
 	return done == scm->file_count;
 }
 
@@ -208,10 +224,11 @@ int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capa
 {
 	_cleanup_free_ uint8_t *bytes = NULL;
 	struct control_writer writer = {.capacity = min_of(capacity, (uint64_t)SCM_CONTROL_MAX)};
+	bool any = (pass_cred && scm->has_cred) || scm->file_count || scm->note_count;
 	bool whole = true;
 	int r = 0;
 
-	if (writer.capacity && ((pass_cred && scm->has_cred) || scm->file_count)) {
+	if (writer.capacity && any) {
 		bytes = calloc(1, writer.capacity);
 		if (!bytes) {
 			scm_fini(scm);
@@ -219,12 +236,16 @@ int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capa
 		}
 		writer.bytes = bytes;
 		if (pass_cred && scm->has_cred)
-			whole = put_control(
-				&writer, LX_SCM_CREDENTIALS, &scm->cred, sizeof(scm->cred));
+			whole = put_control(&writer, LX_SOL_SOCKET, LX_SCM_CREDENTIALS, &scm->cred,
+				sizeof(scm->cred));
+		for (unsigned i = 0; i < scm->note_count; i++)
+			whole = put_control(&writer, scm->notes[i].level, scm->notes[i].type,
+					scm->notes[i].bytes, scm->notes[i].size) &&
+				whole;
 		if (scm->file_count)
 			whole = put_files(task, scm, &writer, cloexec) && whole;
 		r = writer.size ? guest_write(task, control, bytes, writer.size) : 0;
-	} else if ((pass_cred && scm->has_cred) || scm->file_count) {
+	} else if (any) {
 		whole = false;
 	}
 	scm_fini(scm);

@@ -24,14 +24,26 @@ struct socket_address {
 
 #define SCM_CONTROL_MAX 16384 /* bytes of ancillary data in one call, either way */
 
-/* Ancillary data on its way (SOL_SOCKET). Owns its files. */
+/* Ancillary data of a family's own level, as the guest has it: ip(7), ipv6(7). */
+struct scm_note {
+	int level, type;
+	uint32_t size;
+	uint8_t bytes[24];
+};
+#define SCM_NOTES_MAX 6
+
+/* Ancillary data on its way. Owns its files. */
 struct scm {
 	struct file **files;
 	size_t file_count;
 	bool has_cred;
 	struct lx_ucred cred;
+	struct scm_note notes[SCM_NOTES_MAX];
+	unsigned note_count;
 };
 void scm_fini(struct scm *scm);
+/* Adds one for the receiver. More than fit are dropped: no socket has so many. */
+void scm_note(struct scm *scm, int level, int type, const void *bytes, size_t size);
 
 struct socket_message {
 	struct uio *uio;
