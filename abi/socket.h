@@ -31,6 +31,7 @@
 #define LX_IPPROTO_ICMPV6  58
 #define LX_IPPROTO_UDPLITE 136
 #define LX_IPPROTO_RAW	   255
+#define LX_IPPROTO_MAX	   263
 
 #define LX_SOL_SOCKET  1
 #define LX_SOL_IP      0

@@ -221,9 +221,8 @@ static bool conflicts(const struct inet_endpoint *endpoint, const struct inet_na
 		return false;
 	if (endpoint->reuse_port && other->reuse_port && endpoint->uid == other->uid)
 		return false;
-	/* socket(7): for TCP only while none of both listens. */
-	return !(endpoint->reuse_address && other->reuse_address &&
-		 !(tcp && (other->listening || endpoint->listening)));
+	/* socket(7): for TCP only beside somebody who does not listen. */
+	return !(endpoint->reuse_address && other->reuse_address && !(tcp && other->listening));
 }
 
 int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_name *name)

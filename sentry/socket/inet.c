@@ -127,7 +127,7 @@ int inet_getname(struct socket *base, bool peer, struct socket_address *ret)
 	struct inet_socket *socket = inet_of(base);
 
 	if (peer && (socket->state != INET_CONNECTED || !socket->endpoint->has_pair ||
-			    (base->type == LX_SOCK_STREAM && socket->tcp->tcp.state == TCP_CLOSED)))
+			    (base->type == LX_SOCK_STREAM && inet_tcp_is_over(socket))))
 		return -ENOTCONN;
 	inet_write_name(socket, peer ? &socket->endpoint->remote : &socket->endpoint->local, ret);
 	return 0;
@@ -164,7 +164,7 @@ int inet_create(struct task *task, int family, int type, int protocol, struct so
 {
 	bool raw = type == LX_SOCK_RAW;
 
-	if (protocol < 0 || protocol >= 256)
+	if (protocol < 0 || protocol >= LX_IPPROTO_MAX)
 		return -EINVAL;
 	if (type == LX_SOCK_STREAM)
 		return protocol == 0 || protocol == LX_IPPROTO_TCP ? inet_stream_create(family, ret)

@@ -108,8 +108,9 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 {
 	struct inet_socket *socket = inet_of(base);
 	uint64_t size = message->uio->resid;
-	struct inet_send send = {
-		.ttl = (uint8_t)(socket->ttl < 0 ? 64 : socket->ttl), .tos = (uint8_t)socket->tos};
+	struct inet_send send = {.ttl = (uint8_t)(socket->ttl < 0 ? 64 : socket->ttl),
+		.tos = (uint8_t)socket->tos,
+		.coverage = socket->send_coverage};
 	struct netbuf_queue data = {0};
 	int err;
 
@@ -170,7 +171,8 @@ static int wait_datagram(struct inet_socket *socket, const struct socket_message
 
 		if (err < 0)
 			return err;
-		if (socket->read_shut)
+		/* The end is there only for those who would wait. */
+		if (socket->read_shut && !(message->flags & LX_MSG_DONTWAIT))
 			return 1;
 		if (message->flags & LX_MSG_DONTWAIT)
 			return -EAGAIN;

@@ -287,7 +287,9 @@ static int return_info(const struct inet_socket *socket, void *value, size_t siz
 	int64_t now = (int64_t)loop_monotonic();
 	bool open = tcp->state != TCP_CLOSED;
 	struct lx_tcp_info info = {
-		.state = (uint8_t)(socket->state == INET_LISTENING ? TCP_LISTEN : tcp->state),
+		.state = (uint8_t)(socket->state == INET_LISTENING ? TCP_LISTEN
+				   : inet_tcp_is_over(socket)	   ? TCP_CLOSED
+								   : tcp->state),
 		.ca_state = tcp->recovery == TCP_RECOVERY_FAST	 ? 3
 			    : tcp->recovery == TCP_RECOVERY_LOSS ? 4
 								 : 0,
@@ -458,6 +460,12 @@ int inet_setsockopt(struct socket *base, struct task *task, int level, int optio
 	}
 }
 
+/* do_ip_getsockopt() and do_ipv6_getsockopt() differ. */
+static int unknown_level(const struct inet_socket *socket)
+{
+	return socket->v6 ? -ENOPROTOOPT : -EOPNOTSUPP;
+}
+
 int inet_getsockopt(
 	struct socket *base, struct task *task, int level, int option, void *value, size_t size)
 {
@@ -481,12 +489,12 @@ int inet_getsockopt(
 	case LX_SOL_TCP:
 		return base->type == LX_SOCK_STREAM
 			       ? inet_tcp_getsockopt(socket, option, value, size)
-			       : -ENOPROTOOPT;
+			       : unknown_level(socket);
 	case LX_IPPROTO_UDPLITE:
 		return base->protocol == LX_IPPROTO_UDPLITE
 			       ? get_udplite(socket, option, value, size)
 			       : -ENOPROTOOPT;
 	default:
-		return -ENOPROTOOPT;
+		return unknown_level(socket);
 	}
 }

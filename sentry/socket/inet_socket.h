@@ -25,6 +25,7 @@ struct inet_socket {
 	struct socket base; /* first */
 	bool v6;
 	enum inet_state state;
+	bool connect_told; /* connect() has said so; a nonblocking one says it when asked again */
 	union {
 		struct inet_endpoint *endpoint;
 		struct inet_tcp *tcp;
@@ -45,6 +46,12 @@ static inline struct inet_socket *inet_of(struct socket *socket)
 }
 
 struct netstack *inet_stack(const struct socket *socket);
+
+/* To its user a connection is over when both ends have ended, even while TIME_WAIT remembers it. */
+static inline bool inet_tcp_is_over(const struct inet_socket *socket)
+{
+	return socket->tcp->tcp.state == TCP_CLOSED || socket->tcp->tcp.state == TCP_TIME_WAIT;
+}
 
 /* A guest address, as the socket's family has it. -EINVAL, -EAFNOSUPPORT, -ENETUNREACH. */
 int inet_read_name(const struct inet_socket *socket, const struct socket_address *address,

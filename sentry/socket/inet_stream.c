@@ -105,8 +105,10 @@ static int connect_result(struct inet_socket *socket)
 {
 	int err = socket_take_error(&socket->base);
 
-	if (socket->tcp->tcp.state != TCP_CLOSED || socket->state == INET_CONNECTED)
+	if (socket->tcp->tcp.state != TCP_CLOSED || socket->state == INET_CONNECTED) {
+		socket->connect_told = true;
 		return err;
+	}
 	socket->state = INET_NEW;
 	inet_tcp_disconnect(socket->tcp);
 	return err ? err : -ECONNABORTED;
@@ -145,6 +147,11 @@ static int stream_connect(
 	}
 	switch (socket->state) {
 	case INET_CONNECTED:
+		if (!socket->connect_told && !base->error) {
+			socket->connect_told = true;
+			return 0;
+		}
+		return -EISCONN;
 	case INET_LISTENING:
 		return -EISCONN;
 	case INET_CONNECTING:
@@ -161,6 +168,7 @@ static int stream_connect(
 		return -ENETUNREACH;
 	base->error = 0;
 	socket->state = INET_CONNECTING;
+	socket->connect_told = false;
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	err = inet_tcp_connect(socket->tcp, &peer);
@@ -204,6 +212,7 @@ static int adopt(struct inet_socket *listener, struct inet_tcp *child, struct so
 	}
 	own(socket, child);
 	socket->state = INET_CONNECTED;
+	socket->connect_told = true;
 	socket->tos = listener->tos;
 	socket->ttl = listener->ttl;
 	socket->base.send_size = base->send_size;
@@ -263,7 +272,7 @@ static int stream_shutdown(struct socket *base, int how)
 		inet_tcp_disconnect(socket->tcp);
 		break;
 	case INET_CONNECTED:
-		if (socket->tcp->tcp.state == TCP_CLOSED) {
+		if (inet_tcp_is_over(socket)) {
 			err = -ENOTCONN;
 			break;
 		}
@@ -396,7 +405,7 @@ static ssize_t receive_urgent(struct inet_socket *socket, struct socket_message 
 	uint8_t byte;
 	int rc;
 
-	if (socket->state == INET_NEW || socket->state == INET_LISTENING)
+	if (socket->state == INET_LISTENING)
 		return -ENOTCONN;
 	rc = tcp_receive_urgent(&socket->tcp->tcp, message->flags & LX_MSG_PEEK, &byte);
 	if (rc < 0)
