@@ -4,10 +4,11 @@
  *
  * A descriptor in a packet keeps its file open, and a socket's file keeps its packets: two sockets
  * that were sent to each other and then closed would stay for ever, with all else that lies there.
- * So when a socket is closed while others are in flight, a fiber looks for such: of those whose
- * files nobody holds but packets, it keeps those that a packet elsewhere leads to, and empties the
- * queues of the rest. Nothing of the search sleeps. It waits before it begins, longer after a long
- * search, so that many closes share one and all of them cost little.
+ * So as long as sockets are in flight (the last descriptor of one goes without a sign) a fiber
+ * looks for such: of those whose files nobody holds but packets, it keeps those that a packet
+ * elsewhere leads to, and empties the queues of the rest. Nothing of the search sleeps. It waits
+ * before it begins, longer after a long search, so that many closes share one and all of them cost
+ * little.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "sentry/socket/unix.h"
 
 #define FIRST_PAUSE_NS	  1000000ull
+#define LAST_PAUSE_NS	  1000000000ull
 #define PAUSE_PER_STEP_NS 1000ull /* a step takes less than a twentieth of it */
 
 static unsigned file_count; /* of all kinds, in packets */
@@ -44,11 +46,23 @@ void unix_files_in_flight(const struct scm *scm, int by)
 		socket->in_flight += (unsigned)by;
 		socket_files += (unsigned)by;
 	}
+	unix_collect_later();
 }
 
 unsigned unix_files_in_flight_count(void)
 {
 	return file_count;
+}
+
+static void collector(void *arg);
+
+void unix_collect_later(void)
+{
+	struct fiber *fiber;
+
+	/* Without memory for a fiber the next one in flight, or closed, will do it. */
+	if (socket_files && !collecting)
+		collecting = fiber_create(&fiber, "unix-collect", collector, NULL) == 0;
 }
 
 /* ---- the search ------------------------------------------------------------------------------ */
@@ -171,20 +185,15 @@ static void collect(void)
 
 static void collector(void *arg)
 {
-	const uint64_t pause = FIRST_PAUSE_NS + last_steps * PAUSE_PER_STEP_NS;
+	uint64_t pause = FIRST_PAUSE_NS;
 
 	(void)arg;
-	(void)wait_sleep(NULL, ~0u, loop_monotonic_now() + pause, false, false);
-	collecting = false;
-	if (socket_files)
+	do {
+		(void)wait_sleep(NULL, ~0u,
+			loop_monotonic_now() + pause + last_steps * PAUSE_PER_STEP_NS, false,
+			false);
 		collect();
-}
-
-void unix_collect_later(void)
-{
-	struct fiber *fiber;
-
-	/* Without memory for a fiber the next close will do it. */
-	if (socket_files && !collecting)
-		collecting = fiber_create(&fiber, "unix-collect", collector, NULL) == 0;
+		pause = min_of(2 * pause, LAST_PAUSE_NS);
+	} while (socket_files);
+	collecting = false;
 }

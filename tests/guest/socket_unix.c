@@ -1085,11 +1085,13 @@ CASE(mode_before_bind)
 	CALL(fchmod(-1, 0600));
 }
 
-/* The lines of /proc/net/unix about a name. */
+/* The lines of /proc/net/unix about a name; Linux's order is that of its hash table: by state here.
+ */
 static void note_listed(const char *what, const char *name)
 {
 	FILE *file = fopen("/proc/net/unix", "re");
-	char line[512];
+	char line[512], found[8][64];
+	int count = 0;
 
 	while (file && fgets(line, sizeof(line), file)) {
 		unsigned flags, type, state;
@@ -1097,11 +1099,15 @@ static void note_listed(const char *what, const char *name)
 
 		if (sscanf(line, "%*s %*s %*s %x %x %x %*s %255s", &flags, &type, &state, path) ==
 				4 &&
-			strcmp(path, name) == 0)
-			NOTE("%s: flags %x type %x state %x", what, flags, type, state);
+			strcmp(path, name) == 0 && count < 8)
+			snprintf(found[count++], sizeof(found[0]), "state %x type %x flags %x",
+				state, type, flags);
 	}
 	if (file)
 		fclose(file);
+	qsort(found, (size_t)count, sizeof(found[0]), (int (*)(const void *, const void *))strcmp);
+	for (int i = 0; i < count; i++)
+		NOTE("%s: %s", what, found[i]);
 	NOTE("%s: end", what);
 }
 
