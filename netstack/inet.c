@@ -288,6 +288,7 @@ static bool pair_is_free(struct inet_endpoint *endpoint, uint16_t port)
 {
 	struct inet_name name = {endpoint->local.address, port};
 	const struct inet_endpoint *other;
+	struct inet_endpoint *found;
 
 	hash_for_each_match(
 		other, &endpoint->stack->ports, port_hash(endpoint->protocol, port), port_node)
@@ -298,7 +299,8 @@ static bool pair_is_free(struct inet_endpoint *endpoint, uint16_t port)
 			(other->port_given || other->listening || !other->has_pair))
 			return false;
 	}
-	return !inet_find_pair(endpoint->stack, endpoint->protocol, &name, &endpoint->remote);
+	found = inet_find_pair(endpoint->stack, endpoint->protocol, &name, &endpoint->remote);
+	return !found || inet_tcp_take_over(inet_tcp_of(found));
 }
 
 int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
@@ -414,6 +416,11 @@ void inet_disconnect(struct inet_endpoint *endpoint)
 
 /* ---- endpoints ---------------------------------------------------------------------------------
  */
+
+bool inet_endpoints_are_many(void)
+{
+	return endpoint_count > INET_ENDPOINTS_MAX / 2;
+}
 
 int inet_endpoint_init(
 	struct inet_endpoint *endpoint, struct netstack *stack, uint8_t protocol, bool ipv6)

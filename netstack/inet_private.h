@@ -37,6 +37,11 @@ void netstack_run(struct netstack *stack);
 
 /* inet_tcp.c, inet_udp.c: take @packet's content, not the packet */
 void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet);
+/* @endpoint's pair is wanted for a new connection: true when it was in TIME_WAIT for a second, and
+ * is gone (RFC 6191, and Linux's net.ipv4.tcp_tw_reuse for the loopback device). */
+bool inet_tcp_take_over(struct inet_tcp *endpoint);
+/* More than half of all that may be: no place for those who only wait (tcp_max_tw_buckets). */
+bool inet_endpoints_are_many(void);
 void inet_tcp_destroy(struct inet_tcp *endpoint);
 void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet);
 

@@ -14,10 +14,11 @@
 #include "base/log.h"
 #include "base/random.h"
 
-#define SEND_BUFFER    (2560u << 10)
-#define RECEIVE_BUFFER (256u << 10)
-#define RECEIVE_MAX    (3u << 20)	 /* half of net.ipv4.tcp_rmem's last number */
-#define RETRY_MEMORY   INT64_C(10000000) /* ns until a connection without memory tries again */
+#define SEND_BUFFER	(2560u << 10)
+#define RECEIVE_BUFFER	(256u << 10)
+#define RECEIVE_MAX	(3u << 20)	     /* half of net.ipv4.tcp_rmem's last number */
+#define TIME_WAIT_REUSE INT64_C(59000000000) /* ns left of its minute */
+#define RETRY_MEMORY	INT64_C(10000000)    /* ns until a connection without memory tries again */
 
 static int64_t now_ns(void)
 {
@@ -266,6 +267,11 @@ static bool settle(struct inet_tcp *endpoint)
 		inet_tcp_destroy(endpoint);
 		return false;
 	}
+	if (tcp->state == TCP_TIME_WAIT && !endpoint->endpoint.notify &&
+		inet_endpoints_are_many()) {
+		inet_tcp_destroy(endpoint);
+		return false;
+	}
 	deadline = more < 0 ? now + RETRY_MEMORY : tcp_deadline(tcp);
 	if (deadline == INT64_MAX)
 		timer_cancel(&endpoint->timer);
@@ -298,6 +304,18 @@ static void refuse(struct netstack *stack, struct inet_packet *packet)
 	*answer = (struct inet_packet){
 		.protocol = INET_TCP, .from = packet->to, .to = packet->from, .segment = reset};
 	netstack_queue(stack, answer);
+}
+
+bool inet_tcp_take_over(struct inet_tcp *endpoint)
+{
+	const struct tcp *tcp = &endpoint->tcp;
+
+	if (endpoint->endpoint.protocol != INET_TCP || tcp->state != TCP_TIME_WAIT ||
+		endpoint->endpoint.notify ||
+		tcp->deadline[TCP_TIMER_WAIT] - now_ns() > TIME_WAIT_REUSE)
+		return false;
+	inet_tcp_destroy(endpoint);
+	return true;
 }
 
 /* A SYN for a listener (RFC 9293 section 3.10.7.2). When its queues are full the SYN is dropped,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t memory; /* of all blocks */
+
 static uint32_t min_u32(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -17,9 +19,12 @@ static struct netblock *block_new(const struct netbuf_queue *owner, size_t size)
 
 	while (capacity < size && capacity < NETBLOCK_SIZE_MAX)
 		capacity *= 2;
+	if (memory + capacity > NETBUF_MEMORY_MAX)
+		return NULL;
 	block = malloc(sizeof(*block) + capacity);
 	if (!block)
 		return NULL;
+	memory += capacity;
 	block->refs = REFCOUNT_ONE;
 	block->owner = owner;
 	block->capacity = capacity;
@@ -29,8 +34,10 @@ static struct netblock *block_new(const struct netbuf_queue *owner, size_t size)
 
 static void block_unref(struct netblock *block)
 {
-	if (refcount_put(&block->refs))
-		free(block);
+	if (!refcount_put(&block->refs))
+		return;
+	memory -= block->capacity;
+	free(block);
 }
 
 /* Takes over the caller's reference to @block. */

@@ -49,6 +49,7 @@ struct netbuf_queue {
 };
 
 #define NETBLOCK_SIZE_MAX (64u << 10)
+#define NETBUF_MEMORY_MAX (128u << 20) /* all blocks of the sandbox: -ENOMEM beyond it */
 #define NETBLOCK_SIZE_MIN 1024u
 
 /*

@@ -41,7 +41,7 @@ struct kernel_config {
 	uint64_t timeout_ns;	   /* 0: none */
 	uint64_t cpu_time_ns;	   /* 0: none */
 	struct namespaces namespaces; /* of this process; taken over */
-	uint64_t output_limit;	   /* bytes on standard output and error together; 0: none */
+	uint64_t output_limit;	      /* bytes on standard output and error together; 0: none */
 	struct view_config view;
 };
 

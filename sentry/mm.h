@@ -69,9 +69,9 @@ struct mm {
 	bool lock_future;	 /* mlockall(MCL_FUTURE) */
 	struct mm_late late;
 	uint32_t membarrier;
-	bool traced;		 /* by somebody: no call site is patched */
-	bool unpatched;		 /* none is, since it is traced */
-	struct aio_context *aio; /* owned: sentry/aio.c */
+	bool traced;		     /* by somebody: no call site is patched */
+	bool unpatched;		     /* none is, since it is traced */
+	struct aio_context *aio;     /* owned: sentry/aio.c */
 	struct fiber_mutex pi_mutex; /* sentry/futex_pi.c */
 };
 

@@ -78,7 +78,7 @@ def test_audit_of_denials(box):
     os.mkdir(box.path("w"))
     box.write("w/.env", "x")
     script = "cat /w/.env; echo x > /w/.bashrc; python3 -c 'import ctypes; l = ctypes.CDLL(None); l.syscall(425, 1, 0)'; " \
-             "python3 -c 'import socket; socket.socket(socket.AF_INET)'"
+             "python3 -c 'import socket; socket.socket(socket.AF_VSOCK)'"
     events = record(box, script, options=["-v", box.path("w") + ":/w:rw"], code=1)
     denied = [event for event in events if event["event"] in ("denied", "unknown-syscall")]
     found = {event.get("path", event.get("name", event.get("call"))): event for event in denied}

@@ -30,7 +30,7 @@ def test_strace_of_hostile_arguments(box):
 
 
 def test_audit(box):
-    script = "import socket, os\ntry: socket.socket(socket.AF_INET)\nexcept OSError as e: print(e.errno)\n" \
+    script = "import socket, os\ntry: socket.socket(socket.AF_VSOCK)\nexcept OSError as e: print(e.errno)\n" \
              "import ctypes\nprint(ctypes.CDLL(None).syscall(425, 1, 0))\n"
     box.run("/usr/bin/python3", "-c", script, options=["--audit", box.path("audit")]).expect(0)
     lines = box.read("audit").decode().splitlines()
