@@ -49,6 +49,8 @@ void tcp_init(struct tcp *tcp, const struct tcp_config *config)
 		.send_start = config->iss + 1,
 		.nagle_small = config->iss,
 		.snd_urgent = config->iss,
+		.rack_end = config->iss,
+		.rack_fack = config->iss,
 		.mss = tcp_min(config->mss, TCP_MSS_DEFAULT),
 		.rcv_mss = tcp_min(config->mss, TCP_MSS_DEFAULT),
 		.quick_acks = TCP_QUICK_ACKS,

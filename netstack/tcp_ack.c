@@ -218,6 +218,10 @@ void tcp_take_ack(struct tcp *tcp, const struct tcp_segment *segment, int64_t no
 		tcp_enter_fast_recovery(tcp, now);
 	if (delivery.bytes > 0 || advanced)
 		tcp_congestion_acked(tcp, segment->ack - before, flight, &delivery, now);
+	/* Without SACK the estimate of what is in flight is rough: the repetition that a partial
+	 * acknowledgement asks for does not wait for it (RFC 6582 section 3.2, step 5). */
+	if (!tcp->sack_ok && lost > 0)
+		tcp->cwnd = tcp_max(tcp->cwnd, tcp_flight(tcp) + tcp->mss);
 	probe_acked(tcp, segment, now);
 	if (advanced || delivery.bytes > 0 || window_changed) {
 		tcp_retransmit_arm(tcp, now);

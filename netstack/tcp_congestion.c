@@ -28,7 +28,8 @@ static void reno_on_ack(struct tcp *tcp, uint32_t acked, int64_t now)
 static uint32_t reno_on_loss(struct tcp *tcp, int64_t now)
 {
 	tcp->cubic.acked = 0;
-	return tcp_max(tcp_flight(tcp) / 2, 2 * tcp->mss);
+	/* FlightSize of RFC 5681: all that is not acknowledged in sequence. */
+	return tcp_max((tcp->snd_nxt - tcp->snd_una) / 2, 2 * tcp->mss);
 }
 
 const struct tcp_congestion_ops tcp_reno = {

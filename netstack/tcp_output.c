@@ -230,7 +230,8 @@ static int output_new(struct tcp *tcp, struct tcp_segment *segment, bool urged, 
 	tcp->snd_nxt += size + fin;
 	if (size < tcp->mss)
 		tcp->nagle_small = tcp->snd_nxt;
-	if (tcp->deadline[TCP_TIMER_RETRANSMIT] == INT64_MAX)
+	/* What waited for a window or for more may have had the timer: it is about this one now. */
+	if (tcp->sent_count == 1 || tcp->deadline[TCP_TIMER_RETRANSMIT] == INT64_MAX)
 		tcp_retransmit_arm(tcp, now);
 	tcp_tail_arm(tcp, now);
 	if (last && !tcp->cork)

@@ -312,7 +312,7 @@ static void inject(struct player *p, char **words)
 	if (p->failed)
 		return;
 	for (uint32_t i = 0; i < line.size; i++) {
-		unsigned char byte = pattern(s->seq + i - PEER_ISS);
+		unsigned char byte = pattern(s->seq + i - PEER_ISS + !!(s->flags & TCP_SYN));
 
 		netbuf_append(&s->payload, &byte, 1);
 	}
