@@ -143,6 +143,7 @@ int inet_socket_new(
 
 	if (!socket)
 		return -ENOMEM;
+	inet_proc_register();
 	socket_init(&socket->base, ops, family, type, protocol);
 	socket->v6 = family == LX_AF_INET6;
 	socket->tos = 0;

@@ -85,6 +85,9 @@ int inet_read_control(
 void inet_write_control(
 	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm);
 
+/* The files of /proc/net, from when there is a socket to show. */
+void inet_proc_register(void);
+
 int inet_stream_create(int family, struct socket **ret);
 int inet_dgram_create(int family, int protocol, struct socket **ret);
 

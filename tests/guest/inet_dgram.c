@@ -466,3 +466,49 @@ CASE(unreachable_networks)
 	CALL(connect(stream, &address.any, sizeof(address.in)));
 	CALL(connect(fd, &address.any, sizeof(address.in)));
 }
+
+/* The rows of /proc/net/@file about one of our ports: state, uid and whether the inode is known. */
+static void note_rows(const char *file, uint16_t port)
+{
+	char path[64], line[256], wanted[16];
+	FILE *rows;
+
+	snprintf(path, sizeof(path), "/proc/net/%s", file);
+	snprintf(wanted, sizeof(wanted), ":%04X", port);
+	rows = fopen(path, "re");
+	while (rows && fgets(line, sizeof(line), rows)) {
+		char local[64], remote[64];
+		unsigned state, uid;
+		unsigned long inode;
+
+		if (sscanf(line, " %*u: %63s %63s %x %*s %*s %*s %u %*u %lu", local, remote, &state,
+			    &uid, &inode) != 5 ||
+			strcmp(strrchr(local, ':'), wanted) != 0)
+			continue;
+		*strrchr(local, ':') = '\0';
+		NOTE("%s: %s %s state %x uid %u inode %s", file, local,
+			strcmp(strrchr(remote, ':'), ":0000") == 0 ? remote : "somebody", state,
+			uid, inode ? "some" : "none");
+	}
+	if (rows)
+		fclose(rows);
+}
+
+CASE(listed_in_proc)
+{
+	int server = listener(AF_INET, 5), six = listener(AF_INET6, 5);
+	int datagram = bound(AF_INET, SOCK_DGRAM), datagram6 = bound(AF_INET6, SOCK_DGRAM);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), got;
+
+	note_rows("tcp", port_of(server));
+	note_rows("tcp6", port_of(six));
+	note_rows("udp", port_of(datagram));
+	note_rows("udp6", port_of(datagram6));
+	connect_to(fd, AF_INET, port_of(server));
+	got = accept(server, NULL, NULL);
+	close(server);
+	note_rows("tcp", port_of(fd));
+	close(got);
+	await_poll("end", fd, POLLRDHUP);
+	note_rows("tcp", port_of(fd));
+}
