@@ -90,16 +90,16 @@ static void sockets(const char *name, int port)
 		int fd = socket(AF_UNIX, type, 0);
 
 		(void)!connect(fd, (struct sockaddr *)&local, size);
-		(void)!sendto(fd, "escaped", 7, MSG_DONTWAIT, (struct sockaddr *)&local, size);
+		(void)!sendto(fd, "escaped", 7, MSG_DONTWAIT | MSG_NOSIGNAL,
+			(struct sockaddr *)&local, size);
 		close(fd);
 		for (int family = 2; family < 46; family++) {
 			fd = socket(family, type, 0);
 			if (fd < 0)
 				continue;
-			printf("family %d type %d\n", family, type);
 			(void)!connect(fd, (struct sockaddr *)&inet, sizeof(inet));
-			(void)!sendto(fd, "escaped", 7, MSG_DONTWAIT, (struct sockaddr *)&inet,
-				sizeof(inet));
+			(void)!sendto(fd, "escaped", 7, MSG_DONTWAIT | MSG_NOSIGNAL,
+				(struct sockaddr *)&inet, sizeof(inet));
 			close(fd);
 		}
 	}

@@ -223,7 +223,7 @@ CASE(interrupted_wait)
 
 CASE(goes_with_the_file)
 {
-	catch(SIGIO);
+	catch (SIGIO);
 	write_file("f", "x");
 	int fd = OK(open("f", O_RDONLY));
 	CALL(fcntl(fd, F_SETLEASE, F_RDLCK));
