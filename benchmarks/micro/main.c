@@ -20,6 +20,7 @@ static const struct bench *const families[] = {
 	bench_calls,
 	bench_files,
 	bench_ipc,
+	bench_net,
 	bench_memory,
 	bench_process,
 	bench_signals,

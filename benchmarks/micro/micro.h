@@ -17,6 +17,7 @@ struct bench {
 extern const struct bench bench_calls[];
 extern const struct bench bench_files[];
 extern const struct bench bench_ipc[];
+extern const struct bench bench_net[];
 extern const struct bench bench_memory[];
 extern const struct bench bench_process[];
 extern const struct bench bench_signals[];
