@@ -183,7 +183,7 @@ static const struct {
 	long args[7]; /* number first */
 	bool allowed;
 } calls[] = {
-	{"getpid", {SYS_getpid}, false},
+	{"getsid", {SYS_getsid}, false},
 	{"a mapping", {SYS_mmap, 0, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0}, true},
 	{"an executable mapping",
 		{SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0},
