@@ -130,6 +130,13 @@ static bool take_handshake_ack(struct tcp *tcp, struct tcp_segment *segment, int
 	return true;
 }
 
+/* RFC 5961 section 5.2: not of what was never sent, and not from before the largest window. */
+static bool ack_is_plausible(const struct tcp *tcp, const struct tcp_segment *segment)
+{
+	return seq_le(tcp->snd_una - tcp->snd_max_wnd, segment->ack) &&
+	       seq_le(segment->ack, tcp->snd_nxt);
+}
+
 /* What follows in the states of closing when our FIN is acknowledged. */
 static void take_fin_ack(struct tcp *tcp, int64_t now)
 {
@@ -266,7 +273,8 @@ static void input_synchronised(struct tcp *tcp, struct tcp_segment *segment, int
 		}
 		/* A probe of our closed window still tells what it acknowledges. */
 		if (tcp->state != TCP_SYN_RECEIVED && (segment->flags & TCP_ACK) &&
-			!(segment->flags & TCP_SYN) && segment->seq == tcp->rcv_nxt)
+			!(segment->flags & TCP_SYN) && segment->seq == tcp->rcv_nxt &&
+			ack_is_plausible(tcp, segment))
 			tcp_take_ack(tcp, segment, now);
 		return;
 	}
@@ -287,11 +295,9 @@ static void input_synchronised(struct tcp *tcp, struct tcp_segment *segment, int
 		if (!take_handshake_ack(tcp, segment, now))
 			return;
 	} else {
-		uint32_t oldest = tcp->snd_una - tcp->snd_max_wnd;
-
-		if (seq_lt(segment->ack, oldest) || seq_lt(tcp->snd_nxt, segment->ack)) {
+		if (!ack_is_plausible(tcp, segment)) {
 			tcp->counters.bad_acks++;
-			tcp_challenge(tcp, now); /* RFC 5961 section 5.2 */
+			tcp_challenge(tcp, now);
 			return;
 		}
 		tcp_take_ack(tcp, segment, now);
