@@ -293,8 +293,10 @@ unsigned tracees_poll(void)
 		pid_t tid = waitpid(-pt.group, &status, WNOHANG | __WALL);
 		struct tracee *t;
 
-		if (tid <= 0)
-			break;
+		if (tid <= 0) {
+			pt.poll_needed = false;
+			return found;
+		}
 		found++;
 		t = tracee_find(tid);
 		if (t)
@@ -302,7 +304,9 @@ unsigned tracees_poll(void)
 		else
 			newborn_add(tid, status);
 	}
-	pt.poll_needed = false;
+	/* Nobody runs any more that we know of, but one that is about to be known (a child that was
+	 * just born) may have stopped meanwhile: its SIGCHLD is taken already. */
+	pt.poll_needed = true;
 	return found;
 }
 
