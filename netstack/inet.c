@@ -469,7 +469,6 @@ void netstack_run(struct netstack *stack)
 		struct inet_packet *packet = list_first(&stack->packets, struct inet_packet, link);
 
 		list_remove(&packet->link);
-		stack->counters.packets++;
 		if (packet->protocol == INET_TCP)
 			inet_tcp_arrives(stack, packet);
 		else

@@ -52,7 +52,7 @@ static inline bool inet_equal(const struct inet_address *a, const struct inet_ad
 #define INET_PORT_PRIVILEGED	  1024u
 #define INET_LOOPBACK_MTU	  65536u
 #define INET_DATAGRAM_MAX	  65507u /* of UDP over IPv4: 65535 less both headers */
-#define INET_ENDPOINTS_MAX	  65536u /* in the sandbox */
+#define INET_ENDPOINTS_MAX	  32768u /* in the sandbox */
 
 /* One network namespace's endpoints. */
 struct netstack {
@@ -66,9 +66,6 @@ struct netstack {
 	bool running;
 	uint64_t isn_key[2], port_key[2];
 	uint32_t port_counter;
-	struct {
-		uint64_t packets, bytes, no_port, dropped;
-	} counters;
 };
 
 void netstack_init(struct netstack *stack,
@@ -186,7 +183,6 @@ struct inet_udp {
 	uint64_t dropped;
 	int error;		 /* positive errno that the network reported; the owner takes it */
 	uint16_t least_coverage; /* UDP-Lite: less is dropped (RFC 3828 section 3.3) */
-	bool closed_for_reading;
 };
 
 static inline struct inet_udp *inet_udp_of(struct inet_endpoint *endpoint)

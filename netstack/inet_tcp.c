@@ -295,7 +295,6 @@ static void refuse(struct netstack *stack, struct inet_packet *packet)
 	struct tcp_segment reset;
 	struct inet_packet *answer;
 
-	stack->counters.no_port++;
 	if (!tcp_reset_for(&packet->segment, &reset))
 		return;
 	answer = malloc(sizeof(*answer));
@@ -326,10 +325,8 @@ static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
 	struct inet_tcp *child;
 
 	if (listener->accept_count > listener->backlog || listener->half_open > listener->backlog ||
-		inet_tcp_new(ends->stack, ends->ipv6, &child) < 0) {
-		ends->stack->counters.dropped++;
+		inet_tcp_new(ends->stack, ends->ipv6, &child) < 0)
 		return;
-	}
 	child->config = listener->config;
 	child->endpoint.v6only = ends->v6only;
 	child->endpoint.reuse_address = ends->reuse_address;

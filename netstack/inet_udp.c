@@ -12,6 +12,8 @@
 	      */
 #define RECEIVE_LIMIT 212992u
 
+static uint64_t queued_total; /* what all receivers are charged for */
+
 int inet_udp_new(struct netstack *stack, uint8_t protocol, bool ipv6, struct inet_udp **ret)
 {
 	struct inet_udp *endpoint = calloc(1, sizeof(*endpoint));
@@ -32,8 +34,10 @@ int inet_udp_new(struct netstack *stack, uint8_t protocol, bool ipv6, struct ine
 
 void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagram)
 {
-	if (endpoint)
+	if (endpoint) {
 		endpoint->queued -= datagram->charge;
+		queued_total -= datagram->charge;
+	}
 	netbuf_queue_clear(&datagram->data);
 	free(datagram);
 }
@@ -121,7 +125,6 @@ static void tell_unreachable(struct netstack *stack, const struct inet_packet *p
 	struct inet_endpoint *sender =
 		inet_find_pair(stack, packet->protocol, &packet->from, &packet->to);
 
-	stack->counters.no_port++;
 	if (!sender)
 		return;
 	inet_udp_of(sender)->error = ECONNREFUSED;
@@ -141,18 +144,17 @@ void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
 		return;
 	}
 	receiver = inet_udp_of(found);
-	if (packet->coverage && packet->coverage < receiver->least_coverage) {
-		stack->counters.dropped++;
+	if (packet->coverage && packet->coverage < receiver->least_coverage)
 		return;
-	}
-	/* One more than fits, as sk_rcvbuf is compared before the packet is added. */
-	if (receiver->queued > receiver->limit || receiver->closed_for_reading) {
+	/* One more than fits, as sk_rcvbuf is compared before the packet is added. Empty datagrams
+	 * have no block that would count, so there is a bound for all together. */
+	if (receiver->queued > receiver->limit || queued_total > NETBUF_MEMORY_MAX) {
 		receiver->dropped++;
-		stack->counters.dropped++;
 		return;
 	}
 	packet->datagram = NULL;
 	receiver->queued += datagram->charge;
+	queued_total += datagram->charge;
 	list_add_tail(&datagram->link, &receiver->datagrams);
 	if (found->notify)
 		found->notify(found, INET_EVENT_READABLE);

@@ -148,7 +148,7 @@ void tcp_take_options(struct tcp *tcp, const struct tcp_segment *syn, int64_t no
 	uint32_t mss = syn->mss ? syn->mss : TCP_MSS_DEFAULT;
 
 	tcp->irs = syn->seq;
-	tcp->rcv_nxt = tcp->read_seq = tcp->space_seq = syn->seq + 1;
+	tcp->rcv_nxt = tcp->read_seq = syn->seq + 1;
 	tcp->rcv_advertised = tcp->rcv_nxt;
 	tcp->last_ack_sent = tcp->rcv_nxt;
 	tcp->space_at = tcp->last_receive_at = now;
@@ -255,7 +255,9 @@ int tcp_send(struct tcp *tcp, struct netbuf_queue *data, bool urgent, bool more,
 		return -EPIPE;
 	if (tcp->send.size == 0)
 		tcp->last_send_at = now;
-	netbuf_move(&tcp->send, data);
+	/* Small writes share blocks, or a byte would cost a thousand while the peer does not read.
+	 */
+	netbuf_move_compact(&tcp->send, data);
 	tcp->push_pending = !more;
 	if (more && tcp->deadline[TCP_TIMER_CORK] == INT64_MAX)
 		tcp->deadline[TCP_TIMER_CORK] = now + TCP_CORK_DELAY;

@@ -193,7 +193,7 @@ struct tcp {
 	uint32_t quick_acks; /* acknowledgements still to be sent at once */
 	bool ack_now;
 	/* Automatic growth of the receive buffer. */
-	uint32_t copied, space_seq;
+	uint32_t copied;
 	int64_t space_at;
 
 	/* Acknowledgement-elicited state: what was sent and when. */
@@ -225,9 +225,8 @@ struct tcp {
 	enum tcp_recovery recovery;
 	uint32_t cwnd, ssthresh, recover;
 	uint32_t prr_delivered, prr_out, prr_flight;
-	bool cwnd_limited;
 	struct {
-		uint32_t w_max, w_est, epoch_cwnd, acked;
+		uint32_t w_max, w_est, acked;
 		int64_t epoch_at, k;
 	} cubic;
 
@@ -253,8 +252,7 @@ struct tcp {
 	struct {
 		uint64_t segments_in, segments_out, bytes_acked, bytes_received, bytes_sent;
 		uint64_t retransmitted, data_in, data_out;
-		uint32_t paws_drops, out_of_window, bad_acks, challenges, timeouts, tail_probes;
-		uint32_t out_of_order_drops;
+		uint32_t paws_drops, challenges, timeouts;
 	} counters;
 };
 

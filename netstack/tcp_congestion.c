@@ -79,7 +79,7 @@ static void cubic_begin_epoch(struct tcp *tcp, int64_t now)
 	uint64_t missing;
 
 	tcp->cubic.epoch_at = now;
-	tcp->cubic.epoch_cwnd = tcp->cubic.w_est = tcp->cwnd;
+	tcp->cubic.w_est = tcp->cwnd;
 	tcp->cubic.acked = 0;
 	if (tcp->cubic.w_max < tcp->cwnd)
 		tcp->cubic.w_max = tcp->cwnd;

@@ -259,7 +259,6 @@ static void input_synchronised(struct tcp *tcp, struct tcp_segment *segment, int
 		return;
 	}
 	if (!acceptable(tcp, segment)) {
-		tcp->counters.out_of_window++;
 		if (segment->flags & TCP_RST)
 			return;
 		if (segment->payload.size > 0 && seq_lt(segment->seq, tcp->rcv_nxt)) {
@@ -296,7 +295,6 @@ static void input_synchronised(struct tcp *tcp, struct tcp_segment *segment, int
 			return;
 	} else {
 		if (!ack_is_plausible(tcp, segment)) {
-			tcp->counters.bad_acks++;
 			tcp_challenge(tcp, now);
 			return;
 		}

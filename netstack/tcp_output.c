@@ -260,7 +260,6 @@ static int output_tail_probe(struct tcp *tcp, struct tcp_segment *segment, int64
 		if (sent_new < 0)
 			return sent_new;
 	}
-	tcp->counters.tail_probes++;
 	tcp->probe_out = true;
 	tcp->probe_end = tcp->snd_nxt;
 	tcp->deadline[TCP_TIMER_TAIL] = INT64_MAX;

@@ -129,7 +129,6 @@ static void take_early(struct tcp *tcp, uint32_t start, struct netbuf_queue *dat
 		/* In a gap of its own. */
 		island = island_new(tcp, island ? &island->list : &tcp->out_of_order, start);
 		if (!island) {
-			tcp->counters.out_of_order_drops++;
 			return;
 		}
 	} else if (seq_lt(start, island->start)) {

@@ -15,19 +15,6 @@
 #define BUFFER_DEFAULT_SEND    16384u
 #define BUFFER_DEFAULT_RECEIVE 131072u
 
-static int return_bytes(const void *from, size_t from_size, void *value, size_t size)
-{
-	size_t n = min_of(from_size, size);
-
-	memcpy(value, from, n);
-	return (int)n;
-}
-
-static int return_int(int number, void *value, size_t size)
-{
-	return return_bytes(&number, sizeof(number), value, size);
-}
-
 void inet_apply_options(struct inet_socket *socket)
 {
 	struct socket *base = &socket->base;
@@ -104,7 +91,7 @@ static int get_wanted(struct inet_socket *socket, int option, void *value, size_
 {
 	bool *want = wanted(socket, option);
 
-	return want ? return_int(*want, value, size) : -ENOPROTOOPT;
+	return want ? socket_return_int(*want, value, size) : -ENOPROTOOPT;
 }
 
 static int set_ip(struct inet_socket *socket, int option, const void *value, size_t size)
@@ -131,12 +118,12 @@ static int get_ip(struct inet_socket *socket, int option, void *value, size_t si
 {
 	switch (option) {
 	case LX_IP_TOS:
-		return return_int(socket->tos, value, size);
+		return socket_return_int(socket->tos, value, size);
 	case LX_IP_TTL:
-		return return_int(socket->ttl < 0 ? 64 : socket->ttl, value, size);
+		return socket_return_int(socket->ttl < 0 ? 64 : socket->ttl, value, size);
 	case LX_IP_MTU:
 		return socket->state == INET_CONNECTED
-			       ? return_int((int)INET_LOOPBACK_MTU, value, size)
+			       ? socket_return_int((int)INET_LOOPBACK_MTU, value, size)
 			       : -ENOTCONN;
 	default:
 		return get_wanted(socket, option, value, size);
@@ -175,14 +162,14 @@ static int get_ipv6(struct inet_socket *socket, int option, void *value, size_t 
 {
 	switch (option) {
 	case LX_IPV6_V6ONLY:
-		return return_int(socket->endpoint->v6only, value, size);
+		return socket_return_int(socket->endpoint->v6only, value, size);
 	case LX_IPV6_UNICAST_HOPS:
-		return return_int(socket->ttl < 0 ? 64 : socket->ttl, value, size);
+		return socket_return_int(socket->ttl < 0 ? 64 : socket->ttl, value, size);
 	case LX_IPV6_TCLASS:
-		return return_int(socket->tos, value, size);
+		return socket_return_int(socket->tos, value, size);
 	case LX_IPV6_MTU:
 		return socket->state == INET_CONNECTED
-			       ? return_int((int)INET_LOOPBACK_MTU, value, size)
+			       ? socket_return_int((int)INET_LOOPBACK_MTU, value, size)
 			       : -ENOTCONN;
 	default:
 		return get_wanted(socket, option, value, size);
@@ -334,7 +321,7 @@ static int return_info(const struct inet_socket *socket, void *value, size_t siz
 		info.unacked = socket->tcp->accept_count;
 		info.sacked = socket->tcp->backlog;
 	}
-	return return_bytes(&info, sizeof(info), value, size);
+	return socket_return_bytes(&info, sizeof(info), value, size);
 }
 
 int inet_tcp_getsockopt(struct inet_socket *socket, int option, void *value, size_t size)
@@ -343,34 +330,34 @@ int inet_tcp_getsockopt(struct inet_socket *socket, int option, void *value, siz
 
 	switch (option) {
 	case LX_TCP_NODELAY:
-		return return_int(tcp->nodelay, value, size);
+		return socket_return_int(tcp->nodelay, value, size);
 	case LX_TCP_CORK:
-		return return_int(tcp->cork, value, size);
+		return socket_return_int(tcp->cork, value, size);
 	case LX_TCP_QUICKACK:
-		return return_int(1, value, size);
+		return socket_return_int(1, value, size);
 	case LX_TCP_MAXSEG:
-		return return_int((int)tcp->mss, value, size);
+		return socket_return_int((int)tcp->mss, value, size);
 	case LX_TCP_KEEPIDLE:
-		return return_int((int)(tcp->keepalive_idle / SECOND), value, size);
+		return socket_return_int((int)(tcp->keepalive_idle / SECOND), value, size);
 	case LX_TCP_KEEPINTVL:
-		return return_int((int)(tcp->keepalive_interval / SECOND), value, size);
+		return socket_return_int((int)(tcp->keepalive_interval / SECOND), value, size);
 	case LX_TCP_KEEPCNT:
-		return return_int((int)tcp->keepalive_count, value, size);
+		return socket_return_int((int)tcp->keepalive_count, value, size);
 	case LX_TCP_SYNCNT:
-		return return_int((int)tcp->syn_retries, value, size);
+		return socket_return_int((int)tcp->syn_retries, value, size);
 	case LX_TCP_LINGER2:
-		return return_int((int)(tcp->fin_wait_timeout / SECOND), value, size);
+		return socket_return_int((int)(tcp->fin_wait_timeout / SECOND), value, size);
 	case LX_TCP_USER_TIMEOUT:
-		return return_int((int)(tcp->user_timeout / (SECOND / 1000)), value, size);
+		return socket_return_int((int)(tcp->user_timeout / (SECOND / 1000)), value, size);
 	case LX_TCP_NOTSENT_LOWAT:
-		return return_int((int)socket->unsent_limit, value, size);
+		return socket_return_int((int)socket->unsent_limit, value, size);
 	case LX_TCP_INFO:
 		return return_info(socket, value, size);
 	case LX_TCP_CONGESTION: {
 		char name[16] = "";
 
 		memcpy(name, tcp->congestion->name, strlen(tcp->congestion->name));
-		return return_bytes(name, sizeof(name), value, size);
+		return socket_return_bytes(name, sizeof(name), value, size);
 	}
 	default:
 		return -ENOPROTOOPT;
@@ -403,9 +390,9 @@ static int set_udplite(struct inet_socket *socket, int option, const void *value
 static int get_udplite(struct inet_socket *socket, int option, void *value, size_t size)
 {
 	if (option == LX_UDPLITE_SEND_CSCOV)
-		return return_int(socket->send_coverage, value, size);
+		return socket_return_int(socket->send_coverage, value, size);
 	if (option == LX_UDPLITE_RECV_CSCOV)
-		return return_int(socket->udp->least_coverage, value, size);
+		return socket_return_int(socket->udp->least_coverage, value, size);
 	return -ENOPROTOOPT;
 }
 
@@ -474,13 +461,15 @@ int inet_getsockopt(
 	switch (level) {
 	case LX_SOL_SOCKET:
 		if (option == LX_SO_REUSEPORT)
-			return return_int(base->reuse_port, value, size);
+			return socket_return_int(base->reuse_port, value, size);
 		if (option == LX_SO_OOBINLINE)
-			return return_int(base->oob_inline, value, size);
+			return socket_return_int(base->oob_inline, value, size);
 		if (option == LX_SO_TIMESTAMP)
-			return return_int(socket->want_stamp == INET_STAMP_MICRO, value, size);
+			return socket_return_int(
+				socket->want_stamp == INET_STAMP_MICRO, value, size);
 		if (option == LX_SO_TIMESTAMPNS)
-			return return_int(socket->want_stamp == INET_STAMP_NANO, value, size);
+			return socket_return_int(
+				socket->want_stamp == INET_STAMP_NANO, value, size);
 		return socket_get_option(base, task, option, value, size);
 	case LX_SOL_IP:
 		return socket->v6 ? -ENOPROTOOPT : get_ip(socket, option, value, size);

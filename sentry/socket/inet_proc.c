@@ -30,6 +30,7 @@ struct row {
 	unsigned number, state, retransmits, refs;
 	uint32_t sending, receiving, uid;
 	unsigned long long inode;
+	char tail[64]; /* what only the protocol has */
 };
 
 static void fill_owner(const struct inet_endpoint *endpoint, struct row *row)
@@ -56,7 +57,7 @@ static void print_row(
 	(void)snprintf(text + n, sizeof(text) - (size_t)n,
 		" %02X %08X:%08X %02X:%08X %08X %5u %8d %llu %u %016x %s", row->state, row->sending,
 		row->receiving, 0, 0, row->retransmits, row->uid, 0, row->inode, row->refs, 0,
-		tcp ? "20 4 30 10 -1" : "0");
+		row->tail);
 	if (endpoint->ipv6)
 		seq_printf(seq, "%s\n", text);
 	else
@@ -74,6 +75,14 @@ static void print_tcp(struct seq *seq, const struct inet_endpoint *endpoint, uns
 		.retransmits = tcp->tcp.unanswered,
 	};
 
+	/* In clock ticks: the timer and the delay of acknowledgements; then quick acknowledgements,
+	 * and the congestion window and its threshold in segments. */
+	(void)snprintf(row.tail, sizeof(row.tail), "%llu %u %u %u %d",
+		(unsigned long long)(tcp->tcp.rto / 10000000), 4, tcp->tcp.quick_acks << 1,
+		max_of(tcp->tcp.cwnd / max_of(tcp->tcp.mss, 1u), 1u),
+		tcp->tcp.ssthresh == UINT32_MAX
+			? -1
+			: (int)(tcp->tcp.ssthresh / max_of(tcp->tcp.mss, 1u)));
 	if (endpoint->listening) {
 		row.state = TCP_LISTEN;
 		row.receiving = tcp->accept_count;
@@ -91,6 +100,7 @@ static void print_udp(struct seq *seq, const struct inet_endpoint *endpoint, uns
 		.receiving = udp->queued,
 	};
 
+	(void)snprintf(row.tail, sizeof(row.tail), "%llu", (unsigned long long)udp->dropped);
 	fill_owner(endpoint, &row);
 	print_row(seq, endpoint, &row, false);
 }

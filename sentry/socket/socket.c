@@ -334,7 +334,7 @@ int socket_set_option(
 	}
 }
 
-static int return_bytes(const void *from, size_t from_size, void *value, size_t size)
+int socket_return_bytes(const void *from, size_t from_size, void *value, size_t size)
 {
 	size_t n = min_of(from_size, size);
 
@@ -342,9 +342,9 @@ static int return_bytes(const void *from, size_t from_size, void *value, size_t 
 	return (int)n;
 }
 
-static int return_int(int number, void *value, size_t size)
+int socket_return_int(int number, void *value, size_t size)
 {
-	return return_bytes(&number, sizeof(number), value, size);
+	return socket_return_bytes(&number, sizeof(number), value, size);
 }
 
 static int return_timeout(uint64_t timeout, void *value, size_t size)
@@ -352,7 +352,7 @@ static int return_timeout(uint64_t timeout, void *value, size_t size)
 	struct lx_timeval time = {.tv_sec = (int64_t)(timeout / 1000000000),
 		.tv_usec = (int64_t)(timeout % 1000000000 / 1000)};
 
-	return return_bytes(&time, sizeof(time), value, size);
+	return socket_return_bytes(&time, sizeof(time), value, size);
 }
 
 int socket_get_option(
@@ -360,38 +360,38 @@ int socket_get_option(
 {
 	switch (option) {
 	case LX_SO_TYPE:
-		return return_int(socket->type, value, size);
+		return socket_return_int(socket->type, value, size);
 	case LX_SO_DOMAIN:
-		return return_int(socket->family, value, size);
+		return socket_return_int(socket->family, value, size);
 	case LX_SO_PROTOCOL:
-		return return_int(socket->protocol, value, size);
+		return socket_return_int(socket->protocol, value, size);
 	case LX_SO_ERROR:
-		return return_int(-socket_take_error(socket), value, size);
+		return socket_return_int(-socket_take_error(socket), value, size);
 	case LX_SO_ACCEPTCONN:
-		return return_int(socket->listening, value, size);
+		return socket_return_int(socket->listening, value, size);
 	case LX_SO_REUSEADDR:
-		return return_int(socket->reuse_address, value, size);
+		return socket_return_int(socket->reuse_address, value, size);
 	case LX_SO_KEEPALIVE:
-		return return_int(socket->keep_alive, value, size);
+		return socket_return_int(socket->keep_alive, value, size);
 	case LX_SO_BROADCAST:
-		return return_int(socket->broadcast, value, size);
+		return socket_return_int(socket->broadcast, value, size);
 	case LX_SO_PASSCRED:
-		return return_int(socket->pass_cred, value, size);
+		return socket_return_int(socket->pass_cred, value, size);
 	case LX_SO_SNDBUF:
-		return return_int((int)socket->send_size, value, size);
+		return socket_return_int((int)socket->send_size, value, size);
 	case LX_SO_RCVBUF:
-		return return_int((int)socket->receive_size, value, size);
+		return socket_return_int((int)socket->receive_size, value, size);
 	case LX_SO_PRIORITY:
-		return return_int((int)socket->priority, value, size);
+		return socket_return_int((int)socket->priority, value, size);
 	case LX_SO_LINGER:
-		return return_bytes(&socket->linger, sizeof(socket->linger), value, size);
+		return socket_return_bytes(&socket->linger, sizeof(socket->linger), value, size);
 	case LX_SO_RCVTIMEO:
 		return return_timeout(socket->receive_timeout, value, size);
 	case LX_SO_SNDTIMEO:
 		return return_timeout(socket->send_timeout, value, size);
 	case LX_SO_RCVLOWAT:
 	case LX_SO_SNDLOWAT:
-		return return_int(1, value, size);
+		return socket_return_int(1, value, size);
 	case LX_SO_OOBINLINE:
 	case LX_SO_DEBUG:
 	case LX_SO_DONTROUTE:
@@ -403,9 +403,9 @@ int socket_get_option(
 	case LX_SO_NO_CHECK:
 	case LX_SO_BUSY_POLL:
 	case LX_SO_PASSSEC:
-		return return_int(0, value, size);
+		return socket_return_int(0, value, size);
 	case LX_SO_PEEK_OFF:
-		return return_int(-1, value, size); /* off */
+		return socket_return_int(-1, value, size); /* off */
 	default:
 		return -ENOPROTOOPT;
 	}

@@ -126,6 +126,10 @@ int socket_set_option(
 int socket_get_option(
 	struct socket *socket, struct task *task, int option, void *value, size_t size);
 
+/* What a getsockopt answers with, cut to @size: its length. */
+int socket_return_bytes(const void *from, size_t from_size, void *value, size_t size);
+int socket_return_int(int number, void *value, size_t size);
+
 /* sentry/socket/scm.c: guest ancillary data. */
 int scm_read(struct task *task, gaddr_t control, uint64_t size, struct scm *ret);
 /* Installs files as descriptors and writes the control buffer; consumes @scm. *ret_size is what was
