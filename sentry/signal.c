@@ -287,6 +287,7 @@ static void continue_group(struct thread_group *group)
 	list_for_each_entry (task, &group->tasks, group_link) {
 		sigpending_discard(&task->pending, SIGNALS_STOP);
 		task->stop_pending = false;
+		task->may_stop = false;
 		trace_notify_trap(task);
 	}
 	if (!was_stopped && group->stop_count == 0)

@@ -92,7 +92,9 @@ static void default_action(struct task *task, int signo)
 		/* An orphaned group could not be continued: only SIGSTOP stops it (POSIX). */
 		if (signo != LX_SIGSTOP && pgrp_is_orphaned(group->pgrp))
 			return;
-		stop_begin(task, signo);
+		/* JOBCTL_STOP_DEQUEUED: a tracer may have made it a stop after a SIGCONT. */
+		if (task->may_stop)
+			stop_begin(task, signo);
 		return;
 	}
 	group_exit(group, LX_WSTATUS_SIGNAL(signo));
@@ -119,6 +121,7 @@ static int next_handled(
 		signo = signal_dequeue(task, task->blocked, ret_info);
 		if (signo == 0)
 			return 0;
+		task->may_stop = true;
 		if (task->tracer && signo != LX_SIGKILL)
 			signo = trace_signal(task, signo, ret_info);
 		if (signo == 0)

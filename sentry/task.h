@@ -220,6 +220,7 @@ struct task {
 	bool signal_wake;	   /* something for signal_deliver(): a signal, a stop, a kill */
 	bool stop_pending;	   /* a group stop in which this thread has to park */
 	bool parked;		   /* it does */
+	bool may_stop;		   /* no SIGCONT came since it took the signal that it acts on */
 	struct lx_stack sigaltstack;
 	struct { /* while a handler's frame is still to be written: how it was without it */
 		bool pending;

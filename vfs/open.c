@@ -138,6 +138,22 @@ static int open_truncate(const struct vfs_ctx *ctx, struct file *file)
 	return err;
 }
 
+bool file_can_direct(const struct file *file)
+{
+	/* Those that were never opened: memfds, System V's segments. */
+	if (!LX_S_ISREG(file->inode->mode) || !file->counted_open)
+		return false;
+	switch (file->inode->sb->magic) {
+	case LX_PROC_SUPER_MAGIC:
+	case LX_SYSFS_MAGIC:
+	case LX_CGROUP2_SUPER_MAGIC:
+	case LX_MQUEUE_MAGIC:
+		return false;
+	default:
+		return true;
+	}
+}
+
 /* do_open(): @path is where the walk ended. */
 static int open_found(const struct vfs_ctx *ctx, const struct path *path, int flags, bool created,
 	struct file **ret_file)
@@ -181,8 +197,7 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 	err = open_inode(file, ctx);
 	if (err < 0)
 		return err;
-	/* FMODE_CAN_ODIRECT */
-	if ((file->flags & LX_O_DIRECT) && !(flags & LX_O_PATH) && !LX_S_ISREG(inode->mode))
+	if ((file->flags & LX_O_DIRECT) && !(flags & LX_O_PATH) && !file_can_direct(file))
 		return -EINVAL;
 	file->flags &= ~LX_O_NOCTTY;
 	if (truncate) {

@@ -672,6 +672,8 @@ int file_new_anonymous(const char *name, const struct file_ops *ops, void *priva
  * dentry called @name. It does not count as open for writing. May sleep.
  */
 int file_open_kernel(struct inode *inode, const char *name, int flags, struct file **ret);
+/* Whether O_DIRECT is possible (FMODE_CAN_ODIRECT): files with contents, opened by a name. */
+bool file_can_direct(const struct file *file);
 struct file *file_ref(struct file *file);
 void file_unref(struct file *file);
 

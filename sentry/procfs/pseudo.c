@@ -107,20 +107,10 @@ struct thread_group *pseudo_group(const struct pseudo_node *node)
 
 struct task *pseudo_task(const struct pseudo_node *node)
 {
-	struct thread_group *group;
-	struct task *task;
+	const struct thread_group *group = pseudo_group(node);
+	struct task *task = node->thread ? node->pid->task : group ? group->leader : NULL;
 
-	if (node->thread)
-		return node->pid->task && !node->pid->task->exited ? node->pid->task : NULL;
-	group = pseudo_group(node);
-	if (!group)
-		return NULL;
-	if (group->leader && !group->leader->exited)
-		return group->leader;
-	list_for_each_entry (task, &group->tasks, group_link)
-		if (!task->exited)
-			return task;
-	return NULL;
+	return task && !task->exited ? task : NULL;
 }
 
 int pseudo_may_trace(const struct pseudo_node *node, const struct vfs_ctx *ctx)

@@ -103,8 +103,8 @@ const struct pseudo_node *pseudo_node(const struct inode *inode);
 /* The same behind an open directory of one; NULL when @file is something else. */
 const struct pseudo_node *pseudo_dir_node(const struct file *file);
 
-/* A live thread to ask about the node's process or thread, borrowed; NULL when there is none (a
- * zombie). */
+/* Whom to ask about the node's process (its first thread) or thread, borrowed; NULL when that has
+ * exited, whoever is left of the process (get_proc_task()). */
 struct task *pseudo_task(const struct pseudo_node *node);
 /* The process, also as a zombie; NULL when it was reaped. */
 struct thread_group *pseudo_group(const struct pseudo_node *node);

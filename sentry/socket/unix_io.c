@@ -244,16 +244,20 @@ static ssize_t send_datagram(
 
 	if (size > socket->base.send_size - 32)
 		return -EMSGSIZE;
-	r = datagram_target(socket, task, message, &target);
-	if (r < 0)
-		return r;
-	r = check_target(socket, target);
-	r = r < 0 ? r : wait_for_room(socket, message);
-	r = r < 0 ? r : wait_for_queue(socket, target, message);
+	/* The data first: bad memory is found before a bad target (unix_dgram_sendmsg()). */
+	r = wait_for_room(socket, message);
 	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, &packet);
 	if (r < 0)
-		goto out;
+		return r;
+	r = datagram_target(socket, task, message, &target);
+	if (r < 0) {
+		packet_free(packet);
+		return r;
+	}
 	r = check_target(socket, target);
+	r = r < 0 ? r : wait_for_queue(socket, target, message);
+	/* That may have slept. */
+	r = r < 0 ? r : check_target(socket, target);
 	r = r < 0 ? r : attach_scm(packet, target, task, message);
 	if (r < 0) {
 		packet_free(packet);

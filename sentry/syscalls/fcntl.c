@@ -274,9 +274,8 @@ static int64_t set_flags(struct task *t, struct file *file, int fd, unsigned fla
 	if ((flags & LX_O_NOATIME) && !(file->flags & LX_O_NOATIME) &&
 		!inode_owner_or_capable(file->inode, t->cred))
 		return -EPERM;
-	/* FMODE_CAN_ODIRECT; a pipe's flag means packets. */
-	if ((flags & LX_O_DIRECT) && !LX_S_ISREG(file->inode->mode) &&
-		!LX_S_ISFIFO(file->inode->mode))
+	/* A pipe's flag means packets. */
+	if ((flags & LX_O_DIRECT) && !file_can_direct(file) && !LX_S_ISFIFO(file->inode->mode))
 		return -EINVAL;
 	if (file->ops->check_flags) {
 		err = file->ops->check_flags(file, (int)flags & SETFL_MASK);

@@ -39,20 +39,19 @@ int64_t sys_rename(struct task *t, gaddr_t oldpath, gaddr_t newpath)
 	return sys_renameat2(t, LX_AT_FDCWD, oldpath, LX_AT_FDCWD, newpath, 0);
 }
 
-/* A descriptor may be linked by CAP_DAC_READ_SEARCH, or by who opened it (do_linkat()). */
-static bool may_link_descriptor(struct task *t, int fd, const char *name)
+/* What AT_EMPTY_PATH begins at has to be the caller's own, or he has CAP_DAC_READ_SEARCH over its
+ * opener (path_init(), LOOKUP_LINKAT_FD). */
+static bool may_link_from(struct task *t, int fd)
 {
-	struct file *file;
-	bool same;
+	struct file *file = fd_get_any(t->files, fd);
+	bool may;
 
-	if (name[0] || cred_capable(t->cred, LX_CAP_DAC_READ_SEARCH))
-		return true;
-	file = fd_get_any(t->files, fd);
 	if (!file)
-		return true; /* the walk has answered that already */
-	same = file->cred == t->cred;
+		return true; /* AT_FDCWD, or the name is an absolute one */
+	may = file->cred == t->cred ||
+	      cred_ns_capable(t->cred, file->cred->user_ns, LX_CAP_DAC_READ_SEARCH);
 	file_unref(file);
-	return same;
+	return may;
 }
 
 int64_t sys_linkat(struct task *t, int olddirfd, gaddr_t oldpath, int newdirfd, gaddr_t newpath,
@@ -71,7 +70,7 @@ int64_t sys_linkat(struct task *t, int olddirfd, gaddr_t oldpath, int newdirfd, 
 	err = at_name_read(t, olddirfd, oldpath, walk_flags, &old);
 	if (err < 0)
 		return err;
-	if (!may_link_descriptor(t, olddirfd, old.name))
+	if ((flags & LX_AT_EMPTY_PATH) && old.name[0] != '/' && !may_link_from(t, olddirfd))
 		return -ENOENT;
 	err = path_walk(&ctx, at_base(&old), old.name, walk_flags, &path);
 	if (err >= 0)

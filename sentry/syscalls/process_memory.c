@@ -86,7 +86,8 @@ static int64_t process_vm(struct task *t, int pid, gaddr_t liov, uint64_t lcount
 
 	if (flags)
 		return -EINVAL;
-	err = guest_read_iovec(t, liov, lcount, &local, &local_uio);
+	/* import_iovec() takes an unsigned int, iovec_from_user() all of it. */
+	err = guest_read_iovec(t, liov, (uint32_t)lcount, &local, &local_uio);
 	if (err < 0)
 		return err;
 	if (local_uio.resid == 0)
@@ -149,7 +150,7 @@ int64_t sys_process_madvise(
 
 	if (flags)
 		return -EINVAL;
-	err = guest_read_iovec(t, iov, count, &segments, &uio);
+	err = guest_read_iovec(t, iov, (uint32_t)count, &segments, &uio);
 	if (err == 0)
 		err = pidfd_task(t, pidfd, &target);
 	if (err < 0)

@@ -230,7 +230,7 @@ int64_t sys_vmsplice(struct task *t, int fd, gaddr_t iov, uint64_t nr_segs, unsi
 	file = fd_get(t->files, fd);
 	if (!file || (!file->readable && !file->writable))
 		return -EBADF;
-	err = guest_read_iovec(t, iov, nr_segs, &segments, &uio);
+	err = guest_read_iovec(t, iov, (uint32_t)nr_segs, &segments, &uio); /* as above */
 	if (err < 0)
 		return err;
 	if (uio.resid == 0)

@@ -94,6 +94,23 @@ static inline void finish(pid_t pid)
 		;
 }
 
+/* The letter of /proc/PID/stat; - when there is none. */
+static inline char state_of(pid_t pid)
+{
+	char path[64], text[512] = "", *end;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return '-';
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	end = strrchr(text, ')');
+	return end ? end[2] : '?';
+}
+
 static inline void do_nothing(void)
 {
 }

@@ -17,21 +17,6 @@ static void compute_forever(void)
 		;
 }
 
-static char state_of(pid_t pid)
-{
-	char path[64], text[512] = "", *end;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return '-';
-	text[read(fd, text, sizeof(text) - 1)] = '\0';
-	close(fd);
-	end = strrchr(text, ')');
-	return end ? end[2] : '?';
-}
-
 static int tracer_of(pid_t pid)
 {
 	char path[64], text[4096] = "", *line;

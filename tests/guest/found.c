@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the differential fuzzer found in corners that belong to no one family. */
+#include "case.h"
+
+#include <linux/landlock.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+
+#include "ptrace.h"
+
+/* ---- a process whose first thread is gone ---------------------------------------------------- */
+
+static void *look_after_the_leader(void *unused)
+{
+	char buffer[4096];
+	int fd;
+
+	(void)unused;
+	while (state_of(getpid()) != 'Z')
+		sleep_ms(1);
+	OK(readlink("/proc/self/exe", buffer, sizeof(buffer)));
+	OK(open("/proc/self/exe", O_RDONLY));
+	OK(open("/proc/self/exe", O_PATH));
+	OK(readlink("/proc/self/cwd", buffer, sizeof(buffer)));
+	OK(readlink("/proc/self/root", buffer, sizeof(buffer)));
+	OK(open("/proc/self/cwd", O_PATH));
+	OK(readlink("/proc/thread-self/exe", buffer, sizeof(buffer)));
+	OK(open("/proc/thread-self/exe", O_RDONLY));
+	OK(readlink("/proc/thread-self/cwd", buffer, sizeof(buffer)));
+	fd = open("/proc/self/maps", O_RDONLY);
+	NOTE("maps open %d", fd >= 0);
+	CALL(read(fd, buffer, sizeof(buffer)));
+	OK(open("/proc/self/fd/0", O_PATH));
+	exit(4);
+}
+
+CASE(links_after_the_leader_left)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pthread_t thread;
+
+		alarm(10);
+		pthread_create(&thread, NULL, look_after_the_leader, NULL);
+		syscall(SYS_exit, 0);
+	}
+	note_wait("child", pid);
+}
+
+/* ---- a datagram from bad memory -------------------------------------------------------------- */
+
+CASE(datagram_from_bad_memory)
+{
+	struct sockaddr_un nobody = {.sun_family = AF_UNIX, .sun_path = "nobody"};
+	struct iovec parts[2] = {{"ab", 2}, {BAD_ADDRESS, 3}};
+	struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+	int sv[2], one;
+
+	CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv));
+	close(sv[1]);
+	CALL(writev(sv[0], parts, 2));
+	CALL(write(sv[0], BAD_ADDRESS, 3));
+	CALL(write(sv[0], "abc", 3));
+	CALL(write(sv[0], "abc", 3));
+	one = OK(socket(AF_UNIX, SOCK_DGRAM, 0));
+	CALL(sendto(one, BAD_ADDRESS, 3, 0, (void *)&nobody, sizeof(nobody)));
+	CALL(sendto(one, "abc", 3, 0, (void *)&nobody, sizeof(nobody)));
+	message.msg_name = &nobody;
+	message.msg_namelen = sizeof(nobody);
+	CALL(sendmsg(one, &message, 0));
+	CALL(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv));
+	close(sv[1]);
+	CALL(sendmsg(sv[0], &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}, MSG_NOSIGNAL));
+	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	close(sv[1]);
+	CALL(sendmsg(sv[0], &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}, MSG_NOSIGNAL));
+}
+
+CASE(counts_of_vectors)
+{
+	struct iovec part = {BAD_ADDRESS, 1};
+	const unsigned long many = 0xdead00000001;
+	int pipes[2];
+
+	CALL(pipe(pipes));
+	CALL(SYS(SYS_vmsplice, pipes[1], NULL, many, 0));
+	CALL(SYS(SYS_vmsplice, pipes[1], &part, many, 0));
+	CALL(SYS(SYS_writev, pipes[1], &part, many));
+	CALL(SYS(SYS_process_vm_readv, getpid(), NULL, many, &part, 1ul, 0ul));
+	CALL(SYS(SYS_process_vm_readv, getpid(), &part, 1ul, &part, many, 0ul));
+	CALL(SYS(SYS_process_vm_readv, getpid(), NULL, many << 32, &part, many, 0ul));
+}
+
+/* ---- linkat -------------------------------------------------------------------------------------
+ */
+
+CASE(linkat_of_anothers_descriptor)
+{
+	struct landlock_ruleset_attr attr = {.handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE};
+	int file = open("f", O_CREAT | O_RDWR, 0600), dir = open(".", O_PATH), ruleset;
+
+	CALL(linkat(file, "", AT_FDCWD, "g", AT_EMPTY_PATH));
+	CALL(linkat(file, "x", AT_FDCWD, "g", AT_EMPTY_PATH));
+	CALL(linkat(-1, "x", AT_FDCWD, "g", AT_EMPTY_PATH));
+	if (geteuid() == 0 && (setresgid(1000, 1000, 1000) < 0 || setresuid(1000, 1000, 1000) < 0))
+		SKIP("cannot become somebody else");
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	if (ruleset < 0)
+		SKIP("no landlock");
+	CALL(syscall(SYS_landlock_restrict_self, ruleset, 0));
+	CALL(linkat(file, "", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(file, "x", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(file, "x", AT_FDCWD, "h", 0));
+	CALL(linkat(dir, "f", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(dir, "nowhere", AT_FDCWD, "h", 0));
+	CALL(linkat(dir, "", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(AT_FDCWD, "", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(AT_FDCWD, "nowhere", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(file, "/nowhere", AT_FDCWD, "h", AT_EMPTY_PATH));
+	CALL(linkat(-1, "x", AT_FDCWD, "g", AT_EMPTY_PATH));
+}
+
+/* ---- O_DIRECT
+ * ------------------------------------------------------------------------------------
+ */
+
+static void set_direct(int fd)
+{
+	CALL(fcntl(fd, F_SETFL, O_DIRECT));
+	NOTE("direct: %d", (fcntl(fd, F_GETFL) & O_DIRECT) != 0);
+	CALL(fcntl(fd, F_SETFL, 0));
+}
+
+CASE(direct_where_it_cannot_be)
+{
+	int fd = memfd_create("m", 0), pipes[2];
+	char path[64];
+
+	set_direct(fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	OK(open(path, O_RDWR | O_DIRECT));
+	set_direct(OK(open(path, O_RDWR)));
+	set_direct(OK(open("f", O_CREAT | O_RDWR, 0600)));
+	set_direct(OK(open("/proc/self/maps", O_RDONLY)));
+	OK(open("/proc/self/maps", O_RDONLY | O_DIRECT));
+	set_direct(OK(open(".", O_RDONLY)));
+	OK(open(".", O_RDONLY | O_DIRECT));
+	set_direct(OK(open("/dev/null", O_RDWR)));
+	OK(open("/dev/null", O_RDWR | O_DIRECT));
+	CALL(pipe(pipes));
+	set_direct(pipes[0]);
+}
+
+/* ---- SIGCONT and SIGSTOP of a tracee ----------------------------------------------------------
+ */
+
+static void pause_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+/* Until it sleeps or is stopped, and stays so. */
+static void settle(pid_t pid)
+{
+	for (int still = 0; still < 10; sleep_ms(1))
+		still = strchr("tTSZ", state_of(pid)) ? still + 1 : 0;
+}
+
+static void say_two(const char *what, pid_t pid)
+{
+	int status;
+
+	for (int i = 0; i < 3; i++) {
+		pid_t got;
+
+		settle(pid);
+		got = waitpid(pid, &status, __WALL | WNOHANG);
+		if (got <= 0) {
+			NOTE("%s: nothing more", what);
+			return;
+		}
+		say_status(what, status);
+		say_siginfo(what, pid);
+	}
+}
+
+CASE(continued_with_a_stop)
+{
+	pid_t pid = traced(pause_for_ever);
+
+	CALL(pt(PTRACE_CONT, pid, 0, 0));
+	CALL(kill(pid, SIGCONT));
+	say_two("sent SIGCONT", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("continued with SIGSTOP", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, 0));
+	say_two("and so", pid);
+	CALL(kill(pid, SIGCONT));
+	say_two("SIGCONT again", pid);
+	finish(pid);
+}
+
+CASE(stopped_and_continued_with_a_stop)
+{
+	pid_t pid = traced(pause_for_ever);
+
+	CALL(kill(pid, SIGCONT));
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("SIGCONT while stopped, SIGSTOP given", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("SIGSTOP given again", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, 0));
+	say_two("nothing given", pid);
+	finish(pid);
+}
+
+CASE(seized_and_continued_with_a_stop)
+{
+	pid_t pid = child(pause_for_ever);
+
+	CALL(pt(PTRACE_SEIZE, pid, 0, 0));
+	CALL(kill(pid, SIGCONT));
+	say_two("SIGCONT", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("SIGSTOP given", pid);
+	CALL(kill(pid, SIGCONT));
+	say_two("SIGCONT in the group stop", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("SIGSTOP given again", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("and again", pid);
+	CALL(pt(PTRACE_LISTEN, pid, 0, 0));
+	CALL(kill(pid, SIGCONT));
+	say_two("SIGCONT to a listener", pid);
+	CALL(pt(PTRACE_CONT, pid, 0, SIGSTOP));
+	say_two("SIGSTOP given", pid);
+	finish(pid);
+}
