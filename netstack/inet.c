@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses, ports and pairs: who is bound to what, and whom a packet is for. */
-#include "netstack/inet_private.h"
+#include "netstack/netif_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,36 +9,7 @@
 #include "base/checked.h"
 #include "base/random.h"
 
-const struct inet_address inet_any = {{0}};
-const struct inet_address inet_any4 = {{[10] = 0xff, [11] = 0xff}};
-const struct inet_address inet_loopback = {{[15] = 1}};
-const struct inet_address inet_loopback4 = {{[10] = 0xff, [11] = 0xff, 127, 0, 0, 1}};
-
 static unsigned endpoint_count;
-
-struct inet_address inet_from_v4(const uint8_t bytes[4])
-{
-	struct inet_address address = inet_any4;
-
-	memcpy(address.bytes + 12, bytes, 4);
-	return address;
-}
-
-bool inet_is_v4(const struct inet_address *address)
-{
-	return memcmp(address->bytes, inet_any4.bytes, 12) == 0;
-}
-
-bool inet_is_any(const struct inet_address *address)
-{
-	return inet_equal(address, &inet_any) || inet_equal(address, &inet_any4);
-}
-
-bool inet_is_multicast(const struct inet_address *address)
-{
-	return inet_is_v4(address) ? (address->bytes[12] & 0xf0) == 0xe0
-				   : address->bytes[0] == 0xff;
-}
 
 static bool name_equal(const struct inet_name *a, const struct inet_name *b)
 {
@@ -311,8 +282,9 @@ int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
 
 	if (endpoint->has_port)
 		return -EINVAL;
-	if (!inet_is_any(&name->address) &&
-		!endpoint->stack->is_local(endpoint->stack, &name->address))
+	if (!inet_is_any(&name->address) && !endpoint->free_bind &&
+		!inet_is_multicast(&name->address) &&
+		!netstack_is_local(endpoint->stack, &name->address))
 		return -EADDRNOTAVAIL;
 	endpoint->local.address = name->address;
 	if (port == 0)
@@ -345,13 +317,24 @@ int inet_autobind(struct inet_endpoint *endpoint)
 	return err == -EADDRINUSE ? -EAGAIN : err;
 }
 
-int inet_route(const struct netstack *stack, const struct inet_address *to,
+/* What @index says, NULL for 0. -ENODEV when that interface is gone. */
+static int find_netif(struct netstack *stack, unsigned index, struct netif **ret)
+{
+	*ret = index ? netif_by_index(stack, index) : NULL;
+	return index && !*ret ? -ENODEV : 0;
+}
+
+int inet_route(const struct inet_endpoint *endpoint, const struct inet_address *to,
 	struct inet_address *ret_source)
 {
-	if (!stack->is_local(stack, to))
-		return -ENETUNREACH;
-	/* The route to 127.0.0.0/8 has 127.0.0.1 as its source; other addresses have themselves. */
-	*ret_source = inet_is_v4(to) && to->bytes[12] == 127 ? inet_loopback4 : *to;
+	struct route_result result;
+	struct netif *bound;
+	int err = find_netif(endpoint->stack, endpoint->netif_index, &bound);
+
+	err = err < 0 ? err : route_lookup(endpoint->stack, to, bound, &result);
+	if (err < 0)
+		return err;
+	*ret_source = result.source;
 	return 0;
 }
 
@@ -365,7 +348,7 @@ int inet_set_peer(struct inet_endpoint *endpoint, const struct inet_name *peer)
 	/* connect(2) to no address in particular means this host. */
 	if (inet_is_any(&target.address))
 		target.address = inet_is_v4(&target.address) ? inet_loopback4 : inet_loopback;
-	err = inet_route(endpoint->stack, &target.address, &source);
+	err = inet_route(endpoint, &target.address, &source);
 	if (err < 0)
 		return err;
 	inet_disconnect(endpoint);
@@ -444,20 +427,46 @@ void inet_endpoint_fini(struct inet_endpoint *endpoint)
 	endpoint_count--;
 }
 
-/* ---- the loopback link
- * --------------------------------------------------------------------------- */
+/* ---- packets under way -------------------------------------------------------------------------
+ */
 
-void netstack_queue(struct netstack *stack, struct inet_packet *packet)
-{
-	list_add_tail(&packet->link, &stack->packets);
-}
-
-static void packet_free(struct inet_packet *packet)
+void inet_packet_free(struct inet_packet *packet)
 {
 	netbuf_queue_clear(&packet->segment.payload);
 	if (packet->datagram)
 		inet_datagram_free(NULL, packet->datagram);
 	free(packet);
+}
+
+/* Not to ourselves. */
+static void send_out(struct netstack *stack, struct inet_packet *packet)
+{
+	struct route_result route;
+	struct netif *bound;
+
+	if (find_netif(stack, packet->netif_index, &bound) < 0 ||
+		route_lookup(stack, &packet->to.address, bound, &route) < 0) {
+		stack->counters.out_no_routes++;
+		inet_packet_free(packet);
+		return;
+	}
+	if (route.local) {
+		list_add_tail(&packet->link, &stack->packets);
+		return;
+	}
+	if (route.netif->ops->take && route.netif->ops->take(route.netif, packet))
+		route.netif->counters.tx_packets++;
+	else
+		stack->counters.out_discards++;
+	inet_packet_free(packet);
+}
+
+void netstack_queue(struct netstack *stack, struct inet_packet *packet)
+{
+	if (packet->netif_index <= 1 && netstack_is_local(stack, &packet->to.address))
+		list_add_tail(&packet->link, &stack->packets);
+	else
+		send_out(stack, packet);
 }
 
 void netstack_run(struct netstack *stack)
@@ -473,15 +482,15 @@ void netstack_run(struct netstack *stack)
 			inet_tcp_arrives(stack, packet);
 		else
 			inet_udp_arrives(stack, packet);
-		packet_free(packet);
+		inet_packet_free(packet);
 	}
 	stack->running = false;
 }
 
-void netstack_init(struct netstack *stack,
-	bool (*is_local)(const struct netstack *stack, const struct inet_address *address))
+void netstack_init(struct netstack *stack)
 {
-	*stack = (struct netstack){.is_local = is_local};
+	*stack = (struct netstack){0};
+	netif_init_loopback(stack);
 	list_init(&stack->endpoints);
 	list_init(&stack->packets);
 	random_bytes(stack->isn_key, sizeof(stack->isn_key));
@@ -496,6 +505,13 @@ void netstack_fini(struct netstack *stack)
 		sentry_assert(endpoint->protocol == INET_TCP && !endpoint->notify);
 		inet_tcp_destroy(inet_tcp_of(endpoint));
 	}
+	while (!list_empty(&stack->packets)) {
+		struct inet_packet *packet = list_first(&stack->packets, struct inet_packet, link);
+
+		list_remove(&packet->link);
+		inet_packet_free(packet);
+	}
+	netif_fini_all(stack);
 	hash_fini(&stack->pairs);
 	hash_fini(&stack->ports);
 	hash_fini(&stack->users);

@@ -9,44 +9,23 @@
 #include "base/hash.h"
 #include "base/list.h"
 #include "base/loop.h"
+#include "netstack/address.h"
 #include "netstack/netbuf.h"
+#include "netstack/netif.h"
 #include "netstack/tcp.h"
 
 /*
  * Endpoints of the Internet protocols: what a network namespace has bound, listens on and is
  * connected with, and the way between two of them.
  *
- * The only link is the loopback: a TCP segment goes from one connection's tcp_output() to another's
+ * Over the loopback link a TCP segment goes from one connection's tcp_output() to another's
  * tcp_input() as it is, a datagram's bytes by reference. Nothing is delivered from within the call
  * that sent it but from a queue, in order (netstack_run), so that no connection is entered twice.
- *
- * One address type serves both families: IPv4 addresses are in their IPv6-mapped form (RFC 4291
- * section 2.5.5.2), which is also how a dual-stack socket shows them.
+ * What goes elsewhere leaves over an interface (netif.h).
  *
  * All on the kernel thread; nothing in here sleeps. Whoever owns an endpoint is told of changes by
  * its notify(), which must not call back into the stack.
  */
-struct inet_address {
-	uint8_t bytes[16];
-};
-
-/* An address with a port in host order. */
-struct inet_name {
-	struct inet_address address;
-	uint16_t port;
-};
-
-extern const struct inet_address inet_any, inet_any4, inet_loopback, inet_loopback4;
-
-struct inet_address inet_from_v4(const uint8_t bytes[4]);
-bool inet_is_v4(const struct inet_address *address);
-bool inet_is_any(const struct inet_address *address); /* of either family */
-bool inet_is_multicast(const struct inet_address *address);
-static inline bool inet_equal(const struct inet_address *a, const struct inet_address *b)
-{
-	return __builtin_memcmp(a, b, sizeof(*a)) == 0;
-}
-
 #define INET_PORT_EPHEMERAL_FIRST 32768u /* net.ipv4.ip_local_port_range */
 #define INET_PORT_EPHEMERAL_LAST  60999u
 #define INET_PORT_PRIVILEGED	  1024u
@@ -54,24 +33,41 @@ static inline bool inet_equal(const struct inet_address *a, const struct inet_ad
 #define INET_DATAGRAM_MAX	  65507u /* of UDP over IPv4: 65535 less both headers */
 #define INET_ENDPOINTS_MAX	  32768u /* in the sandbox */
 
-/* One network namespace's endpoints. */
+/* What /proc/net/snmp and netstat tell. */
+struct netstack_counters {
+	uint64_t out_no_routes, out_discards;
+};
+
+/* One network namespace: its interfaces, routes and endpoints. */
 struct netstack {
-	/* Whether @address is one of ours. */
-	bool (*is_local)(const struct netstack *stack, const struct inet_address *address);
 	struct hash_table pairs;    /* connected endpoints, by protocol and both names */
 	struct hash_table ports;    /* bound endpoints, by protocol and port */
 	struct hash_table users;    /* accepted connections, which hold a port, too; likewise */
 	struct list_head endpoints; /* all that have a place in either */
-	struct list_head packets;   /* under way on the loopback link */
+	struct list_head packets;   /* under way on the loopback link, or arrived */
 	bool running;
+	struct netif loopback;
+	bool loopback4, loopback6; /* all of 127.0.0.0/8, ::1 is ours */
+	struct list_head netifs;   /* by index */
+	struct list_head routes;   /* see struct route */
+	struct list_head taps;	   /* of struct netif_tap; its owner adds and removes it */
+	struct list_head raw;	   /* of struct raw_hook; likewise */
+	unsigned netif_count, netif_last, route_count;
+	/* NULL, or: told of what netif.h's functions changed; must not change anything itself. */
+	void (*changed)(struct netstack *stack, enum netstack_event event, const void *object);
+	void *owner;
+	struct netstack_counters counters;
 	uint64_t isn_key[2], port_key[2];
 	uint32_t port_counter;
 };
 
-void netstack_init(struct netstack *stack,
-	bool (*is_local)(const struct netstack *stack, const struct inet_address *address));
+/* The loopback interface is there, and down. */
+void netstack_init(struct netstack *stack);
 /* Ends what closed sockets left behind. No endpoint may have an owner any more. */
 void netstack_fini(struct netstack *stack);
+
+/* Delivers what is under way, until nothing is. Harmless from within itself. */
+void netstack_run(struct netstack *stack);
 
 #define INET_TCP     6u
 #define INET_UDP     17u
@@ -88,7 +84,10 @@ struct inet_endpoint {
 	bool address_given;	 /* local.address was chosen by bind(), not by connect() */
 	bool port_given;
 	bool listening;
-	uint32_t uid; /* SO_REUSEPORT is between sockets of one user */
+	bool free_bind;	      /* IP_FREEBIND, IP_TRANSPARENT: bind() takes any address */
+	uint8_t ttl, tos;     /* of TCP segments; 0: the default */
+	unsigned netif_index; /* SO_BINDTODEVICE, or the scope of a link-local peer; 0: none */
+	uint32_t uid;	      /* SO_REUSEPORT is between sockets of one user */
 	struct inet_name local, remote;
 	/* TCP_EVENT_* of a connection, INET_EVENT_* of others. NULL: nobody owns it any more. */
 	void (*notify)(struct inet_endpoint *endpoint, uint32_t events);
@@ -105,14 +104,15 @@ struct inet_endpoint {
 int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name);
 
 /*
- * Names the other end; chooses what of our own is not bound. -ENETUNREACH, -EADDRNOTAVAIL when all
- * ports are taken, -EADDRINUSE when just this pair is. inet_disconnect() undoes it.
+ * Names the other end; chooses what of our own is not bound. Errors of route_lookup(),
+ * -EADDRNOTAVAIL when all ports are taken, -EADDRINUSE when just this pair is. inet_disconnect()
+ * undoes it.
  */
 int inet_set_peer(struct inet_endpoint *endpoint, const struct inet_name *peer);
 void inet_disconnect(struct inet_endpoint *endpoint);
 
-/* Where a packet to @to would come from: -ENETUNREACH when there is no way. */
-int inet_route(const struct netstack *stack, const struct inet_address *to,
+/* Where a packet of @endpoint's to @to would come from: errors of route_lookup(). */
+int inet_route(const struct inet_endpoint *endpoint, const struct inet_address *to,
 	struct inet_address *ret_source);
 
 /* ---- TCP ----------------------------------------------------------------------------------------
@@ -171,7 +171,8 @@ struct inet_datagram {
 	struct list_head link;
 	struct inet_name from, to;
 	uint8_t ttl, tos;
-	int64_t received_at; /* CLOCK_REALTIME, ns */
+	unsigned netif_index; /* that it came by */
+	int64_t received_at;  /* CLOCK_REALTIME, ns */
 	uint32_t charge;
 	struct netbuf_queue data;
 };
@@ -198,7 +199,8 @@ struct inet_send {
 	struct inet_name to;
 	struct inet_address from; /* inet_any: as bound, or as the way there wants */
 	uint8_t ttl, tos;
-	uint16_t coverage; /* UDP-Lite: bytes under the checksum, header included; 0: all */
+	unsigned netif_index; /* to be sent by, whatever the endpoint is bound to; 0: that */
+	uint16_t coverage;    /* UDP-Lite: bytes under the checksum, header included; 0: all */
 };
 
 /*

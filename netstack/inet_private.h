@@ -4,11 +4,13 @@
 
 #include "netstack/inet.h"
 
-/* A packet on the loopback link: a segment, or a datagram. */
+/* What one endpoint sends to another: a segment, or a datagram. */
 struct inet_packet {
 	struct list_head link;
 	uint8_t protocol;
-	uint16_t coverage; /* UDP-Lite */
+	uint8_t ttl, tos;     /* ttl 0: the default */
+	unsigned netif_index; /* that it came by, or is bound to leave by; 0: any */
+	uint16_t coverage;    /* UDP-Lite */
 	struct inet_name from, to;
 	struct tcp_segment segment;
 	struct inet_datagram *datagram;
@@ -31,9 +33,9 @@ struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, 
 /* -EADDRINUSE when somebody else's binding does not go together with @endpoint's. */
 int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_name *name);
 int inet_autobind(struct inet_endpoint *endpoint);
+/* Takes @packet: on the loopback link, or out of an interface. */
 void netstack_queue(struct netstack *stack, struct inet_packet *packet);
-/* Delivers what is under way, until nothing is. */
-void netstack_run(struct netstack *stack);
+void inet_packet_free(struct inet_packet *packet);
 
 /* inet_tcp.c, inet_udp.c: take @packet's content, not the packet */
 void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet);

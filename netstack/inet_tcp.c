@@ -99,6 +99,9 @@ static int transmit(struct inet_tcp *endpoint, struct tcp_segment *segment)
 		return -ENOMEM; /* the segment is lost, and comes again */
 	*packet = (struct inet_packet){
 		.protocol = INET_TCP,
+		.ttl = endpoint->endpoint.ttl,
+		.tos = endpoint->endpoint.tos,
+		.netif_index = endpoint->endpoint.netif_index,
 		.from = endpoint->endpoint.local,
 		.to = endpoint->endpoint.remote,
 		.segment = *segment,
@@ -332,6 +335,9 @@ static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
 	child->endpoint.reuse_address = ends->reuse_address;
 	child->endpoint.reuse_port = ends->reuse_port;
 	child->endpoint.uid = ends->uid;
+	child->endpoint.ttl = ends->ttl;
+	child->endpoint.tos = ends->tos;
+	child->endpoint.netif_index = ends->netif_index;
 	child->endpoint.local = packet->to;
 	child->endpoint.remote = packet->from;
 	child->endpoint.address_given = child->endpoint.port_given = true;

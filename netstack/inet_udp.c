@@ -65,12 +65,12 @@ static int choose_names(struct inet_udp *endpoint, const struct inet_send *send,
 	*ret_to = send->to;
 	if (inet_is_any(&ret_to->address))
 		ret_to->address = inet_is_v4(&ret_to->address) ? inet_loopback4 : inet_loopback;
-	err = err < 0 ? err : inet_route(ends->stack, &ret_to->address, &ret_from->address);
+	err = err < 0 ? err : inet_route(ends, &ret_to->address, &ret_from->address);
 	if (err < 0)
 		return err;
 	ret_from->port = ends->local.port;
 	if (!inet_is_any(&send->from)) {
-		if (!ends->stack->is_local(ends->stack, &send->from))
+		if (!ends->free_bind && !netstack_is_local(ends->stack, &send->from))
 			return -EINVAL;
 		ret_from->address = send->from;
 	} else if (!inet_is_any(&ends->local.address)) {
@@ -111,6 +111,10 @@ int inet_udp_send(
 	netbuf_move_compact(&datagram->data, data);
 	*packet = (struct inet_packet){.protocol = endpoint->endpoint.protocol,
 		.coverage = send->coverage,
+		.ttl = send->ttl,
+		.tos = send->tos,
+		.netif_index =
+			send->netif_index ? send->netif_index : endpoint->endpoint.netif_index,
 		.from = from,
 		.to = to,
 		.datagram = datagram};
@@ -153,6 +157,7 @@ void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
 		return;
 	}
 	packet->datagram = NULL;
+	datagram->netif_index = packet->netif_index ? packet->netif_index : 1;
 	receiver->queued += datagram->charge;
 	queued_total += datagram->charge;
 	list_add_tail(&datagram->link, &receiver->datagrams);

@@ -29,8 +29,8 @@ void nsproxy_init_first(const char *hostname)
 	ns_init_first(&net_first.ns, NS_NET, 4026531840u, &user_ns_first);
 	ns_init_first(&cgroup_first, NS_CGROUP, 4026531835u, &user_ns_first);
 	ns_init_first(&time_first, NS_TIME, 4026531834u, &user_ns_first);
-	netstack_init(&net_first.stack, net_is_local);
-	net_loopback_up(&net_first);
+	netstack_init(&net_first.stack);
+	(void)netif_set_up(&net_first.stack.loopback, true);
 	strcpy(uts_first.domainname, "(none)");
 	strncpy(uts_first.hostname, hostname ? hostname : "", sizeof(uts_first.hostname) - 1);
 	first = (struct nsproxy){
@@ -133,7 +133,7 @@ static int net_new(struct user_ns *user_ns, struct ns **ret)
 		free(net);
 		return err;
 	}
-	netstack_init(&net->stack, net_is_local);
+	netstack_init(&net->stack);
 	*ret = &net->ns;
 	return 0;
 }

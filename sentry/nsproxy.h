@@ -22,21 +22,11 @@ struct uts_ns {
 	char hostname[65], domainname[65];
 };
 
-#define NET_ADDRESSES_MAX 16
-
-/* A network: the loopback device (sentry/socket/netlink.c), and who talks over it. */
+/* A network: its interfaces (netstack/netif.h), and who talks over them. */
 struct net_ns {
 	struct ns ns;
-	bool up;
-	unsigned address_count;
-	struct net_address {
-		uint8_t family, prefix, bytes[16];
-	} addresses[NET_ADDRESSES_MAX];
 	struct netstack stack;
 };
-void net_loopback_up(struct net_ns *net);
-/* @address is one of the network's own: for netstack_init(). */
-bool net_is_local(const struct netstack *stack, const struct inet_address *address);
 
 /* The first namespaces, with what the command line says. */
 void nsproxy_init_first(const char *hostname);

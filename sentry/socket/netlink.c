@@ -100,9 +100,14 @@ static struct net_ns *net_of(const struct socket *socket)
 	return container_of(socket->net, struct net_ns, ns);
 }
 
+static bool loopback_is_up(const struct net_ns *net)
+{
+	return net->stack.loopback.flags & NETIF_UP;
+}
+
 static unsigned loopback_flags(const struct net_ns *net)
 {
-	return IFF_LOOPBACK | (net->up ? IFF_UP | IFF_RUNNING : 0);
+	return IFF_LOOPBACK | (loopback_is_up(net) ? IFF_UP | IFF_RUNNING : 0);
 }
 
 static bool may_administer(const struct net_ns *net, const struct task *task)
@@ -213,9 +218,10 @@ static int answer_link(struct netlink_socket *socket, const struct nlmsg *reques
 	const struct link_info info = {
 		.type = LO_TYPE,
 		.index = LO_INDEX,
-		.flags = loopback_flags(net) | (net->up ? IFF_LOWER_UP : 0),
+		.flags = loopback_flags(net) | (loopback_is_up(net) ? IFF_LOWER_UP : 0),
 	};
-	const uint8_t no_address[6] = {0}, state = net->up ? 0 : 2; /* IF_OPER_UNKNOWN, DOWN */
+	const uint8_t no_address[6] = {0},
+		      state = loopback_is_up(net) ? 0 : 2; /* IF_OPER_UNKNOWN, DOWN */
 	const uint32_t mtu = LO_MTU, queue = 1000;
 	struct builder builder = {0};
 	size_t start = begin_message(&builder, socket, request, RTM_NEWLINK);
@@ -240,85 +246,40 @@ static int answer_addresses(
 	struct netlink_socket *socket, const struct nlmsg *request, uint8_t family)
 {
 	const struct net_ns *net = net_of(&socket->base);
+	const struct netif_address *address;
 	int err = 0;
 
-	for (unsigned i = 0; i < net->address_count && err == 0; i++) {
-		const struct net_address *address = &net->addresses[i];
+	list_for_each_entry (address, &net->stack.loopback.addresses, link) {
+		bool v4 = inet_is_v4(&address->address);
+		const uint8_t *bytes = address->address.bytes + (v4 ? 12 : 0);
 		const struct address_info info = {
-			.family = address->family,
+			.family = v4 ? LX_AF_INET : LX_AF_INET6,
 			.prefix = address->prefix,
-			.flags = 0x80, /* IFA_F_PERMANENT */
-			.scope = 254,  /* RT_SCOPE_HOST */
+			.flags = address->flags,
+			.scope = address->scope,
 			.index = LO_INDEX,
 		};
 		struct builder builder = {0};
 		size_t start;
 
-		if (family && family != address->family)
+		if (family && family != info.family)
 			continue;
 		start = begin_message(&builder, socket, request, RTM_NEWADDR);
 		put(&builder, &info, sizeof(info));
-		put_attribute(&builder, IFA_ADDRESS, address->bytes, address_size(address->family));
-		if (address->family == LX_AF_INET) {
-			put_attribute(&builder, IFA_LOCAL, address->bytes, 4);
+		put_attribute(&builder, IFA_ADDRESS, bytes, address_size(info.family));
+		if (v4) {
+			put_attribute(&builder, IFA_LOCAL, bytes, 4);
 			put_attribute(&builder, IFA_LABEL, "lo", 3);
 		}
 		end_message(&builder, start);
 		err = queue_answer(socket, builder.bytes, builder.size);
+		if (err < 0)
+			break;
 	}
 	return err < 0 ? err : answer_done(socket, request);
 }
 
 /* ---- requests -------------------------------------------------------------------------------- */
-
-static int add_address(struct net_ns *net, const struct net_address *address)
-{
-	for (unsigned i = 0; i < net->address_count; i++)
-		if (memcmp(&net->addresses[i], address, sizeof(*address)) == 0)
-			return -EEXIST;
-	if (net->address_count == NET_ADDRESSES_MAX)
-		return -ENOBUFS;
-	net->addresses[net->address_count++] = *address;
-	return 0;
-}
-
-void net_loopback_up(struct net_ns *net)
-{
-	struct net_address v4 = {.family = LX_AF_INET, .prefix = 8, .bytes = {127, 0, 0, 1}};
-	struct net_address v6 = {.family = LX_AF_INET6, .prefix = 128, .bytes = {[15] = 1}};
-
-	if (net->up)
-		return;
-	net->up = true;
-	(void)add_address(net, &v4);
-	(void)add_address(net, &v6);
-}
-
-/* On the loopback device an IPv4 address makes its whole prefix ours (fib_add_ifaddr()). */
-bool net_is_local(const struct netstack *stack, const struct inet_address *address)
-{
-	const struct net_ns *net = container_of(stack, struct net_ns, stack);
-	bool v4 = inet_is_v4(address);
-
-	for (unsigned i = 0; net->up && i < net->address_count; i++) {
-		const struct net_address *own = &net->addresses[i];
-		const uint8_t *bytes = v4 ? address->bytes + 12 : address->bytes;
-		unsigned bits = v4 ? own->prefix : 128;
-
-		if ((own->family == LX_AF_INET) != v4 || memcmp(own->bytes, bytes, bits / 8) != 0)
-			continue;
-		if (bits % 8 == 0 ||
-			((own->bytes[bits / 8] ^ bytes[bits / 8]) >> (8 - bits % 8)) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void loopback_down(struct net_ns *net)
-{
-	net->up = false;
-	net->address_count = 0;
-}
 
 /* The attribute @type behind the fixed part, with at least @size bytes; NULL: there is none. */
 static const uint8_t *attribute(
@@ -368,18 +329,20 @@ static int change_link(
 	/* Without a mask all flags are meant (rtnl_dev_get_flags()). */
 	if (info.change && !(info.change & IFF_UP))
 		return 0;
-	if (info.flags & IFF_UP) {
-		net_loopback_up(net);
-	} else if (info.flags || info.change) {
-		loopback_down(net);
-	}
+	if (info.flags || info.change)
+		return netif_set_up(&net->stack.loopback, info.flags & IFF_UP);
 	return 0;
 }
 
 static int change_address(struct net_ns *net, const struct task *task, const struct nlmsg *request,
 	const uint8_t *body, size_t size)
 {
-	struct net_address address = {0};
+	struct netif_address address = {
+		.flags = NETADDR_PERMANENT,
+		.preferred_until = INT64_MAX,
+		.valid_until = INT64_MAX,
+		.label = "lo",
+	};
 	struct address_info info;
 	const uint8_t *bytes;
 	size_t got;
@@ -403,10 +366,15 @@ static int change_address(struct net_ns *net, const struct task *task, const str
 			address_size(info.family), &got);
 	if (!bytes)
 		return -EINVAL;
-	address.family = info.family;
 	address.prefix = info.prefix;
-	memcpy(address.bytes, bytes, address_size(info.family));
-	err = add_address(net, &address);
+	address.scope = info.scope;
+	if (info.family == LX_AF_INET) {
+		address.address = inet_from_v4(bytes);
+		address.peer = address.broadcast = inet_any4;
+	} else {
+		memcpy(address.address.bytes, bytes, sizeof(address.address.bytes));
+	}
+	err = netif_address_add(&net->stack.loopback, &address);
 	return err == -EEXIST && !(request->flags & NLM_F_EXCL) ? 0 : err;
 }
 
@@ -705,11 +673,7 @@ static int set_flags(struct net_ns *net, const struct task *task, unsigned flags
 {
 	if (!may_administer(net, task))
 		return -EPERM;
-	if (flags & IFF_UP)
-		net_loopback_up(net);
-	else
-		loopback_down(net);
-	return 0;
+	return netif_set_up(&net->stack.loopback, flags & IFF_UP);
 }
 
 int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned request, gaddr_t arg)
