@@ -115,6 +115,12 @@ void json_string(struct json *json, const char *name, const char *value)
 	quote(json->out, value);
 }
 
+void json_bool(struct json *json, const char *name, bool value)
+{
+	begin(json, name);
+	fputs(value ? "true" : "false", json->out);
+}
+
 void json_integer(struct json *json, const char *name, long long value)
 {
 	begin(json, name);

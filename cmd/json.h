@@ -23,6 +23,7 @@ void json_close(struct json *json, char bracket);		   /* '}' or ']' */
 /* Bytes that are not UTF-8 go out as they are. */
 void json_string(struct json *json, const char *name, const char *value);
 void json_integer(struct json *json, const char *name, long long value);
+void json_bool(struct json *json, const char *name, bool value);
 void json_number(struct json *json, const char *name, double value);
 
 #endif

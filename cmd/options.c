@@ -41,7 +41,17 @@ static const char usage_text[] =
 	"      --hostname NAME            (default: sandbox)\n"
 	"  -i, --interactive[=false]      keep standard input attached (the default)\n"
 	"  -t, --tty                      give it a virtual terminal\n"
-	"      --network none             loopback only (the default)\n"
+	"\n"
+	"Network\n"
+	"      --network none|gateway     loopback only (the default), or what rules allow\n"
+	"      --allow-egress RULE        PROTO:HOST:PORTS, as tcp:pypi.org:443, "
+	"tcp:*.example.org:80,443,\n"
+	"                                 udp:192.0.2.0/24:*, 'tcp:[2001:db8::1]:22'; turns the "
+	"gateway on\n"
+	"  -p, --publish [IP:]HOST:GUEST[/udp]\n"
+	"                                 a port of the host leads to one of the program; "
+	"likewise\n"
+	"      --dns ADDRESS[:PORT]       name server to ask (default: the host's)\n"
 	"\n"
 	"Policy\n"
 	"      --policy FILE              options from a file (docs/policy.md); those given here "
@@ -275,6 +285,61 @@ static int parse_guarded(
 	return r;
 }
 
+static int parse_network(const char *text, struct run_options *options)
+{
+	if (strcmp(text, "none") == 0)
+		options->network = NETWORK_NONE;
+	else if (strcmp(text, "gateway") == 0)
+		options->network = NETWORK_GATEWAY;
+	else
+		return usage_error("--network: '%s' is neither none nor gateway", text);
+	return 0;
+}
+
+int run_option_rule(
+	struct run_options *options, const struct gate_rule *rule, char *why, size_t why_size)
+{
+	int r = gate_rules_add(&options->egress, rule);
+
+	if (r != -E2BIG)
+		return r;
+	(void)snprintf(why, why_size, "more than %u rules", GATE_RULES_MAX);
+	return -EINVAL;
+}
+
+static int parse_egress(const char *text, struct run_options *options)
+{
+	struct gate_rule rule;
+	char why[512];
+	int r = gate_rule_parse(text, &rule, why, sizeof(why));
+
+	r = r < 0 ? r : run_option_rule(options, &rule, why, sizeof(why));
+	return r == -EINVAL ? usage_error("--allow-egress: %s", why) : r;
+}
+
+static int parse_publish(const char *text, struct run_options *options)
+{
+	struct string_list *texts = &options->publish_texts;
+	char why[512];
+
+	if (texts->count == GATE_PUBLISH_MAX)
+		return usage_error("--publish: more than %u ports", GATE_PUBLISH_MAX);
+	if (gate_publish_parse(text, &options->publish[texts->count], why, sizeof(why)) < 0)
+		return usage_error("--publish: %s", why);
+	return string_list_add(texts, text);
+}
+
+static int parse_dns(const char *text, struct run_options *options)
+{
+	struct gate_name name;
+
+	if (gate_server_parse(text, &name) < 0)
+		return usage_error("--dns: '%s' is not ADDRESS[:PORT]", text);
+	if (options->dns.count == 8)
+		return usage_error("--dns: more than 8 name servers");
+	return string_list_add(&options->dns, text);
+}
+
 static int parse_hostname(const char *text, struct run_options *options)
 {
 	size_t size = strlen(text);
@@ -384,6 +449,8 @@ enum {
 	OPT_PROTECTED,
 	OPT_ALLOWED,
 	OPT_NOFILE,
+	OPT_EGRESS,
+	OPT_DNS,
 };
 
 static const struct option long_options[] = {
@@ -399,6 +466,9 @@ static const struct option long_options[] = {
 	{"interactive", optional_argument, NULL, OPT_INTERACTIVE},
 	{"tty", no_argument, NULL, 't'},
 	{"network", required_argument, NULL, OPT_NETWORK},
+	{"allow-egress", required_argument, NULL, OPT_EGRESS},
+	{"publish", required_argument, NULL, 'p'},
+	{"dns", required_argument, NULL, OPT_DNS},
 	{"memory", required_argument, NULL, 'm'},
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"pids-limit", required_argument, NULL, OPT_PIDS},
@@ -518,9 +588,15 @@ static int parse_one(
 		options->terminal = true;
 		return 0;
 	case OPT_NETWORK:
-		if (strcmp(arg, "none") != 0)
-			return usage_error("--network: '%s': only none is available", arg);
-		return 0;
+		return parse_network(arg, options);
+	case OPT_EGRESS:
+		options->egress_asked |= level == OPTION_FLAG;
+		return parse_egress(arg, options);
+	case 'p':
+		options->egress_asked |= level == OPTION_FLAG;
+		return parse_publish(arg, options);
+	case OPT_DNS:
+		return parse_dns(arg, options);
 	case OPT_STRACE:
 		options->strace = true;
 		options->strace_file = arg;
@@ -604,7 +680,7 @@ void run_options_init(struct run_options *options)
 
 static int next_option(int argc, char **argv)
 {
-	return getopt_long(argc, argv, "+:v:w:e:u:m:ith", long_options, NULL);
+	return getopt_long(argc, argv, "+:v:w:e:u:m:p:ith", long_options, NULL);
 }
 
 /* The policy file comes first, wherever it is named: what is given beside it beats it. */
@@ -639,6 +715,18 @@ static int bad_option(int option, const char *word)
 	return usage_error("unknown option '%s'", word);
 }
 
+/* Rules and published ports need the gateway. `--network none` beats those of a policy file. */
+static int settle_network(struct run_options *options)
+{
+	bool wanted = options->egress.count || options->publish_texts.count;
+
+	if (options->network == NETWORK_UNSAID)
+		options->network = wanted ? NETWORK_GATEWAY : NETWORK_NONE;
+	if (options->network == NETWORK_NONE && options->egress_asked)
+		return usage_error("--allow-egress and --publish need --network gateway");
+	return 0;
+}
+
 /* Options up to the command. 1: help was asked for. */
 static int parse_words(int argc, char **argv, struct run_options *options)
 {
@@ -657,7 +745,7 @@ static int parse_words(int argc, char **argv, struct run_options *options)
 	}
 	if (r == -ENOMEM)
 		usage_error("out of memory");
-	return r;
+	return r == 0 ? settle_network(options) : r;
 }
 
 int run_options_parse_only(int argc, char **argv, struct run_options *ret)
@@ -709,4 +797,7 @@ void run_options_free(struct run_options *options)
 	string_list_free(&options->hidden);
 	string_list_free(&options->protected);
 	string_list_free(&options->allowed);
+	string_list_free(&options->publish_texts);
+	string_list_free(&options->dns);
+	gate_rules_free(&options->egress);
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "gateway/publish.h"
+
 /* A list of strings that grows; the array is NULL-terminated and owned, strings are owned. */
 struct string_list {
 	char **items;
@@ -34,6 +36,12 @@ enum option_limit {
 	LIMIT_COUNT,
 };
 
+enum option_network {
+	NETWORK_UNSAID, /* none, or the gateway where something asks for it */
+	NETWORK_NONE,
+	NETWORK_GATEWAY,
+};
+
 /* The command line of `sentry run`, checked for form but not yet for existence. */
 struct run_options {
 	struct string_list volumes; /* SRC:DST[:ro|rw] */
@@ -57,8 +65,14 @@ struct run_options {
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;
-	uint8_t levels[LIMIT_COUNT]; /* enum option_level of each limit */
-	char **argv;		     /* borrowed from the command line */
+	enum option_network network;
+	bool egress_asked; /* by a flag, not by the policy file */
+	struct gate_rules egress;
+	struct gate_publish publish[GATE_PUBLISH_MAX];
+	struct string_list publish_texts; /* as they were given */
+	struct string_list dns;		  /* name servers, checked */
+	uint8_t levels[LIMIT_COUNT];	  /* enum option_level of each limit */
+	char **argv;			  /* borrowed from the command line */
 };
 
 /*
@@ -77,6 +91,9 @@ void run_options_init(struct run_options *options);
  */
 int run_option_set(struct run_options *options, const char *name, const char *text,
 	enum option_level level, char *why, size_t why_size);
+/* A rule for what may leave, behind those that are there. -EINVAL, -ENOMEM. */
+int run_option_rule(
+	struct run_options *options, const struct gate_rule *rule, char *why, size_t why_size);
 /* A list of that name follows: it takes the place of the built-in one, if there is one. */
 void run_option_list_begin(struct run_options *options, const char *name);
 void run_options_free(struct run_options *options);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <yajl/yajl_parse.h>
 
+#include "base/checked.h"
 #include "base/cleanup.h"
 #include "cmd/json.h"
 #include "vfs/guard.h"
@@ -27,6 +28,7 @@ enum node_kind {
 	NODE_MAP,     /* an object with any keys, whose values are strings or null */
 	NODE_STRING,
 	NODE_VALUE, /* a string or a number */
+	NODE_RULES, /* an array of objects, each a rule (gateway/rules.h) */
 	NODE_IGNORED,
 };
 
@@ -55,6 +57,9 @@ static const struct node {
 	{"env", NODE_MAP, "env"},
 	{"user", NODE_VALUE, "user"},
 	{"network", NODE_STRING, "network"},
+	{"egress", NODE_RULES},
+	{"publish", NODE_STRINGS, "publish"},
+	{"dns", NODE_STRINGS, "dns"},
 };
 #define NODE_COUNT (sizeof(nodes) / sizeof(nodes[0]))
 
@@ -63,6 +68,12 @@ static const struct node {
 #define ITEMS_MAX  4096
 #define KEY_MAX	   256 /* longer ones are in no table */
 #define VALUE_MAX_ 8192
+
+static const char *const rule_keys[] = {
+	"id", "action", "proto", "domain", "cidr", "ports", "allow_private"};
+#define RULE_PORTS	5u
+#define RULE_PRIVATE	6u
+#define RULE_PORTS_SIZE 256
 
 struct reader {
 	yajl_handle handle;
@@ -82,6 +93,12 @@ struct reader {
 	bool seen[NODE_COUNT];
 	size_t items;
 	struct string_list map_keys;
+
+	/* In a rule: where we are, and what there was. */
+	bool in_rule, in_ports;
+	unsigned rule_key, rule_keys; /* index into rule_keys[], and a bit for each seen */
+	struct gate_rule rule;
+	char ports[RULE_PORTS_SIZE];
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
@@ -201,6 +218,8 @@ static const char *wanted(enum node_kind kind)
 		return "an object of strings";
 	case NODE_STRING:
 		return "a string";
+	case NODE_RULES:
+		return "an array of rules";
 	default:
 		return "a string or a number";
 	}
@@ -208,6 +227,14 @@ static const char *wanted(enum node_kind kind)
 
 static int wrong_type(struct reader *reader)
 {
+	if (reader->in_rule)
+		return fail_at(reader, 1, "'%s' of a rule must be %s", rule_keys[reader->rule_key],
+			reader->rule_key == RULE_PRIVATE ? "true or false"
+			: reader->rule_key == RULE_PORTS
+				? "a number, a string, or an array of these"
+				: "a string");
+	if (reader->node->kind == NODE_RULES)
+		return fail_at(reader, 1, "'%s' must be an array of rules", reader->path);
 	if (reader->in_map)
 		return fail_at(reader, 1, "'%s.%s' must be a string, or null", reader->path,
 			reader->map_key);
@@ -240,12 +267,100 @@ static int apply_map(struct reader *reader, const char *value, size_t size)
 	return apply(reader, word, size);
 }
 
+/* ---- rules: objects in the array "egress" ---- */
+
+static int rule_value(struct reader *reader, const char *text, size_t size, size_t raw)
+{
+	char why[256], copy[RULE_PORTS_SIZE];
+	size_t at = 0, used = strlen(reader->ports);
+
+	if (size >= sizeof(copy) || memchr(text, '\0', size))
+		return fail_at(reader, raw, "the value of '%s' is too long, or has a NUL character",
+			rule_keys[reader->rule_key]);
+	memcpy(copy, text, size);
+	copy[size] = '\0';
+	if (!json_is_utf8(copy))
+		return fail_at(reader, raw, "'%s' is not UTF-8", rule_keys[reader->rule_key]);
+	if (gate_rule_set(&reader->rule, rule_keys[reader->rule_key], copy, why, sizeof(why), &at) <
+		0)
+		return fail_at(reader, raw - (raw > size) - min_of(at, size), "%s", why);
+	if (!reader->in_ports)
+		return 1;
+	/* The elements of an array are one list. */
+	if (used + size + 2 > sizeof(reader->ports) || strcmp(copy, "*") == 0)
+		return fail_at(reader, raw, "'ports' has too many elements, or a '*' among others");
+	if (used)
+		reader->ports[used++] = ',';
+	memcpy(reader->ports + used, copy, size + 1);
+	return 1;
+}
+
+static int rule_begin(struct reader *reader)
+{
+	reader->in_rule = true;
+	reader->rule_keys = 0;
+	reader->rule = (struct gate_rule){0};
+	return 1;
+}
+
+static int rule_key(struct reader *reader, const char *key, size_t raw)
+{
+	for (unsigned i = 0; i < array_size(rule_keys); i++) {
+		if (strcmp(key, rule_keys[i]) != 0)
+			continue;
+		if (reader->rule_keys & 1u << i)
+			return fail_at(reader, raw, "'%s' is there twice", key);
+		reader->rule_keys |= 1u << i;
+		reader->rule_key = i;
+		return 1;
+	}
+	return fail_at(reader, raw,
+		"unknown key '%s' in a rule: there are id, action, proto, domain, cidr, ports, "
+		"allow_private",
+		key);
+}
+
+static int rule_end(struct reader *reader)
+{
+	char why[256] = "";
+	int r;
+
+	reader->in_rule = false;
+	if (!reader->rule.has_action)
+		return fail_at(reader, 1, "the rule has no action");
+	if (gate_rule_check(&reader->rule, why, sizeof(why)) < 0)
+		return fail_at(reader, 1, "%s", why);
+	r = run_option_rule(reader->options, &reader->rule, why, sizeof(why));
+	if (r == -EINVAL)
+		return fail_at(reader, 1, "%s", why);
+	reader->status = r;
+	return r == 0;
+}
+
+static int ports_end(struct reader *reader)
+{
+	char why[256];
+	size_t at;
+
+	reader->in_ports = false;
+	if (gate_rule_set(&reader->rule, "ports", reader->ports, why, sizeof(why), &at) < 0)
+		return fail_at(reader, 1, "%s", reader->ports[0] ? why : "'ports' is empty");
+	return 1;
+}
+
 static int value(struct reader *reader, const char *text, size_t size, bool number)
 {
 	char copy[VALUE_MAX_ + 1];
 	const struct node *node = reader->node;
 	size_t raw = number ? size : size + 2;
 
+	if (reader->in_rule) {
+		if (reader->rule_key == RULE_PRIVATE || (number && reader->rule_key != RULE_PORTS))
+			return wrong_type(reader);
+		return rule_value(reader, text, size, raw);
+	}
+	if (node->kind == NODE_RULES)
+		return wrong_type(reader);
 	if (!reader->in_array && !reader->in_map && node->kind == NODE_IGNORED)
 		return 1;
 	if (number ? reader->in_array || reader->in_map || node->kind != NODE_VALUE
@@ -281,12 +396,17 @@ static int on_null(void *arg)
 {
 	struct reader *reader = arg;
 
-	return reader->in_map ? apply_map(reader, NULL, 4) : wrong_type(reader);
+	return reader->in_map && !reader->in_rule ? apply_map(reader, NULL, 4) : wrong_type(reader);
 }
 
 static int on_boolean(void *arg, int truth)
 {
-	return wrong_type(arg);
+	struct reader *reader = arg;
+
+	if (!reader->in_rule || reader->rule_key != RULE_PRIVATE)
+		return wrong_type(reader);
+	reader->rule.allow_private = truth;
+	return 1;
 }
 
 static int push(struct reader *reader)
@@ -301,7 +421,9 @@ static int on_map_start(void *arg)
 {
 	struct reader *reader = arg;
 
-	if (reader->in_array || reader->in_map ||
+	if (!reader->in_rule && reader->in_array && reader->node->kind == NODE_RULES)
+		return push(reader) && rule_begin(reader);
+	if (reader->in_rule || reader->in_array || reader->in_map ||
 		(reader->node->kind != NODE_OBJECT && reader->node->kind != NODE_MAP))
 		return wrong_type(reader);
 	reader->in_map = reader->node->kind == NODE_MAP;
@@ -320,6 +442,8 @@ static int on_map_key(void *arg, const unsigned char *text, size_t size)
 	key[size] = '\0';
 	if (!json_is_utf8(key))
 		return fail_at(reader, size + 2, "a key that is not UTF-8");
+	if (reader->in_rule)
+		return rule_key(reader, key, size + 2);
 	if (reader->in_map) {
 		for (size_t i = 0; i < reader->map_keys.count; i++)
 			if (strcmp(reader->map_keys.items[i], key) == 0)
@@ -350,6 +474,10 @@ static int on_end(void *arg)
 {
 	struct reader *reader = arg;
 
+	if (reader->in_ports || reader->in_rule) {
+		reader->depth--;
+		return reader->in_ports ? ports_end(reader) : rule_end(reader);
+	}
 	reader->in_array = reader->in_map = false;
 	reader->path[reader->lengths[--reader->depth]] = '\0';
 	return 1;
@@ -359,10 +487,18 @@ static int on_array_start(void *arg)
 {
 	struct reader *reader = arg;
 
-	if (reader->in_array || reader->in_map || reader->node->kind != NODE_STRINGS)
+	if (reader->in_rule && reader->rule_key == RULE_PORTS && !reader->in_ports) {
+		reader->in_ports = true;
+		reader->ports[0] = '\0';
+		return push(reader);
+	}
+	if (reader->in_rule || reader->in_array || reader->in_map ||
+		(reader->node->kind != NODE_STRINGS && reader->node->kind != NODE_RULES))
 		return wrong_type(reader);
 	reader->in_array = true;
 	reader->items = 0;
+	if (reader->node->kind == NODE_RULES)
+		return push(reader);
 	/* A list that is given replaces the built-in one. */
 	run_option_list_begin(reader->options, reader->node->option);
 	return push(reader);
@@ -509,6 +645,30 @@ static void write_env(struct json *json, const struct string_list *env)
 	json_close(json, '}');
 }
 
+static void write_egress(struct json *json, const struct gate_rules *rules)
+{
+	char text[GATE_DOMAIN_MAX + 64];
+
+	json_open(json, "egress", '[');
+	for (size_t i = 0; i < rules->count; i++) {
+		const struct gate_rule *rule = &rules->items[i];
+
+		json_open(json, NULL, '{');
+		if (rule->id[0])
+			json_string(json, "id", rule->id);
+		json_string(json, "action", rule->deny ? "deny" : "allow");
+		json_string(json, "proto", rule->protocol == GATE_UDP ? "udp" : "tcp");
+		gate_place_write(rule, text, sizeof(text));
+		json_string(json, rule->kind == GATE_PREFIX ? "cidr" : "domain", text);
+		gate_ports_write(rule, text, sizeof(text));
+		json_string(json, "ports", text);
+		if (rule->allow_private)
+			json_bool(json, "allow_private", true);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 void policy_write(const struct run_options *options, FILE *out)
 {
 	struct json json = {.out = out};
@@ -530,6 +690,9 @@ void policy_write(const struct run_options *options, FILE *out)
 		(void)snprintf(user, sizeof(user), "%u:%u", options->uid, options->gid);
 		json_string(&json, "user", user);
 	}
-	json_string(&json, "network", "none");
+	json_string(&json, "network", options->network == NETWORK_GATEWAY ? "gateway" : "none");
+	write_egress(&json, &options->egress);
+	write_list(&json, "publish", &options->publish_texts, true, NULL);
+	write_list(&json, "dns", &options->dns, true, NULL);
 	json_close(&json, '}');
 }

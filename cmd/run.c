@@ -406,6 +406,11 @@ int command_run(int argc, char **argv)
 	if (r != 0)
 		return r > 0 ? 0 : 125;
 	log_set_level(LOG_INFO);
+	if (run.options.network == NETWORK_GATEWAY) {
+		log_error("--network gateway is not there yet");
+		run_free(&run);
+		return 125;
+	}
 	r = configure(&run);
 	if (r == 0 && run.options.status_file)
 		r = open_output("--status-json", run.options.status_file, &status_fd);

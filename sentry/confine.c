@@ -17,10 +17,10 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/host_filter.h"
 #include "base/host_proc.h"
 #include "base/loop.h"
 #include "sentry/host_calls.h"
-#include "sentry/host_filter.h"
 
 /*
  * The Sentry is trusted with the guest's memory and files, not with the host: a hole in it must not
@@ -277,7 +277,7 @@ static int build_calls(unsigned when, struct sock_filter *program, unsigned capa
 #ifdef CONFINE_SANITIZER
 	when |= HOST_SANITIZER;
 #endif
-	return host_filter_build(when, program, capacity);
+	return host_filter_build(host_calls, host_call_count, when, program, capacity);
 }
 
 static int compare_bytes(const void *a, const void *b)

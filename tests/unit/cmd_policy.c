@@ -69,8 +69,29 @@ Test(policy, says_where_it_is_wrong)
 			"p:1:2: unknown key 'limits.memory'; docs/policy.md lists them"},
 		{"{\"\":1}", "p:1:2: unknown key ''; docs/policy.md lists them"},
 		{"{\"profile\":7}", "p:1:12: 'profile' must be a string"},
-		{"{\"network\":\n\n  \"gateway\"}",
-			"p:3:3: --network: 'gateway': only none is available"},
+		{"{\"network\":\n\n  \"host\"}",
+			"p:3:3: --network: 'host' is neither none nor gateway"},
+		{"{\"egress\":[1]}", "p:1:12: 'egress' must be an array of rules"},
+		{"{\"egress\":{}}", "p:1:11: 'egress' must be an array of rules"},
+		{"{\"egress\":[{\"port\":1}]}",
+			"p:1:13: unknown key 'port' in a rule: there are id, action, proto, domain, "
+			"cidr, ports, allow_private"},
+		{"{\"egress\":[{\"proto\":\"icmp\"}]}", "p:1:22: 'icmp' is neither tcp nor udp"},
+		{"{\"egress\":[{\"proto\":7}]}", "p:1:21: 'proto' of a rule must be a string"},
+		{"{\"egress\":[{\"ports\":{}}]}", "p:1:21: 'ports' of a rule must be a number, a "
+						  "string, or an array of these"},
+		{"{\"egress\":[{\"ports\":[]}]}", "p:1:22: 'ports' is empty"},
+		{"{\"egress\":[{\"ports\":\"80,x\"}]}",
+			"p:1:25: 'x' is not a port (1 to 65535), a range A-B or '*'"},
+		{"{\"egress\":[{\"domain\":\"a\",\"cidr\":\"1.2.3.4\"}]}",
+			"p:1:34: a rule has a domain or a cidr, not both"},
+		{"{\"egress\":[{\"action\":\"allow\",\"proto\":\"tcp\",\"cidr\":\"10.0.0.0/8\","
+		 "\"ports\":1}]}",
+			"p:1:73: these addresses are special (private); allow_private permits them"},
+		{"{\"egress\":[{\"action\":\"allow\",\"proto\":\"tcp\",\"ports\":1}]}",
+			"p:1:53: the rule has neither a domain nor a cidr"},
+		{"{\"publish\":[\"80\"]}",
+			"p:1:13: --publish: '80' is not [IP:]HOST:GUEST[/tcp|/udp] with ports"},
 		{"7", "p:1:1: the policy must be an object"},
 	};
 

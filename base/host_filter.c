@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the list of host calls to the seccomp program of the Sentry.
+ * From the list of host calls to the seccomp program of a process.
  *
  * The architecture first: other ABIs (i386's int 0x80) have no list at all. Then the number, by
  * halving the sorted list of numbers; it is compared exactly, so x32's match nothing. Then the rows
@@ -10,7 +10,7 @@
  * The program is made here and not by a library because it is made at each start: the time shows.
  * A test interprets it for every number and compares what it says with the list.
  */
-#include "sentry/host_filter.h"
+#include "base/host_filter.h"
 
 #include <errno.h>
 #include <linux/audit.h>
@@ -18,11 +18,12 @@
 
 #include "base/checked.h"
 #include "base/log.h"
-#include "sentry/host_calls.h"
 
 #define NUMBERS_MAX 128
 
 struct builder {
+	const struct host_call *calls;
+	size_t call_count;
 	struct sock_filter *program;
 	unsigned capacity,
 		count; /* count goes on beyond the capacity: the error shows at the end */
@@ -119,11 +120,11 @@ static void build_row(struct builder *b, const struct host_call *call)
 
 static void collect_numbers(struct builder *b)
 {
-	for (size_t i = 0; i < host_call_count; i++) {
-		int nr = host_calls[i].nr;
+	for (size_t i = 0; i < b->call_count; i++) {
+		int nr = b->calls[i].nr;
 		unsigned at = b->number_count;
 
-		if (!(host_calls[i].when & b->when))
+		if (!(b->calls[i].when & b->when))
 			continue;
 		while (at > 0 && b->numbers[at - 1] > nr)
 			at--;
@@ -140,9 +141,9 @@ static void build_number(struct builder *b, int nr)
 {
 	emit(b, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, (uint32_t)nr);
 	answer(b, SECCOMP_RET_KILL_PROCESS);
-	for (size_t i = 0; i < host_call_count; i++) {
-		if (host_calls[i].nr == nr && (host_calls[i].when & b->when))
-			build_row(b, &host_calls[i]);
+	for (size_t i = 0; i < b->call_count; i++) {
+		if (b->calls[i].nr == nr && (b->calls[i].when & b->when))
+			build_row(b, &b->calls[i]);
 	}
 	answer(b, SECCOMP_RET_KILL_PROCESS);
 }
@@ -164,9 +165,14 @@ static void build_tree(struct builder *b, unsigned first, unsigned end)
 	build_tree(b, middle, end);
 }
 
-int host_filter_build(unsigned when, struct sock_filter *program, unsigned capacity)
+int host_filter_build(const struct host_call *calls, size_t count, unsigned when,
+	struct sock_filter *program, unsigned capacity)
 {
-	struct builder b = {.program = program, .capacity = capacity, .when = when};
+	struct builder b = {.calls = calls,
+		.call_count = count,
+		.program = program,
+		.capacity = capacity,
+		.when = when};
 
 	collect_numbers(&b);
 	emit(&b, BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, arch));
