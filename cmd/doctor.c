@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "cmd/cgroup.h"
 #include "cmd/commands.h"
 #include "platform/platform.h"
 #include "sentry/namespaces.h"
@@ -154,6 +155,27 @@ static void check_descriptors(void)
 		lacks("room for many open files", "raise the hard limit (ulimit -Hn)");
 }
 
+static void check_memory(void)
+{
+	struct cgroup group;
+	const char *why;
+	char words[192];
+	int r;
+
+	cgroup_init(&group);
+	r = cgroup_create(&group, cgroup_memory_for(64 << 20), 64, &why);
+	cgroup_remove(&group);
+	say(r == 0 ? VERDICT_OK : VERDICT_PART, "memory limit",
+		r == 0 ? "hard: the host counts, in a control group around each sandbox"
+		       : "bounded: processes are sampled and killed (docs/security.md has the "
+			 "formula)");
+	if (r == 0)
+		return;
+	snprintf(words, sizeof(words), "%s (%s)", why, strerror(-r));
+	lacks(words, "run as root, or in a delegated group: systemd-run --user --scope sentry run "
+		     "...");
+}
+
 static void check_cpus(void)
 {
 	cpu_set_t set;
@@ -182,6 +204,7 @@ int command_doctor(int argc, char **argv)
 	check_basics();
 	landlock = check_landlock();
 	check_namespaces();
+	check_memory();
 	check_descriptors();
 	check_cpus();
 	if (!landlock || !(systrap || ptrace)) {

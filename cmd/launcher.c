@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd/audit_log.h"
+#include "cmd/cgroup.h"
 #include "cmd/commit_apply.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
@@ -38,9 +39,12 @@
 
 /* What the Sentry may need behind the time limit: the grace, --commit's changes. */
 #define OVERDUE_NS 10000000000ull
+/* Of the kernel process and the platform, besides the guests'. */
+#define GROUP_TASKS 64
 
 struct launcher {
 	pid_t sentry;
+	struct cgroup group; /* around it; empty: limits are its own to keep */
 	int control, signals, terminal_socket;
 	struct terminal terminal;
 	struct audit_log *audit; /* borrowed; NULL: off */
@@ -70,12 +74,20 @@ static void send_result(int control, const struct kernel_result *result)
 	(void)send(control, &message, sizeof(message), MSG_NOSIGNAL);
 }
 
-static _Noreturn void sentry_process(struct kernel_config *config, int death_read, int death_write)
+static _Noreturn void sentry_process(
+	struct kernel_config *config, struct cgroup *group, int death_read, int death_write)
 {
 	struct kernel_result result = {.wait_status = -1, .exit_code = 125};
 	struct pollfd launcher = {.fd = death_read, .events = POLLIN};
 	sigset_t none;
+	int r = cgroup_enter(group);
 
+	if (r < 0) {
+		snprintf(result.message, sizeof(result.message),
+			"cannot enter the sandbox's control group: %s", strerror(-r));
+		send_result(config->control_fd, &result);
+		_exit(125);
+	}
 	close(death_write);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -341,6 +353,45 @@ static int open_audit_pipe(struct launcher *launcher, struct kernel_config *conf
 	return 0;
 }
 
+/* The host's own limit where it grants one; where not, the kernel process keeps it by sampling. */
+static void begin_group(struct launcher *launcher, const struct kernel_config *config)
+{
+	const uint64_t memory = config->memory_limit;
+	const char *why;
+	int r;
+
+	cgroup_init(&launcher->group);
+	/* A guest's task is one of the host's; those that just died, or are about to begin, count
+	 * there as well. */
+	r = cgroup_create(&launcher->group, memory ? cgroup_memory_for(memory) : 0,
+		2 * config->pids_limit + GROUP_TASKS, &why);
+	if (r < 0)
+		log_debug("no control group (%s: %s): memory is sampled", why, strerror(-r));
+}
+
+/* Everything in it is dead or about to be. */
+static void end_group(struct launcher *launcher, const struct kernel_config *config)
+{
+	struct kernel_result *result = launcher->result;
+	struct cgroup_counts counts = cgroup_count(&launcher->group);
+
+	result->memory_by_group = launcher->group.memory_fd >= 0;
+	result->memory_peak = counts.peak;
+	if (counts.oom_kills) {
+		char count[24];
+
+		snprintf(count, sizeof(count), "%llu", (unsigned long long)counts.oom_kills);
+		audit_event("limit", "limit", "memory", "killed-by-host", count, "allow",
+			"--memory", NULL);
+		log_warning("memory limit of %llu MiB reached: the host killed %s process%s "
+			    "(--memory raises it)",
+			(unsigned long long)(config->memory_limit >> 20), count,
+			counts.oom_kills == 1 ? "" : "es");
+		result->memory_hit = true;
+	}
+	cgroup_remove(&launcher->group);
+}
+
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
 	struct audit_log *audit, struct kernel_result *ret_result)
 {
@@ -388,9 +439,12 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		memcpy(config->keys, keys, sizeof(config->keys));
 	}
 
-	r = namespaces_fork(&config->namespaces, &launcher.sentry);
-	if (r < 0)
+	begin_group(&launcher, config);
+	r = namespaces_fork(&config->namespaces, launcher.group.clone_fd, &launcher.sentry);
+	if (r < 0) {
+		cgroup_remove(&launcher.group);
 		return r;
+	}
 	if (launcher.sentry == 0) {
 		config->view.partial_ids = config->namespaces.partial_ids;
 		close(control[1]);
@@ -403,8 +457,9 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 			audit_log_use(NULL);
 			audit_log_free(audit);
 		}
-		sentry_process(config, death[0], death[1]);
+		sentry_process(config, &launcher.group, death[0], death[1]);
 	}
+	cgroup_entered(&launcher.group);
 	close(control[0]);
 	close(death[0]);
 	if (config->audit_fd >= 0)
@@ -423,6 +478,7 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	serve(&launcher);
 	terminal_restore(&launcher.terminal);
 	close(death[1]);
+	end_group(&launcher, config);
 	if (launcher.audit_pipe >= 0)
 		close(launcher.audit_pipe);
 	if (audit && audit->error) {

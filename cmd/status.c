@@ -40,6 +40,10 @@ static void write_members(
 	json_number(json, "user_seconds", (double)result->user_ns / 1e9);
 	json_number(json, "system_seconds", (double)result->system_ns / 1e9);
 	json_integer(json, "max_resident_bytes", (long long)result->max_resident_size);
+	json_string(
+		json, "memory_limit_by", result->memory_by_group ? "control-group" : "sampling");
+	if (result->memory_peak)
+		json_integer(json, "memory_peak_bytes", (long long)result->memory_peak);
 	json_integer(json, "output_bytes", (long long)result->output_size);
 	json_integer(json, "changed_files", (long long)result->changed_files);
 	if (result->refused_changes)

@@ -24,6 +24,7 @@
 #include "sentry/control.h"
 #include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
+#include "sentry/oom_score.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/nsproxy.h"
 #include "sentry/strace.h"
@@ -142,7 +143,9 @@ static int start_platform(size_t first)
 
 		if (config->platform_name && strcmp(platforms[i]->name, config->platform_name) != 0)
 			continue;
+		oom_score_raise();
 		r = platforms[i]->start(&platform_config, &upcalls, &why);
+		oom_score_restore();
 		if (r == 0) {
 			platform = platforms[i];
 			boot.platform_index = i;
@@ -239,6 +242,7 @@ static int set_up_host(void)
 	}
 	sched_init(procfs_cpu_count());
 	platform_capture_host();
+	oom_score_open();
 	own = boot.config->namespaces;
 	r = namespaces_leave_host(&own, boot.view, &why);
 	r = r < 0 ? r : confine_privileges(&why);
@@ -387,6 +391,7 @@ static void boot_and_run(void)
 	/* Everything of the host is open: from here on it is asked for little, and no guest has
 	 * run. */
 	r = finish_platform();
+	oom_score_close();
 	workers_wait_begun();
 	r = r < 0 ? r : confine_host_calls();
 	if (r < 0)

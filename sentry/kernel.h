@@ -56,6 +56,9 @@ struct kernel_result {
 	uint64_t changed_files;	    /* of the working directory's overlay */
 	uint64_t refused_changes;   /* of those: not kept by --commit because of their names */
 	char message[256];	    /* for the user, "" = none */
+	/* Filled in by the launcher. */
+	bool memory_by_group; /* a control group of the host keeps --memory */
+	uint64_t memory_peak; /* bytes: of all of the sandbox, as the group counts; 0 unknown */
 };
 
 /*

@@ -27,6 +27,10 @@
 #define SAMPLE_IDLE_NS 20000000ull  /* at least, when nothing ran: looking costs as well */
 #define SAMPLE_MIN_NS  4000000ull
 #define FILL_PER_NS    8 /* bytes, a CPU */
+/* So much above the limit a process may still end in order; the same as a control group allows
+ * (cmd/cgroup.c). */
+#define SLACK_PART 16
+#define SLACK	   (16ull << 20)
 
 static struct limits {
 	const struct kernel_config *config;
@@ -148,21 +152,11 @@ static uint64_t total_memory(struct task **ret_worst)
 	return total;
 }
 
-/*
- * The first time it is asked to leave, which lets it tell who waits for its locks; it may need the
- * memory of a page for that. The next time its host process is killed, which nothing delays.
- */
-static void kill_for_memory(struct task *task)
+static void ask_to_leave(struct thread_group *group)
 {
 	struct lx_siginfo info = {.signo = LX_SIGKILL, .code = LX_SI_KERNEL};
-	struct thread_group *group = task->group;
 	char pid[16];
 
-	if (group->exiting) {
-		group->memory_killed = true;
-		platform->as_kill(task->thread->as);
-		return;
-	}
 	snprintf(pid, sizeof(pid), "%d", group->pid->nr);
 	audit_event("limit", "limit", "memory", "killed", pid, "allow", "--memory", NULL);
 	log_warning("memory limit of %llu MiB reached: killed process %s (--memory raises it)",
@@ -170,6 +164,24 @@ static void kill_for_memory(struct task *task)
 	limits.result->memory_hit = true;
 	kernel.memory_kills++;
 	(void)signal_send_group(group, &info);
+}
+
+/*
+ * The first time it is asked to leave, which lets it tell who waits for its locks; it may need the
+ * memory of a page for that. The next time, or when there is far too much (@at_once), its host
+ * process is killed, which nothing delays.
+ */
+static void kill_for_memory(struct task *task, bool at_once)
+{
+	struct thread_group *group = task->group;
+	bool asked = group->exiting;
+
+	if (!asked)
+		ask_to_leave(group);
+	if (asked || at_once) {
+		group->memory_killed = true;
+		platform->as_kill(task->thread->as);
+	}
 }
 
 /*
@@ -190,7 +202,7 @@ static uint64_t check_memory(void)
 	limits.last_excess = excess;
 	if (total > limit || grows) {
 		if (worst)
-			kill_for_memory(worst);
+			kill_for_memory(worst, total > limit + limit / SLACK_PART + SLACK);
 		return SAMPLE_MIN_NS;
 	}
 	left = limit - total;

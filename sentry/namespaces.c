@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -119,12 +120,12 @@ static int prepare(struct namespaces *own)
 }
 
 /* Its first steps: waits until the parent named its ids, and says what came of the preparations. */
-static int begin_child(struct namespaces *own, int socket)
+static int begin_child(struct namespaces *own, int cgroup_fd, int socket)
 {
 	int32_t answer;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	if (own->flags)
+	if (own->flags || cgroup_fd >= 0)
 		renew_thread_id();
 	if (recv(socket, &answer, sizeof(answer), 0) != sizeof(answer) || answer < 0)
 		return -EPIPE;
@@ -225,16 +226,27 @@ static int settle_child(struct namespaces *own, pid_t pid, int socket)
 	return answer;
 }
 
+static pid_t clone_child(int flags, int cgroup_fd)
+{
+	struct clone_args args = {.flags = (uint64_t)(unsigned)flags, .exit_signal = SIGCHLD};
+
+	if (cgroup_fd >= 0) {
+		args.flags |= CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)cgroup_fd;
+		return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	}
+	return flags ? (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, NULL, NULL, 0) : fork();
+}
+
 /* One set. Returns 0 with *ret_pid as of fork(), or -errno in the parent. */
-static int fork_with(struct namespaces *own, pid_t *ret_pid)
+static int fork_with(struct namespaces *own, int cgroup_fd, pid_t *ret_pid)
 {
 	int sockets[2], r;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
-	pid = own->flags ? (pid_t)syscall(SYS_clone, own->flags | SIGCHLD, 0, NULL, NULL, 0)
-			 : fork();
+	pid = clone_child(own->flags, cgroup_fd);
 	if (pid < 0) {
 		r = -errno;
 		(void)close(sockets[0]);
@@ -243,7 +255,7 @@ static int fork_with(struct namespaces *own, pid_t *ret_pid)
 	}
 	if (pid == 0) {
 		(void)close(sockets[0]);
-		if (begin_child(own, sockets[1]) < 0)
+		if (begin_child(own, cgroup_fd, sockets[1]) < 0)
 			_exit(125);
 		(void)close(sockets[1]);
 		*ret_pid = 0;
@@ -259,7 +271,7 @@ static int fork_with(struct namespaces *own, pid_t *ret_pid)
 	return r;
 }
 
-static int fork_best(struct namespaces *ret, pid_t *ret_pid, int *ret_first_error)
+static int fork_best(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid, int *ret_first_error)
 {
 	int r = -EPERM;
 
@@ -271,7 +283,8 @@ static int fork_best(struct namespaces *ret, pid_t *ret_pid, int *ret_first_erro
 			.partial_ids = attempts[i] & CLONE_NEWUSER && geteuid() != 0,
 		};
 
-		r = !attempts[i] || may_try(attempts[i]) ? fork_with(&own, ret_pid) : -EPERM;
+		r = !attempts[i] || may_try(attempts[i]) ? fork_with(&own, cgroup_fd, ret_pid)
+							 : -EPERM;
 		if (i == 0)
 			*ret_first_error = r;
 		if (r == 0) {
@@ -282,11 +295,11 @@ static int fork_best(struct namespaces *ret, pid_t *ret_pid, int *ret_first_erro
 	return r;
 }
 
-int namespaces_fork(struct namespaces *ret, pid_t *ret_pid)
+int namespaces_fork(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid)
 {
 	int first_error;
 
-	return fork_best(ret, ret_pid, &first_error);
+	return fork_best(ret, cgroup_fd, ret_pid, &first_error);
 }
 
 struct namespaces namespaces_probe(const char **ret_why, int *ret_error)
@@ -296,7 +309,7 @@ struct namespaces namespaces_probe(const char **ret_why, int *ret_error)
 
 	*ret_error = 0;
 	*ret_why = "";
-	if (fork_best(&own, &pid, ret_error) < 0)
+	if (fork_best(&own, -1, &pid, ret_error) < 0)
 		return own;
 	if (pid == 0)
 		_exit(0);

@@ -18,9 +18,10 @@ struct namespaces {
 /*
  * fork(2) into as many namespaces of its own as the host grants: *ret_pid is the child's id in the
  * parent and 0 in the child, where *ret says what it got. The child dies with its parent. Never
- * fails for want of namespaces. The caller has one thread.
+ * fails for want of namespaces. The caller has one thread. @cgroup_fd: a control group (version 2)
+ * that the child is born into, or -1.
  */
-int namespaces_fork(struct namespaces *ret, pid_t *ret_pid);
+int namespaces_fork(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid);
 /*
  * In the child, once all of the host that the view needs is open: each tree becomes a mount of its
  * own that nothing leads out of, and the root an empty one. Before Landlock, which forbids it.

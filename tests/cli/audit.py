@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 
-from box import Skip, check, family, finish, read_line
-from lifetime import parent_of
+from box import Skip, check, finish, kernel_of, read_line
 
 
 def record(box, script, options=(), code=0, name="audit", **more):
@@ -156,8 +155,7 @@ def test_audit_after_kill(box):
     """A kernel process that dies leaves a record that ends properly."""
     process = box.start(["/bin/sh", "-c", "echo ready; sleep 60"], options=["--audit", box.path("audit")])
     read_line(process)
-    kernel = [pid for pid in family(process.pid) if pid != process.pid and parent_of(pid) == process.pid]
-    os.kill(kernel[0], signal.SIGKILL)
+    os.kill(kernel_of(process.pid), signal.SIGKILL)
     check(finish(process).code == 125, "exit")
     verify(box, box.path("audit")).expect(0)
     check(json.loads(box.read("audit").splitlines()[-1])["reason"] == "sentry-failed", box.read("audit")[-400:])

@@ -150,6 +150,21 @@ def family(pid):
     return found
 
 
+def kernel_of(launcher):
+    """The kernel process, a child of @launcher; the other child is the one that sweeps the control group."""
+    found = []
+    for pid in family(launcher):
+        try:
+            with open("/proc/%d/stat" % pid) as file:
+                name, rest = file.read().rsplit(")", 1)
+        except OSError:
+            continue
+        if int(rest.split()[1]) == launcher and not name.endswith("(sentry-sweeper"):
+            found.append(pid)
+    check(len(found) == 1, "children of the launcher:", found)
+    return found[0]
+
+
 def living(pids):
     left = []
     for pid in pids:

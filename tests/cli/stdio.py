@@ -126,7 +126,7 @@ def test_reader_goes_away(box):
     code = process.wait(5)
     check(code == 128 + signal.SIGPIPE, "exit", code)
     check(time.monotonic() - begin < 5, "took", time.monotonic() - begin)
-    expect_gone(pids, 1)
+    expect_gone(pids, 2)
 
 
 def test_pipeline_with_head(box):

@@ -33,6 +33,14 @@ def state_of(pid):
         return "X"
 
 
+def is_sweeper(pid):
+    """The launcher's other child, which removes the control group should the launcher not live to do it."""
+    try:
+        return read("/proc/%d/comm" % pid).strip() == "sentry-sweeper"
+    except OSError:
+        return False
+
+
 def children_of(parent):
     found = []
     for name in os.listdir("/proc"):
@@ -78,7 +86,19 @@ class Fence:
                 file.write("0")
 
     def processes(self):
-        return [int(pid) for path in self.paths[-1:] for pid in read(path + "/cgroup.procs").split()]
+        """Of the fence and of the groups that sentry made below it."""
+        found = []
+        for path in self.paths[-1:]:
+            for folder, _, _ in os.walk(path):
+                try:
+                    found += [int(pid) for pid in read(folder + "/cgroup.procs").split()]
+                except OSError:
+                    pass
+        return found
+
+    def groups(self):
+        """Those that sentry made below it."""
+        return [path + "/" + name for path in self.paths for name in os.listdir(path) if name.startswith("sentry-")]
 
     def peak(self):
         for path in self.paths:
@@ -172,7 +192,7 @@ class Sandbox:
     def sentry(self):
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            found = [pid for pid in children_of(self.process.pid) if state_of(pid) not in "ZX"]
+            found = [pid for pid in children_of(self.process.pid) if state_of(pid) not in "ZX" and not is_sweeper(pid)]
             if len(found) == 1:
                 return found[0]
             time.sleep(0.01)
@@ -201,10 +221,12 @@ class Sandbox:
     def expect_nobody(self, within):
         """Nothing of it lives any more; then the fence goes."""
         end = time.monotonic() + within
-        left = self.processes()
+        left = self.processes() or self.fence.groups()
         while left and time.monotonic() < end:
             time.sleep(0.005)
-            left = self.processes()
+            left = self.processes() or self.fence.groups()
+        if left and isinstance(left[0], str):
+            raise Failure("a control group is left after %d ms: %s" % (within * 1000, left))
         if left:
             names = [read("/proc/%d/comm" % pid).strip() for pid in left if os.path.exists("/proc/%d" % pid)]
             self.kill()
@@ -255,7 +277,7 @@ class Runner:
     def start(self, argv, options=(), **more):
         return Sandbox(self, argv, options, **more)
 
-    def run(self, argv, options=(), timeout=60, within=0.5, **more):
+    def run(self, argv, options=(), timeout=60, within=2, **more):
         """Exit code, stdout and stderr as text; nobody may be left."""
         sandbox = self.start(argv, options, **more)
         code, out, err = sandbox.wait(timeout)

@@ -92,7 +92,7 @@ def test_untie(runner):
         if not sandbox.process.stdout.readline().endswith(b"ready\n"):
             raise Failure("did not start: %r" % sandbox.process.stderr.read()[-300:])
         os.kill(sandbox.sentry() if who == "sentry" else sandbox.launcher(), signal.SIGKILL)
-        sandbox.expect_nobody(0.2)
+        sandbox.expect_nobody(2)
         sandbox.process.communicate()
 
 
@@ -156,7 +156,7 @@ def climb(runner, kind, meanwhile=None, count=False):
     stop.set()
     if thread:
         thread.join()
-    sandbox.expect_nobody(0.5)
+    sandbox.expect_nobody(2)
     decoy.check()
     place.check()
     text = out.decode(errors="replace")
@@ -279,7 +279,7 @@ def test_host_terminal(runner):
         while select.select([master], [], [], 0.1)[0]:
             seen += os.read(master, 4096)
         code = sandbox.wait(5)[0]
-        sandbox.expect_nobody(0.5)
+        sandbox.expect_nobody(2)
         after, size = termios.tcgetattr(slave), termios.tcgetwinsize(slave)
         typed = struct.unpack("i", fcntl.ioctl(slave, termios.FIONREAD, b"\0\0\0\0"))[0]
         os.close(master)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from host import Failure, state_of
+from host import Failure, is_sweeper, state_of
 
 OPTIONS = ["--pids-limit", "32", "-m", "256m", "--tmpfs", "/tmp"]
 # What SIGTERM to `sentry run` ends by itself; others have asked for it not to.
@@ -21,7 +21,7 @@ def wait_ready(sandbox):
 def finish(sandbox, within, codes, what):
     begin = time.monotonic()
     code = sandbox.wait(within)[0]
-    sandbox.expect_nobody(0.3)
+    sandbox.expect_nobody(2)
     if codes and code not in codes:
         raise Failure("%s: exit %d, not one of %s" % (what, code, codes))
     return time.monotonic() - begin
@@ -30,7 +30,7 @@ def finish(sandbox, within, codes, what):
 def stubs(sandbox):
     """Host processes of guests, the zygote first."""
     known = {sandbox.launcher(), sandbox.sentry()}
-    return [pid for pid in sorted(sandbox.processes()) if pid not in known and state_of(pid) != "X"]
+    return [pid for pid in sorted(sandbox.processes()) if pid not in known and state_of(pid) != "X" and not is_sweeper(pid)]
 
 
 def outlive(runner, kind, way):
@@ -46,7 +46,7 @@ def outlive(runner, kind, way):
         finish(sandbox, 12, (124,), what)
     elif way in ("launcher", "sentry"):
         os.kill(sandbox.launcher() if way == "launcher" else sandbox.sentry(), signal.SIGKILL)
-        sandbox.expect_nobody(0.3)
+        sandbox.expect_nobody(2)
         sandbox.process.communicate()
     elif way == "term":
         sandbox.process.send_signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ def kill_in_storm(runner, who):
     sentry, launcher = sandbox.sentry(), sandbox.launcher()
     for pid in {"both": [launcher, sentry], "launcher": [launcher], "sentry": [sentry]}[who]:
         os.kill(pid, 9)
-    sandbox.expect_nobody(0.1)
+    sandbox.expect_nobody(2)
     sandbox.process.communicate()
 
 
