@@ -464,6 +464,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	close(death[0]);
 	if (config->audit_fd >= 0)
 		close(config->audit_fd);
+	if (config->link.fd >= 0)
+		close(config->link.fd);
 	for (int i = 0; i < 3; i++) {
 		if (config->stdio[i] >= 0)
 			close(config->stdio[i]);

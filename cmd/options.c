@@ -43,7 +43,12 @@ static const char usage_text[] =
 	"  -t, --tty                      give it a virtual terminal\n"
 	"\n"
 	"Network\n"
-	"      --network none|gateway     loopback only (the default), or what rules allow\n"
+	"      --network none|gateway|tap:IF|packet:IF\n"
+	"                                 loopback only (the default); what rules allow; frames to "
+	"a "
+	"TAP or\n"
+	"                                 another Ethernet interface of the host "
+	"(docs/network.md)\n"
 	"      --allow-egress RULE        PROTO:HOST:PORTS, as tcp:pypi.org:443, "
 	"tcp:*.example.org:80,443,\n"
 	"                                 udp:192.0.2.0/24:*, 'tcp:[2001:db8::1]:22'; turns the "
@@ -51,7 +56,14 @@ static const char usage_text[] =
 	"  -p, --publish [IP:]HOST:GUEST[/udp]\n"
 	"                                 a port of the host leads to one of the program; "
 	"likewise\n"
-	"      --dns ADDRESS[:PORT]       name server to ask (default: the host's)\n"
+	"      --dns ADDRESS[:PORT]       name server to ask (default: the host's; none with tap, "
+	"packet)\n"
+	"      --ip, --ip6 ADDRESS/LENGTH with tap, packet: the program's addresses (default for "
+	"IPv6: as\n"
+	"                                 routers announce)\n"
+	"      --gateway ADDRESS          with tap, packet: the default router, of IPv4 and of "
+	"IPv6\n"
+	"      --mac-address ADDRESS      with tap, packet (default: a random one)\n"
 	"\n"
 	"Policy\n"
 	"      --policy FILE              options from a file (docs/policy.md); those given here "
@@ -287,13 +299,9 @@ static int parse_guarded(
 
 static int parse_network(const char *text, struct run_options *options)
 {
-	if (strcmp(text, "none") == 0)
-		options->network = NETWORK_NONE;
-	else if (strcmp(text, "gateway") == 0)
-		options->network = NETWORK_GATEWAY;
-	else
-		return usage_error("--network: '%s' is neither none nor gateway", text);
-	return 0;
+	const char *wrong = network_parse(text, &options->network, &options->link);
+
+	return wrong ? usage_error("--network: '%s' %s", text, wrong) : 0;
 }
 
 int run_option_rule(
@@ -451,6 +459,10 @@ enum {
 	OPT_NOFILE,
 	OPT_EGRESS,
 	OPT_DNS,
+	OPT_IP,
+	OPT_IP6,
+	OPT_GATEWAY,
+	OPT_MAC,
 };
 
 static const struct option long_options[] = {
@@ -469,6 +481,10 @@ static const struct option long_options[] = {
 	{"allow-egress", required_argument, NULL, OPT_EGRESS},
 	{"publish", required_argument, NULL, 'p'},
 	{"dns", required_argument, NULL, OPT_DNS},
+	{"ip", required_argument, NULL, OPT_IP},
+	{"ip6", required_argument, NULL, OPT_IP6},
+	{"gateway", required_argument, NULL, OPT_GATEWAY},
+	{"mac-address", required_argument, NULL, OPT_MAC},
 	{"memory", required_argument, NULL, 'm'},
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"pids-limit", required_argument, NULL, OPT_PIDS},
@@ -536,6 +552,30 @@ static int parse_limit(
 	}
 }
 
+/* What is configured of an interface. */
+static int parse_link(int option, const char *arg, struct network_link *link)
+{
+	static const struct {
+		int option;
+		const char *name;
+		const char *(*parse)(const char *text, struct network_link *link);
+	} parsers[] = {
+		{OPT_IP, "ip", network_parse_ip},
+		{OPT_IP6, "ip6", network_parse_ip6},
+		{OPT_GATEWAY, "gateway", network_parse_gateway},
+		{OPT_MAC, "mac-address", network_parse_hardware},
+	};
+	const char *wrong;
+
+	for (size_t i = 0; i < sizeof(parsers) / sizeof(parsers[0]); i++) {
+		if (parsers[i].option != option)
+			continue;
+		wrong = parsers[i].parse(arg, link);
+		return wrong ? usage_error("--%s: '%s' %s", parsers[i].name, arg, wrong) : 0;
+	}
+	return -EINVAL;
+}
+
 static int parse_one(
 	int option, const char *arg, struct run_options *options, enum option_level level)
 {
@@ -597,6 +637,11 @@ static int parse_one(
 		return parse_publish(arg, options);
 	case OPT_DNS:
 		return parse_dns(arg, options);
+	case OPT_IP:
+	case OPT_IP6:
+	case OPT_GATEWAY:
+	case OPT_MAC:
+		return parse_link(option, arg, &options->link);
 	case OPT_STRACE:
 		options->strace = true;
 		options->strace_file = arg;
@@ -719,12 +764,15 @@ static int bad_option(int option, const char *word)
 static int settle_network(struct run_options *options)
 {
 	bool wanted = options->egress.count || options->publish_texts.count;
+	const char *wrong;
 
 	if (options->network == NETWORK_UNSAID)
 		options->network = wanted ? NETWORK_GATEWAY : NETWORK_NONE;
 	if (options->network == NETWORK_NONE && options->egress_asked)
 		return usage_error("--allow-egress and --publish need --network gateway");
-	return 0;
+	wrong = network_check(options->network, &options->link,
+		(const char *const *)options->dns.items, options->dns.count);
+	return wrong ? usage_error("%s", wrong) : 0;
 }
 
 /* Options up to the command. 1: help was asked for. */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cmd/network.h"
 #include "gateway/publish.h"
 
 /* A list of strings that grows; the array is NULL-terminated and owned, strings are owned. */
@@ -36,12 +37,6 @@ enum option_limit {
 	LIMIT_COUNT,
 };
 
-enum option_network {
-	NETWORK_UNSAID, /* none, or the gateway where something asks for it */
-	NETWORK_NONE,
-	NETWORK_GATEWAY,
-};
-
 /* The command line of `sentry run`, checked for form but not yet for existence. */
 struct run_options {
 	struct string_list volumes; /* SRC:DST[:ro|rw] */
@@ -65,8 +60,9 @@ struct run_options {
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;
-	enum option_network network;
-	bool egress_asked; /* by a flag, not by the policy file */
+	enum network_kind network;
+	struct network_link link; /* with tap:IF and packet:IF */
+	bool egress_asked;	  /* by a flag, not by the policy file */
 	struct gate_rules egress;
 	struct gate_publish publish[GATE_PUBLISH_MAX];
 	struct string_list publish_texts; /* as they were given */

@@ -672,7 +672,7 @@ static void write_egress(struct json *json, const struct gate_rules *rules)
 void policy_write(const struct run_options *options, FILE *out)
 {
 	struct json json = {.out = out};
-	char user[32];
+	char user[32], network[NETWORK_WORD_SIZE];
 
 	json_open(&json, NULL, '{');
 	json_open(&json, "files", '{');
@@ -690,7 +690,8 @@ void policy_write(const struct run_options *options, FILE *out)
 		(void)snprintf(user, sizeof(user), "%u:%u", options->uid, options->gid);
 		json_string(&json, "user", user);
 	}
-	json_string(&json, "network", options->network == NETWORK_GATEWAY ? "gateway" : "none");
+	network_word(options->network, &options->link, network);
+	json_string(&json, "network", network);
 	write_egress(&json, &options->egress);
 	write_list(&json, "publish", &options->publish_texts, true, NULL);
 	write_list(&json, "dns", &options->dns, true, NULL);

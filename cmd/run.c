@@ -15,6 +15,7 @@
 #include "cmd/audit_log.h"
 #include "cmd/commands.h"
 #include "cmd/launcher.h"
+#include "cmd/link.h"
 #include "cmd/options.h"
 #include "cmd/resolve.h"
 #include "cmd/status.h"
@@ -28,6 +29,7 @@ struct run {
 	struct view_tmpfs *tmpfs;
 	struct string_list strings; /* pieces that were split off options */
 	struct string_list env;
+	char resolv_conf[256];
 	char *cwd, *prefix, *bin, *home;
 	struct guard *guard;
 	struct audit_log *audit; /* NULL: off */
@@ -307,6 +309,8 @@ static int configure(struct run *run)
 	r = r < 0 ? r : collect_guard(run);
 	if (r < 0)
 		return r;
+	network_resolv_conf(options->network, (const char *const *)options->dns.items,
+		options->dns.count, run->resolv_conf, sizeof(run->resolv_conf));
 	*config = (struct kernel_config){
 		.argv = options->argv,
 		.envp = run->env.items,
@@ -346,8 +350,10 @@ static int configure(struct run *run)
 		.uid = config->uid,
 		.gid = config->gid,
 		.hostname = options->hostname,
+		.resolv_conf = run->resolv_conf,
 	};
-	if (options->strace)
+	r = link_open(&options->link, &config->link);
+	if (r == 0 && options->strace)
 		r = open_output("--strace", options->strace_file, &config->strace_fd);
 	if (r == 0 && options->stats)
 		r = open_output("--stats", options->stats_file, &config->stats_fd);

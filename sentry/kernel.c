@@ -24,6 +24,7 @@
 #include "sentry/control.h"
 #include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
+#include "sentry/link.h"
 #include "sentry/oom_score.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/nsproxy.h"
@@ -73,7 +74,8 @@ static int set_up_descriptors(void)
 	const struct kernel_config *config = boot.config;
 	int keep[] = {config->control_fd, config->commit_fd, config->strace_fd, config->audit_fd,
 		config->stats_fd, config->death_fd, config->stdio[0], config->stdio[1],
-		config->stdio[2], config->namespaces.root_fd, config->namespaces.proc_fd};
+		config->stdio[2], config->namespaces.root_fd, config->namespaces.proc_fd,
+		config->link.fd};
 	const char *why;
 	int r = confine_descriptors(keep, array_size(keep), &why);
 
@@ -390,7 +392,8 @@ static void boot_and_run(void)
 		return;
 	/* Everything of the host is open: from here on it is asked for little, and no guest has
 	 * run. */
-	r = finish_platform();
+	r = link_start(&boot.config->link);
+	r = r < 0 ? r : finish_platform();
 	oom_score_close();
 	workers_wait_begun();
 	r = r < 0 ? r : confine_host_calls();

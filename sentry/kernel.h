@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "abi/ioctl.h"
+#include "sentry/link.h"
 #include "sentry/namespaces.h"
 #include "sentry/view.h"
 
@@ -42,6 +43,7 @@ struct kernel_config {
 	uint64_t cpu_time_ns;	   /* 0: none */
 	struct namespaces namespaces; /* of this process; taken over */
 	uint64_t output_limit;	      /* bytes on standard output and error together; 0: none */
+	struct link_config link;      /* to a network of the host; its descriptor is taken over */
 	struct view_config view;
 };
 

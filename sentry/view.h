@@ -37,6 +37,7 @@ struct view_config {
 	uint32_t uid,
 		gid; /* of the guest; host files of the user who runs the sandbox show as these */
 	const char *hostname;
+	const char *resolv_conf; /* what is in that file */
 	bool partial_ids; /* the host shows other users' files as an unknown id's */
 };
 

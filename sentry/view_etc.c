@@ -191,8 +191,8 @@ static int add_names(struct view *view)
 			"::1\tlocalhost ip6-localhost ip6-loopback\n",
 			hostname);
 	if (status == 0)
-		status = add_text(
-			view, "/etc/resolv.conf", "# No name servers: there is no network.\n");
+		status = add_text(view, "/etc/resolv.conf", "%s",
+			view->config->resolv_conf ? view->config->resolv_conf : "");
 	if (status == 0)
 		status = add_text(view, "/etc/nsswitch.conf",
 			"passwd: files\ngroup: files\nshadow: files\ngshadow: files\n"

@@ -72,9 +72,29 @@ def test_workdir(box):
 
 # ---- the same on every platform ----
 
+def link_errors(true):
+    """--network and what goes with it: (arguments, words of the line)."""
+    tap = ["--network", "tap:sentry-test"]
+    return tuple((args + true, words) for args, words in (
+        (["--network", "host"], ["host", "tap:IF"]), (["--network", ""], ["--network"]), (["--network", "tap:"], ["tap:"]),
+        (["--network", "tap:a/b"], ["tap:a/b"]), (["--network", "packet:" + "a" * 16], ["a" * 16]), (["--network", "packet:a%d"], ["a%d"]),
+        (["--network", "packet:no-such-if"], ["no-such-if"]),
+        (tap + ["--ip", "192.0.2.2"], ["192.0.2.2", "/24"]), (tap + ["--ip", "192.0.2.2/33"], ["192.0.2.2/33"]), (tap + ["--ip", "192.0.2/24"], ["192.0.2/24"]),
+        (tap + ["--ip", "2001:db8::2/64"], ["IPv4"]), (tap + ["--ip", "127.0.0.2/8"], ["127.0.0.2/8"]), (tap + ["--ip", "224.0.0.1/24"], ["224.0.0.1"]),
+        (tap + ["--ip", "192.0.2.2/"], ["192.0.2.2/"]), (tap + ["--ip", "192.0.2.2/+4"], ["/+4"]),
+        (tap + ["--ip6", "192.0.2.2/24"], ["IPv6"]), (tap + ["--ip6", "2001:db8::2"], ["/64"]), (tap + ["--ip6", "::1/128"], ["::1"]),
+        (tap + ["--ip6", "ff02::1/64"], ["ff02::1"]), (tap + ["--ip6", "2001:db8::2/129"], ["129"]), (tap + ["--gateway", "router"], ["router"]),
+        (tap + ["--gateway", "192.0.2.1"], ["--gateway", "--ip"]), (tap + ["--ip", "192.0.2.2/24", "--gateway", "192.0.3.1"], ["--gateway"]),
+        (tap + ["--gateway", "2001:db8::1"], ["--gateway"]), (tap + ["--mac-address", "02:00:00:00:00"], ["02:00:00:00:00"]),
+        (tap + ["--mac-address", "03:00:00:00:00:01"], ["03:"]), (tap + ["--mac-address", "00:00:00:00:00:00"], ["00:00"]),
+        (tap + ["--mac-address", "02-00-00-00-00-01"], ["02-00"]), (tap + ["--dns", "example.com"], ["example.com"]),
+        (tap + ["--dns", "192.0.2.1"] * 4, ["--dns"]), (tap + ["--dns", "192.0.2.1:54"], ["port"]),
+        (["--ip", "192.0.2.2/24"], ["--ip"]), (["--network", "none", "--mac-address", "02:00:00:00:00:01"], ["--mac-address"])))
+
+
 def test_usage_errors(box):
     true = ["--", "/bin/true"]
-    for args, words in (
+    rows = (
             (["--nonsense"] + true, ["--nonsense"]), (["-Z"] + true, ["-Z"]), (["--timeou"] + ["x"] + true, ["x"]),
             ([], ["command"]), (["--"], ["command"]), (["--", ""], ["command"]), (["--timeout"], ["--timeout"]), (["-v"], ["-v"]),
             (["--commit=yes"] + true, ["--commit"]),
@@ -94,7 +114,8 @@ def test_usage_errors(box):
             (["--rootfs", "/no/such/root"] + true, ["/no/such/root"]), (["--rootfs", "/etc/passwd"] + true, ["/etc/passwd"]),
             (["--platform", "kvm"] + true, ["kvm"]), (["--interactive=maybe"] + true, ["maybe"]),
             (["--strace=/no/such/dir/f"] + true, ["/no/such/dir/f"]), (["--audit", "/no/such/dir/f"] + true, ["/no/such/dir/f"]),
-            (["--status-json", "/no/such/dir/f"] + true, ["/no/such/dir/f"]), (["-w", "relative"] + true, ["relative"])):
+            (["--status-json", "/no/such/dir/f"] + true, ["/no/such/dir/f"]), (["-w", "relative"] + true, ["relative"])) + link_errors(true)
+    for args, words in rows:
         try:
             box.raw("run", *args).one_line(125, *words)
         except Failure as failure:

@@ -64,7 +64,7 @@ def test_policy_errors(box):
         ('{"env": {"A": "1", "A": "2"}}', 1, 20, "'A' is there twice"),
         ('{"env": {"A=B": "1"}}', 1, None, "not a variable's name"),
         ('{"env": {"A": "x\\u0000y"}}', 1, None, "NUL"),
-        ('{"network": "host"}', 1, 13, "--network", "neither none nor gateway"),
+        ('{"network": "host"}', 1, 13, "--network", "neither none"),
         ('{"profile": "root"}', 1, 13, "--profile"),
         ('{"user": "me"}', 1, 10, "--user"),
         ('[]', 1, None, "the policy must be an object"),

@@ -70,7 +70,7 @@ Test(policy, says_where_it_is_wrong)
 		{"{\"\":1}", "p:1:2: unknown key ''; docs/policy.md lists them"},
 		{"{\"profile\":7}", "p:1:12: 'profile' must be a string"},
 		{"{\"network\":\n\n  \"host\"}",
-			"p:3:3: --network: 'host' is neither none nor gateway"},
+			"p:3:3: --network: 'host' is neither none, gateway, tap:IF nor packet:IF"},
 		{"{\"egress\":[1]}", "p:1:12: 'egress' must be an array of rules"},
 		{"{\"egress\":{}}", "p:1:11: 'egress' must be an array of rules"},
 		{"{\"egress\":[{\"port\":1}]}",
