@@ -80,16 +80,13 @@ static void reap(void)
 	}
 }
 
-/* A letter as in proc(5). */
-static char state_of(const struct slot *slot)
+/* A letter as in proc(5), of the file of that name. */
+static char letter_of(const char *path)
 {
-	char path[64], text[256], *end;
+	char text[256], *end;
 	ssize_t n;
 	int fd;
 
-	if (slot->tid == 0)
-		return GONE;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", slot->pid, slot->tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return GONE;
@@ -100,6 +97,27 @@ static char state_of(const struct slot *slot)
 	if (!end || end[1] != ' ')
 		return GONE;
 	return end[2] == 'Z' ? GONE : end[2];
+}
+
+static bool executes(const struct slot *slot)
+{
+	return slot->busy && slot->current >= 0 &&
+	       SHARED->program.calls[slot->current].record.nr == OP_EXEC;
+}
+
+static char state_of(const struct slot *slot)
+{
+	char path[64], letter;
+
+	if (slot->tid == 0)
+		return GONE;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", slot->pid, slot->tid);
+	letter = letter_of(path);
+	if (letter != GONE || !executes(slot))
+		return letter;
+	/* It gets the process's id, and has not said so yet. */
+	snprintf(path, sizeof(path), "/proc/%d/stat", slot->pid);
+	return letter_of(path) == GONE ? GONE : 'R';
 }
 
 static bool stopped(char state)
