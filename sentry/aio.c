@@ -6,6 +6,10 @@
  * everything here: a request is carried out, its result waits in the context for io_getevents().
  * The caller sees what it would see on tmpfs. A context's id is the address of a page of the
  * caller, since libaio looks at it for a ring (which it knows by a magic number that is not there).
+ *
+ * IOCB_CMD_POLL alone stays under way: an entry in the queue of its file, which notes that it was
+ * woken. Whether the file is ready then is looked at from outside of the wake-up: by whoever wants
+ * events, or by a timer that has expired already, since a waiter or an eventfd has to hear of it.
  */
 #include "sentry/aio.h"
 
@@ -19,13 +23,16 @@
 #include "abi/fcntl.h"
 #include "abi/limits.h"
 #include "abi/mman.h"
+#include "abi/poll.h"
 #include "abi/time.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/mm.h"
+#include "sentry/syscalls/path.h"
 #include "sentry/syscalls/timeout.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
+#include "vfs/vfs.h"
 
 #define EVENTS_TURN 64 /* copied out at once */
 
@@ -37,16 +44,34 @@ struct aio_context {
 	unsigned first, count;
 	unsigned pending; /* under way: room is kept for them */
 	bool destroyed;
+	struct list_head polls; /* under way */
+	struct list_head over;	/* polls that are, and still hold their files */
+	struct timer woken;	/* looks at polls */
 	struct wait_queue queue;
 	struct lx_io_event events[]; /* a ring of @capacity */
 };
 
+/* An IOCB_CMD_POLL that waits. */
+struct aio_poll {
+	struct list_head link;
+	struct aio_context *context; /* whose list it is on */
+	struct wait_entry entry;
+	struct file *file, *resfd; /* owned; resfd may be NULL */
+	struct lx_iocb iocb;
+	uint64_t address; /* of the iocb, which names it */
+	bool woken, gone;
+};
+
 static uint64_t total_capacity; /* of the sandbox */
+
+static void polls_end(struct aio_context *context);
 
 static void context_unref(struct aio_context *context)
 {
 	if (!refcount_put(&context->refs))
 		return;
+	polls_end(context);
+	(void)timer_cancel(&context->woken);
 	total_capacity -= context->capacity;
 	wait_queue_destroy(&context->queue);
 	free(context);
@@ -58,6 +83,7 @@ void aio_release(struct aio_context *contexts)
 	while (contexts) {
 		struct aio_context *next = contexts->next;
 
+		polls_end(contexts);
 		context_unref(contexts);
 		contexts = next;
 	}
@@ -77,6 +103,140 @@ static struct aio_context *find_context(const struct task *t, uint64_t id)
 	return NULL;
 }
 
+static void signal_eventfd(struct file *eventfd)
+{
+	struct uio_segment segment;
+	uint64_t one = 1;
+	struct uio uio;
+
+	uio_init_kernel(&uio, &segment, &one, sizeof(one));
+	uio.nonblock = true;
+	(void)eventfd->ops->write(eventfd, &uio, NULL, NULL);
+}
+
+static void complete(
+	struct aio_context *context, const struct lx_iocb *iocb, uint64_t address, int64_t result)
+{
+	unsigned at = (context->first + context->count) % context->capacity;
+
+	context->events[at] =
+		(struct lx_io_event){.data = iocb->aio_data, .obj = address, .res = result};
+	context->count++;
+	wait_queue_wake(&context->queue, ~0u);
+}
+
+/* ---- IOCB_CMD_POLL --------------------------------------------------------------------------- */
+
+/* Frees what is over. Files are closed here and not where polls end, which must not sleep. */
+static void polls_forget(struct aio_context *context)
+{
+	while (!list_empty(&context->over)) {
+		struct aio_poll *poll = list_first(&context->over, struct aio_poll, link);
+
+		list_remove(&poll->link);
+		file_unref(poll->file);
+		if (poll->resfd)
+			file_unref(poll->resfd);
+		free(poll);
+	}
+}
+
+static void poll_end(struct aio_poll *poll, uint32_t mask)
+{
+	struct aio_context *context = poll->context;
+
+	wait_entry_remove(&poll->entry);
+	list_remove(&poll->link);
+	list_add_tail(&poll->link, &context->over);
+	context->pending--;
+	complete(context, &poll->iocb, poll->address, mask);
+	if (poll->resfd)
+		signal_eventfd(poll->resfd);
+}
+
+/* Ends those whose files have become ready. */
+static void polls_look(struct aio_context *context)
+{
+	struct aio_poll *poll, *next;
+
+	list_for_each_entry_safe (poll, next, &context->polls, link) {
+		uint32_t mask;
+
+		if (!poll->woken)
+			continue;
+		poll->woken = false;
+		mask = poll->gone ? LX_POLLERR | LX_POLLHUP : file_poll(poll->file);
+		mask &= poll->entry.events;
+		if (mask)
+			poll_end(poll, mask);
+	}
+}
+
+static void woken_expired(struct timer *timer)
+{
+	polls_look(container_of(timer, struct aio_context, woken));
+}
+
+static bool poll_notify(struct wait_entry *entry, uint32_t events)
+{
+	struct aio_poll *poll = entry->data;
+
+	poll->woken = true;
+	poll->gone |= (events & WAIT_QUEUE_GONE) != 0;
+	/* Without memory the next who asks for events finds it. */
+	if (!timer_armed(&poll->context->woken))
+		(void)timer_arm(&poll->context->woken, loop_monotonic());
+	return false;
+}
+
+static void polls_end(struct aio_context *context)
+{
+	while (!list_empty(&context->polls)) {
+		struct aio_poll *poll = list_first(&context->polls, struct aio_poll, link);
+
+		wait_entry_remove(&poll->entry);
+		list_remove(&poll->link);
+		list_add_tail(&poll->link, &context->over);
+		context->pending--;
+	}
+	polls_forget(context);
+}
+
+/* aio_poll(). Takes the references on success. */
+static int poll_begin(struct aio_context *context, const struct lx_iocb *iocb, uint64_t address,
+	struct file *file, struct file *resfd)
+{
+	uint32_t events = (uint32_t)iocb->aio_buf | LX_POLLERR | LX_POLLHUP, mask;
+	struct wait_queue *queue;
+	struct aio_poll *poll;
+
+	if (iocb->aio_buf != (uint16_t)iocb->aio_buf || iocb->aio_offset || iocb->aio_nbytes ||
+		iocb->aio_rw_flags)
+		return -EINVAL;
+	mask = file_poll(file) & events;
+	queue = file->ops->poll_queue ? file->ops->poll_queue(file) : NULL;
+	if (!mask && !queue)
+		return -EINVAL; /* it would never be ready */
+	poll = calloc(1, sizeof(*poll));
+	if (!poll)
+		return -EAGAIN;
+	*poll = (struct aio_poll){
+		.context = context,
+		.entry = {.events = events, .notify = poll_notify, .data = poll},
+		.file = file,
+		.resfd = resfd,
+		.iocb = *iocb,
+		.address = address,
+	};
+	list_add(&poll->link, &context->polls); /* who came last hears of it first, as on Linux */
+	context->pending++;
+	if (mask)
+		poll_end(poll, mask);
+	else
+		wait_entry_add(queue, &poll->entry);
+	return 0;
+}
+
 /* ---- io_setup, io_destroy -------------------------------------------------------------------- */
 
 static int new_context(unsigned capacity, struct aio_context **ret)
@@ -90,6 +250,9 @@ static int new_context(unsigned capacity, struct aio_context **ret)
 		return -ENOMEM;
 	context->refs = REFCOUNT_ONE;
 	context->capacity = capacity;
+	list_init(&context->polls);
+	list_init(&context->over);
+	timer_init(&context->woken, woken_expired, NULL);
 	total_capacity += capacity;
 	wait_queue_init(&context->queue);
 	*ret = context;
@@ -140,6 +303,7 @@ int64_t sys_io_destroy(struct task *t, uint64_t ctx_id)
 		return -EINVAL;
 	*link = context->next;
 	context->destroyed = true;
+	polls_end(context);
 	wait_queue_wake_all(&context->queue, ~0u);
 	context_unref(context);
 	(void)do_munmap(t, ctx_id, LX_PAGE_SIZE);
@@ -148,8 +312,28 @@ int64_t sys_io_destroy(struct task *t, uint64_t ctx_id)
 
 /* ---- io_submit ------------------------------------------------------------------------------- */
 
-/* What makes io_submit() itself fail. *ret_resfd is owned, or NULL. */
-static int check_request(struct task *t, const struct lx_iocb *iocb, struct file **ret_resfd)
+/* aio_setup_rw(): where the data is has to make sense when the request is given. */
+static int check_buffers(struct task *t, const struct lx_iocb *iocb)
+{
+	_cleanup_free_ struct uio_segment *segments = NULL;
+	struct uio uio;
+	int err;
+
+	if (iocb->aio_lio_opcode == LX_IOCB_CMD_PREAD || iocb->aio_lio_opcode == LX_IOCB_CMD_PWRITE)
+		return guest_range_ok(GADDR(iocb->aio_buf), iocb->aio_nbytes) ? 0 : -EFAULT;
+	err = guest_read_iovec(
+		t, GADDR(iocb->aio_buf), (uint32_t)iocb->aio_nbytes, &segments, &uio);
+	if (err < 0)
+		return err;
+	for (size_t i = 0; i < uio.segment_count; i++)
+		if (!guest_range_ok(segments[i].guest, segments[i].size))
+			return -EFAULT;
+	return 0;
+}
+
+/* What makes io_submit() itself fail. What is returned is owned; *ret_resfd may be NULL. */
+static int check_request(
+	struct task *t, const struct lx_iocb *iocb, struct file **ret_file, struct file **ret_resfd)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL, *resfd = NULL;
 	bool vector;
@@ -168,6 +352,8 @@ static int check_request(struct task *t, const struct lx_iocb *iocb, struct file
 		if (strcmp(resfd->ops->name, "eventfd") != 0)
 			return -EINVAL;
 	}
+	if (iocb->aio_lio_opcode == LX_IOCB_CMD_POLL)
+		goto out;
 	vector = iocb->aio_lio_opcode == LX_IOCB_CMD_PREADV ||
 		 iocb->aio_lio_opcode == LX_IOCB_CMD_PWRITEV;
 	/* Of a plain transfer's flags only the one that asks for polling means nothing here. */
@@ -200,6 +386,15 @@ static int check_request(struct task *t, const struct lx_iocb *iocb, struct file
 	default:
 		return -EINVAL;
 	}
+	if (iocb->aio_lio_opcode != LX_IOCB_CMD_FSYNC &&
+		iocb->aio_lio_opcode != LX_IOCB_CMD_FDSYNC) {
+		int err = check_buffers(t, iocb);
+
+		if (err < 0)
+			return err;
+	}
+out:
+	*ret_file = TAKE(file);
 	*ret_resfd = TAKE(resfd);
 	return 0;
 }
@@ -236,31 +431,9 @@ static int64_t perform(struct task *t, const struct lx_iocb *iocb)
 	}
 }
 
-static void signal_eventfd(struct file *eventfd)
-{
-	struct uio_segment segment;
-	uint64_t one = 1;
-	struct uio uio;
-
-	uio_init_kernel(&uio, &segment, &one, sizeof(one));
-	uio.nonblock = true;
-	(void)eventfd->ops->write(eventfd, &uio, NULL, NULL);
-}
-
-static void complete(
-	struct aio_context *context, const struct lx_iocb *iocb, uint64_t address, int64_t result)
-{
-	unsigned at = (context->first + context->count) % context->capacity;
-
-	context->events[at] =
-		(struct lx_io_event){.data = iocb->aio_data, .obj = address, .res = result};
-	context->count++;
-	wait_queue_wake(&context->queue, ~0u);
-}
-
 static int submit_one(struct task *t, struct aio_context *context, gaddr_t address)
 {
-	_cleanup_(cleanup_file_unref) struct file *resfd = NULL;
+	_cleanup_(cleanup_file_unref) struct file *file = NULL, *resfd = NULL;
 	const uint32_t key = 0;
 	struct lx_iocb iocb;
 	int64_t result;
@@ -273,12 +446,20 @@ static int submit_one(struct task *t, struct aio_context *context, gaddr_t addre
 		return -EINVAL;
 	if (context->count + context->pending >= context->capacity)
 		return -EAGAIN;
-	err = check_request(t, &iocb, &resfd);
+	err = check_request(t, &iocb, &file, &resfd);
 	if (err == 0)
 		err = guest_write(t, gaddr_add(address, offsetof(struct lx_iocb, aio_key)), &key,
 			sizeof(key));
 	if (err < 0)
 		return err;
+	if (iocb.aio_lio_opcode == LX_IOCB_CMD_POLL) {
+		err = poll_begin(context, &iocb, address.v, file, resfd);
+		if (err == 0) {
+			(void)TAKE(file);
+			(void)TAKE(resfd);
+		}
+		return err;
+	}
 	context->pending++;
 	result = perform(t, &iocb);
 	context->pending--;
@@ -303,6 +484,7 @@ int64_t sys_io_submit(struct task *t, uint64_t ctx_id, int64_t nr, gaddr_t iocbp
 	context = find_context(t, ctx_id);
 	if (!context)
 		return -EINVAL;
+	polls_forget(context);
 	nr = min_of(nr, (int64_t)context->capacity);
 	for (done = 0; done < nr; done++) {
 		uint64_t address;
@@ -317,14 +499,29 @@ int64_t sys_io_submit(struct task *t, uint64_t ctx_id, int64_t nr, gaddr_t iocbp
 	return done ? done : err;
 }
 
-/* Nothing is ever under way. */
+/* Only polls are ever under way; one that is cancelled ends with no events. */
 int64_t sys_io_cancel(struct task *t, uint64_t ctx_id, gaddr_t iocb, gaddr_t result)
 {
+	_cleanup_(cleanup_context_unref) struct aio_context *context = NULL;
+	struct aio_poll *poll;
 	uint32_t key;
 	int err = guest_read(
 		t, &key, gaddr_add(iocb, offsetof(struct lx_iocb, aio_key)), sizeof(key));
 
-	return err < 0 ? err : -EINVAL;
+	if (err < 0)
+		return err;
+	context = find_context(t, ctx_id);
+	if (!context || key != 0)
+		return -EINVAL;
+	polls_look(context);
+	list_for_each_entry (poll, &context->polls, link) {
+		if (poll->address != iocb.v)
+			continue;
+		poll_end(poll, 0);
+		polls_forget(context);
+		return -EINPROGRESS;
+	}
+	return -EINVAL;
 }
 
 /* ---- io_getevents ---------------------------------------------------------------------------- */
@@ -363,11 +560,14 @@ static int64_t get_events(struct task *t, uint64_t ctx_id, int64_t least, int64_
 	if (!context || least < 0 || least > most)
 		return -EINVAL;
 	for (;;) {
-		int64_t got = take_events(t, context,
-			gaddr_add(events, (uint64_t)done * sizeof(struct lx_io_event)),
-			most - done);
+		int64_t got;
 		int err;
 
+		polls_look(context);
+		polls_forget(context);
+		got = take_events(t, context,
+			gaddr_add(events, (uint64_t)done * sizeof(struct lx_io_event)),
+			most - done);
 		if (got < 0)
 			return done ? done : got;
 		done += got;

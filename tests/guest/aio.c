@@ -268,3 +268,216 @@ CASE(not_inherited)
 	note_wait("child", pid);
 	get(context, 0, 1, NULL);
 }
+
+/* ---- IOCB_CMD_POLL ----------------------------------------------------------------------------
+ */
+
+static struct iocb poll_request(int fd, int events, int data)
+{
+	return request(IOCB_CMD_POLL, fd, (void *)(uintptr_t)events, 0, 0, data);
+}
+
+/* Which of the polls of @context are over, with the events that were asked for. */
+static void get_polls(aio_context_t context, long least, struct timespec *timeout)
+{
+	struct io_event events[8];
+	long n = SYS(SYS_io_getevents, context, least, 8, events, timeout);
+
+	NOTE("events: %ld", n);
+	/* In which order is not promised. */
+	for (long i = 1; i < n; i++)
+		for (long j = i; j > 0 && events[j].data < events[j - 1].data; j--) {
+			struct io_event swap = events[j];
+
+			events[j] = events[j - 1];
+			events[j - 1] = swap;
+		}
+	for (long i = 0; i < n; i++)
+		NOTE("  data %lld in %d out %d hup %d", (long long)events[i].data,
+			(int)(events[i].res & POLLIN), (int)(events[i].res & POLLOUT),
+			(int)(events[i].res & POLLHUP));
+}
+
+CASE(poll_that_is_ready)
+{
+	aio_context_t context = new_context(8);
+	int pipes[2], fd = open("f", O_CREAT | O_RDWR, 0600);
+	struct iocb p;
+
+	CALL(pipe(pipes));
+	CALL(write(pipes[1], "x", 1));
+	p = poll_request(pipes[0], POLLIN, 1);
+	CALL(submit(context, &p));
+	get_polls(context, 1, NULL);
+	p = poll_request(pipes[1], POLLOUT, 2);
+	CALL(submit(context, &p));
+	get_polls(context, 1, NULL);
+	p = poll_request(fd, POLLIN | POLLOUT, 3);
+	CALL(submit(context, &p));
+	get_polls(context, 1, NULL);
+	p = poll_request(fd, POLLPRI, 4);
+	CALL(submit(context, &p));
+	CALL(SYS(SYS_io_destroy, context));
+}
+
+CASE(poll_that_waits)
+{
+	aio_context_t context = new_context(4);
+	struct timespec none = {0, 0};
+	int counter = eventfd(0, 0), told = eventfd(0, EFD_NONBLOCK);
+	struct iocb p = poll_request(counter, POLLIN, 1), q, r;
+	uint64_t value = 1;
+
+	p.aio_flags = IOCB_FLAG_RESFD;
+	p.aio_resfd = (uint32_t)told;
+	CALL(submit(context, &p));
+	get_polls(context, 0, &none);
+	q = poll_request(counter, POLLIN, 2);
+	CALL(submit(context, &q));
+	r = poll_request(counter, POLLIN, 3);
+	CALL(submit(context, &r));
+	CALL(write(counter, &value, 8));
+	get_polls(context, 3, NULL);
+	CALL(read(told, &value, 8));
+	NOTE("told %d", (int)value);
+	CALL(submit(context, &r));
+	get_polls(context, 1, NULL);
+}
+
+CASE(poll_wakes_a_waiter)
+{
+	aio_context_t context = new_context(2);
+	int pipes[2], go[2];
+	struct iocb p;
+	pid_t pid;
+	char c;
+
+	CALL(pipe(pipes));
+	CALL(pipe(go));
+	p = poll_request(pipes[0], POLLIN, 7);
+	CALL(submit(context, &p));
+	pid = fork();
+	if (pid == 0) {
+		(void)!read(go[0], &c, 1);
+		(void)!write(pipes[1], "x", 1);
+		_exit(0);
+	}
+	close(pipes[0]); /* the request keeps it open */
+	CALL(write(go[1], "g", 1));
+	get_polls(context, 1, NULL);
+	note_wait("child", pid);
+}
+
+CASE(poll_tells_an_eventfd)
+{
+	aio_context_t context = new_context(2);
+	int pipes[2], told = eventfd(0, 0);
+	uint64_t value = 0;
+	struct iocb p;
+	pid_t pid;
+
+	CALL(pipe(pipes));
+	p = poll_request(pipes[0], POLLIN, 7);
+	p.aio_flags = IOCB_FLAG_RESFD;
+	p.aio_resfd = (uint32_t)told;
+	CALL(submit(context, &p));
+	pid = fork();
+	if (pid == 0)
+		_exit(write(pipes[1], "x", 1) != 1);
+	CALL(read(told, &value, 8));
+	NOTE("told %d", (int)value);
+	get_polls(context, 1, NULL);
+	note_wait("child", pid);
+}
+
+CASE(poll_sees_the_end)
+{
+	aio_context_t context = new_context(2);
+	struct timespec none = {0, 0};
+	struct iocb p;
+	int pipes[2];
+
+	CALL(pipe(pipes));
+	p = poll_request(pipes[0], 0, 1);
+	CALL(submit(context, &p));
+	CALL(write(pipes[1], "x", 1));
+	get_polls(context, 0, &none);
+	close(pipes[1]);
+	get_polls(context, 1, NULL);
+}
+
+CASE(poll_cancelled)
+{
+	aio_context_t context = new_context(4);
+	struct timespec none = {0, 0};
+	struct iocb p, other = {0};
+	struct io_event event;
+	int pipes[2];
+
+	CALL(pipe(pipes));
+	p = poll_request(pipes[0], POLLIN, 1);
+	CALL(submit(context, &p));
+	CALL(SYS(SYS_io_cancel, context, &other, &event));
+	CALL(SYS(SYS_io_cancel, context, &p, &event));
+	get_polls(context, 1, NULL);
+	CALL(SYS(SYS_io_cancel, context, &p, &event));
+	CALL(SYS(SYS_io_cancel, context + 1, &p, &event));
+	CALL(SYS(SYS_io_cancel, context, BAD_ADDRESS, &event));
+	CALL(write(pipes[1], "x", 1));
+	get_polls(context, 0, &none);
+	CALL(submit(context, &p));
+	CALL(read(pipes[0], &event, 1));
+	CALL(submit(context, &p));
+	CALL(SYS(SYS_io_destroy, context));
+	CALL(write(pipes[1], "x", 1));
+}
+
+CASE(poll_refused)
+{
+	aio_context_t context = new_context(4);
+	struct iocb p;
+	int pipes[2];
+
+	CALL(pipe(pipes));
+	p = poll_request(pipes[0], 0x10001, 1);
+	CALL(submit(context, &p));
+	p = poll_request(pipes[0], POLLIN, 1);
+	p.aio_offset = 1;
+	CALL(submit(context, &p));
+	p = poll_request(pipes[0], POLLIN, 1);
+	p.aio_nbytes = 1;
+	CALL(submit(context, &p));
+	p = poll_request(pipes[0], POLLIN, 1);
+	p.aio_rw_flags = RWF_NOWAIT;
+	CALL(submit(context, &p));
+	p = poll_request(-1, POLLIN, 1);
+	CALL(submit(context, &p));
+	p = poll_request(pipes[0], POLLIN, 1);
+	p.aio_flags = IOCB_FLAG_RESFD;
+	p.aio_resfd = (uint32_t)-1;
+	CALL(submit(context, &p));
+	p.aio_resfd = (uint32_t)pipes[0];
+	CALL(submit(context, &p));
+}
+
+CASE(vectors_are_read_when_given)
+{
+	aio_context_t context = new_context(4);
+	int fd = open("/dev/zero", O_RDWR);
+	struct iovec bad = {(void *)0x7fffffffffff, ~0ul}, lost = {BAD_ADDRESS, 4};
+	struct timespec none = {0, 0};
+	struct iocb r;
+
+	r = request(IOCB_CMD_PREADV, fd, BAD_ADDRESS, 1, 0, 1);
+	CALL(submit(context, &r));
+	r = request(IOCB_CMD_PWRITEV, fd, &bad, 1, 0, 2);
+	CALL(submit(context, &r));
+	r = request(IOCB_CMD_PREADV, fd, &bad, 5000, 0, 3);
+	CALL(submit(context, &r));
+	r = request(IOCB_CMD_PREAD, fd, (void *)~0xfffull, 4096, 0, 4);
+	CALL(submit(context, &r));
+	get(context, 0, 4, &none);
+	r = request(IOCB_CMD_PREADV, fd, &lost, 1, 0, 5);
+	CALL(submit(context, &r));
+	get(context, 1, 4, NULL);
+}
