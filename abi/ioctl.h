@@ -69,10 +69,22 @@
 #define LX_FIOGETOWN	   0x8903
 #define LX_SIOCGPGRP	   0x8904
 /* FS_IOC_GETFLAGS, FS_IOC_SETFLAGS */
-#define LX_FS_IMMUTABLE_FL   0x10
-#define LX_FS_APPEND_FL	     0x20
-#define LX_FS_NODUMP_FL	     0x40
-#define LX_FS_NOATIME_FL     0x80
+#define LX_FS_IMMUTABLE_FL 0x10
+#define LX_FS_APPEND_FL	   0x20
+#define LX_FS_NODUMP_FL	   0x40
+#define LX_FS_NOATIME_FL   0x80
+/* file_getattr(2): fa_xflags. Linux knows those of all file systems. */
+#define LX_FS_XFLAG_IMMUTABLE 0x8
+#define LX_FS_XFLAG_APPEND    0x10
+#define LX_FS_XFLAG_NOATIME   0x40
+#define LX_FS_XFLAG_NODUMP    0x80
+#define LX_FS_XFLAGS_KNOWN    0x8001fffb
+
+struct lx_file_attr {
+	uint64_t xflags;
+	uint32_t extsize, nextents, projid, cowextsize;
+};
+
 #define LX_FS_IOC_FIEMAP     0xc020660bu
 #define LX_FS_IOC_FSGETXATTR 0x801c581fu
 

@@ -88,6 +88,9 @@ bool file_is_epoll(const struct file *file);
  * epoll_ctl(2); @fd is the number under which @target was added. -EEXIST, -ENOENT, -EPERM (cannot
  * be polled), -EINVAL, -ELOOP, -ENOSPC, -ENOMEM. Does not sleep.
  */
+/* What @epoll watches under the number @fd, the @nth of those; borrowed, NULL when there is none.
+ */
+const struct file *epoll_nth_target(const struct file *epoll, int fd, unsigned nth);
 int epoll_control(struct file *epoll, int operation, struct file *target, int fd,
 	const struct lx_epoll_event *event);
 /*

@@ -168,6 +168,16 @@ int64_t sys_quotactl(struct task *t, unsigned cmd, gaddr_t special, unsigned id,
 	return LX_S_ISBLK(path.dentry->inode->mode) ? -ENODEV : -ENOTBLK;
 }
 
+int64_t sys_quotactl_fd(struct task *t, int fd, unsigned cmd, unsigned id, gaddr_t addr)
+{
+	struct file *file = fd_get_any(t->files, fd);
+
+	if (!file)
+		return -EBADF;
+	file_unref(file);
+	return (cmd & LX_SUBCMDMASK) >= LX_MAXQUOTAS ? -EINVAL : -ENOSYS;
+}
+
 int64_t sys_swapon(struct task *t, gaddr_t path, int flags)
 {
 	return (unsigned)flags & ~LX_SWAP_FLAGS_VALID ? -EINVAL : refuse("swapon");

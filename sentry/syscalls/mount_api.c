@@ -247,7 +247,8 @@ int64_t sys_fsconfig(struct task *t, int fd, unsigned cmd, gaddr_t key, gaddr_t 
 /* ---- trees that are nowhere ------------------------------------------------------------------ */
 
 /* An O_PATH file on the root of @ns, whose reference it takes over, failing or not. */
-static int64_t tree_file(struct task *t, struct mnt_ns *ns, bool cloexec)
+/* An O_PATH file that keeps @ns, whose reference it takes, also when it fails. */
+static int tree_file_new(struct task *t, struct mnt_ns *ns, struct file **ret)
 {
 	const struct path path = {.mount = ns->root, .dentry = ns->root->root};
 	struct vfs_ctx ctx = task_vfs_ctx(t);
@@ -259,7 +260,8 @@ static int64_t tree_file(struct task *t, struct mnt_ns *ns, bool cloexec)
 		return err;
 	}
 	file->tree = ns;
-	return install_new_file(t, file, cloexec);
+	*ret = file;
+	return 0;
 }
 
 static int decode_attr(uint64_t attr, struct mount_flags *flags)
@@ -295,6 +297,7 @@ int64_t sys_fsmount(struct task *t, int fd, unsigned flags, unsigned attr_flags)
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	struct mount_flags mount_flags = {0};
 	struct context *context;
+	struct file *tree;
 	struct mount *mount;
 	struct mnt_ns *ns;
 	int err;
@@ -326,17 +329,18 @@ int64_t sys_fsmount(struct task *t, int fd, unsigned flags, unsigned attr_flags)
 	}
 	/* From now on the context is one to change it by. */
 	context->phase = PHASE_CONF;
-	return tree_file(t, ns, flags & LX_FSMOUNT_CLOEXEC);
+	err = tree_file_new(t, ns, &tree);
+	return err < 0 ? err : install_new_file(t, tree, flags & LX_FSMOUNT_CLOEXEC);
 }
 
-int64_t sys_open_tree(struct task *t, int dirfd, gaddr_t name, unsigned flags)
+/* A file for what open_tree(2) names: of the tree itself, or of a copy that is nowhere. */
+static int open_tree(struct task *t, int dirfd, gaddr_t name, unsigned flags, struct file **ret)
 {
 	const unsigned known = LX_AT_EMPTY_PATH | LX_AT_NO_AUTOMOUNT | LX_AT_RECURSIVE |
 			       LX_AT_SYMLINK_NOFOLLOW | LX_OPEN_TREE_CLONE | LX_OPEN_TREE_CLOEXEC;
 	_cleanup_path_ struct path path = {0};
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	struct mnt_ns *ns;
-	struct file *file;
 	int err;
 
 	if (flags & ~known)
@@ -348,13 +352,19 @@ int64_t sys_open_tree(struct task *t, int dirfd, gaddr_t name, unsigned flags)
 	err = at_walk(t, dirfd, name, at_walk_flags(flags), &path);
 	if (err < 0)
 		return err;
-	if (!(flags & LX_OPEN_TREE_CLONE)) {
-		err = vfs_open_path(&ctx, &path, LX_O_PATH, &file);
-		return err < 0 ? err : install_new_file(t, file, flags & LX_OPEN_TREE_CLOEXEC);
-	}
+	if (!(flags & LX_OPEN_TREE_CLONE))
+		return vfs_open_path(&ctx, &path, LX_O_PATH, ret);
 	err = mount_clone_tree(
 		&path, flags & LX_AT_RECURSIVE, task_mnt_ns(t), t->cred->user_ns, &ns);
-	return err < 0 ? err : tree_file(t, ns, flags & LX_OPEN_TREE_CLOEXEC);
+	return err < 0 ? err : tree_file_new(t, ns, ret);
+}
+
+int64_t sys_open_tree(struct task *t, int dirfd, gaddr_t name, unsigned flags)
+{
+	struct file *file;
+	int err = open_tree(t, dirfd, name, flags, &file);
+
+	return err < 0 ? err : install_new_file(t, file, flags & LX_OPEN_TREE_CLOEXEC);
 }
 
 #define MOVE_F_SYMLINKS	  0x1u
@@ -469,36 +479,69 @@ static int set_attr(struct task *t, const struct path *path, const struct lx_mou
 
 #define MOUNT_ATTR_SIZE_VER0 32
 
-int64_t sys_mount_setattr(
-	struct task *t, int dirfd, gaddr_t name, unsigned flags, gaddr_t addr, uint64_t size)
+/* wants_mount_setattr(): what is asked for, or that nothing is. */
+static int read_attr(struct task *t, gaddr_t addr, uint64_t size, struct lx_mount_attr *ret,
+	enum mount_propagation *ret_type, bool *ret_wanted)
 {
-	_cleanup_path_ struct path path = {0};
-	enum mount_propagation type = MOUNT_PRIVATE;
-	struct lx_mount_attr attr;
 	int err;
 
-	if (flags & ~(unsigned)(LX_AT_EMPTY_PATH | LX_AT_RECURSIVE | LX_AT_SYMLINK_NOFOLLOW |
-				LX_AT_NO_AUTOMOUNT))
-		return -EINVAL;
 	if (size > LX_PAGE_SIZE)
 		return -E2BIG;
 	if (size < MOUNT_ATTR_SIZE_VER0)
 		return -EINVAL;
 	if (!may_mount(t))
 		return -EPERM;
-	err = guest_read_struct(t, &attr, sizeof(attr), addr, size);
+	err = guest_read_struct(t, ret, sizeof(*ret), addr, size);
 	if (err < 0)
 		return err;
-	/* Nothing to do: not even the name is looked at. */
-	if (!attr.attr_set && !attr.attr_clr && !attr.propagation)
+	*ret_type = MOUNT_PRIVATE;
+	*ret_wanted = ret->attr_set || ret->attr_clr || ret->propagation;
+	if (!*ret_wanted)
 		return 0;
-	if (attr.propagation) {
-		err = propagation_type(attr.propagation, &type);
+	err = ret->propagation ? propagation_type(ret->propagation, ret_type) : 0;
+	return err < 0 ? err : check_attr(ret);
+}
+
+int64_t sys_mount_setattr(
+	struct task *t, int dirfd, gaddr_t name, unsigned flags, gaddr_t addr, uint64_t size)
+{
+	_cleanup_path_ struct path path = {0};
+	enum mount_propagation type;
+	struct lx_mount_attr attr;
+	bool wanted;
+	int err;
+
+	if (flags & ~(unsigned)(LX_AT_EMPTY_PATH | LX_AT_RECURSIVE | LX_AT_SYMLINK_NOFOLLOW |
+				LX_AT_NO_AUTOMOUNT))
+		return -EINVAL;
+	err = read_attr(t, addr, size, &attr, &type, &wanted);
+	/* Nothing to do: not even the name is looked at. */
+	if (err < 0 || !wanted)
+		return err;
+	err = at_walk(t, dirfd, name, at_walk_flags(flags), &path);
+	return err < 0 ? err : set_attr(t, &path, &attr, type, flags & LX_AT_RECURSIVE);
+}
+
+int64_t sys_open_tree_attr(
+	struct task *t, int dirfd, gaddr_t name, unsigned flags, gaddr_t addr, uint64_t size)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+	enum mount_propagation type;
+	struct lx_mount_attr attr;
+	bool wanted;
+	int err;
+
+	if (gaddr_is_null(addr) && size)
+		return -EINVAL;
+	err = open_tree(t, dirfd, name, flags, &file);
+	if (err < 0)
+		return err;
+	if (!gaddr_is_null(addr)) {
+		err = read_attr(t, addr, size, &attr, &type, &wanted);
+		if (err == 0 && wanted)
+			err = set_attr(t, &file->path, &attr, type, flags & LX_AT_RECURSIVE);
 		if (err < 0)
 			return err;
 	}
-	err = check_attr(&attr);
-	if (err == 0)
-		err = at_walk(t, dirfd, name, at_walk_flags(flags), &path);
-	return err < 0 ? err : set_attr(t, &path, &attr, type, flags & LX_AT_RECURSIVE);
+	return install_new_file(t, TAKE(file), flags & LX_OPEN_TREE_CLOEXEC);
 }

@@ -20,6 +20,7 @@
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 #include "sentry/trace.h"
+#include "vfs/anon.h"
 
 /* ---- process_vm_readv, process_vm_writev ----------------------------------------------------- */
 
@@ -215,6 +216,27 @@ static int64_t compare_files(
 	return file_a && file_b ? compare(file_a, file_b) : -EBADF;
 }
 
+/* kcmp_epoll_target(): whether a descriptor of @a is what an epoll instance of @b watches. */
+static int64_t compare_watched(
+	struct task *t, const struct task *a, const struct task *b, uint64_t fd, gaddr_t slot_addr)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = NULL, *epoll = NULL;
+	struct lx_kcmp_epoll_slot slot;
+	const struct file *target;
+	int err = guest_read_value(t, &slot, slot_addr);
+
+	if (err < 0)
+		return err;
+	file = a->files ? fd_get_any(a->files, (int)fd) : NULL;
+	epoll = file && b->files ? fd_get_any(b->files, (int)slot.efd) : NULL;
+	if (!epoll)
+		return -EBADF;
+	if (!file_is_epoll(epoll))
+		return -EINVAL;
+	target = epoll_nth_target(epoll, (int)slot.tfd, slot.toff);
+	return target ? compare(file, target) : -ENOENT;
+}
+
 int64_t sys_kcmp(struct task *t, int pid1, int pid2, int type, uint64_t idx1, uint64_t idx2)
 {
 	struct task *a = pid_task(pid1), *b = pid_task(pid2);
@@ -239,6 +261,8 @@ int64_t sys_kcmp(struct task *t, int pid1, int pid2, int type, uint64_t idx1, ui
 		return 0; /* nobody has an I/O context */
 	case LX_KCMP_SYSVSEM:
 		return compare(a->sem_undo, b->sem_undo);
+	case LX_KCMP_EPOLL_TFD:
+		return compare_watched(t, a, b, idx1, GADDR(idx2));
 	default:
 		return -EINVAL;
 	}

@@ -264,6 +264,9 @@ int64_t sys_setsockopt(
 		return r;
 	if (optlen < 0)
 		return -EINVAL;
+	/* Before anything is read: AF_UNIX has no options of its own. */
+	if (level != LX_SOL_SOCKET && !socket->ops->setsockopt)
+		return -EOPNOTSUPP;
 	/* No option looks further. */
 	optlen = min_of(optlen, (int)sizeof(value));
 	r = optlen ? guest_read(task, value, optval, (size_t)optlen) : 0;
@@ -274,8 +277,6 @@ int64_t sys_setsockopt(
 		r = socket->ops->setsockopt(socket, task, level, optname, value, (size_t)optlen);
 	if (r == -ENOPROTOOPT && level == LX_SOL_SOCKET)
 		r = socket_set_option(socket, task, optname, value, (size_t)optlen);
-	if (r == -ENOPROTOOPT && level != LX_SOL_SOCKET && !socket->ops->setsockopt)
-		r = -EOPNOTSUPP;
 	return r;
 }
 

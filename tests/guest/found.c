@@ -82,6 +82,18 @@ CASE(datagram_from_bad_memory)
 	CALL(sendmsg(sv[0], &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}, MSG_NOSIGNAL));
 }
 
+CASE(options_of_no_protocol)
+{
+	int value = 1, sv[2];
+
+	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
+	CALL(setsockopt(sv[0], 99, 31, NULL, 3));
+	CALL(setsockopt(sv[0], 99, 31, &value, 4));
+	CALL(setsockopt(sv[0], 99, 31, &value, -1));
+	CALL(setsockopt(sv[0], SOL_SOCKET, 9999, NULL, 4));
+	CALL(setsockopt(sv[0], SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
+}
+
 CASE(counts_of_vectors)
 {
 	struct iovec part = {BAD_ADDRESS, 1};

@@ -285,6 +285,17 @@ static int check_nesting(struct epoll *epoll, struct epoll *target)
 	return 0;
 }
 
+const struct file *epoll_nth_target(const struct file *epoll_file, int fd, unsigned nth)
+{
+	const struct epoll *epoll = epoll_file->private;
+	const struct epoll_item *item;
+
+	list_for_each_entry (item, &epoll->all, in_all)
+		if (item->fd == fd && nth-- == 0)
+			return item->file;
+	return NULL;
+}
+
 int epoll_control(struct file *epoll_file, int operation, struct file *target, int fd,
 	const struct lx_epoll_event *event)
 {
