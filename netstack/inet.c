@@ -19,11 +19,6 @@ static bool name_equal(const struct inet_name *a, const struct inet_name *b)
 /* ---- tables ------------------------------------------------------------------------------------
  */
 
-static uint64_t port_hash(uint8_t protocol, uint16_t port)
-{
-	return hash_u64((uint64_t)protocol << 16 | port);
-}
-
 static uint64_t pair_hash(
 	uint8_t protocol, const struct inet_name *local, const struct inet_name *remote)
 {
@@ -45,7 +40,7 @@ static void list_in_stack(struct inet_endpoint *endpoint)
 static int insert_port(struct inet_endpoint *endpoint)
 {
 	int err = hash_insert(&endpoint->stack->ports, &endpoint->port_node,
-		port_hash(endpoint->protocol, endpoint->local.port));
+		inet_port_hash(endpoint->protocol, endpoint->local.port));
 
 	if (err < 0)
 		return err;
@@ -67,7 +62,7 @@ static void remove_port(struct inet_endpoint *endpoint)
 int inet_insert_user(struct inet_endpoint *endpoint)
 {
 	int err = hash_insert(&endpoint->stack->users, &endpoint->port_node,
-		port_hash(endpoint->protocol, endpoint->local.port));
+		inet_port_hash(endpoint->protocol, endpoint->local.port));
 
 	endpoint->is_user = err == 0;
 	return err;
@@ -140,7 +135,7 @@ struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, 
 	unsigned best_score = 0, equals = 0;
 	uint64_t lot = pair_hash(protocol, to, from);
 
-	hash_for_each_match(endpoint, &stack->ports, port_hash(protocol, to->port), port_node)
+	hash_for_each_match(endpoint, &stack->ports, inet_port_hash(protocol, to->port), port_node)
 	{
 		unsigned score;
 
@@ -198,7 +193,7 @@ static bool conflicts(const struct inet_endpoint *endpoint, const struct inet_na
 
 int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_name *name)
 {
-	uint64_t hash = port_hash(endpoint->protocol, name->port);
+	uint64_t hash = inet_port_hash(endpoint->protocol, name->port);
 	const struct inet_endpoint *other;
 
 	hash_for_each_match(other, &endpoint->stack->ports, hash, port_node)
@@ -247,7 +242,7 @@ static bool port_is_free(struct inet_endpoint *endpoint, uint16_t port)
 
 	/* A free choice shares with nobody, whatever the options say. */
 	hash_for_each_match(
-		other, &endpoint->stack->ports, port_hash(endpoint->protocol, port), port_node)
+		other, &endpoint->stack->ports, inet_port_hash(endpoint->protocol, port), port_node)
 	{
 		if (other->protocol == endpoint->protocol && other->local.port == port)
 			return false;
@@ -262,7 +257,7 @@ static bool pair_is_free(struct inet_endpoint *endpoint, uint16_t port)
 	struct inet_endpoint *found;
 
 	hash_for_each_match(
-		other, &endpoint->stack->ports, port_hash(endpoint->protocol, port), port_node)
+		other, &endpoint->stack->ports, inet_port_hash(endpoint->protocol, port), port_node)
 	{
 		/* Ports that somebody bound are not for connections; those of connections are, as
 		 * long as the pair is new. */
@@ -463,7 +458,10 @@ static void send_out(struct netstack *stack, struct inet_packet *packet)
 
 void netstack_queue(struct netstack *stack, struct inet_packet *packet)
 {
-	if (packet->netif_index <= 1 && netstack_is_local(stack, &packet->to.address))
+	/* The loopback interface hands groups' packets back like others. */
+	if (packet->netif_index <= 1 &&
+		(netstack_is_local(stack, &packet->to.address) ||
+			(packet->netif_index && inet_is_multicast(&packet->to.address))))
 		list_add_tail(&packet->link, &stack->packets);
 	else
 		send_out(stack, packet);
@@ -493,6 +491,7 @@ void netstack_init(struct netstack *stack)
 	netif_init_loopback(stack);
 	list_init(&stack->endpoints);
 	list_init(&stack->packets);
+	list_init(&stack->groups);
 	random_bytes(stack->isn_key, sizeof(stack->isn_key));
 	random_bytes(stack->port_key, sizeof(stack->port_key));
 }

@@ -30,6 +30,7 @@
 #define INET_PORT_EPHEMERAL_LAST  60999u
 #define INET_PORT_PRIVILEGED	  1024u
 #define INET_LOOPBACK_MTU	  65536u
+#define TCP_MSS_ANY		  65495u /* what the loopback link carries over IPv4 */
 #define INET_DATAGRAM_MAX	  65507u /* of UDP over IPv4: 65535 less both headers */
 #define INET_ENDPOINTS_MAX	  32768u /* in the sandbox */
 
@@ -44,6 +45,7 @@ struct netstack {
 	struct hash_table ports;    /* bound endpoints, by protocol and port */
 	struct hash_table users;    /* accepted connections, which hold a port, too; likewise */
 	struct list_head endpoints; /* all that have a place in either */
+	struct list_head groups;    /* of struct inet_group: what all endpoints have joined */
 	struct list_head packets;   /* under way on the loopback link, or arrived */
 	bool running;
 	struct netif loopback;
@@ -126,9 +128,12 @@ struct inet_tcp {
 	/* A listener's: connections whose handshake is done, and all that name it. */
 	struct list_head accept_queue, children;
 	unsigned accept_count, half_open, backlog;
+	int defer_seconds; /* TCP_DEFER_ACCEPT: how long a connection may wait for its first bytes
+			      before it is accepted without; 0: not at all */
 	/* A child's, until it is accepted. */
 	struct inet_tcp *listener; /* borrowed */
 	struct list_head accept_link, child_link;
+	int64_t deferred_until; /* TCP_DEFER_ACCEPT holds it back; 0: it does not */
 };
 
 static inline struct inet_tcp *inet_tcp_of(struct inet_endpoint *endpoint)
@@ -171,8 +176,11 @@ struct inet_datagram {
 	struct list_head link;
 	struct inet_name from, to;
 	uint8_t ttl, tos;
-	unsigned netif_index; /* that it came by */
-	int64_t received_at;  /* CLOCK_REALTIME, ns */
+	unsigned netif_index;  /* that it came by */
+	uint32_t mark;	       /* SO_MARK of the sender, while it stays in the sandbox */
+	uint32_t dropped;      /* how many the receiver had lost when this one came */
+	uint16_t segment_size; /* of several that travel as one (UDP_SEGMENT, UDP_GRO); 0: one */
+	int64_t received_at;   /* CLOCK_REALTIME, ns */
 	uint32_t charge;
 	struct netbuf_queue data;
 };
@@ -184,7 +192,60 @@ struct inet_udp {
 	uint64_t dropped;
 	int error;		 /* positive errno that the network reported; the owner takes it */
 	uint16_t least_coverage; /* UDP-Lite: less is dropped (RFC 3828 section 3.3) */
+	bool coalesce;		 /* UDP_GRO: what was sent as one arrives as one */
+	bool keep_errors4, keep_errors6; /* IP_RECVERR, IPV6_RECVERR: errors wait in `errors` */
+	struct list_head errors;	 /* of struct inet_error */
+	unsigned error_count;
+	struct list_head groups; /* of struct inet_group: joined */
+	unsigned group_count;
+	bool group_all4, group_all6; /* IP_MULTICAST_ALL: also groups that others joined */
 };
+
+/* An error as MSG_ERRQUEUE tells it (ip(7), IP_RECVERR). */
+struct inet_error {
+	struct list_head link;
+	struct inet_name to;	      /* where the packet went that it is about */
+	struct inet_address offender; /* who said so; inet_any: nobody */
+	int error;		      /* positive errno */
+	uint8_t origin, type, code;   /* SO_EE_ORIGIN_*, and of ICMP */
+	uint32_t info, data;
+	struct netbuf_queue payload; /* of that packet */
+};
+#define INET_ERRORS_MAX 64u /* in a queue; later ones are lost */
+void inet_error_free(struct inet_error *error);
+
+/* ---- groups (RFC 1112, 3376, 2710; netstack/inet_group.c) ----------------------------------- */
+
+#define INET_GROUPS_MAX	 20u /* of a socket: net.ipv4.igmp_max_memberships */
+#define INET_SOURCES_MAX 10u /* of a group: net.ipv4.igmp_max_msf */
+
+/* A socket's membership in a group on an interface. */
+struct inet_group {
+	struct list_head link;	   /* in inet_udp.groups */
+	struct list_head in_stack; /* in netstack.groups */
+	struct inet_address address;
+	unsigned netif_index;
+	bool include; /* only from `sources`; else from all but those */
+	unsigned source_count;
+	struct inet_address sources[INET_SOURCES_MAX];
+};
+
+struct inet_udp;
+/* -EINVAL (no such group), -ENODEV, -EADDRINUSE (joined already), -ENOBUFS, -ENOMEM. @netif_index
+ * 0: by the route to it. */
+int inet_group_join(
+	struct inet_udp *endpoint, const struct inet_address *group, unsigned netif_index);
+/* -EADDRNOTAVAIL: not joined. */
+int inet_group_leave(
+	struct inet_udp *endpoint, const struct inet_address *group, unsigned netif_index);
+/*
+ * Adds or removes a source: of those heard (@include; adding joins, removing the last one leaves)
+ * or of those not. -EADDRNOTAVAIL (not joined, not there, there already), -EINVAL (the other kind
+ * of filter is in use), -ENOBUFS, and errors of inet_group_join().
+ */
+int inet_group_source(struct inet_udp *endpoint, const struct inet_address *group,
+	unsigned netif_index, const struct inet_address *source, bool include, bool add);
+void inet_group_leave_all(struct inet_udp *endpoint);
 
 static inline struct inet_udp *inet_udp_of(struct inet_endpoint *endpoint)
 {
@@ -199,8 +260,10 @@ struct inet_send {
 	struct inet_name to;
 	struct inet_address from; /* inet_any: as bound, or as the way there wants */
 	uint8_t ttl, tos;
-	unsigned netif_index; /* to be sent by, whatever the endpoint is bound to; 0: that */
-	uint16_t coverage;    /* UDP-Lite: bytes under the checksum, header included; 0: all */
+	unsigned netif_index;  /* to be sent by, whatever the endpoint is bound to; 0: that */
+	uint32_t mark;	       /* SO_MARK */
+	uint16_t segment_size; /* cut into datagrams of this size (UDP_SEGMENT); 0: not at all */
+	uint16_t coverage;     /* UDP-Lite: bytes under the checksum, header included; 0: all */
 };
 
 /*

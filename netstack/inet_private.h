@@ -16,6 +16,12 @@ struct inet_packet {
 	struct inet_datagram *datagram;
 };
 
+/* Of netstack.ports and .users. */
+static inline uint64_t inet_port_hash(uint8_t protocol, uint16_t port)
+{
+	return hash_u64((uint64_t)protocol << 16 | port);
+}
+
 /* inet.c */
 int inet_endpoint_init(
 	struct inet_endpoint *endpoint, struct netstack *stack, uint8_t protocol, bool ipv6);
@@ -45,6 +51,13 @@ bool inet_tcp_take_over(struct inet_tcp *endpoint);
 /* More than half of all that may be: no place for those who only wait (tcp_max_tw_buckets). */
 bool inet_endpoints_are_many(void);
 void inet_tcp_destroy(struct inet_tcp *endpoint);
+/* Gives a copy of @datagram, which stays the caller's, to @receiver. */
+void inet_udp_deliver_copy(struct inet_udp *receiver, struct inet_datagram *datagram);
+/* inet_group.c: to all members that want it. */
+void inet_group_deliver(struct netstack *stack, struct inet_packet *packet);
+/* Where a packet to @group over that interface comes from. -ENETUNREACH, -ENODEV. */
+int inet_group_source_address(struct netstack *stack, unsigned netif_index,
+	const struct inet_address *group, struct inet_address *ret);
 void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet);
 
 #endif

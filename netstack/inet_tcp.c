@@ -18,11 +18,35 @@
 #define RECEIVE_BUFFER	(256u << 10)
 #define RECEIVE_MAX	(3u << 20)	     /* half of net.ipv4.tcp_rmem's last number */
 #define TIME_WAIT_REUSE INT64_C(59000000000) /* ns left of its minute */
-#define RETRY_MEMORY	INT64_C(10000000)    /* ns until a connection without memory tries again */
+#define SECOND		INT64_C(1000000000)
+#define RETRY_MEMORY	INT64_C(10000000) /* ns until a connection without memory tries again */
 
 static int64_t now_ns(void)
 {
 	return (int64_t)loop_monotonic();
+}
+
+/* A child's handshake is done: it waits to be accepted. */
+static void child_ready(struct inet_tcp *child)
+{
+	struct inet_tcp *listener = child->listener;
+
+	child->deferred_until = 0;
+	list_add_tail(&child->accept_link, &listener->accept_queue);
+	listener->half_open--;
+	listener->accept_count++;
+	if (listener->endpoint.notify)
+		listener->endpoint.notify(&listener->endpoint, INET_EVENT_READABLE);
+}
+
+/* TCP_DEFER_ACCEPT: the user is not told of a connection on which nothing was said yet. */
+static void child_connected(struct inet_tcp *child)
+{
+	if (child->listener->defer_seconds && child->tcp.receive.size == 0 &&
+		!child->tcp.fin_received)
+		child->deferred_until = now_ns() + child->listener->defer_seconds * SECOND;
+	else
+		child_ready(child);
 }
 
 static void expired(struct timer *timer)
@@ -31,6 +55,8 @@ static void expired(struct timer *timer)
 	int64_t now = max_of(now_ns(), (int64_t)timer->deadline);
 
 	tcp_timer(&endpoint->tcp, now);
+	if (endpoint->deferred_until && now >= endpoint->deferred_until)
+		child_ready(endpoint);
 	inet_tcp_push(endpoint);
 }
 
@@ -235,18 +261,6 @@ void inet_tcp_release(struct inet_tcp *endpoint, bool abort)
 /* ---- what comes and goes
  * ------------------------------------------------------------------------- */
 
-/* A child's handshake is done: it waits to be accepted. */
-static void child_ready(struct inet_tcp *child)
-{
-	struct inet_tcp *listener = child->listener;
-
-	list_add_tail(&child->accept_link, &listener->accept_queue);
-	listener->half_open--;
-	listener->accept_count++;
-	if (listener->endpoint.notify)
-		listener->endpoint.notify(&listener->endpoint, INET_EVENT_READABLE);
-}
-
 /* Sends what is to be sent, sets the timer, and tells the owner. False: @endpoint is gone. */
 static bool settle(struct inet_tcp *endpoint)
 {
@@ -264,6 +278,8 @@ static bool settle(struct inet_tcp *endpoint)
 	}
 	events = tcp_take_events(tcp);
 	if ((events & TCP_EVENT_CONNECTED) && endpoint->listener)
+		child_connected(endpoint);
+	else if ((events & TCP_EVENT_READABLE) && endpoint->deferred_until)
 		child_ready(endpoint);
 	if (tcp->state == TCP_CLOSED && !endpoint->endpoint.notify &&
 		(tcp->orphan || (endpoint->listener && list_empty(&endpoint->accept_link)))) {
@@ -276,6 +292,8 @@ static bool settle(struct inet_tcp *endpoint)
 		return false;
 	}
 	deadline = more < 0 ? now + RETRY_MEMORY : tcp_deadline(tcp);
+	if (endpoint->deferred_until)
+		deadline = min_of(deadline, endpoint->deferred_until);
 	if (deadline == INT64_MAX)
 		timer_cancel(&endpoint->timer);
 	else if (!timer_armed(&endpoint->timer) || endpoint->timer.deadline != (uint64_t)deadline)

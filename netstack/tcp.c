@@ -200,8 +200,10 @@ void tcp_established(struct tcp *tcp, int64_t now)
 /* Bytes of free receive buffer: what we could let the peer send from rcv_nxt on. */
 uint32_t tcp_receive_window(const struct tcp *tcp)
 {
-	uint32_t buffer = tcp->config.receive_buffer;
+	uint32_t buffer = tcp->config.receive_buffer, clamp = tcp->config.window_clamp;
 
+	if (clamp && clamp < buffer)
+		buffer = clamp;
 	return tcp->receive.size < buffer ? tcp_min(buffer - tcp->receive.size, TCP_WINDOW_MAX) : 0;
 }
 

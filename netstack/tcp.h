@@ -94,6 +94,7 @@ struct tcp_config {
 	uint32_t timestamp_offset; /* what our timestamps begin with (RFC 7323 section 5.4) */
 	uint32_t send_buffer;
 	uint32_t receive_buffer;
+	uint32_t window_clamp; /* the window is never larger (TCP_WINDOW_CLAMP); 0: no bound */
 	uint32_t receive_buffer_max; /* automatic growth ends here; equal to receive_buffer: none */
 	uint16_t mss;		     /* largest payload that the link carries, options included */
 	bool no_wscale, no_timestamps, no_sack;

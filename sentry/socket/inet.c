@@ -69,14 +69,13 @@ int inet_read_name(const struct inet_socket *socket, const struct socket_address
 	return err;
 }
 
-void inet_write_name(
-	const struct inet_socket *socket, const struct inet_name *name, struct socket_address *ret)
+void inet_write_name_as(int family, const struct inet_name *name, struct socket_address *ret)
 {
 	struct lx_sockaddr_in6 in6 = {.sin6_family = LX_AF_INET6, .sin6_port = htons(name->port)};
 	struct lx_sockaddr_in in = {.sin_family = LX_AF_INET, .sin_port = htons(name->port)};
 
 	*ret = (struct socket_address){0};
-	if (socket->v6) {
+	if (family == LX_AF_INET6) {
 		memcpy(in6.sin6_addr, name->address.bytes, sizeof(in6.sin6_addr));
 		ret->size = sizeof(in6);
 		memcpy(ret->bytes, &in6, sizeof(in6));
@@ -85,6 +84,12 @@ void inet_write_name(
 		ret->size = sizeof(in);
 		memcpy(ret->bytes, &in, sizeof(in));
 	}
+}
+
+void inet_write_name(
+	const struct inet_socket *socket, const struct inet_name *name, struct socket_address *ret)
+{
+	inet_write_name_as(socket->v6 ? LX_AF_INET6 : LX_AF_INET, name, ret);
 }
 
 /* ---- names --------------------------------------------------------------------------------------
@@ -146,8 +151,12 @@ int inet_socket_new(
 	inet_proc_register();
 	socket_init(&socket->base, ops, family, type, protocol);
 	socket->v6 = family == LX_AF_INET6;
-	socket->tos = 0;
-	socket->ttl = -1;
+	socket->ttl = socket->hops = -1;
+	socket->peek_offset = -1;
+	socket->group_source = inet_any4;
+	socket->group_ttl = socket->group_hops = 1;
+	socket->wants = INET_GROUP_LOOP | INET_GROUP_LOOP6 | INET_GROUP_ALL6;
+	socket->path_discovery = socket->path_discovery6 = LX_IP_PMTUDISC_WANT;
 	fiber_mutex_init(&socket->reading);
 	*ret = socket;
 	return 0;
@@ -157,6 +166,7 @@ void inet_socket_free(struct inet_socket *socket)
 {
 	wait_queue_wake(&socket->base.queue, ~0u & ~WAIT_QUEUE_GONE);
 	wait_queue_destroy(&socket->base.queue);
+	netbuf_queue_clear(&socket->corked);
 	socket_fini(&socket->base);
 	free(socket);
 }

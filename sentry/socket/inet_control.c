@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "abi/time.h"
-
-#define LO_INDEX 1
+#include "base/checked.h"
 
 /* ---- to be sent
  * ---------------------------------------------------------------------------------- */
@@ -32,7 +31,8 @@ static int note_int(const struct scm_note *note, int least, uint8_t *ret)
 	return 0;
 }
 
-static int note_pktinfo(const struct scm_note *note, struct inet_send *ret)
+static int note_pktinfo(
+	const struct inet_socket *socket, const struct scm_note *note, struct inet_send *ret)
 {
 	struct lx_in6_pktinfo info6;
 	struct lx_in_pktinfo info;
@@ -52,26 +52,63 @@ static int note_pktinfo(const struct scm_note *note, struct inet_send *ret)
 		index = info6.ipi6_ifindex;
 		memcpy(ret->from.bytes, info6.ipi6_addr, sizeof(ret->from.bytes));
 	}
-	return index == 0 || index == LO_INDEX ? 0 : -ENODEV;
+	if (index && !netif_by_index(inet_stack(&socket->base), (unsigned)index))
+		return -ENODEV;
+	if (index)
+		ret->netif_index = (unsigned)index;
+	return 0;
+}
+
+/* What goes to an IPv4 address listens to the options of IPv4, on a socket of either family (kernel
+ * ip_cmsg_send(), ip6_datagram_send_ctl()). */
+static int read_note(const struct inet_socket *socket, const struct scm_note *note, bool v4,
+	struct inet_send *ret)
+{
+	bool v6_level = note->level == LX_SOL_IPV6;
+
+	switch (note->level) {
+	case LX_SOL_IP:
+		if (note->type == LX_IP_PKTINFO)
+			return note_pktinfo(socket, note, ret);
+		if (note->type == LX_IP_TTL)
+			return note_int(note, 1, &ret->ttl);
+		if (note->type == LX_IP_TOS)
+			return note_int(note, 0, &ret->tos);
+		return -EINVAL;
+	case LX_SOL_IPV6:
+		/* An IPv4 packet takes the address from here, and no more. */
+		if (note->type == LX_IPV6_PKTINFO)
+			return note_pktinfo(socket, note, ret);
+		if (v4 && v6_level)
+			return 0;
+		if (note->type == LX_IPV6_HOPLIMIT)
+			return note_int(note, -1, &ret->ttl);
+		if (note->type == LX_IPV6_TCLASS)
+			return note_int(note, -1, &ret->tos);
+		return -EINVAL;
+	case LX_SOL_UDP:
+		if (note->type != LX_UDP_SEGMENT || note->size != sizeof(ret->segment_size))
+			return -EINVAL;
+		memcpy(&ret->segment_size, note->bytes, sizeof(ret->segment_size));
+		return 0;
+	default:
+		return 0;
+	}
 }
 
 int inet_read_control(
 	const struct inet_socket *socket, const struct scm *scm, struct inet_send *ret)
 {
-	for (unsigned i = 0; i < scm->note_count; i++) {
-		const struct scm_note *note = &scm->notes[i];
-		int err = -EINVAL;
+	bool v4 = inet_is_v4(&ret->to.address);
 
-		if (note->level == LX_SOL_IPV6 && !socket->v6)
-			continue; /* ip_cmsg_send() passes over other levels */
-		if (note->level == LX_SOL_IP && socket->v6)
+	for (unsigned i = 0; i < scm->note_count; i++) {
+		int err;
+
+		/* Other levels are passed over. */
+		if (scm->notes[i].level == (v4 ? LX_SOL_IPV6 : LX_SOL_IP) &&
+			!(v4 && socket->v6 && scm->notes[i].type == LX_IPV6_PKTINFO))
 			continue;
-		if (note->type == (socket->v6 ? LX_IPV6_PKTINFO : LX_IP_PKTINFO))
-			err = note_pktinfo(note, ret);
-		else if (note->type == (socket->v6 ? LX_IPV6_HOPLIMIT : LX_IP_TTL))
-			err = note_int(note, socket->v6 ? -1 : 1, &ret->ttl);
-		else if (note->type == (socket->v6 ? LX_IPV6_TCLASS : LX_IP_TOS))
-			err = note_int(note, socket->v6 ? -1 : 0, &ret->tos);
+		err = read_note(socket, &scm->notes[i], v4, ret);
 		if (err < 0)
 			return err;
 	}
@@ -81,53 +118,171 @@ int inet_read_control(
 /* ---- received
  * ------------------------------------------------------------------------------------ */
 
-static void write_stamp(
-	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm)
+void inet_write_stamp(const struct inet_socket *socket, int64_t at, struct scm *scm)
 {
-	struct lx_timespec nano = {.tv_sec = datagram->received_at / 1000000000,
-		.tv_nsec = datagram->received_at % 1000000000};
+	struct lx_timespec nano = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
 	struct lx_timeval micro = {.tv_sec = nano.tv_sec, .tv_usec = nano.tv_nsec / 1000};
 
-	if (socket->want_stamp == INET_STAMP_MICRO)
+	switch (socket->want_stamp) {
+	case INET_STAMP_NONE:
+		break;
+	case INET_STAMP_MICRO:
 		scm_note(scm, LX_SOL_SOCKET, LX_SO_TIMESTAMP, &micro, sizeof(micro));
-	else if (socket->want_stamp == INET_STAMP_NANO)
+		break;
+	case INET_STAMP_MICRO_NEW:
+		scm_note(scm, LX_SOL_SOCKET, LX_SO_TIMESTAMP_NEW, &micro, sizeof(micro));
+		break;
+	case INET_STAMP_NANO:
 		scm_note(scm, LX_SOL_SOCKET, LX_SO_TIMESTAMPNS, &nano, sizeof(nano));
+		break;
+	case INET_STAMP_NANO_NEW:
+		scm_note(scm, LX_SOL_SOCKET, LX_SO_TIMESTAMPNS_NEW, &nano, sizeof(nano));
+		break;
+	}
+	if ((socket->want_stamping & LX_SOF_TIMESTAMPING_SOFTWARE) &&
+		(socket->want_stamping & LX_SOF_TIMESTAMPING_RX_SOFTWARE)) {
+		struct lx_timespec three[3] = {nano}; /* by software, -, by hardware */
+
+		scm_note(scm, LX_SOL_SOCKET,
+			socket->wants & INET_STAMPING_NEW ? LX_SO_TIMESTAMPING_NEW
+							  : LX_SO_TIMESTAMPING,
+			three, sizeof(three));
+	}
 }
 
-static void write_pktinfo(
+static void write_pktinfo6(const struct inet_datagram *datagram, struct scm *scm)
+{
+	struct lx_in6_pktinfo info = {.ipi6_ifindex = (int)datagram->netif_index};
+
+	memcpy(info.ipi6_addr, datagram->to.address.bytes, sizeof(info.ipi6_addr));
+	scm_note(scm, LX_SOL_IPV6, LX_IPV6_PKTINFO, &info, sizeof(info));
+}
+
+static void write_pktinfo(const struct inet_datagram *datagram, struct scm *scm)
+{
+	struct lx_in_pktinfo info = {.ipi_ifindex = (int)datagram->netif_index};
+
+	memcpy(&info.ipi_addr, datagram->to.address.bytes + 12, sizeof(info.ipi_addr));
+	info.ipi_spec_dst = info.ipi_addr;
+	scm_note(scm, LX_SOL_IP, LX_IP_PKTINFO, &info, sizeof(info));
+}
+
+static void write_origin(const struct inet_datagram *datagram, bool v4, struct scm *scm)
+{
+	struct socket_address address;
+
+	inet_write_name_as(v4 ? LX_AF_INET : LX_AF_INET6, &datagram->to, &address);
+	scm_note(scm, v4 ? LX_SOL_IP : LX_SOL_IPV6,
+		v4 ? LX_IP_RECVORIGDSTADDR : LX_IPV6_RECVORIGDSTADDR, address.bytes, address.size);
+}
+
+/* In the order of ip_cmsg_recv_offset(). */
+static void write_ip(
 	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm)
 {
-	struct lx_in6_pktinfo info6 = {.ipi6_ifindex = LO_INDEX};
-	struct lx_in_pktinfo info = {.ipi_ifindex = LO_INDEX};
+	int ttl = datagram->ttl;
 
-	if (socket->v6) {
-		memcpy(info6.ipi6_addr, datagram->to.address.bytes, sizeof(info6.ipi6_addr));
-		scm_note(scm, LX_SOL_IPV6, LX_IPV6_PKTINFO, &info6, sizeof(info6));
-	} else {
-		memcpy(&info.ipi_addr, datagram->to.address.bytes + 12, sizeof(info.ipi_addr));
-		info.ipi_spec_dst = info.ipi_addr;
-		scm_note(scm, LX_SOL_IP, LX_IP_PKTINFO, &info, sizeof(info));
-	}
+	if (socket->wants & INET_WANT_PKTINFO)
+		write_pktinfo(datagram, scm);
+	if (socket->wants & INET_WANT_TTL)
+		scm_note(scm, LX_SOL_IP, LX_IP_TTL, &ttl, sizeof(ttl));
+	if (socket->wants & INET_WANT_TOS)
+		scm_note(scm, LX_SOL_IP, LX_IP_TOS, &datagram->tos, 1);
+	if (socket->wants & INET_WANT_ORIGDST)
+		write_origin(datagram, true, scm);
+}
+
+/* ip6_datagram_recv_specific_ctl() */
+static void write_ipv6(
+	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm)
+{
+	int hops = datagram->ttl, tclass = datagram->tos;
+
+	if (socket->wants & INET_WANT_HOPS6)
+		scm_note(scm, LX_SOL_IPV6, LX_IPV6_HOPLIMIT, &hops, sizeof(hops));
+	if (socket->wants & INET_WANT_TCLASS6)
+		scm_note(scm, LX_SOL_IPV6, LX_IPV6_TCLASS, &tclass, sizeof(tclass));
+	if (socket->wants & INET_WANT_ORIGDST6)
+		write_origin(datagram, false, scm);
 }
 
 void inet_write_control(
 	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm)
 {
-	int ttl = datagram->ttl, tos = datagram->tos;
+	inet_write_stamp(socket, datagram->received_at, scm);
+	if ((socket->wants & INET_WANT_DROPS) && datagram->dropped)
+		scm_note(scm, LX_SOL_SOCKET, LX_SO_RXQ_OVFL, &datagram->dropped,
+			sizeof(datagram->dropped));
+	if (socket->wants & INET_WANT_MARK)
+		scm_note(scm, LX_SOL_SOCKET, LX_SO_MARK, &datagram->mark, sizeof(datagram->mark));
+	if (socket->udp->coalesce && datagram->segment_size) {
+		int segment = datagram->segment_size;
 
-	write_stamp(socket, datagram, scm);
-	if (socket->want_pktinfo)
-		write_pktinfo(socket, datagram, scm);
-	if (socket->want_ttl) {
-		if (socket->v6)
-			scm_note(scm, LX_SOL_IPV6, LX_IPV6_HOPLIMIT, &ttl, sizeof(ttl));
-		else
-			scm_note(scm, LX_SOL_IP, LX_IP_TTL, &ttl, sizeof(ttl));
+		scm_note(scm, LX_SOL_UDP, LX_UDP_GRO, &segment, sizeof(segment));
 	}
-	if (socket->want_tos) {
-		if (socket->v6)
-			scm_note(scm, LX_SOL_IPV6, LX_IPV6_TCLASS, &tos, sizeof(tos));
-		else
-			scm_note(scm, LX_SOL_IP, LX_IP_TOS, &datagram->tos, 1);
+	if (socket->v6 && (socket->wants & INET_WANT_PKTINFO6))
+		write_pktinfo6(datagram, scm);
+	if (inet_is_v4(&datagram->to.address))
+		write_ip(socket, datagram, scm);
+	else
+		write_ipv6(socket, datagram, scm);
+}
+
+/* ---- errors -------------------------------------------------------------------------------------
+ */
+
+/* ip_recv_error(), ipv6_recv_error(). */
+ssize_t inet_receive_error(struct inet_socket *socket, struct socket_message *message)
+{
+	struct inet_udp *udp = socket->udp;
+	struct {
+		struct lx_sock_extended_err error;
+		uint8_t offender[sizeof(struct lx_sockaddr_in6)];
+	} note = {0};
+	struct socket_address offender;
+	struct inet_error *error;
+	ssize_t n = 0;
+	uint32_t done = 0;
+	bool v4;
+
+	if (socket->base.type != LX_SOCK_DGRAM || list_empty(&udp->errors))
+		return -EAGAIN;
+	error = list_first(&udp->errors, struct inet_error, link);
+	list_remove(&error->link);
+	udp->error_count--;
+	v4 = inet_is_v4(&error->to.address);
+	for (struct netbuf *buf = error->payload.first; buf && message->uio->resid > 0;
+		buf = buf->next) {
+		n = uio_copy_to(message->uio, buf->block->bytes + buf->offset,
+			min_of((uint64_t)buf->size, message->uio->resid));
+		if (n <= 0)
+			break;
+		done += (uint32_t)n;
 	}
+	if (n >= 0) {
+		note.error = (struct lx_sock_extended_err){.ee_errno = (uint32_t)error->error,
+			.ee_origin = error->origin,
+			.ee_type = error->type,
+			.ee_code = error->code,
+			.ee_info = error->info,
+			.ee_data = error->data};
+		inet_write_name_as(v4 ? LX_AF_INET : LX_AF_INET6,
+			&(struct inet_name){error->offender, 0}, &offender);
+		memcpy(note.offender, offender.bytes, offender.size);
+		if (message->scm)
+			scm_note(message->scm, v4 ? LX_SOL_IP : LX_SOL_IPV6,
+				v4 ? LX_IP_RECVERR : LX_IPV6_RECVERR, &note,
+				sizeof(note.error) + offender.size);
+		if (message->name)
+			inet_write_name(socket, &error->to, message->name);
+		message->out_flags |= LX_MSG_ERRQUEUE;
+		if (done < error->payload.size)
+			message->out_flags |= LX_MSG_TRUNC;
+	}
+	inet_error_free(error);
+	/* The next one shows as SO_ERROR (sock_dequeue_err_skb()). */
+	socket->base.error = list_empty(&udp->errors)
+				     ? 0
+				     : list_first(&udp->errors, struct inet_error, link)->error;
+	return n < 0 ? n : (ssize_t)done;
 }

@@ -3,6 +3,7 @@
 #include "sentry/socket/inet_socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "abi/ioctl.h"
@@ -61,8 +62,6 @@ static int dgram_connect(
 	err = inet_read_name(socket, address, &peer);
 	if (err < 0)
 		return err;
-	if (inet_is_multicast(&peer.address))
-		return -ENETUNREACH;
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	err = inet_set_peer(socket->endpoint, &peer);
@@ -104,63 +103,140 @@ static void dgram_release(struct socket *base)
 /* ---- data ---------------------------------------------------------------------------------------
  */
 
+/* The header's fields as the options have them. */
+static void set_header(const struct inet_socket *socket, struct inet_send *send)
+{
+	bool v4 = inet_is_v4(&send->to.address);
+	int ttl = v4 ? socket->ttl : socket->hops;
+
+	if (inet_is_multicast(&send->to.address)) {
+		ttl = v4 ? socket->group_ttl : socket->group_hops;
+		send->netif_index = v4 ? socket->group_netif : socket->group_netif6;
+		if (v4 && !inet_is_any(&socket->group_source) &&
+			!inet_equal(&socket->group_source, &(struct inet_address){{0}}))
+			send->from = socket->group_source;
+	}
+
+	send->ttl = (uint8_t)(ttl < 0 ? 64 : ttl);
+	send->tos = (uint8_t)(v4 ? socket->tos : socket->tclass);
+}
+
+/* The message's bytes, to the end of @to. All or nothing. */
+static int gather(struct uio *uio, uint64_t size, struct netbuf_queue *to)
+{
+	struct netbuf_queue data = {0};
+
+	while (size > 0) {
+		size_t room;
+		ssize_t n;
+		void *at;
+
+		if (netbuf_reserve(&data, size, &at, &room) < 0) {
+			netbuf_queue_clear(&data);
+			return -ENOBUFS;
+		}
+		n = uio_copy_from(uio, at, room);
+		if (n < 0 || (size_t)n < room) {
+			netbuf_queue_clear(&data);
+			return n < 0 ? (int)n : -EFAULT;
+		}
+		netbuf_commit(&data, room);
+		size -= room;
+	}
+	netbuf_move_compact(to, &data);
+	return 0;
+}
+
+int inet_dgram_uncork(struct inet_socket *socket)
+{
+	struct netbuf_queue data = socket->corked;
+
+	if (!socket->has_corked)
+		return 0;
+	socket->corked = (struct netbuf_queue){0};
+	socket->has_corked = false;
+	return inet_udp_send(socket->udp, &socket->corked_send, &data);
+}
+
+/* Where a message goes, and with what. */
+static int prepare(
+	struct inet_socket *socket, struct socket_message *message, struct inet_send *send)
+{
+	int err;
+
+	*send = (struct inet_send){.coverage = socket->send_coverage,
+		.mark = socket->mark,
+		.segment_size = socket->segment_size};
+	if (message->name && !inet_is_unspec(message->name)) {
+		err = inet_read_name(socket, message->name, &send->to);
+		if (err < 0)
+			return err;
+		if (send->to.port == 0)
+			return -EINVAL;
+	} else if (socket->state != INET_CONNECTED) {
+		return message->name ? -EINVAL : -EDESTADDRREQ;
+	} else {
+		send->to = socket->endpoint->remote;
+	}
+	return 0;
+}
+
+#define SEGMENTS_MAX 128u /* UDP_MAX_SEGMENTS */
+
+static int check_size(const struct inet_send *send, uint64_t size)
+{
+	if (size > INET_DATAGRAM_MAX + (inet_is_v4(&send->to.address) ? 0 : 20))
+		return -EMSGSIZE;
+	if (send->segment_size && size > (uint64_t)send->segment_size * SEGMENTS_MAX)
+		return -EINVAL;
+	return 0;
+}
+
 static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct inet_socket *socket = inet_of(base);
 	uint64_t size = message->uio->resid;
-	struct inet_send send = {.ttl = (uint8_t)(socket->ttl < 0 ? 64 : socket->ttl),
-		.tos = (uint8_t)socket->tos,
-		.coverage = socket->send_coverage};
+	bool more = (message->flags & LX_MSG_MORE) || (socket->wants & INET_CORK);
 	struct netbuf_queue data = {0};
+	struct inet_send send;
 	int err;
 
 	if (size > UINT16_MAX)
 		return -EMSGSIZE;
 	if (message->flags & LX_MSG_OOB)
 		return -EOPNOTSUPP;
-	if (message->name && !inet_is_unspec(message->name)) {
-		err = inet_read_name(socket, message->name, &send.to);
-		if (err < 0)
-			return err;
-		if (send.to.port == 0)
-			return -EINVAL;
-	} else if (socket->state != INET_CONNECTED) {
-		return message->name ? -EINVAL : -EDESTADDRREQ;
-	} else {
-		send.to = socket->endpoint->remote;
-	}
-	err = socket_take_error(base);
+	/* What is held back goes where its first part went. */
+	err = socket->has_corked ? 0 : prepare(socket, message, &send);
+	err = err < 0 ? err : socket_take_error(base);
 	if (err < 0)
 		return err;
 	if (socket->write_shut)
 		return -EPIPE;
-	if (size > INET_DATAGRAM_MAX + (inet_is_v4(&send.to.address) ? 0 : 20))
-		return -EMSGSIZE;
-	if (message->scm) {
-		err = inet_read_control(socket, message->scm, &send);
-		if (err < 0)
-			return err;
+	if (!socket->has_corked) {
+		set_header(socket, &send);
+		err = check_size(&send, size);
+		if (err == 0 && message->scm)
+			err = inet_read_control(socket, message->scm, &send);
+	} else {
+		err = check_size(&socket->corked_send, socket->corked.size + size);
 	}
-	for (uint64_t left = size; left > 0;) {
-		size_t room;
-		ssize_t n;
-		void *at;
-
-		if (netbuf_reserve(&data, left, &at, &room) < 0) {
-			netbuf_queue_clear(&data);
-			return -ENOBUFS;
-		}
-		n = uio_copy_from(message->uio, at, room);
-		if (n < 0 || (size_t)n < room) {
-			netbuf_queue_clear(&data);
-			return n < 0 ? n : -EFAULT;
-		}
-		netbuf_commit(&data, room);
-		left -= room;
-	}
+	if (err < 0)
+		return err;
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
-	err = inet_udp_send(socket->udp, &send, &data);
+	err = gather(message->uio, size, &data);
+	if (err < 0)
+		return err;
+	/* Copying may have slept. */
+	if (more || socket->has_corked) {
+		if (!socket->has_corked)
+			socket->corked_send = send;
+		socket->has_corked = true;
+		netbuf_move(&socket->corked, &data);
+		err = more ? 0 : inet_dgram_uncork(socket);
+	} else {
+		err = inet_udp_send(socket->udp, &send, &data);
+	}
 	return err < 0 ? err : (ssize_t)size;
 }
 
@@ -186,28 +262,77 @@ static int wait_datagram(struct inet_socket *socket, const struct socket_message
 	return 0;
 }
 
+/* The datagram to be read, and with SO_PEEK_OFF where in it a peek begins
+ * (__skb_try_recv_from_queue()). NULL: the offset lies behind all of them. */
+static struct inet_datagram *choose(struct inet_socket *socket, bool peek, uint32_t *ret_skip)
+{
+	uint32_t offset = peek && socket->peek_offset > 0 ? (uint32_t)socket->peek_offset : 0;
+	struct inet_datagram *datagram;
+
+	list_for_each_entry (datagram, &socket->udp->datagrams, link) {
+		if (offset == 0 || offset < datagram->data.size) {
+			*ret_skip = offset;
+			return datagram;
+		}
+		offset -= datagram->data.size;
+	}
+	return NULL;
+}
+
+static void move_peek_offset(struct inet_socket *socket, int64_t by)
+{
+	int64_t offset = socket->peek_offset + by;
+
+	socket->peek_offset = (int)(offset < 0 ? 0 : min_of(offset, (int64_t)INT_MAX));
+}
+
+/* Behind @at, if that is still there: others may have read meanwhile. */
+static void put_back(
+	struct inet_socket *socket, struct inet_datagram *datagram, const struct list_head *at)
+{
+	struct list_head *pos = &socket->udp->datagrams;
+
+	do {
+		if (pos == at) {
+			list_add(&datagram->link, pos);
+			return;
+		}
+		pos = pos->next;
+	} while (pos != &socket->udp->datagrams);
+	list_add(&datagram->link, &socket->udp->datagrams);
+}
+
 static ssize_t dgram_receive(struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct inet_socket *socket = inet_of(base);
 	bool peek = message->flags & LX_MSG_PEEK;
 	struct inet_datagram *datagram;
-	uint32_t size;
+	struct list_head *at;
+	uint32_t size, skip = 0, total;
 	ssize_t n = 0;
 	int err;
 
 	if (message->flags & LX_MSG_ERRQUEUE)
-		return -EAGAIN;
+		return inet_receive_error(socket, message);
 	err = wait_datagram(socket, message);
 	if (err != 0)
 		return err < 0 ? err : 0;
-	datagram = list_first(&socket->udp->datagrams, struct inet_datagram, link);
-	size = (uint32_t)min_of((uint64_t)datagram->data.size, message->uio->resid);
+	datagram = choose(socket, peek, &skip);
+	if (!datagram)
+		return -EAGAIN;
+	total = datagram->data.size - skip;
+	size = (uint32_t)min_of((uint64_t)total, message->uio->resid);
 	/* Ours while the copy sleeps; a peek puts it back. */
+	at = datagram->link.prev;
 	list_remove(&datagram->link);
 	for (struct netbuf *buf = datagram->data.first; buf && (uint32_t)n < size;
 		buf = buf->next) {
-		uint32_t part = min_of(buf->size, size - (uint32_t)n);
-		ssize_t did = uio_copy_to(message->uio, buf->block->bytes + buf->offset, part);
+		uint32_t past = min_of(skip, buf->size);
+		uint32_t part = min_of(buf->size - past, size - (uint32_t)n);
+		ssize_t did =
+			uio_copy_to(message->uio, buf->block->bytes + buf->offset + past, part);
+
+		skip -= past;
 
 		if (did < 0 || (uint32_t)did < part) {
 			n = did < 0 ? did : -EFAULT;
@@ -220,13 +345,15 @@ static ssize_t dgram_receive(struct socket *base, struct task *task, struct sock
 			inet_write_name(socket, &datagram->from, message->name);
 		if (message->scm)
 			inet_write_control(socket, datagram, message->scm);
-		if (datagram->data.size > size)
+		if (total > size)
 			message->out_flags |= LX_MSG_TRUNC;
+		if (socket->peek_offset >= 0)
+			move_peek_offset(socket, peek ? n : -(int64_t)datagram->data.size);
 		if (message->flags & LX_MSG_TRUNC)
-			n = datagram->data.size;
+			n = total;
 	}
 	if (peek)
-		list_add(&datagram->link, &socket->udp->datagrams);
+		put_back(socket, datagram, at);
 	else
 		inet_datagram_free(socket->udp, datagram);
 	return n;
@@ -240,7 +367,7 @@ static uint32_t dgram_poll(struct socket *base)
 	struct inet_socket *socket = inet_of(base);
 	uint32_t events = LX_POLLOUT | LX_POLLWRNORM | LX_POLLWRBAND;
 
-	if (base->error)
+	if (base->error || !list_empty(&socket->udp->errors))
 		events |= LX_POLLERR;
 	if (socket->read_shut)
 		events |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;

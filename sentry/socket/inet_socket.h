@@ -18,8 +18,35 @@ enum inet_state {
 	INET_CONNECTED,	 /* it was connected, whatever has become of it; datagrams: has a peer */
 };
 
-/* SO_TIMESTAMP, SO_TIMESTAMPNS */
-enum inet_stamp { INET_STAMP_NONE, INET_STAMP_MICRO, INET_STAMP_NANO };
+/* SO_TIMESTAMP, SO_TIMESTAMPNS, and their forms of 64 bits, which differ in their number alone. */
+enum inet_stamp {
+	INET_STAMP_NONE,
+	INET_STAMP_MICRO,
+	INET_STAMP_NANO,
+	INET_STAMP_MICRO_NEW,
+	INET_STAMP_NANO_NEW,
+};
+
+/* Options that are on or off. Those of IPv4 hold for IPv4 packets on an IPv6 socket, too. */
+#define INET_WANT_PKTINFO  0x0001u
+#define INET_WANT_TTL	   0x0002u
+#define INET_WANT_TOS	   0x0004u
+#define INET_WANT_ORIGDST  0x0008u
+#define INET_WANT_RECVERR  0x0010u
+#define INET_WANT_PKTINFO6 0x0100u
+#define INET_WANT_HOPS6	   0x0200u
+#define INET_WANT_TCLASS6  0x0400u
+#define INET_WANT_ORIGDST6 0x0800u
+#define INET_WANT_RECVERR6 0x1000u
+#define INET_WANT_DROPS	   0x10000u  /* SO_RXQ_OVFL */
+#define INET_WANT_MARK	   0x20000u  /* SO_RCVMARK */
+#define INET_WANT_INQ	   0x40000u  /* TCP_INQ */
+#define INET_NO_QUICK_ACK  0x80000u  /* TCP_QUICKACK was taken off */
+#define INET_STAMPING_NEW  0x100000u /* SO_TIMESTAMPING_NEW */
+#define INET_CORK	   0x200000u /* UDP_CORK */
+#define INET_GROUP_LOOP	   0x400000u /* IP_MULTICAST_LOOP */
+#define INET_GROUP_LOOP6   0x800000u
+#define INET_GROUP_ALL6	   0x1000000u /* IPV6_MULTICAST_ALL */
 
 struct inet_socket {
 	struct socket base; /* first */
@@ -32,12 +59,26 @@ struct inet_socket {
 		struct inet_udp *udp;
 	};
 	bool read_shut, write_shut;
-	int tos, ttl; /* IP_TOS, IP_TTL, and what IPv6 calls them; -1: the default */
-	bool want_pktinfo, want_ttl, want_tos; /* as ancillary data: IP_PKTINFO and relatives */
+	int tos, ttl;	  /* IP_TOS, IP_TTL: of IPv4 packets; ttl -1: the default */
+	int tclass, hops; /* IPV6_TCLASS, IPV6_UNICAST_HOPS: of IPv6 packets; likewise */
+	uint8_t path_discovery, path_discovery6; /* IP_PMTUDISC_* */
+	uint32_t wants;				 /* INET_WANT_*: boolean options */
+	uint32_t mark;				 /* SO_MARK */
 	enum inet_stamp want_stamp;
-	uint16_t send_coverage;	    /* UDPLITE_SEND_CSCOV */
-	uint32_t unsent_limit;	    /* TCP_NOTSENT_LOWAT; 0: none */
-	struct fiber_mutex reading; /* streams: one reader at a time, while the copy sleeps */
+	uint32_t want_stamping;		    /* SO_TIMESTAMPING: LX_SOF_* */
+	int64_t stamp;			    /* streams: CLOCK_REALTIME, ns, of what came last */
+	uint16_t user_mss;		    /* TCP_MAXSEG; 0: none */
+	uint16_t segment_size;		    /* UDP_SEGMENT; 0: none */
+	int peek_offset;		    /* SO_PEEK_OFF; -1: off */
+	int group_ttl, group_hops;	    /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
+	unsigned group_netif, group_netif6; /* IP_MULTICAST_IF; 0: none */
+	struct inet_address group_source;   /* ... if it was said by an address */
+	struct netbuf_queue corked;   /* datagrams: what UDP_CORK and MSG_MORE hold back ... */
+	bool has_corked;	      /* ... even when it is empty, ... */
+	struct inet_send corked_send; /* and where it goes, as its first part said */
+	uint16_t send_coverage;	      /* UDPLITE_SEND_CSCOV */
+	uint32_t unsent_limit;	      /* TCP_NOTSENT_LOWAT; 0: none */
+	struct fiber_mutex reading;   /* streams: one reader at a time, while the copy sleeps */
 };
 
 static inline struct inet_socket *inet_of(struct socket *socket)
@@ -58,6 +99,7 @@ int inet_read_name(const struct inet_socket *socket, const struct socket_address
 	struct inet_name *ret);
 void inet_write_name(
 	const struct inet_socket *socket, const struct inet_name *name, struct socket_address *ret);
+void inet_write_name_as(int family, const struct inet_name *name, struct socket_address *ret);
 /* AF_UNSPEC: connect() undoes itself. */
 bool inet_is_unspec(const struct socket_address *address);
 
@@ -67,7 +109,23 @@ int inet_setsockopt(struct socket *base, struct task *task, int level, int optio
 	const void *value, size_t size);
 int inet_getsockopt(
 	struct socket *base, struct task *task, int level, int option, void *value, size_t size);
-/* SOL_TCP. */
+/* SOL_IP and SOL_IPV6 (inet_options_ip.c). */
+int inet_ip_setsockopt(
+	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size);
+int inet_ip_getsockopt(struct inet_socket *socket, int option, void *value, size_t size);
+int inet_ipv6_setsockopt(
+	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size);
+int inet_ipv6_getsockopt(struct inet_socket *socket, int option, void *value, size_t size);
+/* Those about groups (inet_options_group.c). -ENOPROTOOPT: it is another. */
+int inet_group_setsockopt(struct inet_socket *socket, int option, const void *value, size_t size);
+int inet_group6_setsockopt(struct inet_socket *socket, int option, const void *value, size_t size);
+int inet_group_getsockopt(struct inet_socket *socket, int option, void *value, size_t size);
+int inet_group6_getsockopt(struct inet_socket *socket, int option, void *value, size_t size);
+/* Sends what UDP_CORK held back. Errors of inet_udp_send(). */
+int inet_dgram_uncork(struct inet_socket *socket);
+/* MSG_ERRQUEUE. -EAGAIN: it is empty. */
+ssize_t inet_receive_error(struct inet_socket *socket, struct socket_message *message);
+/* SOL_TCP (inet_options_tcp.c). */
 int inet_tcp_setsockopt(
 	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size);
 int inet_tcp_getsockopt(struct inet_socket *socket, int option, void *value, size_t size);
@@ -84,6 +142,8 @@ int inet_read_control(
 	const struct inet_socket *socket, const struct scm *scm, struct inet_send *ret);
 void inet_write_control(
 	const struct inet_socket *socket, const struct inet_datagram *datagram, struct scm *scm);
+/* The time stamps that the socket asked for, of what came at @at (CLOCK_REALTIME, ns). */
+void inet_write_stamp(const struct inet_socket *socket, int64_t at, struct scm *scm);
 
 /* The files of /proc/net, from when there is a socket to show. */
 void inet_proc_register(void);

@@ -37,6 +37,17 @@ static bool readable(const struct inet_socket *socket)
 	return tcp_receivable(&socket->tcp->tcp, &skip) > 0;
 }
 
+/* SO_RCVLOWAT: enough to be told of (tcp_stream_is_readable()); a full buffer is enough, or its
+ * reader would wait for ever. */
+static bool worth_reading(const struct inet_socket *socket)
+{
+	const struct tcp *tcp = &socket->tcp->tcp;
+	uint32_t skip, size = tcp_receivable(tcp, &skip);
+
+	return size > 0 && (size >= (uint32_t)socket->base.receive_low ||
+				   tcp->receive.size >= tcp->config.receive_buffer / 2);
+}
+
 static void notify(struct inet_endpoint *endpoint, uint32_t events)
 {
 	struct inet_socket *socket = endpoint->owner;
@@ -49,6 +60,9 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 	if (events & TCP_EVENT_READABLE)
 		bits |= LX_POLLIN | LX_POLLRDNORM |
 			(socket->tcp->tcp.fin_received ? LX_POLLRDHUP : 0);
+	if ((events & TCP_EVENT_READABLE) &&
+		(socket->want_stamping || socket->want_stamp != INET_STAMP_NONE))
+		socket->stamp = (int64_t)loop_realtime_now();
 	if ((events & TCP_EVENT_WRITABLE) && writable(socket))
 		bits |= LX_POLLOUT | LX_POLLWRNORM;
 	if (events & TCP_EVENT_URGENT)
@@ -215,12 +229,24 @@ static int adopt(struct inet_socket *listener, struct inet_tcp *child, struct so
 	socket->connect_told = true;
 	socket->tos = listener->tos;
 	socket->ttl = listener->ttl;
+	socket->tclass = listener->tclass;
+	socket->hops = listener->hops;
+	socket->path_discovery = listener->path_discovery;
+	socket->path_discovery6 = listener->path_discovery6;
+	socket->wants = listener->wants;
+	socket->want_stamp = listener->want_stamp;
+	socket->want_stamping = listener->want_stamping;
+	socket->unsent_limit = listener->unsent_limit;
+	socket->base.reuse_port = base->reuse_port;
+	socket->base.oob_inline = base->oob_inline;
+	socket->base.receive_timeout = base->receive_timeout;
+	socket->base.send_timeout = base->send_timeout;
+	socket->base.receive_low = base->receive_low;
 	socket->base.send_size = base->send_size;
 	socket->base.receive_size = base->receive_size;
 	socket->base.linger = base->linger;
 	socket->base.keep_alive = base->keep_alive;
 	socket->base.reuse_address = base->reuse_address;
-	socket->base.priority = base->priority;
 	socket->base.error = child->tcp.error;
 	*ret = &socket->base;
 	return 0;
@@ -491,11 +517,32 @@ static int wait_readable(struct inet_socket *socket, const struct socket_message
 	return err < 0 ? socket_wait_error(err, message->deadline) : 1;
 }
 
+/* tcp_recv_timestamp() and TCP_INQ. */
+static void write_control(const struct inet_socket *socket, struct scm *scm)
+{
+	uint32_t skip;
+
+	if (socket->stamp)
+		inet_write_stamp(socket, socket->stamp, scm);
+	if (socket->wants & INET_WANT_INQ) {
+		const struct tcp *tcp = &socket->tcp->tcp;
+		int left = (int)tcp_receivable(tcp, &skip);
+
+		if (left == 0 && tcp->fin_received)
+			left = 1;
+		scm_note(scm, LX_SOL_TCP, LX_TCP_INQ, &left, sizeof(left));
+	}
+}
+
 static ssize_t stream_receive(
 	struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct inet_socket *socket = inet_of(base);
-	bool peek = message->flags & LX_MSG_PEEK, all = message->flags & LX_MSG_WAITALL;
+	bool peek = message->flags & LX_MSG_PEEK;
+	/* sock_rcvlowat() */
+	uint64_t least = message->flags & LX_MSG_WAITALL
+				 ? message->uio->resid
+				 : min_of(message->uio->resid, (uint64_t)base->receive_low);
 	ssize_t done = 0, n;
 	int err;
 
@@ -523,7 +570,9 @@ static ssize_t stream_receive(
 		done += n;
 		/* A mark ends a read. */
 	} while (message->uio->resid > 0 && !peek && !tcp_at_mark(&socket->tcp->tcp) &&
-		 (all || readable(socket)));
+		 ((uint64_t)done < least || readable(socket)));
+	if (done >= 0 && message->scm)
+		write_control(socket, message->scm);
 	fiber_mutex_unlock(&socket->reading);
 	return done;
 }
@@ -553,7 +602,7 @@ static uint32_t stream_poll(struct socket *base)
 		events |= LX_POLLIN | LX_POLLRDNORM | LX_POLLRDHUP;
 	if (socket->state == INET_CONNECTING && !closed)
 		return events;
-	if (readable(socket))
+	if (worth_reading(socket))
 		events |= LX_POLLIN | LX_POLLRDNORM;
 	if (write_end || writable(socket))
 		events |= LX_POLLOUT | LX_POLLWRNORM;

@@ -18,16 +18,21 @@ void scm_fini(struct scm *scm)
 	for (size_t i = 0; i < scm->file_count; i++)
 		file_unref(scm->files[i]);
 	free(scm->files);
+	free(scm->notes);
 	*scm = (struct scm){0};
 }
 
 void scm_note(struct scm *scm, int level, int type, const void *bytes, size_t size)
 {
-	struct scm_note *note = &scm->notes[scm->note_count];
+	struct scm_note *notes, *note;
 
 	if (scm->note_count == SCM_NOTES_MAX || size > sizeof(note->bytes))
 		return;
-	scm->note_count++;
+	notes = reallocarray(scm->notes, scm->note_count + 1, sizeof(*notes));
+	if (!notes)
+		return;
+	scm->notes = notes;
+	note = &notes[scm->note_count++];
 	note->level = level;
 	note->type = type;
 	note->size = (uint32_t)size;
@@ -130,7 +135,8 @@ static int parse_control(struct task *task, const uint8_t *control, uint64_t siz
 				r = -EINVAL;
 			if (r < 0)
 				return r;
-		} else if (header.cmsg_level == LX_SOL_IP || header.cmsg_level == LX_SOL_IPV6) {
+		} else if (header.cmsg_level == LX_SOL_IP || header.cmsg_level == LX_SOL_IPV6 ||
+			   header.cmsg_level == LX_SOL_UDP) {
 			scm_note(scm, header.cmsg_level, header.cmsg_type, data, data_size);
 		}
 		if (LX_CMSG_ALIGN(header.cmsg_len) > size - at)

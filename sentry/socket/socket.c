@@ -3,6 +3,7 @@
 #include "sentry/socket/socket.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ void socket_init(
 	socket->type = type;
 	socket->protocol = protocol;
 	socket->send_size = socket->receive_size = SOCKET_BUFFER_DEFAULT;
+	socket->receive_low = 1;
 	wait_queue_init(&socket->queue);
 }
 
@@ -324,6 +326,10 @@ int socket_set_option(
 		return set_linger(socket, value, size);
 	case LX_SO_DETACH_FILTER:
 		return -ENOENT; /* there never is one */
+	case LX_SO_RCVLOWAT:
+		socket->receive_low = number < 0 ? INT_MAX : max_of(number, 1);
+		wait_queue_wake(&socket->queue, LX_POLLIN | LX_POLLRDNORM);
+		return 0;
 	case LX_SO_PRIORITY:
 		if ((number < 0 || number > 6) && !admin)
 			return -EPERM;
@@ -333,6 +339,8 @@ int socket_set_option(
 		return -ENOPROTOOPT;
 	}
 }
+
+static uint64_t last_cookie;
 
 int socket_return_bytes(const void *from, size_t from_size, void *value, size_t size)
 {
@@ -390,6 +398,13 @@ int socket_get_option(
 	case LX_SO_SNDTIMEO:
 		return return_timeout(socket->send_timeout, value, size);
 	case LX_SO_RCVLOWAT:
+		return socket_return_int(socket->receive_low, value, size);
+	case LX_SO_COOKIE:
+		if (size < sizeof(socket->cookie))
+			return -EINVAL;
+		if (!socket->cookie)
+			socket->cookie = ++last_cookie;
+		return socket_return_bytes(&socket->cookie, sizeof(socket->cookie), value, size);
 	case LX_SO_SNDLOWAT:
 		return socket_return_int(1, value, size);
 	case LX_SO_OOBINLINE:

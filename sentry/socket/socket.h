@@ -28,9 +28,9 @@ struct socket_address {
 struct scm_note {
 	int level, type;
 	uint32_t size;
-	uint8_t bytes[24];
+	uint8_t bytes[64];
 };
-#define SCM_NOTES_MAX 6
+#define SCM_NOTES_MAX 16
 
 /* Ancillary data on its way. Owns its files. */
 struct scm {
@@ -38,11 +38,12 @@ struct scm {
 	size_t file_count;
 	bool has_cred;
 	struct lx_ucred cred;
-	struct scm_note notes[SCM_NOTES_MAX];
+	struct scm_note *notes; /* owned */
 	unsigned note_count;
 };
 void scm_fini(struct scm *scm);
-/* Adds one for the receiver. More than fit are dropped: no socket has so many. */
+/* Adds one for the receiver. More than SCM_NOTES_MAX, and those that there is no memory for, are
+ * dropped: no socket has so many. */
 void scm_note(struct scm *scm, int level, int type, const void *bytes, size_t size);
 
 struct socket_message {
@@ -95,6 +96,8 @@ struct socket {
 	int error;				/* SO_ERROR, positive errno */
 	bool pass_cred, listening, reuse_address, reuse_port, keep_alive, broadcast, oob_inline;
 	uint32_t priority;
+	int receive_low; /* SO_RCVLOWAT, at least 1 */
+	uint64_t cookie; /* SO_COOKIE; 0: nobody has asked */
 	struct lx_linger linger;
 };
 
