@@ -109,6 +109,13 @@ static void send(const struct file *file, int fd, int reason)
 	send_to_owner(file, &info);
 }
 
+void sigio_urgent(const struct file *file)
+{
+	struct lx_siginfo info = {.signo = LX_SIGURG, .code = LX_SI_KERNEL};
+
+	send_to_owner(file, &info);
+}
+
 /* Something happened to the file: what, of that which the opener can use? */
 static bool happened(struct wait_entry *entry, uint32_t events)
 {

@@ -15,6 +15,9 @@ bool sigio_possible(const struct file *file); /* do such files signal at all? */
 /* F_SETOWN: who gets the signal, and in whose name it is sent. */
 void sigio_set_owner(const struct task *task, struct file *file, int kind, int pid);
 
+/* Urgent data came: SIGURG for the owner, O_ASYNC or not (send_sigurg()). */
+void sigio_urgent(const struct file *file);
+
 /* fcntl(2), F_NOTIFY: signals for what happens in a directory. -ENOTDIR, -ENOMEM. */
 int sigio_notify(struct task *task, struct file *file, int fd, unsigned flags);
 

@@ -77,6 +77,7 @@ struct inet_socket {
 	bool has_corked;	      /* ... even when it is empty, ... */
 	struct inet_send corked_send; /* and where it goes, as its first part said */
 	uint16_t send_coverage;	      /* UDPLITE_SEND_CSCOV */
+	uint32_t urgent_told;	      /* the urgent byte that SIGURG was sent for */
 	uint32_t unsent_limit;	      /* TCP_NOTSENT_LOWAT; 0: none */
 	struct fiber_mutex reading;   /* streams: one reader at a time, while the copy sleeps */
 };

@@ -8,6 +8,7 @@
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/checked.h"
+#include "sentry/sigio.h"
 
 #define CHUNK_SIZE (256u << 10) /* copied before the connection is given what there is */
 
@@ -65,8 +66,13 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 		socket->stamp = (int64_t)loop_realtime_now();
 	if ((events & TCP_EVENT_WRITABLE) && writable(socket))
 		bits |= LX_POLLOUT | LX_POLLWRNORM;
-	if (events & TCP_EVENT_URGENT)
+	if (events & TCP_EVENT_URGENT) {
 		bits |= LX_POLLPRI;
+		/* It is announced first and may come later: one signal for both. */
+		if (socket->base.file && socket->urgent_told != socket->tcp->tcp.urgent_seq)
+			sigio_urgent(socket->base.file);
+		socket->urgent_told = socket->tcp->tcp.urgent_seq;
+	}
 	if (events & TCP_EVENT_ERROR) {
 		socket->base.error = socket->tcp->tcp.error;
 		bits |= LX_POLLERR;
@@ -312,6 +318,29 @@ static int stream_shutdown(struct socket *base, int how)
 	}
 	wait_queue_wake(&base->queue, ~0u & ~WAIT_QUEUE_GONE);
 	return err;
+}
+
+/* Something of ours is still on its way (sk_stream_closing()). */
+static bool is_closing(const struct inet_socket *socket)
+{
+	enum tcp_state state = socket->tcp->tcp.state;
+
+	return state == TCP_FIN_WAIT_1 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+}
+
+/* SO_LINGER: the last close() waits until the peer has everything, or the time is over. */
+static void stream_linger(struct socket *base)
+{
+	struct inet_socket *socket = inet_of(base);
+	uint64_t deadline;
+
+	if (!base->linger.l_onoff || !base->linger.l_linger || socket->state != INET_CONNECTED ||
+		socket->tcp->tcp.receive.size > 0)
+		return;
+	deadline = loop_monotonic_now() + (uint64_t)(uint32_t)base->linger.l_linger * 1000000000;
+	tcp_shutdown(&socket->tcp->tcp, now_ns());
+	inet_tcp_push(socket->tcp);
+	(void)wait_event_deadline(&base->queue, !is_closing(socket), deadline);
 }
 
 static void stream_release(struct socket *base)
@@ -652,5 +681,6 @@ static const struct socket_ops stream_ops = {
 	.getsockopt = inet_getsockopt,
 	.ioctl = stream_ioctl,
 	.poll = stream_poll,
+	.linger = stream_linger,
 	.release = stream_release,
 };

@@ -120,6 +120,17 @@ static int64_t socket_ioctl(
 	return r == -ENOTTY ? net_device_ioctl(socket, task_current(), request, arg) : r;
 }
 
+/* inet_release(): not for a task that ends (PF_EXITING). */
+static int socket_flush(struct file *file)
+{
+	struct socket *socket = file->private;
+	const struct task *task = task_current();
+
+	if (socket->ops->linger && refcount_is_one(&file->refs) && task && !task->group->exiting)
+		socket->ops->linger(socket);
+	return 0;
+}
+
 static void socket_release(struct file *file)
 {
 	struct socket *socket = file->private;
@@ -135,6 +146,7 @@ static const struct file_ops socket_file_ops = {
 	.poll = socket_poll,
 	.poll_queue = socket_poll_queue,
 	.ioctl = socket_ioctl,
+	.flush = socket_flush,
 	.release = socket_release,
 };
 

@@ -81,6 +81,8 @@ struct socket_ops {
 		void *value, size_t size);
 	int64_t (*ioctl)(struct socket *socket, struct task *task, unsigned request, gaddr_t arg);
 	uint32_t (*poll)(struct socket *socket);
+	/* The last descriptor is being closed: SO_LINGER's wait. Missing: there is none. */
+	void (*linger)(struct socket *socket);
 	/* The file is gone: closes and frees. */
 	void (*release)(struct socket *socket);
 };

@@ -470,7 +470,11 @@ static ssize_t read_packet(struct unix_socket *socket, struct unix_packet *packe
  * are wanted (unix_stream_read_generic). */
 static ssize_t read_stream(struct unix_socket *socket, struct socket_message *message)
 {
-	bool peek = message->flags & LX_MSG_PEEK, all = message->flags & LX_MSG_WAITALL;
+	bool peek = message->flags & LX_MSG_PEEK;
+	/* sock_rcvlowat() */
+	uint64_t least = message->flags & LX_MSG_WAITALL
+				 ? message->uio->resid
+				 : min_of(message->uio->resid, (uint64_t)socket->base.receive_low);
 	struct scm *scm = message->scm;
 	ssize_t done = 0, n;
 
@@ -482,7 +486,7 @@ static ssize_t read_stream(struct unix_socket *socket, struct socket_message *me
 
 		packet = packet_at(socket, peek ? (uint64_t)done : 0, &start);
 		if (!packet) {
-			if (done && (peek || !all))
+			if (done && (peek || (uint64_t)done >= least))
 				break;
 			r = wait_for_packet(socket, message);
 			if (r < 0)
