@@ -26,24 +26,15 @@
 #include "abi/mman.h"
 #include "abi/syscall_nr.h"
 #include "base/checked.h"
-#include "base/fiber.h"
-#include "base/log.h"
-#include "base/loop.h"
 #include "platform/null/null.h"
-#include "sentry/kernel_private.h"
-#include "sentry/mm.h"
-#include "sentry/namespaces.h"
-#include "sentry/nsproxy.h"
 #include "sentry/seccomp.h"
 #include "sentry/task.h"
-#include "sentry/task_private.h"
-#include "sentry/tty/tty.h"
-#include "sentry/view.h"
+#include "tests/fuzz/booted.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CALLS_MAX   6
-#define REGION	    0x10000000ull
+#define REGION	    BOOTED_REGION
 #define REGION_SIZE 0x4000ull
 #define NAMES	    (REGION + REGION_SIZE) /* a page of names, behind which nothing is mapped */
 #define NAME_SIZE   32u
@@ -68,10 +59,10 @@ static const char *const files[] = {"/tmp/a", "/tmp", "/proc/self", "/proc/self/
 static const uint16_t excluded[] = {LX_NR_exit, LX_NR_exit_group, LX_NR_execve, LX_NR_execveat,
 	LX_NR_clone, LX_NR_fork, LX_NR_vfork, LX_NR_clone3, LX_NR_ptrace, LX_NR_kill, LX_NR_tkill,
 	LX_NR_tgkill, LX_NR_rt_sigqueueinfo, LX_NR_rt_tgsigqueueinfo, LX_NR_pidfd_send_signal,
-	LX_NR_pause, LX_NR_reboot, LX_NR_mmap, LX_NR_munmap, LX_NR_mremap, LX_NR_mprotect,
-	LX_NR_brk, LX_NR_shmat, LX_NR_remap_file_pages, LX_NR_mseal, LX_NR_chroot, LX_NR_pivot_root,
-	LX_NR_setrlimit, LX_NR_prlimit64, LX_NR_unshare, LX_NR_setns, LX_NR_madvise,
-	LX_NR_process_madvise, LX_NR_futex, LX_NR_futex_waitv, LX_NR_futex_wait,
+	LX_NR_pause, LX_NR_rt_sigsuspend, LX_NR_reboot, LX_NR_mmap, LX_NR_munmap, LX_NR_mremap,
+	LX_NR_mprotect, LX_NR_brk, LX_NR_shmat, LX_NR_remap_file_pages, LX_NR_mseal, LX_NR_chroot,
+	LX_NR_pivot_root, LX_NR_setrlimit, LX_NR_prlimit64, LX_NR_unshare, LX_NR_setns,
+	LX_NR_madvise, LX_NR_process_madvise, LX_NR_futex, LX_NR_futex_waitv, LX_NR_futex_wait,
 	LX_NR_futex_requeue, LX_NR_shmdt, LX_NR_arch_prctl, LX_NR_map_shadow_stack,
 	LX_NR_pkey_mprotect, LX_NR_vhangup, LX_NR_membarrier, LX_NR_sync, LX_NR_syncfs,
 	LX_NR_setsid, LX_NR_mlockall};
@@ -80,18 +71,6 @@ struct input {
 	const uint8_t *data;
 	size_t size;
 };
-
-static struct task *driver;
-static const struct input *present_input;
-static struct cred *first_cred;
-
-static void must(int64_t result, const char *what)
-{
-	if (result < 0) {
-		(void)fprintf(stderr, "calls_fuzz: %s: %d\n", what, (int)result);
-		abort();
-	}
-}
 
 /* ---- input ---- */
 
@@ -136,80 +115,56 @@ static bool may_call(uint64_t nr)
 	return nr < LX_NR_COUNT;
 }
 
-/* ---- calls ---- */
-
-/* Timers and descriptors can send any signal, and filters end a task: it goes on as if nothing had
- * been. */
-static void revive(struct task *task)
-{
-	if (!task->killed)
-		return;
-	task->killed = task->signal_wake = false;
-	if (task->group->exiting)
-		(void)timer_cancel(&task->group->kill_timer);
-	task->group->exiting = false;
-	task->group->exit_code = task->exit_code = 0;
-}
-
-static int64_t call(uint64_t nr, const uint64_t args[6])
-{
-	struct task *task = driver;
-
-	task->event = (struct platform_event){.kind = PLATFORM_SYSCALL, .syscall.nr = nr};
-	memcpy(task->event.syscall.args, args, sizeof(task->event.syscall.args));
-	task->thread->regs.orig_rax = nr;
-	fiber_set_interrupted(task->fiber, true);
-	dispatch_syscall(task);
-	revive(task);
-	return (int64_t)task->thread->regs.rax;
-}
-
-static int64_t call3(uint64_t nr, uint64_t a, uint64_t b, uint64_t c)
-{
-	return call(nr, (const uint64_t[6]){a, b, c});
-}
-
 static void set_up(void)
 {
-	revive(driver);
-	(void)call3(LX_NR_close_range, 0, UINT32_MAX, 0);
-	cred_unref(driver->cred);
-	driver->cred = cred_ref(first_cred);
-	seccomp_release(driver);
-	driver->seccomp = NULL;
-	driver->seccomp_mode = 0;
-	driver->blocked = 0;
+	static struct cred *first_cred;
+
+	if (!first_cred) {
+		first_cred = cred_ref(booted_task->cred);
+		(void)booted_call3(LX_NR_mkdir, NAMES + NAME_SIZE, 0755, 0);
+	}
+	booted_revive();
+	(void)booted_call3(LX_NR_close_range, 0, UINT32_MAX, 0);
+	cred_unref(booted_task->cred);
+	booted_task->cred = cred_ref(first_cred);
+	seccomp_release(booted_task);
+	booted_task->seccomp = NULL;
+	booted_task->seccomp_mode = 0;
+	booted_task->blocked = 0;
 	for (unsigned i = 0; i < array_size(names); i++) {
 		char name[NAME_SIZE] = "";
 
 		(void)snprintf(name, sizeof(name), "%s", names[i]);
 		(void)null_memory_write(
-			driver->thread->as, GADDR(NAMES + i * NAME_SIZE), name, sizeof(name));
+			booted_task->thread->as, GADDR(NAMES + i * NAME_SIZE), name, sizeof(name));
 	}
 	for (unsigned i = 0; i < array_size(files); i++) {
 		char name[64] = "";
 
 		(void)snprintf(name, sizeof(name), "%s", files[i]);
-		(void)null_memory_write(driver->thread->as, GADDR(REGION), name, sizeof(name));
-		if (call(LX_NR_open, (const uint64_t[6]){REGION,
-					     LX_O_RDWR | LX_O_NONBLOCK | LX_O_NOCTTY | LX_O_CREAT,
-					     0600}) < 0)
-			(void)call(LX_NR_open, (const uint64_t[6]){REGION, LX_O_NONBLOCK, 0});
+		(void)null_memory_write(booted_task->thread->as, GADDR(REGION), name, sizeof(name));
+		if (booted_call(LX_NR_open,
+			    (const uint64_t[6]){REGION,
+				    LX_O_RDWR | LX_O_NONBLOCK | LX_O_NOCTTY | LX_O_CREAT, 0600}) <
+			0)
+			(void)booted_call(
+				LX_NR_open, (const uint64_t[6]){REGION, LX_O_NONBLOCK, 0});
 	}
-	(void)call3(LX_NR_pipe2, REGION, LX_O_NONBLOCK, 0);
-	(void)call(LX_NR_socketpair, (const uint64_t[6]){1, 1 | LX_O_NONBLOCK, 0, REGION});
-	(void)call(LX_NR_socketpair, (const uint64_t[6]){1, 5 | LX_O_NONBLOCK, 0, REGION});
-	(void)call3(LX_NR_eventfd2, 0, LX_O_NONBLOCK, 0);
-	(void)call3(LX_NR_epoll_create1, 0, 0, 0);
-	(void)call3(LX_NR_timerfd_create, 1, LX_O_NONBLOCK, 0);
-	(void)call3(LX_NR_inotify_init1, LX_O_NONBLOCK, 0, 0);
-	(void)call3(LX_NR_ioctl, 3 + 14, 0x40045431 /* TIOCSPTLCK */, REGION + 0x3000);
-	(void)call3(LX_NR_ioctl, 3 + 14, 0x5441 /* TIOCGPTPEER */, LX_O_RDWR | LX_O_NOCTTY);
-	(void)call3(LX_NR_umount2, NAMES + 10 * NAME_SIZE, 2 /* MNT_DETACH */, 0);
+	(void)booted_call3(LX_NR_pipe2, REGION, LX_O_NONBLOCK, 0);
+	(void)booted_call(LX_NR_socketpair, (const uint64_t[6]){1, 1 | LX_O_NONBLOCK, 0, REGION});
+	(void)booted_call(LX_NR_socketpair, (const uint64_t[6]){1, 5 | LX_O_NONBLOCK, 0, REGION});
+	(void)booted_call3(LX_NR_eventfd2, 0, LX_O_NONBLOCK, 0);
+	(void)booted_call3(LX_NR_epoll_create1, 0, 0, 0);
+	(void)booted_call3(LX_NR_timerfd_create, 1, LX_O_NONBLOCK, 0);
+	(void)booted_call3(LX_NR_inotify_init1, LX_O_NONBLOCK, 0, 0);
+	(void)booted_call3(LX_NR_ioctl, 3 + 14, 0x40045431 /* TIOCSPTLCK */, REGION + 0x3000);
+	(void)booted_call3(LX_NR_ioctl, 3 + 14, 0x5441 /* TIOCGPTPEER */, LX_O_RDWR | LX_O_NOCTTY);
+	(void)booted_call3(LX_NR_umount2, NAMES + 10 * NAME_SIZE, 2 /* MNT_DETACH */, 0);
 }
 
-static void run_input(struct input input)
+static void run_input(const uint8_t *data, size_t size)
 {
+	struct input input = {data, size};
 	struct {
 		uint64_t nr, args[6];
 	} calls[CALLS_MAX];
@@ -223,117 +178,15 @@ static void run_input(struct input input)
 			calls[i].args[j] = take_argument(&input);
 	}
 	memcpy(memory, input.data, min_of(input.size, sizeof(memory)));
-	(void)null_memory_write(driver->thread->as, GADDR(REGION), memory, sizeof(memory));
-	driver->thread->regs.rsp = REGION + 8;
+	(void)null_memory_write(booted_task->thread->as, GADDR(REGION), memory, sizeof(memory));
+	booted_task->thread->regs.rsp = REGION + 8;
 	for (unsigned i = 0; i < count; i++)
 		if (may_call(calls[i].nr))
-			(void)call(calls[i].nr, calls[i].args);
-}
-
-/* ---- the kernel ---- */
-
-/* On the program's own fiber; never returns. */
-static noreturn int drive(struct task *task, void *data)
-{
-	struct platform_as *as;
-	(void)data;
-
-	driver = task;
-	must(platform->as_create(&as, &task->thread), "as_create");
-	task->thread->kernel_data = task;
-	must(mm_new(platform->guest_end().v, &task->mm), "mm_new");
-	task->mm->user_ns = user_ns_ref(&user_ns_first);
-	must(do_mmap(task, REGION, REGION_SIZE + LX_PAGE_SIZE, LX_PROT_READ | LX_PROT_WRITE,
-		     LX_MAP_PRIVATE | LX_MAP_ANONYMOUS | LX_MAP_FIXED, NULL, 0),
-		"memory");
-	first_cred = cred_ref(task->cred);
-	task->group->unkillable = true; /* timers and the like send signals */
-	(void)call3(LX_NR_mkdir, NAMES + NAME_SIZE, 0755, 0);
-	loop_stop(0);
-	for (;;) {
-		while (!present_input)
-			fiber_park();
-		run_input(*present_input);
-		present_input = NULL;
-		loop_stop(0);
-	}
-}
-
-static struct view *view;
-static struct kernel_config config = {
-	.pids_limit = 64,
-	.nofile_limit = 256,
-	.memory_limit = 64 << 20,
-	.hostname = "fuzz",
-	.stdio = {-1, -1, -1},
-	.control_fd = -1,
-	.commit_fd = -1,
-	.death_fd = -1,
-	.strace_fd = -1,
-	.audit_fd = -1,
-	.stats_fd = -1,
-};
-
-static void boot_fiber(void *arg)
-{
-	struct task_init init = {.config = &config, .start = drive};
-	const struct cred none = {.refs = REFCOUNT_ONE, .user_ns = &user_ns_first};
-	char message[256];
-	struct task *program;
-	struct path root;
-	(void)arg;
-
-	must(view_mount(view, &root, message, sizeof(message)), "view_mount");
-	must(cred_copy(&none, 0, &init.cred), "cred");
-	init.cred->cap_bounding = init.cred->cap_effective = init.cred->cap_permitted =
-		(1ull << 41) - 1;
-	must(tty_init(), "tty_init");
-	must(fs_context_new(&root, &root, 022, &init.fs), "fs_context_new");
-	must(fd_table_new(&init.files), "fd_table_new");
-	must(task_create_init(&init, &program), "task_create_init");
-}
-
-static void boot(void)
-{
-	const struct platform_config platform_config = {.max_threads = 72};
-	char message[256] = "", empty[] = "/var/tmp/calls-fuzz-XXXXXX";
-	static struct kernel_result result;
-	const char *why;
-	struct fiber *fiber;
-
-	log_set_level(LOG_ERROR);
-	kernel.config = &config;
-	(void)result;
-	if (!mkdtemp(empty))
-		abort();
-	/* Nothing of the host's files but an empty directory. */
-	config.view = (struct view_config){.rootfs = empty, .hostname = "fuzz"};
-	nsproxy_init_first("fuzz");
-	must(loop_init(), "loop_init");
-	must(workers_init(1), "workers_init");
-	pipe_syscalls_init();
-	tmpfs_set_memory_limit(32 << 20);
-	must(view_open(&config.view, &view, message, sizeof(message)), "view_open");
-	(void)rmdir(empty);
-	sched_init(2);
-	must(platform_null.start(&platform_config, NULL, &why), "platform");
-	platform = &platform_null;
-	must(workers_start(1), "workers_start");
-	kernel.boot_time_mono = loop_monotonic_now();
-	must(fiber_create(&fiber, "boot", boot_fiber, NULL), "fiber");
-	(void)loop_run();
-	if (!driver)
-		abort();
+			(void)booted_call(calls[i].nr, calls[i].args);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct input input = {data, size};
-
-	if (!driver)
-		boot();
-	present_input = &input;
-	fiber_wake(driver->fiber);
-	(void)loop_run();
+	booted_run(run_input, data, size);
 	return 0;
 }
