@@ -65,11 +65,6 @@ uint64_t loop_monotonic_now(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-uint64_t loop_realtime_now(void)
-{
-	return clock_ns(CLOCK_REALTIME);
-}
-
 uint64_t loop_monotonic(void)
 {
 	return loop.now;

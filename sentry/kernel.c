@@ -19,6 +19,7 @@
 #include "abi/mman.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/clock_set.h"
 #include "base/log.h"
 #include "sentry/confine.h"
 #include "sentry/control.h"
@@ -226,6 +227,7 @@ static int set_up_host(void)
 	if (r < 0)
 		return r;
 	r = loop_init();
+	clock_set_init();
 	r = r < 0 ? r : workers_init(KERNEL_WORKERS);
 	if (r < 0) {
 		kernel_fail(125, "cannot set up the main loop: %s", strerror(-r));

@@ -5,6 +5,7 @@
 
 #include "abi/limits.h"
 #include "abi/time.h"
+#include "base/clock_set.h"
 #include "sentry/clock.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -23,12 +24,14 @@
 struct posix_timer {
 	struct list_head link; /* group->posix_timers */
 	int id, clock;
+	int base;		    /* the clock that the deadline is on */
 	int notify;		    /* LX_SIGEV_* */
 	struct thread_group *group; /* borrowed */
 	struct task *target; /* owned; the thread for SIGEV_THREAD_ID, the creator for CPU clocks */
 	struct sigqueue entry;
 	struct timer timer;
-	uint64_t deadline; /* on the clock; 0 off */
+	struct clock_watch watch; /* of those on CLOCK_REALTIME */
+	uint64_t deadline;	  /* 0 off */
 	uint64_t interval;
 	uint64_t overrun, overrun_last;
 };
@@ -54,7 +57,7 @@ static void arm(struct posix_timer *t, uint64_t now)
 {
 	uint64_t left = t->deadline > now ? t->deadline - now : 0;
 
-	(void)timer_arm(&t->timer, clock_wake_time(t->clock, left));
+	(void)timer_arm(&t->timer, clock_wake_time(t->base, left));
 }
 
 static void expired(struct timer *timer)
@@ -64,7 +67,7 @@ static void expired(struct timer *timer)
 
 	if (t->target->exited && (to_thread(t) || t->group->zombie))
 		return;
-	if (clock_read(t->target, t->clock, &now) < 0)
+	if (clock_read(t->target, t->base, &now) < 0)
 		return;
 	if (now < t->deadline) {
 		arm(t, now);
@@ -90,11 +93,25 @@ static void expired(struct timer *timer)
 		arm(t, now);
 }
 
+static bool is_realtime(int clock)
+{
+	return clock == LX_CLOCK_REALTIME || clock == LX_CLOCK_REALTIME_ALARM;
+}
+
+/* The host's clock was set: the time that is left is another. */
+static void clock_set(struct clock_watch *watch)
+{
+	struct posix_timer *t = container_of(watch, struct posix_timer, watch);
+
+	if (is_realtime(t->base) && timer_cancel(&t->timer))
+		expired(&t->timer); /* or not yet */
+}
+
 void posix_timer_dequeued(struct posix_timer *t, struct lx_siginfo *info)
 {
 	uint64_t now;
 
-	if (t->interval && !timer_armed(&t->timer) && clock_read(t->target, t->clock, &now) == 0) {
+	if (t->interval && !timer_armed(&t->timer) && clock_read(t->target, t->base, &now) == 0) {
 		uint64_t periods = forward(t, now);
 
 		/* One of them is the expiration that this signal is for. */
@@ -111,6 +128,7 @@ void posix_timer_dequeued(struct posix_timer *t, struct lx_siginfo *info)
 static void timer_delete(struct posix_timer *t)
 {
 	(void)timer_cancel(&t->timer);
+	clock_watch_remove(&t->watch);
 	if (!list_empty(&t->entry.link)) {
 		int signo = t->entry.info.signo;
 		struct sigpending *pending =
@@ -210,7 +228,10 @@ int64_t sys_timer_create(struct task *task, int clock, gaddr_t sevp, gaddr_t tim
 	if (!t)
 		return -EAGAIN;
 	t->id = id;
-	t->clock = clock;
+	t->clock = t->base = clock;
+	clock_watch_init(&t->watch, clock_set);
+	if (is_realtime(clock))
+		clock_watch_add(&t->watch);
 	t->notify = event.notify;
 	t->group = task->group;
 	t->target = task_ref(target);
@@ -240,7 +261,7 @@ static void timer_state(struct posix_timer *t, struct lx_itimerspec *ret)
 	uint64_t now, left = 0;
 
 	*ret = (struct lx_itimerspec){.it_interval = ns_to_timespec(t->interval)};
-	if (!t->deadline || clock_read(t->target, t->clock, &now) < 0)
+	if (!t->deadline || clock_read(t->target, t->base, &now) < 0)
 		return;
 	if (t->deadline > now) {
 		left = t->deadline - now;
@@ -267,12 +288,15 @@ int64_t sys_timer_gettime(struct task *task, int id, gaddr_t curr_value)
 
 static int timer_set(struct posix_timer *t, bool absolute, const struct lx_itimerspec *value)
 {
+	/* A relative time is not affected by setting the clock (hrtimer_setup()). */
+	const int base = !absolute && is_realtime(t->clock) ? LX_CLOCK_MONOTONIC : t->clock;
 	uint64_t ns = timespec_to_ns(&value->it_value), now;
-	int r = clock_read(t->target, t->clock, &now);
+	int r = clock_read(t->target, base, &now);
 
 	if (r < 0)
 		return r;
 	(void)timer_cancel(&t->timer);
+	t->base = base;
 	t->deadline = 0;
 	t->overrun = 0;
 	t->overrun_last = 0;

@@ -4,6 +4,7 @@
 #include "abi/errno.h"
 #include "abi/cap.h"
 #include "abi/time.h"
+#include "base/clock_set.h"
 #include "sentry/clock.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -27,7 +28,11 @@ static int sleep_until(struct task *task, int clock, uint64_t deadline)
 		if (signal_pending(task))
 			return -ERESTARTSYS;
 		wake_at = clock_wake_time(clock, deadline - now);
-		r = wait_sleep(NULL, 0, wake_at, true, false);
+		/* Whoever sets the host's clock wakes up those who sleep until a time on it. */
+		r = wait_sleep(clock == LX_CLOCK_REALTIME || clock == LX_CLOCK_REALTIME_ALARM
+				       ? clock_set_queue()
+				       : NULL,
+			~0u, wake_at, true, false);
 		if (r < 0 && r != -ETIMEDOUT)
 			return r;
 	}

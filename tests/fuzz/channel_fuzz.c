@@ -249,6 +249,7 @@ static void set_up(void)
 
 	if (!memory) {
 		log_set_level(LOG_ERROR);
+		platform = &platform_systrap;
 		must(loop_init() == 0);
 		timer_init(&systrap.check_timer, systrap_check_expired, NULL);
 		list_init(&systrap.spaces);

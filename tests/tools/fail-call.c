@@ -63,13 +63,21 @@ static void attach_all(pid_t pid)
 		closedir(tasks);
 }
 
+/* Linux answers EAGAIN to those who would wait, never to who wakes them (futex(2)): libc rightly
+ * takes such a wake for done. */
+static int cannot_fail(const struct user_regs_struct *regs)
+{
+	return number == SYS_futex && error == EAGAIN && (regs->rsi & 0x7f) != 0 /* WAIT */ &&
+	       (regs->rsi & 0x7f) != 9 /* WAIT_BITSET */;
+}
+
 static void enter(struct thread *thread)
 {
 	struct user_regs_struct regs;
 
 	if (left <= 0 || ptrace(PTRACE_GETREGS, thread->tid, 0, &thread->regs) < 0)
 		return;
-	if ((long)thread->regs.orig_rax != number || --left > 0)
+	if ((long)thread->regs.orig_rax != number || cannot_fail(&thread->regs) || --left > 0)
 		return;
 	thread->failing = 1;
 	regs = thread->regs;

@@ -3,9 +3,9 @@
  * timerfd_create(2), kernel fs/timerfd.c.
  *
  * The loop's timers run on CLOCK_MONOTONIC. An expiry in another clock is translated when it is
- * armed and looked at again when the timer fires: a clock that was set back meanwhile only makes us
- * wait on. (One that was set forward is noticed at the old time; TFD_TIMER_CANCEL_ON_SET never
- * cancels, since guests cannot set the clock.)
+ * armed, anew when the host's clock was set (base/clock_set.h), and looked at again when the timer
+ * fires. A relative one on CLOCK_REALTIME is not affected by that and runs on CLOCK_MONOTONIC
+ * (hrtimer_setup()).
  *
  * As in Linux a periodic timer fires once and then rests until somebody reads or asks for it; the
  * expirations that passed meanwhile are computed then.
@@ -18,6 +18,7 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "base/checked.h"
+#include "base/clock_set.h"
 #include "base/loop.h"
 #include "vfs/anon.h"
 
@@ -26,22 +27,31 @@
 
 struct timerfd {
 	int clock;	   /* LX_CLOCK_*: equal to the host's */
-	uint64_t expires;  /* in clock, ns; 0 = disarmed */
+	int base;	   /* the one that `expires` is on */
+	uint64_t expires;  /* ns; 0 = disarmed */
 	uint64_t interval; /* ns; 0 = one shot */
 	uint64_t ticks;	   /* unread expirations, without those since it last fired */
 	bool fired;	   /* resting: the timer is not armed */
 	int settime_flags;
+	bool might_cancel, canceled; /* TFD_TIMER_CANCEL_ON_SET; the clock was set since it was told
+				      */
 	struct timer timer;
+	struct clock_watch watch; /* while an absolute time on CLOCK_REALTIME is set */
 	struct wait_queue queue;
 };
+
+static bool is_realtime(int clock)
+{
+	return clock == LX_CLOCK_REALTIME || clock == LX_CLOCK_REALTIME_ALARM;
+}
 
 static uint64_t clock_now(int clock)
 {
 	struct timespec now;
 
-	if (clock == LX_CLOCK_REALTIME_ALARM)
-		clock = LX_CLOCK_REALTIME;
-	else if (clock == LX_CLOCK_BOOTTIME_ALARM)
+	if (is_realtime(clock))
+		return loop_realtime_now();
+	if (clock == LX_CLOCK_BOOTTIME_ALARM)
 		clock = LX_CLOCK_BOOTTIME;
 	if (clock_gettime(clock, &now) < 0)
 		return 0;
@@ -74,7 +84,7 @@ static bool timespec_valid(const struct lx_timespec *ts)
 
 static int arm(struct timerfd *timerfd)
 {
-	uint64_t now = clock_now(timerfd->clock), mono = loop_monotonic_now(), deadline;
+	uint64_t now = clock_now(timerfd->base), mono = loop_monotonic_now(), deadline;
 
 	deadline = timerfd->expires > now ? mono + (timerfd->expires - now) : mono;
 	if (deadline < mono)
@@ -87,13 +97,36 @@ static void timerfd_expired(struct timer *timer)
 {
 	struct timerfd *timerfd = timer->data;
 
-	if (clock_now(timerfd->clock) < timerfd->expires) {
+	if (clock_now(timerfd->base) < timerfd->expires) {
 		(void)arm(timerfd); /* its slot in the heap was just given up: cannot fail */
 		return;
 	}
 	timerfd->fired = true;
 	timerfd->ticks++;
 	wait_queue_wake(&timerfd->queue, LX_POLLIN);
+}
+
+/* kernel: timerfd_clock_was_set() */
+static void clock_set(struct clock_watch *watch)
+{
+	struct timerfd *timerfd = container_of(watch, struct timerfd, watch);
+
+	if (timer_armed(&timerfd->timer))
+		(void)arm(timerfd); /* it has its slot in the heap: cannot fail */
+	if (!timerfd->might_cancel)
+		return;
+	timerfd->canceled = true;
+	timerfd->ticks++;
+	wait_queue_wake(&timerfd->queue, LX_POLLIN);
+}
+
+/* Says once that the clock was set. */
+static bool take_canceled(struct timerfd *timerfd)
+{
+	bool canceled = timerfd->might_cancel && timerfd->canceled;
+
+	timerfd->canceled = false;
+	return canceled;
 }
 
 /* A resting periodic timer goes on: adds the expirations that passed meanwhile
@@ -104,7 +137,7 @@ static void catch_up(struct timerfd *timerfd)
 
 	if (!timerfd->fired || !timerfd->interval)
 		return;
-	now = clock_now(timerfd->clock);
+	now = clock_now(timerfd->base);
 	passed = now >= timerfd->expires ? (now - timerfd->expires) / timerfd->interval + 1 : 0;
 	timerfd->expires += passed * timerfd->interval;
 	if (passed > 1)
@@ -127,6 +160,11 @@ static ssize_t timerfd_read(struct file *file, struct uio *uio, int64_t *pos)
 		err = wait_sleep(&timerfd->queue, LX_POLLIN, WAIT_FOREVER, true, true);
 		if (err < 0)
 			return err;
+	}
+	/* Its owner has to think anew: the ticks do not matter. */
+	if (take_canceled(timerfd)) {
+		timerfd->ticks = 0;
+		return -ECANCELED;
 	}
 	catch_up(timerfd);
 	ticks = timerfd->ticks;
@@ -151,6 +189,7 @@ static void timerfd_release(struct file *file)
 	struct timerfd *timerfd = file->private;
 
 	timer_cancel(&timerfd->timer);
+	clock_watch_remove(&timerfd->watch);
 	wait_queue_destroy(&timerfd->queue);
 	free(timerfd);
 }
@@ -161,7 +200,7 @@ static uint64_t remaining(const struct timerfd *timerfd)
 
 	if (!timer_armed(&timerfd->timer))
 		return 0;
-	now = clock_now(timerfd->clock);
+	now = clock_now(timerfd->base);
 	/* Not yet fired although it is time: 0 would say that it is disarmed (hrtimer_remaining).
 	 */
 	return timerfd->expires > now ? timerfd->expires - now : 1;
@@ -203,7 +242,8 @@ int timerfd_new(int clock, int flags, struct file **ret)
 	timerfd = calloc(1, sizeof(*timerfd));
 	if (!timerfd)
 		return -ENOMEM;
-	timerfd->clock = clock;
+	timerfd->clock = timerfd->base = clock;
+	clock_watch_init(&timerfd->watch, clock_set);
 	timer_init(&timerfd->timer, timerfd_expired, timerfd);
 	wait_queue_init(&timerfd->queue);
 	err = file_new_anonymous("anon_inode:[timerfd]", &timerfd_ops, timerfd,
@@ -245,6 +285,7 @@ int timerfd_set(struct file *file, int flags, const struct lx_itimerspec *value,
 	struct lx_itimerspec *ret_old)
 {
 	struct timerfd *timerfd = file->private;
+	bool absolute = flags & LX_TFD_TIMER_ABSTIME;
 	uint64_t expires;
 	int err = timerfd_check(flags, value);
 
@@ -258,12 +299,20 @@ int timerfd_set(struct file *file, int flags, const struct lx_itimerspec *value,
 	timerfd->ticks = 0;
 	timerfd->fired = false;
 	timerfd->settime_flags = flags;
+	timerfd->base =
+		!absolute && is_realtime(timerfd->clock) ? LX_CLOCK_MONOTONIC : timerfd->clock;
+	timerfd->might_cancel = is_realtime(timerfd->base) && flags & LX_TFD_TIMER_CANCEL_ON_SET;
+	if (is_realtime(timerfd->base))
+		clock_watch_add(&timerfd->watch);
+	else
+		clock_watch_remove(&timerfd->watch);
 	timerfd->interval = timespec_to_ns(&value->it_interval);
 	timerfd->expires = 0;
 	if (expires == 0)
 		return 0;
-	if (!(flags & LX_TFD_TIMER_ABSTIME))
-		expires = min_of(expires + clock_now(timerfd->clock), TIME_MAX);
+	if (!absolute)
+		expires = min_of(expires + clock_now(timerfd->base), TIME_MAX);
 	timerfd->expires = expires;
-	return arm(timerfd);
+	err = arm(timerfd);
+	return err < 0 ? err : take_canceled(timerfd) ? -ECANCELED : 0;
 }
