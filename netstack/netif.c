@@ -162,6 +162,21 @@ static struct netif_address *find_address(
 	return NULL;
 }
 
+/* Where a new one goes: IPv6's with the widest scope first, the newest of equals before the others
+ * (ipv6_link_dev_addr()). */
+static struct list_head *place_of(struct netif *netif, const struct netif_address *address)
+{
+	struct netif_address *other;
+
+	if (!inet_is_v4(&address->address)) {
+		list_for_each_entry (other, &netif->addresses, link) {
+			if (!inet_is_v4(&other->address) && other->scope >= address->scope)
+				return &other->link;
+		}
+	}
+	return &netif->addresses;
+}
+
 int netif_address_add(struct netif *netif, const struct netif_address *address)
 {
 	bool v4 = inet_is_v4(&address->address);
@@ -189,7 +204,7 @@ int netif_address_add(struct netif *netif, const struct netif_address *address)
 		free(copy);
 		return err;
 	}
-	list_add_tail(&copy->link, &netif->addresses);
+	list_add_tail(&copy->link, place_of(netif, copy));
 	refresh_loopback(netif->stack);
 	tell_address(NETSTACK_ADDRESS_NEW, netif, copy);
 	return 0;

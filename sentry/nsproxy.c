@@ -17,6 +17,7 @@
 #include "abi/sched.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/pid_ns.h"
+#include "sentry/socket/net_device.h"
 
 static struct uts_ns uts_first;
 static struct net_ns net_first;
@@ -30,6 +31,7 @@ void nsproxy_init_first(const char *hostname)
 	ns_init_first(&cgroup_first, NS_CGROUP, 4026531835u, &user_ns_first);
 	ns_init_first(&time_first, NS_TIME, 4026531834u, &user_ns_first);
 	netstack_init(&net_first.stack);
+	net_ns_begin(&net_first);
 	(void)netif_set_up(&net_first.stack.loopback, true);
 	strcpy(uts_first.domainname, "(none)");
 	strncpy(uts_first.hostname, hostname ? hostname : "", sizeof(uts_first.hostname) - 1);
@@ -116,6 +118,7 @@ static void net_destroy(struct ns *ns)
 {
 	struct net_ns *net = container_of(ns, struct net_ns, ns);
 
+	net_ns_end(net);
 	netstack_fini(&net->stack);
 	ns_fini(ns);
 	free(net);
@@ -134,6 +137,7 @@ static int net_new(struct user_ns *user_ns, struct ns **ret)
 		return err;
 	}
 	netstack_init(&net->stack);
+	net_ns_begin(net);
 	*ret = &net->ns;
 	return 0;
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * AF_NETLINK, as far as programs ask about the loopback device and set it up (rtnetlink(7)): a new
- * network namespace has one, down and without addresses, and tools that make namespaces bring it
- * up. A request is answered while it is sent; what it is answered with waits on the socket. Nothing
- * here carries a packet.
- */
+/* Netlink sockets: names, groups, queues, requests and their acknowledgements (netlink(7)). What
+ * the messages say is the business of the protocols. */
+#include "sentry/socket/netlink.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,469 +11,374 @@
 #include "abi/poll.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
-#include "sentry/nsproxy.h"
-#include "sentry/socket/socket.h"
 
-#define NLMSG_ERROR 2
-#define NLMSG_DONE  3
+#define SOCKETS_MAX	 4096u
+#define REQUEST_SIZE_MAX 32768u
+#define QUEUED_TOTAL_MAX (32u << 20) /* in all sockets: groups multiply what is sent */
 
-#define NLM_F_REQUEST 0x1
-#define NLM_F_MULTI   0x2
-#define NLM_F_ACK     0x4
-#define NLM_F_DUMP    0x300
-#define NLM_F_EXCL    0x200
-
-#define RTM_NEWLINK  16
-#define RTM_GETLINK  18
-#define RTM_SETLINK  19
-#define RTM_NEWADDR  20
-#define RTM_DELADDR  21
-#define RTM_GETADDR  22
-#define RTM_GETROUTE 26
-
-#define IFLA_ADDRESS   1
-#define IFLA_BROADCAST 2
-#define IFLA_IFNAME    3
-#define IFLA_MTU       4
-#define IFLA_TXQLEN    13
-#define IFLA_OPERSTATE 16
-#define IFA_ADDRESS    1
-#define IFA_LOCAL      2
-#define IFA_LABEL      3
-
-#define LO_INDEX     1
-#define LO_MTU	     65536
-#define LO_TYPE	     772 /* ARPHRD_LOOPBACK */
-#define IFF_UP	     0x1u
-#define IFF_LOOPBACK 0x8u
-#define IFF_RUNNING  0x40u
-#define IFF_LOWER_UP 0x10000u
-
-#define QUEUE_SIZE_MAX	 (256 * 1024) /* of answers that wait */
-#define REQUEST_SIZE_MAX 8192
-
-struct nlmsg {
-	uint32_t size;
-	uint16_t type, flags;
-	uint32_t seq, port;
+static const struct netlink_protocol *const protocols[LX_NETLINK_PROTOCOLS] = {
+	[LX_NETLINK_ROUTE] = &netlink_route,
+	[LX_NETLINK_USERSOCK] = &netlink_usersock,
+	[LX_NETLINK_SOCK_DIAG] = &netlink_diag,
+	[LX_NETLINK_KOBJECT_UEVENT] = &netlink_uevent,
+	[LX_NETLINK_GENERIC] = &netlink_generic,
 };
 
-struct link_info {
-	uint8_t family, pad;
-	uint16_t type;
-	int32_t index;
-	uint32_t flags, change;
-};
+/* Nobody in the kernel: programs talk to each other. */
+const struct netlink_protocol netlink_usersock = {
+	.name = "usersock", .groups = 32, .anybody_sends = true};
+/* Devices come and go (udev(7)). Those of a sandbox do not. */
+const struct netlink_protocol netlink_uevent = {
+	.name = "uevent", .groups = 32, .anybody_receives = true};
 
-struct address_info {
-	uint8_t family, prefix, flags, scope;
-	uint32_t index;
-};
+static struct list_head sockets = LIST_HEAD_INIT(sockets);
+static unsigned socket_count;
+static size_t queued_total;
 
-struct answer {
+struct datagram {
 	struct list_head link;
+	uint32_t from, group; /* 0: the kernel; none */
+	struct lx_ucred cred;
 	size_t size;
 	uint8_t bytes[];
 };
 
-struct netlink_socket {
-	struct socket base;
-	uint32_t port;
-	struct list_head answers;
-	size_t queued;
-};
-
-static size_t padded(size_t size)
+struct netlink_socket *netlink_next(const struct netlink_socket *socket)
 {
-	return (size + 3) & ~(size_t)3; /* NLMSG_ALIGN(), RTA_ALIGN() */
+	const struct list_head *at = socket ? socket->link.next : sockets.next;
+
+	return at == &sockets ? NULL : list_entry(at, struct netlink_socket, link);
 }
 
-static struct netlink_socket *netlink_of(struct socket *base)
+bool netlink_may_administer(const struct nl_request *request)
 {
-	return container_of(base, struct netlink_socket, base);
+	const struct netlink_socket *socket = request->socket;
+
+	return cred_ns_capable(request->task->cred, socket->base.net->user_ns, LX_CAP_NET_ADMIN);
 }
 
-static struct net_ns *net_of(const struct socket *socket)
+/* ---- queues ---------------------------------------------------------------------------------- */
+
+static int enqueue(struct netlink_socket *socket, const void *bytes, size_t size, uint32_t from,
+	unsigned group, const struct lx_ucred *cred)
 {
-	return container_of(socket->net, struct net_ns, ns);
-}
+	struct datagram *datagram;
 
-static bool loopback_is_up(const struct net_ns *net)
-{
-	return net->stack.loopback.flags & NETIF_UP;
-}
-
-static unsigned loopback_flags(const struct net_ns *net)
-{
-	return IFF_LOOPBACK | (loopback_is_up(net) ? IFF_UP | IFF_RUNNING : 0);
-}
-
-static bool may_administer(const struct net_ns *net, const struct task *task)
-{
-	return cred_ns_capable(task->cred, net->ns.user_ns, LX_CAP_NET_ADMIN);
-}
-
-/* ---- answers --------------------------------------------------------------------------------- */
-
-struct builder {
-	uint8_t bytes[2048];
-	size_t size;
-};
-
-static void *put(struct builder *builder, const void *data, size_t size)
-{
-	size_t whole = padded(size);
-	uint8_t *at = builder->bytes + builder->size;
-
-	sentry_assert(whole <= sizeof(builder->bytes) - builder->size);
-	memset(at, 0, whole);
-	memcpy(at, data, size);
-	builder->size += whole;
-	return at;
-}
-
-static void put_attribute(struct builder *builder, uint16_t type, const void *data, size_t size)
-{
-	const uint16_t header[2] = {(uint16_t)(size + sizeof(header)), type};
-
-	put(builder, header, sizeof(header));
-	put(builder, data, size);
-}
-
-static int queue_answer(struct netlink_socket *socket, const void *bytes, size_t size)
-{
-	struct answer *answer;
-
-	if (socket->queued + size > QUEUE_SIZE_MAX)
+	/* One more than fits, as sk_rcvbuf is compared before a packet is added. */
+	if (socket->queued > socket->base.receive_size || queued_total > QUEUED_TOTAL_MAX)
 		return -ENOBUFS;
-	answer = malloc(sizeof(*answer) + size);
-	if (!answer)
+	datagram = malloc(sizeof(*datagram) + size);
+	if (!datagram)
 		return -ENOMEM;
-	memcpy(answer->bytes, bytes, size);
-	answer->size = size;
-	list_add_tail(&answer->link, &socket->answers);
-	socket->queued += size;
+	datagram->from = from;
+	datagram->group = group;
+	datagram->cred = cred ? *cred : (struct lx_ucred){0};
+	datagram->size = size;
+	memcpy(datagram->bytes, bytes, size);
+	list_add_tail(&datagram->link, &socket->datagrams);
+	socket->queued += sizeof(*datagram) + size;
+	queued_total += sizeof(*datagram) + size;
 	wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
 	return 0;
 }
 
-int netlink_deliver(struct socket *socket, const void *bytes, size_t size)
+static void dequeue(struct netlink_socket *socket, struct datagram *datagram)
 {
-	return queue_answer(netlink_of(socket), bytes, size);
+	list_remove(&datagram->link);
+	socket->queued -= sizeof(*datagram) + datagram->size;
+	queued_total -= sizeof(*datagram) + datagram->size;
 }
 
-static size_t begin_message(struct builder *builder, const struct netlink_socket *socket,
-	const struct nlmsg *request, uint16_t type)
+/* netlink_overrun(): who does not read learns that he missed something. */
+static void overrun(struct netlink_socket *socket)
 {
-	const struct nlmsg header = {
-		.type = type,
-		.flags = request->flags & NLM_F_DUMP ? NLM_F_MULTI : 0,
-		.seq = request->seq,
-		.port = socket->port,
+	if (socket->no_overrun_error)
+		return;
+	socket->base.error = ENOBUFS;
+	wait_queue_wake(&socket->base.queue, LX_POLLERR | LX_POLLIN);
+}
+
+int netlink_deliver(struct socket *base, const void *bytes, size_t size)
+{
+	return enqueue(netlink_of(base), bytes, size, 0, 0, NULL);
+}
+
+static bool is_member(const struct netlink_socket *socket, const struct ns *net,
+	const struct netlink_protocol *protocol, unsigned group)
+{
+	return socket->protocol == protocol && socket->base.net == net &&
+	       (socket->groups >> (group - 1) & 1);
+}
+
+static void multicast(const struct ns *net, const struct netlink_protocol *protocol, unsigned group,
+	const void *bytes, size_t size, uint32_t from, const struct lx_ucred *cred,
+	const struct netlink_socket *but)
+{
+	struct netlink_socket *socket;
+
+	list_for_each_entry (socket, &sockets, link) {
+		if (socket != but && is_member(socket, net, protocol, group) &&
+			enqueue(socket, bytes, size, from, group, cred) < 0)
+			overrun(socket);
+	}
+}
+
+void netlink_multicast(const struct net_ns *net, const struct netlink_protocol *protocol,
+	unsigned group, const void *bytes, size_t size, uint32_t from,
+	const struct netlink_socket *but)
+{
+	multicast(&net->ns, protocol, group, bytes, size, from, NULL, but);
+}
+
+bool netlink_has_members(
+	const struct net_ns *net, const struct netlink_protocol *protocol, unsigned group)
+{
+	const struct netlink_socket *socket;
+
+	list_for_each_entry (socket, &sockets, link) {
+		if (is_member(socket, &net->ns, protocol, group))
+			return true;
+	}
+	return false;
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+struct lx_nlmsghdr nl_answer_header(const struct nl_request *request, uint16_t type)
+{
+	return (struct lx_nlmsghdr){
+		.nlmsg_type = type,
+		.nlmsg_seq = request->header.nlmsg_seq,
+		.nlmsg_pid = request->socket->port,
 	};
-	size_t start = builder->size;
-
-	put(builder, &header, sizeof(header));
-	return start;
 }
 
-static void end_message(struct builder *builder, size_t start)
+int nl_answer(struct nl_request *request, const struct nl_builder *builder)
 {
-	uint32_t size = (uint32_t)(builder->size - start);
-
-	memcpy(builder->bytes + start, &size, sizeof(size));
+	return enqueue(request->socket, builder->bytes, builder->size, 0, 0, NULL);
 }
 
-static int answer_error(struct netlink_socket *socket, const struct nlmsg *request, int error)
+/* netlink_ack(): the error, the request or its header, and what an extended one says. */
+static void acknowledge(struct nl_request *request, int error)
 {
-	struct builder builder = {0};
-	struct nlmsg plain = *request;
+	struct netlink_socket *socket = request->socket;
+	struct lx_nlmsghdr header = nl_answer_header(request, LX_NLMSG_ERROR);
+	bool whole = error && !socket->cap_ack;
+	bool extended = socket->ext_ack && (request->complaint || request->offset);
+	_cleanup_free_ struct nl_builder *builder = nl_builder_new(NL_BUILDER_SIZE);
 	int32_t code = error;
 	size_t start;
 
-	plain.flags = 0; /* no part of a dump */
-	start = begin_message(&builder, socket, &plain, NLMSG_ERROR);
-	put(&builder, &code, sizeof(code));
-	put(&builder, request, sizeof(*request));
-	end_message(&builder, start);
-	return queue_answer(socket, builder.bytes, builder.size);
+	if (!builder) {
+		overrun(socket);
+		return;
+	}
+	if (request->size > NL_BUILDER_SIZE - 1024)
+		whole = false;
+	header.nlmsg_flags =
+		(uint16_t)((whole ? 0 : LX_NLM_F_CAPPED) | (extended ? LX_NLM_F_ACK_TLVS : 0));
+	start = nl_begin(builder, &header);
+	nl_put(builder, &code, sizeof(code));
+	nl_put(builder, &request->header, sizeof(request->header));
+	if (whole)
+		nl_put(builder, request->body, request->size);
+	if (extended && request->complaint)
+		nl_string(builder, LX_NLMSGERR_ATTR_MSG, request->complaint);
+	if (extended && request->offset && error)
+		nl_u32(builder, LX_NLMSGERR_ATTR_OFFS, request->offset);
+	(void)nl_end(builder, start);
+	if (nl_answer(request, builder) < 0)
+		overrun(socket);
 }
 
-static int answer_done(struct netlink_socket *socket, const struct nlmsg *request)
-{
-	struct builder builder = {0};
-	size_t start = begin_message(&builder, socket, request, NLMSG_DONE);
-	int32_t zero = 0;
+/* ---- dumps ----------------------------------------------------------------------------------- */
 
-	put(&builder, &zero, sizeof(zero));
-	end_message(&builder, start);
-	return queue_answer(socket, builder.bytes, builder.size);
+static void dump_free(struct netlink_socket *socket)
+{
+	if (socket->dump)
+		free(socket->dump->more);
+	free(TAKE(socket->dump));
 }
 
-static int answer_link(struct netlink_socket *socket, const struct nlmsg *request)
+/* The next datagram of the dump, if the queue has room for it. */
+static void dump_go_on(struct netlink_socket *socket)
 {
-	const struct net_ns *net = net_of(&socket->base);
-	const struct link_info info = {
-		.type = LO_TYPE,
-		.index = LO_INDEX,
-		.flags = loopback_flags(net) | (loopback_is_up(net) ? IFF_LOWER_UP : 0),
-	};
-	const uint8_t no_address[6] = {0},
-		      state = loopback_is_up(net) ? 0 : 2; /* IF_OPER_UNKNOWN, DOWN */
-	const uint32_t mtu = LO_MTU, queue = 1000;
-	struct builder builder = {0};
-	size_t start = begin_message(&builder, socket, request, RTM_NEWLINK);
+	struct nl_dump *dump = socket->dump;
+	_cleanup_free_ struct nl_builder *builder = NULL;
+	int32_t result;
+	int more;
 
-	put(&builder, &info, sizeof(info));
-	put_attribute(&builder, IFLA_IFNAME, "lo", 3);
-	put_attribute(&builder, IFLA_TXQLEN, &queue, sizeof(queue));
-	put_attribute(&builder, IFLA_OPERSTATE, &state, sizeof(state));
-	put_attribute(&builder, IFLA_MTU, &mtu, sizeof(mtu));
-	put_attribute(&builder, IFLA_ADDRESS, no_address, sizeof(no_address));
-	put_attribute(&builder, IFLA_BROADCAST, no_address, sizeof(no_address));
-	end_message(&builder, start);
-	return queue_answer(socket, builder.bytes, builder.size);
-}
-
-static size_t address_size(uint8_t family)
-{
-	return family == LX_AF_INET ? 4 : 16;
-}
-
-static int answer_addresses(
-	struct netlink_socket *socket, const struct nlmsg *request, uint8_t family)
-{
-	const struct net_ns *net = net_of(&socket->base);
-	const struct netif_address *address;
-	int err = 0;
-
-	list_for_each_entry (address, &net->stack.loopback.addresses, link) {
-		bool v4 = inet_is_v4(&address->address);
-		const uint8_t *bytes = address->address.bytes + (v4 ? 12 : 0);
-		const struct address_info info = {
-			.family = v4 ? LX_AF_INET : LX_AF_INET6,
-			.prefix = address->prefix,
-			.flags = address->flags,
-			.scope = address->scope,
-			.index = LO_INDEX,
-		};
-		struct builder builder = {0};
+	if (!dump || !list_empty(&socket->datagrams))
+		return;
+	builder = nl_builder_new(NL_DATAGRAM_SIZE);
+	if (!builder) {
+		overrun(socket);
+		dump_free(socket);
+		return;
+	}
+	more = dump->error ? dump->error : dump->fill(socket, dump, builder);
+	if (more == 1 && builder->size > 0) {
+		if (enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0) {
+			overrun(socket);
+			dump_free(socket);
+		}
+		return;
+	}
+	/* A single entry that is larger than a datagram would be an error of ours. */
+	result = more == 1 ? -EMSGSIZE : more;
+	{
+		struct lx_nlmsghdr header = dump->header;
+		bool extended = socket->ext_ack && dump->complaint;
 		size_t start;
 
-		if (family && family != info.family)
-			continue;
-		start = begin_message(&builder, socket, request, RTM_NEWADDR);
-		put(&builder, &info, sizeof(info));
-		put_attribute(&builder, IFA_ADDRESS, bytes, address_size(info.family));
-		if (v4) {
-			put_attribute(&builder, IFA_LOCAL, bytes, 4);
-			put_attribute(&builder, IFA_LABEL, "lo", 3);
-		}
-		end_message(&builder, start);
-		err = queue_answer(socket, builder.bytes, builder.size);
-		if (err < 0)
-			break;
+		/* The end may come with the last entries, or alone. */
+		builder->limit = NL_BUILDER_SIZE;
+		header.nlmsg_type = LX_NLMSG_DONE;
+		header.nlmsg_flags |= extended ? LX_NLM_F_ACK_TLVS : 0;
+		start = nl_begin(builder, &header);
+		nl_put(builder, &result, sizeof(result));
+		if (extended)
+			nl_string(builder, LX_NLMSGERR_ATTR_MSG, dump->complaint);
+		(void)nl_end(builder, start);
 	}
-	return err < 0 ? err : answer_done(socket, request);
+	dump_free(socket);
+	if (enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0)
+		overrun(socket);
 }
 
-/* ---- requests -------------------------------------------------------------------------------- */
-
-/* The attribute @type behind the fixed part, with at least @size bytes; NULL: there is none. */
-static const uint8_t *attribute(
-	const uint8_t *at, size_t left, uint16_t type, size_t size, size_t *ret_size)
+int nl_dump_start(struct nl_request *request, struct nl_dump *dump)
 {
-	while (left >= 4) {
-		uint16_t header[2];
+	struct netlink_socket *socket = request->socket;
+	struct nl_dump *copy;
 
-		memcpy(header, at, sizeof(header));
-		if (header[0] < 4 || header[0] > left)
-			return NULL;
-		if ((header[1] & 0x3fff) == type && header[0] - 4u >= size) {
-			*ret_size = header[0] - 4u;
-			return at + 4;
-		}
-		if (padded(header[0]) >= left)
-			return NULL;
-		left -= padded(header[0]);
-		at += padded(header[0]);
+	if (socket->dump) {
+		free(dump->more);
+		return -EBUSY;
+	}
+	copy = malloc(sizeof(*copy));
+	if (!copy) {
+		free(dump->more);
+		return -ENOMEM;
+	}
+	*copy = *dump;
+	copy->header.nlmsg_flags |= LX_NLM_F_MULTI | (dump->filtered ? LX_NLM_F_DUMP_FILTERED : 0);
+	copy->header.nlmsg_seq = request->header.nlmsg_seq;
+	copy->header.nlmsg_pid = socket->port;
+	socket->dump = copy;
+	dump_go_on(socket);
+	return NL_STARTED;
+}
+
+int nl_dump_fail(struct nl_request *request, int error, const char *complaint)
+{
+	struct nl_dump dump = {.error = error, .complaint = complaint};
+
+	return nl_dump_start(request, &dump);
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+static struct netlink_socket *find_port(
+	const struct ns *net, const struct netlink_protocol *protocol, uint32_t port)
+{
+	struct netlink_socket *socket;
+
+	list_for_each_entry (socket, &sockets, link) {
+		if (socket->bound && socket->base.net == net && socket->protocol == protocol &&
+			socket->port == port)
+			return socket;
 	}
 	return NULL;
 }
 
-/* Is the request about the loopback device, by number or by name? */
-static bool names_loopback(const struct link_info *info, const uint8_t *rest, size_t left)
+static int insert(struct netlink_socket *socket, uint32_t port)
 {
-	size_t size;
-	const uint8_t *name = attribute(rest, left, IFLA_IFNAME, 2, &size);
-
-	if (info->index)
-		return info->index == LO_INDEX;
-	return name && strnlen((const char *)name, size) == 2 && memcmp(name, "lo", 2) == 0;
-}
-
-static int change_link(
-	struct net_ns *net, const struct task *task, const uint8_t *body, size_t size)
-{
-	struct link_info info;
-
-	if (size < sizeof(info))
-		return -EINVAL;
-	memcpy(&info, body, sizeof(info));
-	if (!may_administer(net, task))
-		return -EPERM;
-	if (!names_loopback(&info, body + sizeof(info), size - sizeof(info)))
-		return info.index ? -ENODEV : -EOPNOTSUPP;
-	/* Without a mask all flags are meant (rtnl_dev_get_flags()). */
-	if (info.change && !(info.change & IFF_UP))
-		return 0;
-	if (info.flags || info.change)
-		return netif_set_up(&net->stack.loopback, info.flags & IFF_UP);
+	if (find_port(socket->base.net, socket->protocol, port))
+		return -EADDRINUSE;
+	socket->port = port;
+	socket->bound = true;
 	return 0;
 }
 
-static int change_address(struct net_ns *net, const struct task *task, const struct nlmsg *request,
-	const uint8_t *body, size_t size)
-{
-	struct netif_address address = {
-		.flags = NETADDR_PERMANENT,
-		.preferred_until = INT64_MAX,
-		.valid_until = INT64_MAX,
-		.label = "lo",
-	};
-	struct address_info info;
-	const uint8_t *bytes;
-	size_t got;
-	int err;
-
-	if (size < sizeof(info))
-		return -EINVAL;
-	memcpy(&info, body, sizeof(info));
-	if (!may_administer(net, task))
-		return -EPERM;
-	if (info.family != LX_AF_INET && info.family != LX_AF_INET6)
-		return -EOPNOTSUPP;
-	if (info.index != LO_INDEX)
-		return -ENODEV;
-	if (info.prefix > address_size(info.family) * 8)
-		return -EINVAL;
-	bytes = attribute(body + sizeof(info), size - sizeof(info), IFA_LOCAL,
-		address_size(info.family), &got);
-	if (!bytes)
-		bytes = attribute(body + sizeof(info), size - sizeof(info), IFA_ADDRESS,
-			address_size(info.family), &got);
-	if (!bytes)
-		return -EINVAL;
-	address.prefix = info.prefix;
-	address.scope = info.scope;
-	if (info.family == LX_AF_INET) {
-		address.address = inet_from_v4(bytes);
-		address.peer = address.broadcast = inet_any4;
-	} else {
-		memcpy(address.address.bytes, bytes, sizeof(address.address.bytes));
-	}
-	err = netif_address_add(&net->stack.loopback, &address);
-	return err == -EEXIST && !(request->flags & NLM_F_EXCL) ? 0 : err;
-}
-
-static int handle(struct netlink_socket *socket, const struct task *task,
-	const struct nlmsg *request, const uint8_t *body, size_t size)
-{
-	bool dump = (request->flags & NLM_F_DUMP) == NLM_F_DUMP;
-	struct link_info info = {0};
-	int err;
-
-	switch (request->type) {
-	case RTM_GETLINK:
-		if (dump) {
-			err = answer_link(socket, request);
-			return err < 0 ? err : answer_done(socket, request);
-		}
-		memcpy(&info, body, min_of(size, sizeof(info)));
-		if (size < sizeof(info))
-			err = -EINVAL;
-		else if (names_loopback(&info, body + sizeof(info), size - sizeof(info)))
-			return answer_link(socket, request);
-		else
-			err = -ENODEV;
-		break;
-	case RTM_GETADDR:
-		if (dump)
-			return answer_addresses(socket, request, size ? body[0] : 0);
-		err = -EOPNOTSUPP;
-		break;
-	case RTM_GETROUTE:
-		if (dump)
-			return answer_done(socket, request);
-		err = -ENETUNREACH;
-		break;
-	case RTM_NEWLINK:
-	case RTM_SETLINK:
-		err = change_link(net_of(&socket->base), task, body, size);
-		break;
-	case RTM_NEWADDR:
-		err = change_address(net_of(&socket->base), task, request, body, size);
-		break;
-	default:
-		err = -EOPNOTSUPP;
-		break;
-	}
-	if (err == 0 && !(request->flags & NLM_F_ACK))
-		return 0;
-	return answer_error(socket, request, err);
-}
-
-/* ---- the socket ------------------------------------------------------------------------------ */
-
+/* netlink_autobind(): the process's number, or one far below zero. */
 static void autobind(struct netlink_socket *socket, const struct task *task)
 {
-	static uint32_t next = 0xfffff000;
+	static uint32_t rover = (uint32_t)-4096;
 
-	if (!socket->port)
-		socket->port = (uint32_t)task_own_tgid(task);
-	if (!socket->port)
-		socket->port = next--;
+	if (socket->bound || insert(socket, (uint32_t)task_own_tgid(task)) == 0)
+		return;
+	/* There are fewer sockets than numbers. */
+	while (insert(socket, rover) < 0)
+		rover--;
+	rover = rover < 0x80000000u ? (uint32_t)-4096 : rover - 1;
 }
 
-struct sockaddr_nl {
-	uint16_t family, pad;
-	uint32_t port, groups;
-};
+static int read_name(const struct socket_address *address, struct lx_sockaddr_nl *ret)
+{
+	if (address->size < sizeof(*ret))
+		return -EINVAL;
+	memcpy(ret, address->bytes, sizeof(*ret));
+	return ret->nl_family == LX_AF_NETLINK ? 0 : -EINVAL;
+}
+
+static uint64_t all_groups(const struct netlink_socket *socket)
+{
+	return (UINT64_C(1) << socket->protocol->groups) - 1;
+}
+
+static bool may(const struct netlink_socket *socket, const struct task *task, bool anybody)
+{
+	return anybody || cred_ns_capable(task->cred, socket->base.net->user_ns, LX_CAP_NET_ADMIN);
+}
 
 static int nl_bind(struct socket *base, struct task *task, const struct socket_address *address)
 {
 	struct netlink_socket *socket = netlink_of(base);
-	struct sockaddr_nl name;
+	struct lx_sockaddr_nl name;
+	int err = read_name(address, &name);
 
-	if (address->size < sizeof(name))
-		return -EINVAL;
-	memcpy(&name, address->bytes, sizeof(name));
-	if (name.family != LX_AF_NETLINK)
-		return -EINVAL;
-	/* Nothing is ever announced to groups. */
-	if (socket->port && name.port && name.port != socket->port)
-		return -EINVAL;
-	if (name.port)
-		socket->port = name.port;
-	autobind(socket, task);
+	if (err < 0)
+		return err;
+	if (name.nl_groups && !may(socket, task, socket->protocol->anybody_receives))
+		return -EPERM;
+	if (socket->bound) {
+		if (name.nl_pid != socket->port)
+			return -EINVAL;
+	} else if (name.nl_pid) {
+		err = insert(socket, name.nl_pid);
+		if (err < 0)
+			return err;
+	} else {
+		autobind(socket, task);
+	}
+	socket->groups =
+		(socket->groups & ~(uint64_t)UINT32_MAX) | (name.nl_groups & all_groups(socket));
 	return 0;
 }
 
 static int nl_connect(
 	struct socket *base, struct task *task, const struct socket_address *address, bool nonblock)
 {
-	struct sockaddr_nl name = {0};
+	struct netlink_socket *socket = netlink_of(base);
+	struct lx_sockaddr_nl name;
+	uint16_t family;
+	int err;
 
-	if (address->size < sizeof(name.family))
+	if (address->size < sizeof(family))
 		return -EINVAL;
-	memcpy(&name, address->bytes, min_of((size_t)address->size, sizeof(name)));
-	if (name.family == LX_AF_UNSPEC)
+	memcpy(&family, address->bytes, sizeof(family));
+	if (family == LX_AF_UNSPEC) {
+		socket->peer_port = socket->peer_groups = 0;
 		return 0;
-	if (name.family != LX_AF_NETLINK || address->size < sizeof(name))
-		return -EINVAL;
-	if (name.port)
-		return -ECONNREFUSED;
-	autobind(netlink_of(base), task);
+	}
+	err = read_name(address, &name);
+	if (err < 0)
+		return err;
+	if ((name.nl_groups || name.nl_pid) && !may(socket, task, socket->protocol->anybody_sends))
+		return -EPERM;
+	autobind(socket, task);
+	socket->peer_port = name.nl_pid;
+	socket->peer_groups = name.nl_groups;
 	return 0;
 }
 
@@ -489,109 +392,191 @@ static int nl_accept(struct socket *base, bool nonblock, struct socket **ret)
 	return -EOPNOTSUPP;
 }
 
-static int nl_getname(struct socket *base, bool peer, struct socket_address *ret)
+static void write_name(uint32_t port, uint32_t groups, struct socket_address *ret)
 {
-	const struct sockaddr_nl name = {
-		.family = LX_AF_NETLINK, .port = peer ? 0 : netlink_of(base)->port};
+	const struct lx_sockaddr_nl name = {
+		.nl_family = LX_AF_NETLINK, .nl_pid = port, .nl_groups = groups};
 
 	*ret = (struct socket_address){.size = sizeof(name)};
 	memcpy(ret->bytes, &name, sizeof(name));
+}
+
+static int nl_getname(struct socket *base, bool peer, struct socket_address *ret)
+{
+	const struct netlink_socket *socket = netlink_of(base);
+
+	if (peer)
+		write_name(socket->peer_port, socket->peer_groups, ret);
+	else
+		write_name(socket->port, (uint32_t)socket->groups, ret);
 	return 0;
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+/* netlink_rcv_skb() */
+static void handle_all(
+	struct netlink_socket *socket, struct task *task, const uint8_t *bytes, size_t size)
+{
+	for (size_t at = 0; size - at >= sizeof(struct lx_nlmsghdr);) {
+		struct nl_request request = {.socket = socket, .task = task};
+		int err = 0;
+
+		memcpy(&request.header, bytes + at, sizeof(request.header));
+		if (request.header.nlmsg_len < sizeof(request.header) ||
+			request.header.nlmsg_len > size - at)
+			return;
+		request.body = bytes + at + sizeof(request.header);
+		request.size = request.header.nlmsg_len - sizeof(request.header);
+		/* Control messages are no requests. */
+		if ((request.header.nlmsg_flags & LX_NLM_F_REQUEST) &&
+			request.header.nlmsg_type >= LX_NLMSG_MIN_TYPE)
+			err = socket->protocol->request(&request);
+		if (err != NL_STARTED && (err < 0 || (request.header.nlmsg_flags & LX_NLM_F_ACK)))
+			acknowledge(&request, err);
+		if (nl_padded(request.header.nlmsg_len) >= size - at)
+			return;
+		at += nl_padded(request.header.nlmsg_len);
+	}
+}
+
+/* To another socket: netlink_unicast(). */
+static int send_to_port(struct netlink_socket *socket, uint32_t port, const uint8_t *bytes,
+	size_t size, const struct lx_ucred *cred)
+{
+	struct netlink_socket *to = find_port(socket->base.net, socket->protocol, port);
+
+	if (!to || (to->peer_port && to->peer_port != socket->port))
+		return -ECONNREFUSED;
+	return enqueue(to, bytes, size, socket->port, 0, cred) == -ENOMEM ? -ENOMEM : 0;
 }
 
 static ssize_t nl_send(struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct netlink_socket *socket = netlink_of(base);
 	_cleanup_free_ uint8_t *bytes = NULL;
-	size_t size = message->uio->resid, at = 0;
-	struct sockaddr_nl name = {0};
+	struct lx_sockaddr_nl name = {
+		.nl_pid = socket->peer_port, .nl_groups = socket->peer_groups};
+	const struct lx_ucred cred = {
+		.pid = task_own_tgid(task), .uid = task->cred->euid, .gid = task->cred->egid};
+	size_t size = message->uio->resid;
 	ssize_t got;
+	int err;
 
+	if (message->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
+	if (size == 0)
+		return -ENODATA;
 	if (message->name && message->name->size) {
-		if (message->name->size < sizeof(name))
-			return -EINVAL;
-		memcpy(&name, message->name->bytes, sizeof(name));
-		if (name.family != LX_AF_NETLINK)
-			return -EINVAL;
-		if (name.port)
-			return -ECONNREFUSED;
+		err = read_name(message->name, &name);
+		if (err < 0)
+			return err;
+		if ((name.nl_groups || name.nl_pid) &&
+			!may(socket, task, socket->protocol->anybody_sends))
+			return -EPERM;
 	}
-	if (size > REQUEST_SIZE_MAX)
+	autobind(socket, task);
+	if (size > min_of(base->send_size - 32, REQUEST_SIZE_MAX))
 		return -EMSGSIZE;
-	bytes = calloc(1, size + 1);
+	bytes = malloc(size);
 	if (!bytes)
 		return -ENOMEM;
 	got = uio_copy_from(message->uio, bytes, size);
 	if (got < 0 || (size_t)got < size)
 		return got < 0 ? got : -EFAULT;
-	autobind(socket, task);
-	while (size - at >= sizeof(struct nlmsg)) {
-		struct nlmsg request;
-
-		memcpy(&request, bytes + at, sizeof(request));
-		if (request.size < sizeof(request) || request.size > size - at)
-			break;
-		if ((request.flags & NLM_F_REQUEST) && request.type >= RTM_NEWLINK &&
-			handle(socket, task, &request, bytes + at + sizeof(request),
-				request.size - sizeof(request)) < 0)
-			base->error = ENOBUFS;
-		if (padded(request.size) > size - at)
-			break;
-		at += padded(request.size);
+	if (name.nl_groups)
+		multicast(base->net, socket->protocol, (unsigned)__builtin_ctz(name.nl_groups) + 1,
+			bytes, size, socket->port, &cred, socket);
+	if (name.nl_pid) {
+		err = send_to_port(socket, name.nl_pid, bytes, size, &cred);
+		if (err < 0)
+			return err;
+	} else if (socket->protocol->request) {
+		handle_all(socket, task, bytes, size);
+	} else if (!name.nl_groups) {
+		return -ECONNREFUSED;
 	}
 	if (message->scm)
 		scm_fini(message->scm);
 	return (ssize_t)size;
 }
 
-static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_message *message)
-{
-	struct netlink_socket *socket = netlink_of(base);
-	bool peek = message->flags & LX_MSG_PEEK;
-	struct answer *answer;
-	ssize_t put_size;
-	size_t size;
-	int err;
+/* ---- receiving ------------------------------------------------------------------------------- */
 
-	while (list_empty(&socket->answers)) {
-		err = socket_take_error(base);
+static int wait_datagram(struct netlink_socket *socket, const struct socket_message *message)
+{
+	while (list_empty(&socket->datagrams)) {
+		int err;
+
+		dump_go_on(socket);
+		if (!list_empty(&socket->datagrams))
+			break;
+		err = socket_take_error(&socket->base);
 		if (err < 0)
 			return err;
 		if (message->flags & LX_MSG_DONTWAIT)
 			return -EAGAIN;
-		err = wait_event_deadline(
-			&base->queue, !list_empty(&socket->answers), message->deadline);
+		err = wait_event_deadline(&socket->base.queue,
+			!list_empty(&socket->datagrams) || socket->base.error, message->deadline);
 		if (err < 0)
 			return socket_wait_error(err, message->deadline);
 	}
-	answer = list_first(&socket->answers, struct answer, link);
-	size = min_of(answer->size, (size_t)message->uio->resid);
-	if (!peek) {
-		list_remove(&answer->link);
-		socket->queued -= answer->size;
-	}
-	/* The copy may sleep, and another reader take what was only peeked at. */
-	{
-		_cleanup_free_ uint8_t *copy = malloc(answer->size);
-		size_t whole = answer->size;
+	return 0;
+}
 
-		if (copy)
-			memcpy(copy, answer->bytes, whole);
-		if (!peek)
-			free(answer);
-		if (!copy)
-			return -ENOMEM;
-		put_size = uio_copy_to(message->uio, copy, size);
-		if (put_size >= 0 && (size_t)put_size < size)
-			return -EFAULT;
-		if (put_size < 0)
-			return put_size;
-		if (size < whole)
+static void write_notes(
+	const struct netlink_socket *socket, const struct datagram *datagram, struct scm *scm)
+{
+	uint32_t group = datagram->group;
+
+	if (socket->want_group)
+		scm_note(scm, LX_SOL_NETLINK, LX_NETLINK_PKTINFO, &group, sizeof(group));
+	scm->has_cred = true;
+	scm->cred = ucred_here(&datagram->cred);
+}
+
+static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_message *message)
+{
+	struct netlink_socket *socket = netlink_of(base);
+	bool peek = message->flags & LX_MSG_PEEK;
+	struct datagram *datagram;
+	ssize_t result;
+	size_t size;
+	int err;
+
+	if (message->flags & LX_MSG_OOB)
+		return -EOPNOTSUPP;
+	err = wait_datagram(socket, message);
+	if (err < 0)
+		return err;
+	datagram = list_first(&socket->datagrams, struct datagram, link);
+	size = min_of(datagram->size, (size_t)message->uio->resid);
+	/* Ours while the copy sleeps; a peek puts it back. */
+	list_remove(&datagram->link);
+	result = uio_copy_to(message->uio, datagram->bytes, size);
+	if (result >= 0 && (size_t)result < size)
+		result = -EFAULT;
+	if (result >= 0) {
+		if (size < datagram->size)
 			message->out_flags |= LX_MSG_TRUNC;
 		if (message->name)
-			(void)nl_getname(base, true, message->name);
-		return (ssize_t)(message->flags & LX_MSG_TRUNC ? whole : size);
+			write_name(datagram->from,
+				datagram->group && datagram->group <= 32
+					? 1u << (datagram->group - 1)
+					: 0,
+				message->name);
+		if (message->scm)
+			write_notes(socket, datagram, message->scm);
+		if (message->flags & LX_MSG_TRUNC)
+			result = (ssize_t)datagram->size;
 	}
+	list_add(&datagram->link, &socket->datagrams);
+	if (!peek) {
+		dequeue(socket, datagram);
+		free(datagram);
+		dump_go_on(socket);
+	}
+	return result;
 }
 
 static int nl_shutdown(struct socket *base, int how)
@@ -599,28 +584,105 @@ static int nl_shutdown(struct socket *base, int how)
 	return -EOPNOTSUPP;
 }
 
-/* NETLINK_EXT_ACK and relatives: what they add to answers is left out. */
+static uint32_t nl_poll(struct socket *base)
+{
+	const struct netlink_socket *socket = netlink_of(base);
+
+	return LX_POLLOUT | LX_POLLWRNORM | LX_POLLWRBAND | (base->error ? LX_POLLERR : 0) |
+	       (list_empty(&socket->datagrams) ? 0 : LX_POLLIN | LX_POLLRDNORM);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+static bool *switch_of(struct netlink_socket *socket, int option)
+{
+	switch (option) {
+	case LX_NETLINK_PKTINFO:
+		return &socket->want_group;
+	case LX_NETLINK_BROADCAST_ERROR:
+		return &socket->broadcast_error;
+	case LX_NETLINK_NO_ENOBUFS:
+		return &socket->no_overrun_error;
+	case LX_NETLINK_CAP_ACK:
+		return &socket->cap_ack;
+	case LX_NETLINK_EXT_ACK:
+		return &socket->ext_ack;
+	case LX_NETLINK_GET_STRICT_CHK:
+		return &socket->strict;
+	default:
+		return NULL;
+	}
+}
+
 static int nl_setsockopt(struct socket *base, struct task *task, int level, int option,
 	const void *value, size_t size)
 {
-	return -ENOPROTOOPT;
+	struct netlink_socket *socket = netlink_of(base);
+	bool *flag = switch_of(socket, option);
+	unsigned number = 0;
+
+	if (level == LX_SOL_SOCKET)
+		return socket_set_option(base, task, option, value, size);
+	if (level != LX_SOL_NETLINK)
+		return -ENOPROTOOPT;
+	if (size >= sizeof(number))
+		memcpy(&number, value, sizeof(number));
+	if (flag) {
+		*flag = number != 0;
+		return 0;
+	}
+	if (option != LX_NETLINK_ADD_MEMBERSHIP && option != LX_NETLINK_DROP_MEMBERSHIP)
+		return -ENOPROTOOPT;
+	if (!may(socket, task, socket->protocol->anybody_receives))
+		return -EPERM;
+	if (number == 0 || number > socket->protocol->groups)
+		return -EINVAL;
+	if (option == LX_NETLINK_ADD_MEMBERSHIP)
+		socket->groups |= UINT64_C(1) << (number - 1);
+	else
+		socket->groups &= ~(UINT64_C(1) << (number - 1));
+	return 0;
 }
 
-static uint32_t nl_poll(struct socket *base)
+static int nl_getsockopt(
+	struct socket *base, struct task *task, int level, int option, void *value, size_t size)
 {
-	return LX_POLLOUT | LX_POLLWRNORM |
-	       (list_empty(&netlink_of(base)->answers) ? 0 : LX_POLLIN | LX_POLLRDNORM);
+	struct netlink_socket *socket = netlink_of(base);
+	const bool *flag = switch_of(socket, option);
+	uint32_t words[2] = {(uint32_t)socket->groups, (uint32_t)(socket->groups >> 32)};
+	size_t count = socket->protocol->groups > 32 ? 2 : 1;
+
+	if (level == LX_SOL_SOCKET)
+		return socket_get_option(base, task, option, value, size);
+	if (level != LX_SOL_NETLINK)
+		return -ENOPROTOOPT;
+	if (option == LX_NETLINK_LIST_MEMBERSHIPS) {
+		/* The whole size is told, however much there is room for. */
+		memcpy(value, words, min_of(size & ~(size_t)3, count * 4));
+		return (int)(count * 4);
+	}
+	if (!flag)
+		return -ENOPROTOOPT;
+	if (size < sizeof(int))
+		return -EINVAL;
+	return socket_return_int(*flag, value, size);
 }
+
+/* ---- creation -------------------------------------------------------------------------------- */
 
 static void nl_release(struct socket *base)
 {
 	struct netlink_socket *socket = netlink_of(base);
-	struct answer *answer, *next;
 
-	list_for_each_entry_safe (answer, next, &socket->answers, link) {
-		list_remove(&answer->link);
-		free(answer);
+	while (!list_empty(&socket->datagrams)) {
+		struct datagram *datagram = list_first(&socket->datagrams, struct datagram, link);
+
+		dequeue(socket, datagram);
+		free(datagram);
 	}
+	dump_free(socket);
+	list_remove(&socket->link);
+	socket_count--;
 	socket_fini(base);
 	wait_queue_destroy(&base->queue);
 	free(socket);
@@ -636,6 +698,7 @@ static const struct socket_ops netlink_ops = {
 	.receive = nl_receive,
 	.shutdown = nl_shutdown,
 	.setsockopt = nl_setsockopt,
+	.getsockopt = nl_getsockopt,
 	.poll = nl_poll,
 	.release = nl_release,
 };
@@ -646,76 +709,18 @@ int netlink_create(int type, int protocol, struct socket **ret)
 
 	if (type != LX_SOCK_RAW && type != LX_SOCK_DGRAM)
 		return -ESOCKTNOSUPPORT;
-	if (protocol != LX_NETLINK_ROUTE)
+	if (protocol < 0 || protocol >= LX_NETLINK_PROTOCOLS || !protocols[protocol])
 		return -EPROTONOSUPPORT;
+	if (socket_count >= SOCKETS_MAX)
+		return -ENOBUFS;
 	socket = calloc(1, sizeof(*socket));
 	if (!socket)
 		return -ENOMEM;
 	socket_init(&socket->base, &netlink_ops, LX_AF_NETLINK, type, protocol);
-	list_init(&socket->answers);
+	socket->protocol = protocols[protocol];
+	list_init(&socket->datagrams);
+	list_add_tail(&socket->link, &sockets);
+	socket_count++;
 	*ret = &socket->base;
 	return 0;
-}
-
-/* ---- ioctl: netdevice(7), for sockets of all families ---------------------------------------- */
-
-struct ifreq {
-	char name[16];
-	union {
-		int32_t number;
-		int16_t flags;
-		uint8_t bytes[24];
-	};
-};
-_Static_assert(sizeof(struct ifreq) == 40, "struct ifreq");
-
-static int set_flags(struct net_ns *net, const struct task *task, unsigned flags)
-{
-	if (!may_administer(net, task))
-		return -EPERM;
-	return netif_set_up(&net->stack.loopback, flags & IFF_UP);
-}
-
-int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned request, gaddr_t arg)
-{
-	struct ifreq ifreq;
-	int err;
-
-	switch (request) {
-	case LX_SIOCGIFNAME:
-	case LX_SIOCGIFINDEX:
-	case LX_SIOCGIFFLAGS:
-	case LX_SIOCSIFFLAGS:
-	case LX_SIOCGIFMTU:
-		break;
-	default:
-		return -ENOTTY;
-	}
-	err = guest_read_value(task, &ifreq, arg);
-	if (err < 0)
-		return err;
-	if (request == LX_SIOCGIFNAME) {
-		if (ifreq.number != LO_INDEX)
-			return -ENODEV;
-		memset(ifreq.name, 0, sizeof(ifreq.name));
-		memcpy(ifreq.name, "lo", 2);
-		return guest_write_value(task, arg, &ifreq);
-	}
-	ifreq.name[sizeof(ifreq.name) - 1] = '\0';
-	if (strcmp(ifreq.name, "lo") != 0)
-		return -ENODEV;
-	switch (request) {
-	case LX_SIOCGIFINDEX:
-		ifreq.number = LO_INDEX;
-		break;
-	case LX_SIOCGIFFLAGS:
-		ifreq.flags = (int16_t)loopback_flags(net_of(socket));
-		break;
-	case LX_SIOCGIFMTU:
-		ifreq.number = LO_MTU;
-		break;
-	default:
-		return set_flags(net_of(socket), task, (unsigned)ifreq.flags);
-	}
-	return guest_write_value(task, arg, &ifreq);
 }

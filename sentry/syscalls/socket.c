@@ -286,7 +286,7 @@ int64_t sys_getsockopt(
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	uint8_t value[OPTION_VALUE_MAX] = {0};
 	struct socket *socket;
-	int32_t size;
+	int32_t size, length;
 	int r = get_socket(task, sockfd, &file, &socket);
 
 	if (r >= 0 && socket->family == LX_AF_UNIX && level != LX_SOL_SOCKET)
@@ -306,9 +306,11 @@ int64_t sys_getsockopt(
 		r = -EOPNOTSUPP;
 	if (r < 0)
 		return r;
-	size = r;
+	/* Some options tell a length that there was no room for. */
+	length = r;
+	size = min_of(size, length);
 	r = size ? guest_write(task, optval, value, (size_t)size) : 0;
-	return r < 0 ? r : guest_write_value(task, optlen, &size);
+	return r < 0 ? r : guest_write_value(task, optlen, &length);
 }
 
 /* ---- data ---- */
