@@ -74,10 +74,20 @@ static bool is_dsack(const struct tcp_segment *segment)
 	       seq_le(first->end, second->end);
 }
 
+/* In the order of their numbers, or what one acknowledgement brings would look reordered (RFC 8985
+ * section 6.2, step 3). */
+static void insert_range(struct tcp_range *ranges, unsigned count, struct tcp_range range)
+{
+	for (; count > 0 && seq_lt(range.start, ranges[count - 1].start); count--)
+		ranges[count] = ranges[count - 1];
+	ranges[count] = range;
+}
+
 static void take_sack(struct tcp *tcp, const struct tcp_segment *segment,
 	struct tcp_delivery *delivery, int64_t now)
 {
-	unsigned i = 0;
+	struct tcp_range ranges[TCP_SACK_BLOCKS_MAX];
+	unsigned i = 0, count = 0;
 
 	if (segment->sack_count == 0)
 		return;
@@ -96,10 +106,11 @@ static void take_sack(struct tcp *tcp, const struct tcp_segment *segment,
 		/* Only what lies between the two ends of what we sent, and is not empty. */
 		if (seq_lt(range.start, tcp->snd_una))
 			range.start = tcp->snd_una;
-		if (!seq_lt(range.start, range.end) || seq_lt(tcp->snd_nxt, range.end))
-			continue;
-		take_range(tcp, segment, range, delivery, now);
+		if (seq_lt(range.start, range.end) && seq_le(range.end, tcp->snd_nxt))
+			insert_range(ranges, count++, range);
 	}
+	for (i = 0; i < count; i++)
+		take_range(tcp, segment, ranges[i], delivery, now);
 }
 
 /* The peer has the bytes up to @ack: our copies go. */

@@ -206,8 +206,13 @@ void tcp_congestion_acked(struct tcp *tcp, uint32_t acked, uint32_t flight,
 {
 	bool limited;
 
-	if (tcp->recovery != TCP_RECOVERY_OPEN && seq_le(tcp->recover, tcp->snd_una))
+	if (tcp->recovery != TCP_RECOVERY_OPEN && seq_le(tcp->recover, tcp->snd_una)) {
+		bool fast = tcp->recovery == TCP_RECOVERY_FAST;
+
 		leave_recovery(tcp);
+		if (fast) /* exactly ssthresh then (RFC 6937 section 3.1): growth comes later */
+			return;
+	}
 	if (tcp->recovery == TCP_RECOVERY_FAST) {
 		reduce_rate(tcp, delivery);
 		return;

@@ -130,6 +130,23 @@ static bool take_handshake_ack(struct tcp *tcp, struct tcp_segment *segment, int
 	return true;
 }
 
+/* Both opened at the same time, and this is the peer's answer to our SYN (section 3.5, figure 8,
+ * line 6): its SYN we know. */
+static bool crosses_open(const struct tcp *tcp, const struct tcp_segment *segment)
+{
+	return tcp->state == TCP_SYN_RECEIVED && tcp->active &&
+	       (segment->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK) &&
+	       segment->seq == tcp->irs && segment->ack == tcp->snd_nxt;
+}
+
+static void take_open(struct tcp *tcp, struct tcp_segment *segment, int64_t now)
+{
+	if (!take_handshake_ack(tcp, segment, now))
+		return;
+	tcp->snd_wnd = tcp->snd_max_wnd = segment->window; /* of a SYN: never scaled */
+	tcp->ack_now = true;
+}
+
 /* RFC 5961 section 5.2: not of what was never sent, and not from before the largest window. */
 static bool ack_is_plausible(const struct tcp *tcp, const struct tcp_segment *segment)
 {
@@ -193,7 +210,7 @@ static bool input_time_wait(struct tcp *tcp, struct tcp_segment *segment, int64_
 		tcp_enter_closed(tcp, 0);
 		return true;
 	}
-	if (segment->flags & TCP_RST)
+	if ((segment->flags & TCP_RST) || !(segment->flags & (TCP_ACK | TCP_SYN)))
 		return false;
 	if (segment->flags & TCP_FIN)
 		tcp->deadline[TCP_TIMER_WAIT] = now + TCP_MSL_TWICE;
@@ -256,6 +273,10 @@ static void input_synchronised(struct tcp *tcp, struct tcp_segment *segment, int
 		(segment->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
 		segment->seq == tcp->irs) {
 		tcp->syn_due = true; /* our SYN-ACK was lost */
+		return;
+	}
+	if (crosses_open(tcp, segment)) {
+		take_open(tcp, segment, now);
 		return;
 	}
 	if (!acceptable(tcp, segment)) {

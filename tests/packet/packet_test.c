@@ -493,6 +493,14 @@ static bool value_of(struct player *p, const char *name, int64_t *ret_value)
 		{"rto", tcp->rto / MSEC},
 		{"islands", tcp->island_count},
 		{"peerwindow", tcp->snd_wnd},
+		{"lost", tcp->lost_count},
+		{"sacked", tcp->sacked_count},
+		{"sent", tcp->sent_count},
+		{"backoff", tcp->backoff},
+		{"rttvar", tcp->rttvar / 1000},
+		{"minrtt", tcp->min_rtt == INT64_MAX ? -1 : tcp->min_rtt / 1000},
+		{"reordering", tcp->reordering_seen},
+		{"timeouts", tcp->counters.timeouts},
 	};
 
 	for (size_t i = 0; i < array_size(values); i++) {
@@ -719,6 +727,71 @@ static void end(struct player *p)
 		tests_passed++;
 }
 
+/* ---- beginnings that tests share: ":: name" and its lines, played by "do name" ------------------
+ */
+
+#define SHARED_MAX	 32
+#define SHARED_LINES_MAX 32
+
+static struct shared {
+	char *name, *lines[SHARED_LINES_MAX];
+	unsigned count;
+} shared[SHARED_MAX];
+static unsigned shared_count;
+
+static void share(const char *name)
+{
+	if (shared_count == SHARED_MAX) {
+		fprintf(stderr, "packet_test: too many beginnings\n");
+		exit(2);
+	}
+	shared[shared_count++].name = strdup(name);
+}
+
+static void share_line(const char *line)
+{
+	struct shared *last = &shared[shared_count - 1];
+
+	if (last->count == SHARED_LINES_MAX) {
+		fprintf(stderr, "packet_test: %s is too long\n", last->name);
+		exit(2);
+	}
+	last->lines[last->count++] = strdup(line);
+}
+
+static void forget_shared(void)
+{
+	while (shared_count > 0) {
+		struct shared *last = &shared[--shared_count];
+
+		free(last->name);
+		for (unsigned i = 0; i < last->count; i++)
+			free(last->lines[i]);
+		*last = (struct shared){0};
+	}
+}
+
+/* A line of a test, or a whole beginning; one may begin with another that stands before it. */
+static void play_any(struct player *p, char *text, unsigned before)
+{
+	char name[64] = "", line[1024];
+
+	if (sscanf(text, " do %63s", name) != 1) {
+		play_line(p, text);
+		return;
+	}
+	for (unsigned i = 0; i < before; i++) {
+		if (strcmp(shared[i].name, name) != 0)
+			continue;
+		for (unsigned n = 0; n < shared[i].count; n++) {
+			snprintf(line, sizeof(line), "%s", shared[i].lines[n]);
+			play_any(p, line, i);
+		}
+		return;
+	}
+	fail(p, "nothing is called %s", name);
+}
+
 static int play(const char *file)
 {
 	struct player p = {.queue = calloc(QUEUE_MAX, sizeof(struct sent_segment))};
@@ -734,18 +807,23 @@ static int play(const char *file)
 
 		if (comment)
 			*comment = '\0';
-		if (strncmp(line, "== ", 3) == 0) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, ":: ", 3) == 0 && !p.test) {
+			share(line + 3);
+		} else if (strncmp(line, "== ", 3) == 0) {
 			end(&p);
 			free(name);
-			line[strcspn(line, "\n")] = '\0';
 			name = strdup(line + 3);
 			begin(&p, file, name);
 		} else if (p.test) {
 			p.line = n;
-			play_line(&p, line);
+			play_any(&p, line, shared_count);
+		} else if (shared_count > 0) {
+			share_line(line);
 		}
 	}
 	end(&p);
+	forget_shared();
 	free(name);
 	free(p.queue);
 	fclose(in);
