@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses, ports and pairs: who is bound to what, and whom a packet is for. */
-#include "netstack/netif_private.h"
+#include "netstack/ip_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -154,6 +154,22 @@ struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, 
 		best_score = score;
 	}
 	return best;
+}
+
+void inet_for_each_receiver(
+	struct netstack *stack, const struct inet_packet *packet, struct inet_datagram *datagram)
+{
+	uint64_t hash = inet_port_hash(packet->protocol, packet->to.port);
+	struct inet_endpoint *endpoint;
+
+	hash_for_each_match(endpoint, &stack->ports, hash, port_node)
+	{
+		if (endpoint->protocol == packet->protocol &&
+			endpoint->local.port == packet->to.port &&
+			(!endpoint->netif_index || endpoint->netif_index == packet->netif_index) &&
+			fits(endpoint, &packet->to, &packet->from) > 0)
+			inet_udp_deliver_copy(inet_udp_of(endpoint), datagram);
+	}
 }
 
 /* ---- binding -----------------------------------------------------------------------------------
@@ -319,18 +335,32 @@ static int find_netif(struct netstack *stack, unsigned index, struct netif **ret
 	return index && !*ret ? -ENODEV : 0;
 }
 
+int inet_lookup(const struct inet_endpoint *endpoint, const struct inet_address *to, unsigned index,
+	struct route_result *ret)
+{
+	struct netif *bound;
+	int err = find_netif(endpoint->stack, index ? index : endpoint->netif_index, &bound);
+
+	return err < 0 ? err : route_lookup(endpoint->stack, to, bound, ret);
+}
+
 int inet_route(const struct inet_endpoint *endpoint, const struct inet_address *to,
 	struct inet_address *ret_source)
 {
 	struct route_result result;
-	struct netif *bound;
-	int err = find_netif(endpoint->stack, endpoint->netif_index, &bound);
+	int err = inet_lookup(endpoint, to, 0, &result);
 
-	err = err < 0 ? err : route_lookup(endpoint->stack, to, bound, &result);
-	if (err < 0)
-		return err;
-	*ret_source = result.source;
-	return 0;
+	if (err == 0)
+		*ret_source = result.source;
+	return err;
+}
+
+int inet_path_mtu(const struct inet_endpoint *endpoint, const struct inet_address *to)
+{
+	struct route_result result;
+	int err = inet_lookup(endpoint, to, 0, &result);
+
+	return err < 0 ? err : (int)result.mtu;
 }
 
 int inet_set_peer(struct inet_endpoint *endpoint, const struct inet_name *peer)
@@ -425,6 +455,17 @@ void inet_endpoint_fini(struct inet_endpoint *endpoint)
 /* ---- packets under way -------------------------------------------------------------------------
  */
 
+/* As it would be on a link, without options. */
+static uint32_t packet_size(const struct inet_packet *packet)
+{
+	uint32_t ip = inet_is_v4(&packet->to.address) ? IP4_HEADER : IP6_HEADER;
+
+	if (packet->protocol == INET_WHOLE_PACKET)
+		return packet->segment.payload.size;
+	return packet->protocol == INET_TCP ? ip + 20 + packet->segment.payload.size
+					    : ip + 8 + packet->datagram->data.size;
+}
+
 void inet_packet_free(struct inet_packet *packet)
 {
 	netbuf_queue_clear(&packet->segment.payload);
@@ -433,15 +474,44 @@ void inet_packet_free(struct inet_packet *packet)
 	free(packet);
 }
 
-/* Not to ourselves. */
+/* A copy of a datagram to a group or to everybody, for the endpoints that listen here. */
+static void loop_copy(
+	struct netstack *stack, const struct inet_packet *packet, const struct netif *netif)
+{
+	struct inet_packet *copy = malloc(sizeof(*copy));
+	struct inet_datagram *datagram = malloc(sizeof(*datagram));
+
+	if (!copy || !datagram) {
+		free(copy);
+		free(datagram);
+		return;
+	}
+	*copy = *packet;
+	*datagram = *packet->datagram;
+	list_init(&datagram->link);
+	datagram->data = (struct netbuf_queue){0};
+	copy->datagram = datagram;
+	copy->netif_index = netif->index;
+	copy->to_many = true;
+	if (netbuf_slice(&packet->datagram->data, 0, packet->datagram->data.size, &datagram->data) <
+		0) {
+		free(copy);
+		free(datagram);
+		return;
+	}
+	list_add_tail(&copy->link, &stack->packets);
+}
+
+/* Not to ourselves, or not alone. */
 static void send_out(struct netstack *stack, struct inet_packet *packet)
 {
+	const struct inet_address *to = &packet->to.address;
 	struct route_result route;
 	struct netif *bound;
 
 	if (find_netif(stack, packet->netif_index, &bound) < 0 ||
-		route_lookup(stack, &packet->to.address, bound, &route) < 0) {
-		stack->counters.out_no_routes++;
+		route_lookup(stack, to, bound, &route) < 0) {
+		stack->counters.ip[ip_family(inet_is_v4(to))].out_no_routes++;
 		inet_packet_free(packet);
 		return;
 	}
@@ -449,11 +519,25 @@ static void send_out(struct netstack *stack, struct inet_packet *packet)
 		list_add_tail(&packet->link, &stack->packets);
 		return;
 	}
+	if (packet->datagram &&
+		(route.broadcast || (route.multicast && group_is_joined(route.netif, to))))
+		loop_copy(stack, packet, route.netif);
 	if (route.netif->ops->take && route.netif->ops->take(route.netif, packet))
 		route.netif->counters.tx_packets++;
 	else
-		stack->counters.out_discards++;
+		ip_output_packet(stack, packet, &route);
 	inet_packet_free(packet);
+}
+
+/* What taps see of packets that no link ever carries. */
+static void show_taps(struct netstack *stack, struct inet_packet *packet, bool outgoing)
+{
+	static const struct netif_offload whole = {.checksum_valid = true};
+	struct netbuf_queue frame = {0};
+
+	if (ip_serialise(stack, packet, &frame) == 0)
+		netif_tap(&stack->loopback, &frame, outgoing, &whole);
+	netbuf_queue_clear(&frame);
 }
 
 void netstack_queue(struct netstack *stack, struct inet_packet *packet)
@@ -461,10 +545,58 @@ void netstack_queue(struct netstack *stack, struct inet_packet *packet)
 	/* The loopback interface hands groups' packets back like others. */
 	if (packet->netif_index <= 1 &&
 		(netstack_is_local(stack, &packet->to.address) ||
-			(packet->netif_index && inet_is_multicast(&packet->to.address))))
+			(packet->netif_index && inet_is_multicast(&packet->to.address)))) {
+		stack->loopback.counters.tx_packets++;
+		stack->loopback.counters.tx_bytes += packet_size(packet);
 		list_add_tail(&packet->link, &stack->packets);
-	else
+		if (!list_empty(&stack->taps))
+			show_taps(stack, packet, true);
+	} else {
 		send_out(stack, packet);
+	}
+}
+
+static void show_raw(struct netstack *stack, struct inet_packet *packet)
+{
+	struct netbuf_queue frame = {0};
+	struct ip_info info = {
+		.netif = netif_by_index(stack, packet->netif_index ? packet->netif_index : 1),
+		.from = packet->from.address,
+		.to = packet->to.address,
+		.protocol = packet->protocol,
+		.v4 = inet_is_v4(&packet->to.address),
+		.packet = &frame,
+	};
+
+	info.offset = info.v4 ? IP4_HEADER : IP6_HEADER;
+	if (info.netif && ip_serialise(stack, packet, &frame) == 0)
+		(void)ip_show_raw(stack, &info);
+	netbuf_queue_clear(&frame);
+}
+
+/* A packet that arrived on the loopback link, or without one. */
+static void deliver(struct netstack *stack, struct inet_packet *packet)
+{
+	static const struct netif_offload whole = {.checksum_valid = true};
+
+	if (packet->netif_index <= 1) {
+		stack->loopback.counters.rx_packets++;
+		stack->loopback.counters.rx_bytes += packet_size(packet);
+	}
+	if (packet->protocol == INET_WHOLE_PACKET) {
+		if (!list_empty(&stack->taps))
+			netif_tap(&stack->loopback, &packet->segment.payload, false, &whole);
+		ip_input(&stack->loopback, &packet->segment.payload, false, &whole);
+		return;
+	}
+	if (!list_empty(&stack->taps) && packet->netif_index <= 1)
+		show_taps(stack, packet, false);
+	if (!list_empty(&stack->raw))
+		show_raw(stack, packet);
+	if (packet->protocol == INET_TCP)
+		inet_tcp_arrives(stack, packet);
+	else
+		inet_udp_arrives(stack, packet);
 }
 
 void netstack_run(struct netstack *stack)
@@ -476,10 +608,7 @@ void netstack_run(struct netstack *stack)
 		struct inet_packet *packet = list_first(&stack->packets, struct inet_packet, link);
 
 		list_remove(&packet->link);
-		if (packet->protocol == INET_TCP)
-			inet_tcp_arrives(stack, packet);
-		else
-			inet_udp_arrives(stack, packet);
+		deliver(stack, packet);
 		inet_packet_free(packet);
 	}
 	stack->running = false;
@@ -488,6 +617,9 @@ void netstack_run(struct netstack *stack)
 void netstack_init(struct netstack *stack)
 {
 	*stack = (struct netstack){0};
+	list_init(&stack->ip.neighbours);
+	ip_reassembly_init(stack);
+	icmp_init(stack);
 	netif_init_loopback(stack);
 	list_init(&stack->endpoints);
 	list_init(&stack->packets);
@@ -511,6 +643,8 @@ void netstack_fini(struct netstack *stack)
 		inet_packet_free(packet);
 	}
 	netif_fini_all(stack);
+	ip_reassembly_fini(stack);
+	hash_fini(&stack->ip.neighbour_table);
 	hash_fini(&stack->pairs);
 	hash_fini(&stack->ports);
 	hash_fini(&stack->users);

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "netstack/address.h"
+#include "netstack/ip.h"
 #include "netstack/netbuf.h"
 #include "netstack/netif.h"
 #include "netstack/tcp.h"
@@ -34,11 +35,6 @@
 #define INET_DATAGRAM_MAX	  65507u /* of UDP over IPv4: 65535 less both headers */
 #define INET_ENDPOINTS_MAX	  32768u /* in the sandbox */
 
-/* What /proc/net/snmp and netstat tell. */
-struct netstack_counters {
-	uint64_t out_no_routes, out_discards;
-};
-
 /* One network namespace: its interfaces, routes and endpoints. */
 struct netstack {
 	struct hash_table pairs;    /* connected endpoints, by protocol and both names */
@@ -59,6 +55,7 @@ struct netstack {
 	void (*changed)(struct netstack *stack, enum netstack_event event, const void *object);
 	void *owner;
 	struct netstack_counters counters;
+	struct ip_state ip;
 	uint64_t isn_key[2], port_key[2];
 	uint32_t port_counter;
 };
@@ -75,6 +72,14 @@ void netstack_run(struct netstack *stack);
 #define INET_UDP     17u
 #define INET_UDPLITE 136u
 
+/* IP_MTU_DISCOVER (ip(7)): what becomes of a datagram that is longer than the path takes. */
+enum inet_mtu_discover {
+	INET_MTU_WANT,	/* we fragment it */
+	INET_MTU_DONT,	/* likewise, and routers may fragment all */
+	INET_MTU_DO,	/* -EMSGSIZE */
+	INET_MTU_PROBE, /* -EMSGSIZE beyond the interface's MTU; the path is not asked */
+};
+
 struct inet_endpoint {
 	struct netstack *stack;
 	struct list_head list;
@@ -89,6 +94,7 @@ struct inet_endpoint {
 	bool free_bind;	      /* IP_FREEBIND, IP_TRANSPARENT: bind() takes any address */
 	uint8_t ttl, tos;     /* of TCP segments; 0: the default */
 	unsigned netif_index; /* SO_BINDTODEVICE, or the scope of a link-local peer; 0: none */
+	uint8_t mtu_discover; /* enum inet_mtu_discover */
 	uint32_t uid;	      /* SO_REUSEPORT is between sockets of one user */
 	struct inet_name local, remote;
 	/* TCP_EVENT_* of a connection, INET_EVENT_* of others. NULL: nobody owns it any more. */
@@ -116,6 +122,10 @@ void inet_disconnect(struct inet_endpoint *endpoint);
 /* Where a packet of @endpoint's to @to would come from: errors of route_lookup(). */
 int inet_route(const struct inet_endpoint *endpoint, const struct inet_address *to,
 	struct inet_address *ret_source);
+
+/* What a packet of @endpoint's to @to may be long, headers included: IP_MTU. Errors of
+ * route_lookup(). */
+int inet_path_mtu(const struct inet_endpoint *endpoint, const struct inet_address *to);
 
 /* ---- TCP ----------------------------------------------------------------------------------------
  */
@@ -268,8 +278,8 @@ struct inet_send {
 
 /*
  * Sends @data (consumed). Binds an unbound endpoint. A datagram that nobody takes is lost; a
- * connected sender is told (ECONNREFUSED). -ENETUNREACH, -EAGAIN without a free port, -EINVAL when
- * `from` is not ours, -ENOMEM.
+ * connected sender is told (ECONNREFUSED). Errors of route_lookup(), -EAGAIN without a free port,
+ * -EINVAL when `from` is not ours, -EMSGSIZE as mtu_discover says, -ENOMEM.
  */
 int inet_udp_send(
 	struct inet_udp *endpoint, const struct inet_send *send, struct netbuf_queue *data);

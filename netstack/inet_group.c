@@ -55,6 +55,11 @@ static int add_member(struct inet_udp *endpoint, const struct inet_address *grou
 	member = calloc(1, sizeof(*member));
 	if (!member)
 		return -ENOMEM;
+	err = netif_group_join(netif_by_index(endpoint->endpoint.stack, netif_index), group);
+	if (err < 0) {
+		free(member);
+		return err;
+	}
 	member->address = *group;
 	member->netif_index = netif_index;
 	member->include = include;
@@ -66,6 +71,10 @@ static int add_member(struct inet_udp *endpoint, const struct inet_address *grou
 
 static void drop_member(struct inet_udp *endpoint, struct inet_group *member)
 {
+	struct netif *netif = netif_by_index(endpoint->endpoint.stack, member->netif_index);
+
+	if (netif)
+		netif_group_leave(netif, &member->address);
 	list_remove(&member->link);
 	list_remove(&member->in_stack);
 	endpoint->group_count--;
@@ -153,23 +162,6 @@ int inet_group_source(struct inet_udp *endpoint, const struct inet_address *grou
 		member->include = include;
 	}
 	return add ? add_source(member, source) : remove_source(endpoint, member, source);
-}
-
-int inet_group_source_address(struct netstack *stack, unsigned netif_index,
-	const struct inet_address *group, struct inet_address *ret)
-{
-	const struct netif *netif = netif_by_index(stack, netif_index);
-	const struct netif_address *address;
-
-	if (!netif)
-		return -ENODEV;
-	list_for_each_entry (address, &netif->addresses, link) {
-		if (inet_is_v4(&address->address) == inet_is_v4(group)) {
-			*ret = address->address;
-			return 0;
-		}
-	}
-	return -ENETUNREACH;
 }
 
 /* ---- delivery ---------------------------------------------------------------------------------

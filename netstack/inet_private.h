@@ -4,13 +4,20 @@
 
 #include "netstack/inet.h"
 
+/* Instead of a protocol: segment.payload is a whole IP packet that is for us. */
+#define INET_WHOLE_PACKET 0u
+
 /* What one endpoint sends to another: a segment, or a datagram. */
 struct inet_packet {
 	struct list_head link;
 	uint8_t protocol;
-	uint8_t ttl, tos;     /* ttl 0: the default */
-	unsigned netif_index; /* that it came by, or is bound to leave by; 0: any */
-	uint16_t coverage;    /* UDP-Lite */
+	uint8_t ttl, tos;      /* ttl 0: the default */
+	uint8_t mtu_discover;  /* enum inet_mtu_discover */
+	bool to_many;	       /* to a group, or to everybody */
+	bool no_loop;	       /* a group's copy for ourselves is not wanted */
+	uint16_t segment_size; /* TCP: what the peer takes in one segment; 0: not said */
+	unsigned netif_index;  /* that it came by, or is bound to leave by; 0: any */
+	uint16_t coverage;     /* UDP-Lite */
 	struct inet_name from, to;
 	struct tcp_segment segment;
 	struct inet_datagram *datagram;
@@ -23,6 +30,12 @@ static inline uint64_t inet_port_hash(uint8_t protocol, uint16_t port)
 }
 
 /* inet.c */
+/* Where @endpoint's packets to @to go; @index: what inet_send says. Errors of route_lookup(). */
+int inet_lookup(const struct inet_endpoint *endpoint, const struct inet_address *to, unsigned index,
+	struct route_result *ret);
+/* Gives each endpoint that a broadcast is for a copy of @datagram, which stays the caller's. */
+void inet_for_each_receiver(
+	struct netstack *stack, const struct inet_packet *packet, struct inet_datagram *datagram);
 int inet_endpoint_init(
 	struct inet_endpoint *endpoint, struct netstack *stack, uint8_t protocol, bool ipv6);
 /* Out of all tables. */
@@ -55,9 +68,24 @@ void inet_tcp_destroy(struct inet_tcp *endpoint);
 void inet_udp_deliver_copy(struct inet_udp *receiver, struct inet_datagram *datagram);
 /* inet_group.c: to all members that want it. */
 void inet_group_deliver(struct netstack *stack, struct inet_packet *packet);
-/* Where a packet to @group over that interface comes from. -ENETUNREACH, -ENODEV. */
-int inet_group_source_address(struct netstack *stack, unsigned netif_index,
-	const struct inet_address *group, struct inet_address *ret);
 void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet);
+uint32_t inet_udp_charge(uint32_t size); /* what a datagram with @size bytes is charged for */
+/* What the network said of a packet that we sent. */
+struct inet_report {
+	int error;		    /* positive errno */
+	uint8_t origin, type, code; /* SO_EE_ORIGIN_*, and of ICMP */
+	bool hard;		    /* a connected socket hears of it without asking */
+	bool too_big;
+	uint32_t info;		      /* too_big: the path's MTU */
+	struct inet_address offender; /* who said so */
+	struct inet_name from, to;    /* of the packet */
+	struct netbuf_queue *quote;   /* borrowed: the message, in which ... */
+	uint32_t quote_offset;	      /* ... what follows the packet's headers begins here */
+};
+#define INET_ORIGIN_ICMP  2u
+#define INET_ORIGIN_ICMP6 3u
+void inet_udp_report(struct inet_udp *endpoint, const struct inet_report *report);
+void inet_tcp_unreachable(struct inet_tcp *endpoint, int error);
+void inet_tcp_path_mtu(struct inet_tcp *endpoint, uint32_t mtu);
 
 #endif

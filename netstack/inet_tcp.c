@@ -4,7 +4,7 @@
  * that make them. An endpoint is its owner's while notify is set, its listener's while it waits to
  * be accepted, and the stack's afterwards, which frees it when the protocol has closed it.
  */
-#include "netstack/inet_private.h"
+#include "netstack/ip_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -63,6 +63,19 @@ static void expired(struct timer *timer)
 static uint16_t link_mss(bool v4)
 {
 	return (uint16_t)(INET_LOOPBACK_MTU - 1 - 20 - (v4 ? 20 : 40));
+}
+
+/* What goes into one segment to the peer, as far as is known. */
+static uint16_t path_mss(const struct inet_endpoint *endpoint)
+{
+	bool v4 = inet_is_v4(&endpoint->remote.address);
+	uint32_t headers = 20 + (v4 ? IP4_HEADER : IP6_HEADER);
+	struct route_result route;
+
+	if (inet_lookup(endpoint, &endpoint->remote.address, 0, &route) < 0 || route.local ||
+		route.mtu <= headers + 40)
+		return link_mss(v4);
+	return (uint16_t)min_of(route.mtu - headers, (uint32_t)link_mss(v4));
 }
 
 int inet_tcp_new(struct netstack *stack, bool ipv6, struct inet_tcp **ret)
@@ -128,6 +141,7 @@ static int transmit(struct inet_tcp *endpoint, struct tcp_segment *segment)
 		.ttl = endpoint->endpoint.ttl,
 		.tos = endpoint->endpoint.tos,
 		.netif_index = endpoint->endpoint.netif_index,
+		.segment_size = (uint16_t)endpoint->tcp.mss,
 		.from = endpoint->endpoint.local,
 		.to = endpoint->endpoint.remote,
 		.segment = *segment,
@@ -164,7 +178,7 @@ static void begin_connection(struct inet_tcp *endpoint, const struct tcp *option
 	struct {
 		struct inet_name local, remote;
 	} pair;
-	uint16_t mss = link_mss(inet_is_v4(&ends->remote.address));
+	uint16_t mss = path_mss(ends);
 
 	memset(&pair, 0, sizeof(pair)); /* the padding is hashed, too */
 	pair.local = ends->local;
@@ -311,6 +325,22 @@ void inet_tcp_push(struct inet_tcp *endpoint)
 	netstack_run(stack);
 }
 
+void inet_tcp_unreachable(struct inet_tcp *endpoint, int error)
+{
+	tcp_unreachable(&endpoint->tcp, error, now_ns());
+	settle(endpoint);
+}
+
+void inet_tcp_path_mtu(struct inet_tcp *endpoint, uint32_t mtu)
+{
+	uint32_t headers =
+		20 + (inet_is_v4(&endpoint->endpoint.remote.address) ? IP4_HEADER : IP6_HEADER);
+
+	if (mtu > headers && mtu - headers < UINT16_MAX)
+		tcp_path_mss(&endpoint->tcp, (uint16_t)(mtu - headers));
+	settle(endpoint);
+}
+
 static void refuse(struct netstack *stack, struct inet_packet *packet)
 {
 	struct tcp_segment reset;
@@ -321,8 +351,11 @@ static void refuse(struct netstack *stack, struct inet_packet *packet)
 	answer = malloc(sizeof(*answer));
 	if (!answer)
 		return;
-	*answer = (struct inet_packet){
-		.protocol = INET_TCP, .from = packet->to, .to = packet->from, .segment = reset};
+	*answer = (struct inet_packet){.protocol = INET_TCP,
+		.netif_index = packet->netif_index,
+		.from = packet->to,
+		.to = packet->from,
+		.segment = reset};
 	netstack_queue(stack, answer);
 }
 
@@ -356,6 +389,9 @@ static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
 	child->endpoint.ttl = ends->ttl;
 	child->endpoint.tos = ends->tos;
 	child->endpoint.netif_index = ends->netif_index;
+	/* A link-local peer is one of a link. */
+	if (inet_is_link_local(&packet->from.address))
+		child->endpoint.netif_index = packet->netif_index;
 	child->endpoint.local = packet->to;
 	child->endpoint.remote = packet->from;
 	child->endpoint.address_given = child->endpoint.port_given = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UDP endpoints (RFC 768): queues of datagrams, bounded by the receiver's buffer. */
-#include "netstack/inet_private.h"
+#include "netstack/ip_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,14 +11,6 @@
 	512u /* what each is charged for besides its bytes, about as Linux does                    \
 	      */
 #define RECEIVE_LIMIT 212992u
-
-/* What the network says of a port that nobody has (RFC 792, RFC 4443 section 3.1). */
-#define ORIGIN_ICMP	  2 /* SO_EE_ORIGIN_* */
-#define ORIGIN_ICMP6	  3
-#define ICMP_UNREACHABLE  3
-#define ICMP_PORT	  3
-#define ICMP6_UNREACHABLE 1
-#define ICMP6_PORT	  4
 
 static uint64_t queued_total; /* what all receivers are charged for */
 
@@ -80,33 +72,50 @@ void inet_udp_release(struct inet_udp *endpoint)
 	free(endpoint);
 }
 
-/* Both addresses of a datagram. */
-static int choose_names(struct inet_udp *endpoint, const struct inet_send *send,
+uint32_t inet_udp_charge(uint32_t size)
+{
+	return size + DATAGRAM_OVERHEAD;
+}
+
+/* A datagram of @size bytes goes to @to in one piece, or may be cut. */
+static bool fits(const struct inet_endpoint *ends, const struct route_result *route,
+	const struct inet_address *to, uint32_t size)
+{
+	size += (inet_is_v4(to) ? IP4_HEADER : IP6_HEADER) + 8;
+	if (route->local)
+		return true;
+	if (ends->mtu_discover == INET_MTU_DO)
+		return size <= route->mtu;
+	return ends->mtu_discover != INET_MTU_PROBE || size <= route->netif->mtu;
+}
+
+/* Both addresses of a datagram with @size bytes. */
+static int choose_names(struct inet_udp *endpoint, const struct inet_send *send, uint32_t size,
 	struct inet_name *ret_from, struct inet_name *ret_to)
 {
 	struct inet_endpoint *ends = &endpoint->endpoint;
-	unsigned netif_index = send->netif_index ? send->netif_index : ends->netif_index;
+	struct route_result route;
 	int err = inet_autobind(ends);
 
 	*ret_to = send->to;
 	if (inet_is_any(&ret_to->address))
 		ret_to->address = inet_is_v4(&ret_to->address) ? inet_loopback4 : inet_loopback;
-	if (err == 0 && inet_is_multicast(&ret_to->address) && netif_index)
-		err = inet_group_source_address(
-			ends->stack, netif_index, &ret_to->address, &ret_from->address);
-	else
-		err = err < 0 ? err : inet_route(ends, &ret_to->address, &ret_from->address);
+	err = err < 0 ? err : inet_lookup(ends, &ret_to->address, send->netif_index, &route);
 	if (err < 0)
 		return err;
+	if (!fits(ends, &route, &ret_to->address, size))
+		return -EMSGSIZE;
+	ret_from->address = route.source;
 	ret_from->port = ends->local.port;
 	if (!inet_is_any(&send->from)) {
 		if (!ends->free_bind && !netstack_is_local(ends->stack, &send->from))
 			return -EINVAL;
 		ret_from->address = send->from;
-	} else if (!inet_is_any(&ends->local.address)) {
+	} else if (!inet_is_any(&ends->local.address) && !inet_is_multicast(&ends->local.address)) {
 		ret_from->address = ends->local.address;
 	}
-	return 0;
+	/* IPv4 sends from 0.0.0.0 when there is nothing else (DHCP does), IPv6 does not. */
+	return inet_equal(&ret_from->address, &inet_any) ? -EADDRNOTAVAIL : 0;
 }
 
 int inet_udp_send(
@@ -116,7 +125,9 @@ int inet_udp_send(
 	struct inet_datagram *datagram = NULL;
 	struct inet_packet *packet = NULL;
 	struct inet_name from, to;
-	int err = choose_names(endpoint, send, &from, &to);
+	uint32_t piece =
+		send->segment_size ? min_of(data->size, (uint32_t)send->segment_size) : data->size;
+	int err = choose_names(endpoint, send, piece, &from, &to);
 
 	if (err == 0) {
 		packet = malloc(sizeof(*packet));
@@ -137,12 +148,13 @@ int inet_udp_send(
 		.mark = send->mark,
 		.segment_size = send->segment_size < data->size ? send->segment_size : 0,
 		.received_at = (int64_t)loop_realtime_now(),
-		.charge = data->size + DATAGRAM_OVERHEAD,
+		.charge = inet_udp_charge(data->size),
 	};
 	list_init(&datagram->link);
 	netbuf_move_compact(&datagram->data, data);
 	*packet = (struct inet_packet){.protocol = endpoint->endpoint.protocol,
 		.coverage = send->coverage,
+		.mtu_discover = endpoint->endpoint.mtu_discover,
 		.ttl = send->ttl,
 		.tos = send->tos,
 		.netif_index =
@@ -155,20 +167,8 @@ int inet_udp_send(
 	return 0;
 }
 
-/* Whose packet it was: the one connected with that port, or bound where it came from. */
-static struct inet_endpoint *find_sender(
-	struct netstack *stack, const struct inet_packet *packet, bool *ret_connected)
-{
-	struct inet_endpoint *sender =
-		inet_find_pair(stack, packet->protocol, &packet->from, &packet->to);
-
-	*ret_connected = sender != NULL;
-	return sender ? sender
-		      : inet_find_bound(stack, packet->protocol, false, &packet->from, &packet->to);
-}
-
 /* Keeps the error for MSG_ERRQUEUE; what cannot be kept is lost, as is an ICMP packet. */
-static void keep_error(struct inet_udp *sender, struct inet_packet *packet, bool v4)
+static void keep_error(struct inet_udp *sender, const struct inet_report *report)
 {
 	struct inet_error *error;
 
@@ -177,34 +177,43 @@ static void keep_error(struct inet_udp *sender, struct inet_packet *packet, bool
 	error = calloc(1, sizeof(*error));
 	if (!error)
 		return;
-	error->to = packet->to;
-	error->offender = packet->to.address;
-	error->error = ECONNREFUSED;
-	error->origin = v4 ? ORIGIN_ICMP : ORIGIN_ICMP6;
-	error->type = v4 ? ICMP_UNREACHABLE : ICMP6_UNREACHABLE;
-	error->code = v4 ? ICMP_PORT : ICMP6_PORT;
-	if (packet->datagram)
-		netbuf_move(&error->payload, &packet->datagram->data);
+	error->to = report->to;
+	error->offender = report->offender;
+	error->error = report->error;
+	error->origin = report->origin;
+	error->type = report->type;
+	error->code = report->code;
+	error->info = report->info;
+	if (report->quote && report->quote->size > report->quote_offset)
+		(void)netbuf_slice(report->quote, report->quote_offset,
+			report->quote->size - report->quote_offset, &error->payload);
 	list_add_tail(&error->link, &sender->errors);
 	sender->error_count++;
 }
 
-/* ICMP's port unreachable reaches a sender that is connected with that port, and who asked for all
- * errors (udp(7), ip(7)). */
-static void tell_unreachable(struct netstack *stack, struct inet_packet *packet)
+/* udp(7): who did not ask for all errors hears of them when he is connected, and not of those that
+ * may pass. */
+void inet_udp_report(struct inet_udp *sender, const struct inet_report *report)
 {
-	bool connected, v4 = inet_is_v4(&packet->to.address);
-	struct inet_endpoint *sender = find_sender(stack, packet, &connected);
-	bool keeps = sender &&
-		     (v4 ? inet_udp_of(sender)->keep_errors4 : inet_udp_of(sender)->keep_errors6);
+	struct inet_endpoint *ends = &sender->endpoint;
+	bool keeps = inet_is_v4(&report->to.address) ? sender->keep_errors4 : sender->keep_errors6;
 
-	if (!sender || (!connected && !keeps))
-		return;
 	if (keeps)
-		keep_error(inet_udp_of(sender), packet, v4);
-	inet_udp_of(sender)->error = ECONNREFUSED;
-	if (sender->notify)
-		sender->notify(sender, INET_EVENT_ERROR);
+		keep_error(sender, report);
+	else if (!report->hard || !ends->has_pair)
+		return;
+	sender->error = report->error;
+	if (ends->notify)
+		ends->notify(ends, INET_EVENT_ERROR);
+}
+
+static struct transport_counters *counters_of(
+	struct netstack *stack, const struct inet_packet *packet)
+{
+	unsigned family = ip_family(inet_is_v4(&packet->to.address));
+
+	return packet->protocol == INET_UDPLITE ? &stack->counters.udplite[family]
+						: &stack->counters.udp[family];
 }
 
 /* Takes @datagram. */
@@ -284,11 +293,17 @@ void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
 		inet_group_deliver(stack, packet);
 		return;
 	}
-	found = inet_find_bound(stack, packet->protocol, false, &packet->to, &packet->from);
-	if (!found) {
-		tell_unreachable(stack, packet);
+	if (packet->to_many) {
+		inet_for_each_receiver(stack, packet, datagram);
 		return;
 	}
+	found = inet_find_bound(stack, packet->protocol, false, &packet->to, &packet->from);
+	if (!found) {
+		counters_of(stack, packet)->no_ports++;
+		icmp_port_unreachable(stack, packet);
+		return;
+	}
+	counters_of(stack, packet)->in++;
 	receiver = inet_udp_of(found);
 	if (packet->coverage && packet->coverage < receiver->least_coverage)
 		return;

@@ -7,7 +7,7 @@
  * Nearly every packet of a sandbox goes to 127.0.0.1 or ::1, so the stack remembers whether these
  * are ours (`loopback4`, `loopback6`) and asks the lists for others only.
  */
-#include "netstack/netif_private.h"
+#include "netstack/ip_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +17,13 @@ static void tell(struct netstack *stack, enum netstack_event event, const void *
 {
 	if (stack->changed)
 		stack->changed(stack, event, object);
+}
+
+void netif_tell_address(struct netif *netif, struct netif_address *address)
+{
+	const struct netif_change change = {netif, address};
+
+	tell(netif->stack, NETSTACK_ADDRESS_NEW, &change);
 }
 
 static void tell_address(
@@ -108,7 +115,8 @@ static int add_network_route(struct netif *netif, const struct netif_address *ad
 	};
 	int err;
 
-	if (netif->type == NETIF_LOOPBACK || (!peer && route.prefix == (v4 ? 32 : 128)))
+	if (netif->type == NETIF_LOOPBACK || address->autoconf ||
+		(!peer && route.prefix == (v4 ? 32 : 128)))
 		return 0;
 	route.destination = inet_network_first(&route.destination, route.prefix);
 	err = route_add(netif->stack, &route);
@@ -206,12 +214,15 @@ int netif_address_add(struct netif *netif, const struct netif_address *address)
 	}
 	list_add_tail(&copy->link, place_of(netif, copy));
 	refresh_loopback(netif->stack);
+	nd_address_up(netif, copy);
+	nd_set_timer(netif);
 	tell_address(NETSTACK_ADDRESS_NEW, netif, copy);
 	return 0;
 }
 
 static void drop_address(struct netif *netif, struct netif_address *own)
 {
+	nd_address_down(netif, own);
 	list_remove(&own->link);
 	refresh_loopback(netif->stack);
 	remove_network_route(netif, own);
@@ -284,7 +295,9 @@ static int bring_up(struct netif *netif)
 		err = add_network_route(netif, own);
 		if (err < 0)
 			return err;
+		nd_address_up(netif, own);
 	}
+	group_report_joined(netif);
 	if (netif->type == NETIF_LOOPBACK) {
 		if (!has_family(netif, true))
 			err = add_own(netif, &inet_loopback4, 8, NETSCOPE_HOST);
@@ -294,6 +307,7 @@ static int bring_up(struct netif *netif)
 		link_local = link_local_of(netif->hardware);
 		if (!find_address(netif, &link_local, 64))
 			err = add_own(netif, &link_local, 64, NETSCOPE_LINK);
+		nd_up(netif);
 	}
 	return err;
 }
@@ -302,13 +316,15 @@ static void bring_down(struct netif *netif)
 {
 	struct netif_address *own, *next;
 
-	netif->flags &= ~NETIF_UP;
-	refresh_loopback(netif->stack);
-	route_remove_netif(netif);
 	list_for_each_entry_safe (own, next, &netif->addresses, link) {
 		if (!inet_is_v4(&own->address))
 			drop_address(netif, own); /* addrconf_ifdown() */
 	}
+	netif->flags &= ~NETIF_UP;
+	refresh_loopback(netif->stack);
+	route_remove_netif(netif);
+	neighbour_flush(netif);
+	nd_down(netif);
 	tell(netif->stack, NETSTACK_LINK, netif);
 }
 
@@ -355,7 +371,12 @@ int netif_add(struct netstack *stack, struct netif *netif)
 	netif->index = ++stack->netif_last;
 	netif->flags &= ~NETIF_UP;
 	netif->counters = (struct netif_counters){0};
+	netif->group_count = netif->router_solicits = 0;
+	netif->reported_at = netif->router_solicit_at = 0;
+	netif->mtu6 = netif->hop_limit = 0;
 	list_init(&netif->addresses);
+	list_init(&netif->groups);
+	nd_init(netif);
 	list_add_tail(&netif->link, &stack->netifs);
 	tell(stack, NETSTACK_LINK, netif);
 	return 0;
@@ -368,6 +389,9 @@ void netif_remove(struct netif *netif)
 	(void)netif_set_up(netif, false);
 	list_for_each_entry_safe (own, next, &netif->addresses, link)
 		drop_address(netif, own);
+	neighbour_flush(netif);
+	nd_down(netif);
+	group_forget_all(netif);
 	tell(netif->stack, NETSTACK_LINK_GONE, netif);
 	list_remove(&netif->link);
 	netif->stack->netif_count--;
@@ -425,10 +449,18 @@ void netif_receive(
 {
 	netif->counters.rx_packets++;
 	netif->counters.rx_bytes += frame->size;
-	if (netif->flags & NETIF_UP)
-		netif_tap(netif, frame, false, offload);
-	netif->counters.rx_dropped++;
+	if (!(netif->flags & NETIF_UP)) {
+		netif->counters.rx_dropped++;
+		netbuf_queue_clear(frame);
+		return;
+	}
+	netif_tap(netif, frame, false, offload);
+	if (netif->type == NETIF_ETHERNET)
+		ethernet_input(netif, frame, offload);
+	else
+		ip_input(netif, frame, false, offload);
 	netbuf_queue_clear(frame);
+	netstack_run(netif->stack);
 }
 
 void netif_deliver(struct netif *netif, struct inet_packet *packet)

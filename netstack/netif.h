@@ -5,7 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/hash.h"
 #include "base/list.h"
+#include "base/loop.h"
 #include "netstack/address.h"
 #include "netstack/netbuf.h"
 
@@ -50,10 +52,12 @@ struct netif_offload {
 #define NETIF_TX_CHECKSUM 0x10u /* the driver completes checksums */
 #define NETIF_TX_SEGMENTS 0x20u /* ... and cuts TCP segments of up to 64 KiB */
 #define NETIF_NO_ARP	  0x40u
+#define NETIF_NO_RA	  0x80u /* what routers advertise is not looked at */
 
 #define NETIF_COUNT_MAX	    64u	 /* of a stack */
 #define NETIF_ADDRESSES_MAX 256u /* of a stack */
 #define NETIF_ROUTES_MAX    1024u
+#define NETIF_GROUPS_MAX    512u /* of an interface */
 #define NETIF_NAME_SIZE	    16u
 
 struct netif_ops {
@@ -109,6 +113,8 @@ struct netif_address {
 	uint8_t prefix;			      /* of the peer if there is one */
 	uint8_t scope, flags;		      /* NETSCOPE_*, NETADDR_* */
 	int64_t preferred_until, valid_until; /* loop_monotonic(); INT64_MAX: for ever */
+	bool autoconf;			      /* a router advertised it (RFC 4862) */
+	int64_t dad_until; /* NETADDR_TENTATIVE: ours then, if nobody else has it */
 	char label[NETIF_NAME_SIZE];
 };
 
@@ -124,6 +130,15 @@ struct netif {
 	uint32_t mtu, flags;	    /* of the IP packet; NETIF_* */
 	struct list_head addresses; /* of struct netif_address; likewise */
 	struct netif_counters counters;
+	/* Set by netif_add() and what it begins. */
+	struct list_head groups; /* that are listened to (group.c) */
+	unsigned group_count;
+	int64_t reported_at;
+	struct timer timer; /* nd_router.c */
+	unsigned router_solicits;
+	int64_t router_solicit_at;
+	uint32_t mtu6;	   /* what a router said; 0: nothing */
+	uint8_t hop_limit; /* likewise */
 };
 
 /* The caller sets ops, driver, type, name, hardware, mtu and flags but for NETIF_UP. -EEXIST by
@@ -183,6 +198,7 @@ struct route_result {
 	struct inet_address source; /* inet_any*: the interface has none */
 	uint32_t mtu;		    /* of the path, as far as it is known */
 	bool local, broadcast, multicast;
+	bool no_df; /* routers are to fragment: the path takes less than is believed */
 };
 
 /* @bound: SO_BINDTODEVICE, or NULL. -ENETUNREACH, -EHOSTUNREACH, -EACCES (prohibit), -EINVAL
@@ -200,12 +216,59 @@ enum netstack_event {
 	NETSTACK_ADDRESS_GONE, /* likewise */
 	NETSTACK_ROUTE_NEW,    /* struct route */
 	NETSTACK_ROUTE_GONE,
+	NETSTACK_NEIGHBOUR_NEW, /* struct neighbour: new, or in another state */
+	NETSTACK_NEIGHBOUR_GONE,
 };
 
 struct netif_change {
 	struct netif *netif;
 	struct netif_address *address;
 };
+
+/* ---- groups ------------------------------------------------------------------------------------
+ */
+
+/* Packets to @group are taken from the link, as often as it was joined. -EINVAL, -ENOBUFS, -ENOMEM.
+ * For sockets: inet_group_join(). */
+int netif_group_join(struct netif *netif, const struct inet_address *group);
+void netif_group_leave(struct netif *netif, const struct inet_address *group);
+
+/* ---- neighbours --------------------------------------------------------------------------------
+ */
+
+#define NEIGHBOURS_MAX	      512u /* of a stack */
+#define NEIGHBOUR_WAITING_MAX 8u   /* packets that wait for its hardware address */
+
+/* NUD_* of rtnetlink(7). */
+#define NEIGHBOUR_INCOMPLETE 0x01u
+#define NEIGHBOUR_REACHABLE  0x02u
+#define NEIGHBOUR_STALE	     0x04u
+#define NEIGHBOUR_DELAY	     0x08u
+#define NEIGHBOUR_PROBE	     0x10u
+#define NEIGHBOUR_FAILED     0x20u
+#define NEIGHBOUR_PERMANENT  0x80u
+
+struct neighbour {
+	struct list_head link; /* in stack->ip.neighbours, longest unused first */
+	struct hash_entry node;
+	struct netif *netif;
+	struct inet_address address;
+	uint8_t hardware[6]; /* not while INCOMPLETE, FAILED */
+	uint16_t state;
+	unsigned probes;  /* sent without an answer */
+	int64_t stale_at; /* REACHABLE */
+	struct timer timer;
+	struct neighbour_packet {
+		struct netbuf_queue packet;
+		struct netif_offload offload;
+	} waiting[NEIGHBOUR_WAITING_MAX];
+	unsigned waiting_count;
+};
+
+/* By hand: it is not asked for (@permanent), or only when it is used. -EINVAL, -ENOBUFS. */
+int neighbour_set(struct netif *netif, const struct inet_address *address,
+	const uint8_t hardware[6], bool permanent);
+int neighbour_remove(struct netif *netif, const struct inet_address *address); /* -ENOENT */
 
 /* ---- taps and raw hooks ------------------------------------------------------------------------
  */

@@ -136,6 +136,30 @@ int route_remove(struct netstack *stack, const struct route *wanted)
 	return -ESRCH;
 }
 
+struct route *route_find(struct netstack *stack, const struct route *wanted)
+{
+	struct route *route;
+
+	list_for_each_entry (route, &stack->routes, link) {
+		if (same_destination(route, wanted) && route->netif == wanted->netif &&
+			route->metric == wanted->metric &&
+			inet_equal(&route->gateway, &wanted->gateway))
+			return route;
+	}
+	return NULL;
+}
+
+void route_expire(struct netif *netif, int64_t now)
+{
+	struct netstack *stack = netif->stack;
+	struct route *route, *next;
+
+	list_for_each_entry_safe (route, next, &stack->routes, link) {
+		if (route->netif == netif && route->valid_until <= now)
+			drop(stack, route);
+	}
+}
+
 void route_remove_netif(struct netif *netif)
 {
 	struct netstack *stack = netif->stack;
@@ -161,7 +185,8 @@ static struct inet_address source4(
 		const struct inet_address *base =
 			inet_is_any(&own->peer) ? &own->address : &own->peer;
 
-		if (!inet_is_v4(&own->address) || own->scope > NETSCOPE_LINK)
+		if (!inet_is_v4(&own->address) ||
+			(own->scope > NETSCOPE_LINK && netif->type != NETIF_LOOPBACK))
 			continue;
 		if (inet_in_network(hop, base, own->prefix))
 			return own->address;
@@ -314,6 +339,9 @@ static int finish(struct netstack *stack, const struct inet_address *to, struct 
 	};
 	if (ret->broadcast || ret->multicast)
 		ret->next_hop = *to;
+	if (!inet_is_v4(to) && netif->mtu6)
+		ret->mtu = min_of(ret->mtu, netif->mtu6);
+	path_mtu_apply(stack, to, ret);
 	if (route && !inet_is_any(&route->source))
 		ret->source = route->source;
 	else
