@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* landlock(7), the first version of its ABI */
+/* landlock(7), the third version of its ABI */
 #define LX_LANDLOCK_CREATE_RULESET_VERSION 0x1
 #define LX_LANDLOCK_RULE_PATH_BENEATH	   1
 
@@ -21,6 +21,12 @@
 #define LX_LANDLOCK_ACCESS_FS_MAKE_FIFO	  0x400
 #define LX_LANDLOCK_ACCESS_FS_MAKE_BLOCK  0x800
 #define LX_LANDLOCK_ACCESS_FS_MAKE_SYM	  0x1000
+#define LX_LANDLOCK_ACCESS_FS_REFER	  0x2000
+#define LX_LANDLOCK_ACCESS_FS_TRUNCATE	  0x4000
+/* Those that are about a file and not about what is in a directory. */
+#define LX_LANDLOCK_ACCESS_FILE                                                                    \
+	(LX_LANDLOCK_ACCESS_FS_EXECUTE | LX_LANDLOCK_ACCESS_FS_WRITE_FILE |                        \
+		LX_LANDLOCK_ACCESS_FS_READ_FILE | LX_LANDLOCK_ACCESS_FS_TRUNCATE)
 
 struct lx_landlock_ruleset_attr {
 	uint64_t handled_access_fs;

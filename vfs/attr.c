@@ -10,6 +10,7 @@
 #include "abi/inotify.h"
 #include "vfs/file_caps.h"
 #include "vfs/internal.h"
+#include "vfs/landlock.h"
 
 static int permission_by_mode(const struct inode *inode, int may, const struct cred *cred)
 {
@@ -314,6 +315,8 @@ int vfs_truncate(const struct vfs_ctx *ctx, const struct path *path, uint64_t si
 	if (inode->deny_write_count)
 		return -ETXTBSY;
 	err = leases_break(inode, true, false);
+	if (err == 0)
+		err = landlock_check(ctx, path, LX_LANDLOCK_ACCESS_FS_TRUNCATE);
 	if (err < 0)
 		return err;
 	fiber_mutex_lock(&inode->mutex);
@@ -331,6 +334,8 @@ int file_truncate(struct file *file, uint64_t size, const struct vfs_ctx *ctx)
 
 	if (!LX_S_ISREG(inode->mode) || !file->writable)
 		return -EINVAL;
+	if (file->no_truncate)
+		return -EACCES;
 	fiber_mutex_lock(&inode->mutex);
 	err = inode_truncate_locked(inode, size, ctx, true);
 	fiber_mutex_unlock(&inode->mutex);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file part of landlock(7), first version of its ABI (kernel security/landlock/fs.c): the
+ * The file part of landlock(7), third version of its ABI (kernel security/landlock/fs.c): the
  * check walks from the object up to the root, through mount points, and each layer of the domain
  * collects what the rules on the way allow. Files that no path leads to (pipes, memfds) are not
  * restricted, and what is open already stays usable.
+ *
+ * Another directory is another set of rights. LX_LANDLOCK_ACCESS_FS_REFER allows a file to move
+ * there when both directories have it, whether or not a ruleset handles it, and when no layer
+ * allows there what it denies now.
  */
 #include "vfs/landlock.h"
 
@@ -128,7 +132,7 @@ int landlock_domain_new(struct landlock_domain *below, const struct landlock_rul
 		return -ENOMEM;
 	domain->refs = REFCOUNT_ONE;
 	domain->depth = below ? below->depth + 1 : 1;
-	domain->layer.handled = ruleset->handled;
+	domain->layer.handled = ruleset->handled | LX_LANDLOCK_ACCESS_FS_REFER;
 	for (size_t i = 0; i < ruleset->count; i++) {
 		err = landlock_ruleset_add(
 			&domain->layer, &ruleset->rules[i].path, ruleset->rules[i].allowed);
@@ -166,7 +170,8 @@ static bool step_up(struct mount **mount, struct dentry **dentry)
 	return true;
 }
 
-static bool layer_allows(
+/* What of @wanted the layer denies to @path. */
+static uint64_t layer_denies(
 	const struct landlock_ruleset *layer, const struct path *path, uint64_t wanted)
 {
 	struct mount *mount = path->mount;
@@ -178,7 +183,7 @@ static bool layer_allows(
 		if (!missing || !step_up(&mount, &dentry))
 			break;
 	}
-	return !missing;
+	return missing;
 }
 
 int landlock_check(const struct vfs_ctx *ctx, const struct path *path, uint64_t wanted)
@@ -187,7 +192,7 @@ int landlock_check(const struct vfs_ctx *ctx, const struct path *path, uint64_t 
 		return 0;
 	for (const struct landlock_domain *domain = ctx->cred->landlock; domain;
 		domain = domain->below)
-		if (!layer_allows(&domain->layer, path, wanted))
+		if (layer_denies(&domain->layer, path, wanted))
 			return -EACCES;
 	return 0;
 }
@@ -235,18 +240,42 @@ uint64_t landlock_remove_right(const struct inode *inode)
 				       : LX_LANDLOCK_ACCESS_FS_REMOVE_FILE;
 }
 
-int landlock_check_refer(const struct vfs_ctx *ctx, const struct path *old_parent,
-	uint64_t old_right, const struct path *new_parent, uint64_t new_right)
+/* Would @child, which is in @from, have more rights in @to? */
+static bool gains_rights(const struct landlock_domain *domain, const struct path *from,
+	const struct inode *child, const struct path *to)
 {
+	const uint64_t kind = LX_S_ISDIR(child->mode) ? ~0ull : (uint64_t)LX_LANDLOCK_ACCESS_FILE;
+
+	for (; domain; domain = domain->below) {
+		const struct landlock_ruleset *layer = &domain->layer;
+		uint64_t denied = layer_denies(layer, from, kind) & ~allowed_on(layer, child);
+
+		if (denied & ~layer_denies(layer, to, kind))
+			return true;
+	}
+	return false;
+}
+
+/* current_check_refer_path() */
+int landlock_check_refer(const struct vfs_ctx *ctx, const struct landlock_refer *refer)
+{
+	const struct landlock_domain *domain = ctx->cred->landlock;
 	int err;
 
-	if (!ctx->cred->landlock)
+	if (!domain)
 		return 0;
-	err = landlock_check(ctx, old_parent, old_right);
+	err = landlock_check(ctx, refer->old_parent, refer->old_right);
 	if (err == 0)
-		err = landlock_check(ctx, new_parent, new_right);
-	if (err < 0)
+		err = landlock_check(ctx, refer->new_parent, refer->new_right);
+	if (err < 0 || refer->old_parent->dentry == refer->new_parent->dentry)
 		return err;
-	/* A ruleset of the first version never allows a file to change its place. */
-	return old_parent->dentry == new_parent->dentry ? 0 : -EXDEV;
+	if (landlock_check(ctx, refer->old_parent, LX_LANDLOCK_ACCESS_FS_REFER) < 0 ||
+		landlock_check(ctx, refer->new_parent, LX_LANDLOCK_ACCESS_FS_REFER) < 0)
+		return -EXDEV;
+	if (gains_rights(domain, refer->old_parent, refer->child, refer->new_parent))
+		return -EXDEV;
+	if (refer->exchanged &&
+		gains_rights(domain, refer->new_parent, refer->exchanged, refer->old_parent))
+		return -EXDEV;
+	return 0;
 }

@@ -31,11 +31,14 @@ int landlock_check(const struct vfs_ctx *ctx, const struct path *path, uint64_t 
 int landlock_check_open(const struct vfs_ctx *ctx, const struct path *path, int flags);
 uint64_t landlock_make_right(uint32_t mode);
 uint64_t landlock_remove_right(const struct inode *inode); /* 0 for NULL */
-/*
- * rename(2) and link(2): @old_right in the old directory, @new_right in the new one. Between
- * different directories it is -EXDEV when nothing else forbids it.
- */
-int landlock_check_refer(const struct vfs_ctx *ctx, const struct path *old_parent,
-	uint64_t old_right, const struct path *new_parent, uint64_t new_right);
+/* rename(2) and link(2). All is borrowed. */
+struct landlock_refer {
+	const struct path *old_parent, *new_parent;
+	uint64_t old_right, new_right; /* what is done in each of them */
+	const struct inode *child;     /* what goes from the one to the other */
+	const struct inode *exchanged; /* what comes back; NULL but for RENAME_EXCHANGE */
+};
+/* 0; -EACCES; -EXDEV: all but the move to another directory would be allowed. */
+int landlock_check_refer(const struct vfs_ctx *ctx, const struct landlock_refer *refer);
 
 #endif

@@ -206,8 +206,10 @@ int vfs_link(const struct vfs_ctx *ctx, const struct path *old, const struct pat
 	if (old->mount != creation.parent.mount)
 		return -EXDEV;
 	old_parent = (struct path){.mount = old->mount, .dentry = old->dentry->parent};
-	err = landlock_check_refer(
-		ctx, &old_parent, 0, &creation.parent, landlock_make_right(inode->mode));
+	err = landlock_check_refer(ctx, &(const struct landlock_refer){.old_parent = &old_parent,
+						.new_parent = &creation.parent,
+						.new_right = landlock_make_right(inode->mode),
+						.child = inode});
 	if (err >= 0)
 		err = may_create(&creation.parent, ctx);
 	if (err < 0)
@@ -435,18 +437,31 @@ static int rename_lookup(struct renaming *r)
 	return 0;
 }
 
+/* security_path_rename() */
+static int rename_landlock(const struct renaming *r)
+{
+	struct inode *source = r->old->inode, *target = r->new->inode;
+	bool exchange = r->flags & LX_RENAME_EXCHANGE;
+	const struct landlock_refer refer = {
+		.old_parent = &r->old_parent,
+		.new_parent = &r->new_parent,
+		.old_right = landlock_remove_right(source) |
+			     (exchange ? landlock_make_right(target->mode) : 0),
+		.new_right = landlock_make_right(source->mode) | landlock_remove_right(target),
+		.child = source,
+		.exchanged = exchange ? target : NULL,
+	};
+
+	return landlock_check_refer(r->ctx, &refer);
+}
+
 /* vfs_rename()'s checks. */
 static int rename_permission(const struct renaming *r)
 {
 	struct inode *source = r->old->inode, *target = r->new->inode;
 	bool is_dir = LX_S_ISDIR(source->mode), exchange = r->flags & LX_RENAME_EXCHANGE;
-	uint64_t leaves =
-		landlock_remove_right(source) | (exchange ? landlock_make_right(target->mode) : 0);
-	uint64_t arrives = landlock_make_right(source->mode) | landlock_remove_right(target);
-	int err = landlock_check_refer(r->ctx, &r->old_parent, leaves, &r->new_parent, arrives);
+	int err = may_delete(&r->old_parent, r->old, is_dir, r->ctx);
 
-	if (err >= 0)
-		err = may_delete(&r->old_parent, r->old, is_dir, r->ctx);
 	if (err < 0)
 		return err;
 	if (!target)
@@ -551,6 +566,8 @@ int vfs_rename(const struct vfs_ctx *ctx, const struct path *old_base, const cha
 		return err;
 	rename_lock(&r);
 	err = rename_lookup(&r);
+	if (err >= 0)
+		err = rename_landlock(&r);
 	if (err < 0)
 		return err;
 	if (r.old->inode == r.new->inode)

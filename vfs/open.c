@@ -200,6 +200,10 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 	if ((file->flags & LX_O_DIRECT) && !(flags & LX_O_PATH) && !file_can_direct(file))
 		return -EINVAL;
 	file->flags &= ~LX_O_NOCTTY;
+	if (ctx->cred->landlock)
+		file->no_truncate = landlock_check(ctx, path, LX_LANDLOCK_ACCESS_FS_TRUNCATE) < 0;
+	if (truncate && file->no_truncate)
+		return -EACCES;
 	if (truncate) {
 		err = open_truncate(ctx, file);
 		if (err < 0)

@@ -656,6 +656,7 @@ struct file {
 	bool deny_write;	  /* holds inode->deny_write_count */
 	bool counted_write;	  /* holds inode->write_count */
 	bool counted_open;	  /* holds inode->open_count */
+	bool no_truncate;	  /* by Landlock, as it was when the file was opened */
 	void *private;
 };
 

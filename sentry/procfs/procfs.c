@@ -131,14 +131,22 @@ static int show_tty_drivers(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
-/* No averages are kept: the present number of runnable threads stands for none of them. */
 static int show_loadavg(const struct pseudo_node *node, struct seq *seq)
 {
 	struct proc_totals totals;
+	uint64_t loads[3];
 
+	procfs_load_averages(loads);
 	proc_count_all(&totals);
-	seq_printf(seq, "0.00 0.00 0.00 %u/%u %d\n", max_of(totals.running, 1u),
-		max_of(totals.tasks, 1u), node->ns->level ? node->ns->last_nr : totals.last_pid);
+	for (size_t i = 0; i < array_size(loads); i++) {
+		uint64_t hundredths =
+			(loads[i] * 100 + (1 << (PROCFS_LOAD_SHIFT - 1))) >> PROCFS_LOAD_SHIFT;
+
+		seq_printf(seq, "%llu.%02llu ", (unsigned long long)(hundredths / 100),
+			(unsigned long long)(hundredths % 100));
+	}
+	seq_printf(seq, "%u/%u %d\n", max_of(totals.running, 1u), max_of(totals.tasks, 1u),
+		node->ns->level ? node->ns->last_nr : totals.last_pid);
 	return 0;
 }
 

@@ -19,6 +19,9 @@ struct procfs_memory {
 	uint64_t total, anon, files, shmem, free; /* files: pages of files that are mapped */
 };
 void procfs_memory(struct procfs_memory *ret);
+/* Load averages over 1, 5 and 15 minutes in 1 / (1 << PROCFS_LOAD_SHIFT) threads (loadavg.c). */
+#define PROCFS_LOAD_SHIFT 16
+void procfs_load_averages(uint64_t ret[3]);
 /* How many processors the guest sees; they are numbered from 0. After procfs_capture_host(). */
 unsigned procfs_cpu_count(void);
 

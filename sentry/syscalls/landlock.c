@@ -13,11 +13,8 @@
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 
-#define LANDLOCK_ABI_VERSION 1
-#define ACCESS_ALL	     0x1fffull
-#define ACCESS_FILE                                                                                \
-	(LX_LANDLOCK_ACCESS_FS_EXECUTE | LX_LANDLOCK_ACCESS_FS_WRITE_FILE |                        \
-		LX_LANDLOCK_ACCESS_FS_READ_FILE)
+#define LANDLOCK_ABI_VERSION 3
+#define ACCESS_ALL	     0x7fffull
 
 static void ruleset_release(struct file *file)
 {
@@ -97,7 +94,8 @@ static int add_path(struct task *t, struct landlock_ruleset *ruleset,
 	/* What has no place among names. */
 	if (!parent->path.mount)
 		return -EBADFD;
-	if (!LX_S_ISDIR(parent->inode->mode) && (attr->allowed_access & ~(uint64_t)ACCESS_FILE))
+	if (!LX_S_ISDIR(parent->inode->mode) &&
+		(attr->allowed_access & ~(uint64_t)LX_LANDLOCK_ACCESS_FILE))
 		return -EINVAL;
 	return landlock_ruleset_add(ruleset, &parent->path, attr->allowed_access);
 }

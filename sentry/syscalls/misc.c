@@ -85,6 +85,7 @@ int64_t sys_sysinfo(struct task *t, gaddr_t info)
 	};
 
 	procfs_memory(&memory);
+	procfs_load_averages(si.loads);
 	si.totalram = memory.total;
 	si.freeram = memory.free;
 	si.sharedram = memory.shmem;

@@ -295,3 +295,149 @@ CASE(needs_no_new_privs)
 	}
 	note_wait("child", pid);
 }
+
+/* ---- the second and third versions of the ABI --------------------------------------------------
+ */
+
+#ifndef LANDLOCK_ACCESS_FS_REFER
+#define LANDLOCK_ACCESS_FS_REFER 0x2000
+#endif
+#ifndef LANDLOCK_ACCESS_FS_TRUNCATE
+#define LANDLOCK_ACCESS_FS_TRUNCATE 0x4000
+#endif
+#define REFER	 LANDLOCK_ACCESS_FS_REFER
+#define TRUNCATE LANDLOCK_ACCESS_FS_TRUNCATE
+
+static void need_third(void)
+{
+	need();
+	if (SYS(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 3)
+		SKIP("an older landlock");
+}
+
+CASE(moves_that_are_allowed)
+{
+	int set;
+
+	need_third();
+	write_file("in/other", "other");
+	mkdir("in/dir", 0755);
+	set = OK(ruleset(MAKE | REMOVE | REFER));
+	CALL(allow(set, "in", MAKE | REMOVE | REFER));
+	CALL(allow(set, "out", MAKE | REFER));
+	CALL(restrict_self(set));
+	CALL(rename("in/file", "in/deep/renamed"));
+	CALL(rename("in/dir", "in/deep/dir"));
+	CALL(link("in/other", "in/deep/linked"));
+	/* Fewer rights there. */
+	CALL(rename("in/other", "out/renamed"));
+	CALL(link("in/deep/linked", "out/linked"));
+	/* More rights there, or none to take it away. */
+	CALL(rename("out/linked", "in/linked"));
+	CALL(link("out/linked", "in/linked"));
+	CALL(rename("in/deep/renamed", "top"));
+	CALL(rename("in/deep/renamed", "new"));
+	CALL(link("in/deep/renamed", "new"));
+	CALL(rename("in/deep/dir", "out/dir"));
+	CALL(syscall(SYS_renameat2, AT_FDCWD, "in/deep/renamed", AT_FDCWD, "in/deep/linked",
+		RENAME_EXCHANGE));
+	CALL(syscall(SYS_renameat2, AT_FDCWD, "in/deep/renamed", AT_FDCWD, "out/linked",
+		RENAME_EXCHANGE));
+}
+
+CASE(moves_and_what_is_gained)
+{
+	int set;
+
+	need_third();
+	mkdir("in/dir", 0755);
+	mkdir("out/dir", 0755);
+	set = OK(ruleset(READ | WRITE | REFER));
+	CALL(allow(set, ".", REFER));
+	CALL(allow(set, "in", LANDLOCK_ACCESS_FS_READ_FILE));
+	CALL(allow(set, "out", READ));
+	CALL(allow(set, "out/file", WRITE));
+	CALL(restrict_self(set));
+	CALL(rename("in/file", "out/from-in"));
+	CALL(rename("in/dir", "out/dir-from-in"));
+	CALL(rename("out/file", "in/file-from-out"));
+	CALL(rename("out/dir", "in/dir-from-out"));
+	CALL(rename("top", "in/top"));
+	CALL(link("in/deep/file", "out/deep"));
+	CALL(syscall(
+		SYS_renameat2, AT_FDCWD, "out/from-in", AT_FDCWD, "in/deep/file", RENAME_EXCHANGE));
+	CALL(syscall(
+		SYS_renameat2, AT_FDCWD, "out/dir-from-in", AT_FDCWD, "in/dir", RENAME_EXCHANGE));
+}
+
+CASE(moves_with_one_side_allowed)
+{
+	int set;
+
+	need_third();
+	set = OK(ruleset(READ | REFER));
+	CALL(allow(set, "in", READ | REFER));
+	CALL(restrict_self(set));
+	CALL(rename("in/file", "out/new"));
+	CALL(rename("out/file", "in/new"));
+	CALL(rename("in/file", "in/deep/new"));
+	set = OK(ruleset(MAKE));
+	CALL(allow(set, "in", MAKE));
+	CALL(restrict_self(set));
+	CALL(rename("in/deep/new", "in/new"));
+	CALL(rename("in/deep/new", "in/deep/newer"));
+	CALL(link("in/deep/newer", "in/new"));
+}
+
+CASE(truncation)
+{
+	int set, before, fd;
+
+	need_third();
+	write_file("in/second", "second");
+	before = open("out/file", O_RDWR);
+	set = OK(ruleset(TRUNCATE | WRITE));
+	CALL(allow(set, "in", TRUNCATE | WRITE));
+	CALL(allow(set, "out", WRITE));
+	CALL(allow(set, "in/deep/file", TRUNCATE));
+	CALL(restrict_self(set));
+	CALL(truncate("in/file", 2));
+	CALL(truncate("out/file", 2));
+	CALL(truncate("top", 2));
+	CALL(truncate("out", 2));
+	try_open("in/second", O_WRONLY | O_TRUNC);
+	try_open("out/file", O_WRONLY | O_TRUNC);
+	try_open("out/file", O_RDONLY | O_TRUNC);
+	try_open("out/new", O_WRONLY | O_CREAT | O_TRUNC);
+	try_open("out/new", O_WRONLY | O_CREAT | O_TRUNC);
+	CALL(ftruncate(before, 3));
+	fd = open("out/file", O_RDWR);
+	CALL(ftruncate(fd, 1));
+	CALL(fallocate(fd, 0, 0, 10));
+	CALL(ftruncate(open("in/file", O_RDWR), 1));
+	CALL(ftruncate(open("out/file", O_RDONLY), 1));
+	fd = memfd_create("m", 0);
+	CALL(ftruncate(fd, 1));
+	note_file("out/file");
+}
+
+CASE(truncation_of_later_restrictions)
+{
+	int set, fd;
+
+	need_third();
+	fd = open("top", O_RDWR);
+	set = OK(ruleset(TRUNCATE));
+	CALL(allow(set, "top", READ));
+	CALL(allow(set, "in", TRUNCATE));
+	CALL(restrict_self(set));
+	CALL(ftruncate(fd, 2));
+	fd = open("top", O_RDWR);
+	CALL(ftruncate(fd, 2));
+	fd = open("in/file", O_RDWR);
+	set = OK(ruleset(TRUNCATE));
+	CALL(restrict_self(set));
+	CALL(ftruncate(fd, 2));
+	CALL(truncate("in/file", 1));
+	CALL(unlink("in/file"));
+}
