@@ -211,8 +211,9 @@ struct select_call {
 	size_t words;
 	int n;
 	struct poll_target *targets;
-	int *fds; /* of each target */
+	int *fds; /* of each target; one without a file is O_PATH (EPOLLNVAL: ready for all) */
 	size_t count;
+	bool invalid; /* there is such a one */
 };
 
 static bool test_bit(const uint64_t *bits, int bit)
@@ -257,8 +258,9 @@ static int select_get_targets(struct select_call *call)
 			if (pass == 1) {
 				struct file *file = fd_get(call->task->files, fd);
 
-				if (!file)
+				if (!file && fd_get_flags(call->task->files, fd) < 0)
 					return -EBADF;
+				call->invalid |= !file;
 				call->targets[count] =
 					(struct poll_target){.file = file, .events = events};
 				call->fds[count] = fd;
@@ -287,7 +289,7 @@ static int64_t select_results(struct select_call *call)
 		for (int set = 0; set < SETS; set++) {
 			if (!test_bit(call->bits[set], fd))
 				continue;
-			if (call->targets[i].revents & set_events[set])
+			if (!call->targets[i].file || (call->targets[i].revents & set_events[set]))
 				sum++;
 			else
 				call->bits[set][fd / 64] &= ~(1ull << (fd % 64));
@@ -312,7 +314,7 @@ static int64_t select_run(struct select_call *call, uint64_t deadline)
 
 	if (err < 0)
 		return err;
-	ret = poll_files(call->targets, call->count, deadline);
+	ret = poll_files(call->targets, call->count, call->invalid ? 0 : deadline);
 	if (ret < 0)
 		return ret;
 	select_trim(call);

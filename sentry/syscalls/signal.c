@@ -241,7 +241,10 @@ int64_t sys_rt_sigtimedwait(
 /* ---- sending -------------------------------------------------------------------------------- */
 
 /* To one process, rule and existence checked; signo 0 only checks. */
-static int kill_group(struct task *task, struct thread_group *group, const struct lx_siginfo *info)
+/* @through: a thread whose number the process was called by, which may take the signal first; NULL
+ * when there is none. */
+static int kill_through(struct task *task, struct thread_group *group, struct task *through,
+	const struct lx_siginfo *info)
 {
 	int r = info->signo < 0 || info->signo > LX_NSIG
 			? -EINVAL
@@ -249,7 +252,12 @@ static int kill_group(struct task *task, struct thread_group *group, const struc
 
 	if (r < 0 || info->signo == 0)
 		return r;
-	return signal_send_group(group, info);
+	return through ? signal_send_group_through(through, info) : signal_send_group(group, info);
+}
+
+static int kill_group(struct task *task, struct thread_group *group, const struct lx_siginfo *info)
+{
+	return kill_through(task, group, NULL, info);
 }
 
 int signal_kill_pgrp(struct task *task, struct pid *pgrp, const struct lx_siginfo *info)
@@ -297,7 +305,7 @@ int64_t sys_kill(struct task *task, int nr, int signo)
 	if (nr > 0) {
 		target = pid_task(nr);
 		group = target ? target->group : pid_group(nr);
-		return group ? kill_group(task, group, &info) : -ESRCH;
+		return group ? kill_through(task, group, target, &info) : -ESRCH;
 	}
 	if (nr == INT32_MIN)
 		return -ESRCH;
@@ -371,7 +379,7 @@ int64_t sys_rt_sigqueueinfo(struct task *task, int tgid, int signo, gaddr_t addr
 		return -ESRCH;
 	if (signo < 0 || signo > LX_NSIG)
 		return -EINVAL;
-	return kill_group(task, group, &info);
+	return kill_through(task, group, target, &info);
 }
 
 int64_t sys_rt_tgsigqueueinfo(struct task *task, int tgid, int tid, int signo, gaddr_t addr)

@@ -193,3 +193,9 @@ def test_cpus(box):
     check(0 < float(result.out) < 160, "ticks of one processor in a second:", result.out)
     for wrong in ("0", "1.5", "x", "100000"):
         box.run("/bin/true", options=["--cpus", wrong]).one_line(125, "--cpus")
+
+
+def test_load_average(box):
+    """A second of work shows in the averages."""
+    script = "import os, time\nwhile time.process_time() < 1.5: pass\nprint(os.getloadavg()[0] > 0, open('/proc/loadavg').read().split()[0] > '0.00')"
+    box.run("/usr/bin/python3", "-c", script, timeout=60).expect(0, out=b"True True\n", err=b"")

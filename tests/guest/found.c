@@ -109,6 +109,58 @@ CASE(counts_of_vectors)
 	CALL(SYS(SYS_process_vm_readv, getpid(), NULL, many << 32, &part, many, 0ul));
 }
 
+CASE(select_of_a_path)
+{
+	int fd = open(".", O_PATH), pipes[2];
+	fd_set in, out, except;
+
+	CALL(pipe(pipes));
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	FD_ZERO(&except);
+	FD_SET(fd, &in);
+	FD_SET(pipes[0], &in);
+	FD_SET(fd, &out);
+	FD_SET(fd, &except);
+	CALL(select(20, &in, &out, &except, NULL));
+	NOTE("%d %d %d %d", FD_ISSET(fd, &in), FD_ISSET(pipes[0], &in), FD_ISSET(fd, &out),
+		FD_ISSET(fd, &except));
+	close(fd);
+	CALL(select(20, &in, NULL, NULL, NULL));
+}
+
+/* ---- whose number a signal is sent to -------------------------------------------------------- */
+
+static pid_t taker;
+
+static void take(int sig)
+{
+	taker = (pid_t)syscall(SYS_gettid);
+}
+
+static void *be_killed(void *unused)
+{
+	pid_t self = (pid_t)syscall(SYS_gettid);
+	union sigval value = {.sival_int = 1};
+	siginfo_t info = {.si_code = SI_QUEUE, .si_value = value};
+
+	CALL(kill(self, SIGUSR1));
+	NOTE("by kill of its number: itself %d", taker == self);
+	CALL(syscall(SYS_rt_sigqueueinfo, self, SIGUSR1, &info));
+	NOTE("by sigqueue of its number: itself %d", taker == self);
+	return NULL;
+}
+
+CASE(signal_to_the_number_of_a_thread)
+{
+	struct sigaction action = {.sa_handler = take};
+	pthread_t thread;
+
+	sigaction(SIGUSR1, &action, NULL);
+	if (pthread_create(&thread, NULL, be_killed, NULL) == 0)
+		pthread_join(thread, NULL);
+}
+
 /* ---- linkat -------------------------------------------------------------------------------------
  */
 
