@@ -272,6 +272,24 @@ void *fiber_owner(void)
 	return fibers.current ? fibers.current->owner : NULL;
 }
 
+void fiber_note_host(void)
+{
+	struct fiber *fiber = fiber_current();
+
+	if (fiber)
+		fiber->asked_host = true;
+}
+
+bool fiber_take_host(void)
+{
+	struct fiber *fiber = fiber_current();
+	bool asked = fiber && fiber->asked_host;
+
+	if (fiber)
+		fiber->asked_host = false;
+	return asked;
+}
+
 void fiber_yield(void)
 {
 	struct fiber *self = fibers.current;

@@ -58,6 +58,11 @@ void fiber_wake(struct fiber *fiber);
 void fiber_set_interrupted(struct fiber *fiber, bool interrupted);
 bool fiber_interrupted(const struct fiber *fiber);
 
+/* That the running fiber asked the host for something; whether it did since it was asked last.
+ * Nothing outside of fibers. */
+void fiber_note_host(void);
+bool fiber_take_host(void);
+
 /*
  * Errands: what others want done on a fiber, because what they need is its alone (a guest thread's
  * memory). They run in order, when it sleeps interruptibly or in wait_sleep_serving(), or where it

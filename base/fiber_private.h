@@ -21,6 +21,7 @@ struct fiber {
 	bool wake_pending;
 	bool interrupted;
 	bool in_interruptible_sleep;
+	bool asked_host;
 	bool serving; /* sleeps so that errands are run */
 	struct list_head errands;
 	bool timed_out;		  /* sleep_timer expired since it was armed */

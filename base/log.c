@@ -24,6 +24,7 @@ static struct {
 	int fd;
 	int audit_fd;
 	void (*audit_sink)(const char *line, size_t size);
+	void (*audit_observer)(const char *line, size_t size);
 } logging = {.level = LOG_WARNING, .fd = STDERR_FILENO, .audit_fd = -1};
 
 struct line {
@@ -74,6 +75,11 @@ void audit_set_fd(int fd)
 void audit_set_sink(void (*sink)(const char *line, size_t size))
 {
 	logging.audit_sink = sink;
+}
+
+void audit_set_observer(void (*observer)(const char *line, size_t size))
+{
+	logging.audit_observer = observer;
 }
 
 static void log_text(const char *text)
@@ -207,13 +213,15 @@ static void line_end(struct line *line)
 	line->text[line->length++] = '\n';
 	if (logging.audit_sink)
 		logging.audit_sink(line->text, line->length);
-	else
+	else if (logging.audit_fd >= 0)
 		write_all(logging.audit_fd, line->text, line->length);
+	if (logging.audit_observer)
+		logging.audit_observer(line->text, line->length);
 }
 
 bool audit_wanted(void)
 {
-	return logging.audit_fd >= 0 || logging.audit_sink;
+	return logging.audit_fd >= 0 || logging.audit_sink || logging.audit_observer;
 }
 
 void audit_event(const char *event, ...)

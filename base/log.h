@@ -44,5 +44,7 @@ bool audit_wanted(void); /* is there a stream? */
 void audit_set_fd(int fd);
 /* Instead of a descriptor: gets each event as one line with its newline. NULL: none. */
 void audit_set_sink(void (*sink)(const char *line, size_t size));
+/* Gets each event, too. NULL: nobody. */
+void audit_set_observer(void (*observer)(const char *line, size_t size));
 
 #endif

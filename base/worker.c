@@ -182,6 +182,7 @@ int64_t worker_call(worker_fn *fn, void *arg)
 	/* Start-up and shutdown run outside fibers and have nobody to keep waiting. */
 	if (!job.fiber)
 		return fn(arg);
+	fiber_note_host();
 	sentry_assert(workers.doorbell.fd >= 0);
 	pthread_mutex_lock(&workers.lock);
 	need_thread = workers.idle <= workers.queued;

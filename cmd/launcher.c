@@ -466,6 +466,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		close(config->audit_fd);
 	if (config->link.fd >= 0)
 		close(config->link.fd);
+	if (config->observe.record_fd >= 0)
+		close(config->observe.record_fd);
 	for (int i = 0; i < 3; i++) {
 		if (config->stdio[i] >= 0)
 			close(config->stdio[i]);

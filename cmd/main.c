@@ -19,6 +19,9 @@ static const char usage_text[] =
 	"file\n"
 	"  policy check FILE                       is that a policy file?\n"
 	"  audit verify FILE [--expect HASH]       is an audit file whole and unchanged?\n"
+	"  trace cat [--format text|json] FILE     a binary trace in words\n"
+	"  coverage show|merge|diff ...            what of the system calls was used, and what is "
+	"new\n"
 	"  doctor                                  what this host offers and what it lacks\n"
 	"  version\n"
 	"\n"
@@ -45,6 +48,8 @@ static const struct {
 	{"surface", command_surface},
 	{"policy", command_policy},
 	{"audit", command_audit},
+	{"trace", command_trace},
+	{"coverage", command_coverage},
 	{"doctor", command_doctor},
 	{"version", command_version},
 	{"--version", command_version},

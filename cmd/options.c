@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/cleanup.h"
+#include "cmd/observe/observer.h"
+#include "cmd/observe/select.h"
 #include "cmd/policy.h"
 #include "vfs/guard.h"
 
@@ -88,6 +91,15 @@ static const char usage_text[] =
 	"Watching\n"
 	"      --strace[=FILE]            print each system call (default: to stderr)\n"
 	"      --stats[=FILE]             print at the end how system calls were caught\n"
+	"      --trace FILE               record each call: JSON lines, or what --trace-format "
+	"says\n"
+	"      --trace LIST               only these: 'file,net,!futex', names and classes of "
+	"calls\n"
+	"      --trace-all                also what is answered within the guest, at some cost\n"
+	"      --trace-format FORMAT      json, binary (for 'sentry trace cat') or text\n"
+	"      --coverage FILE            add up which calls, flags and requests were used\n"
+	"      --inject SET:WHAT[:WHEN]   change calls: 'openat:error=ENOSPC:when=3+2', as strace "
+	"has it\n"
 	"      --audit FILE               JSON lines: what was refused and why\n"
 	"      --status-json FILE         how it ended\n"
 	"      --no-patch                 leave the program's code alone: every system call traps\n"
@@ -221,6 +233,51 @@ static int parse_count(
 		return usage_error("%s: %s is out of range (%llu to %llu)", option, text,
 			(unsigned long long)min, (unsigned long long)max);
 	*ret = value;
+	return 0;
+}
+
+/* A list of calls, or a file: what is both is a list ("./file" is a file). */
+static int take_trace(struct run_options *options, const char *arg)
+{
+	const char *bad;
+
+	if (select_is_list(arg)) {
+		options->trace_chosen = true;
+		(void)select_parse(arg, options->trace_calls, &bad);
+		return 0;
+	}
+	/* With these it is no name that anybody would give to a file. */
+	if (strpbrk(arg, ",!") && select_parse(arg, options->trace_calls, &bad) < 0)
+		return usage_error(
+			"--trace: '%s': no call or class of calls begins at '%s'", arg, bad);
+	options->trace_file = arg;
+	return 0;
+}
+
+static int take_trace_format(struct run_options *options, const char *arg)
+{
+	static const char *const names[] = {
+		[TRACE_JSON] = "json", [TRACE_BINARY] = "binary", [TRACE_TEXT] = "text"};
+
+	for (size_t i = 0; i < array_size(names); i++) {
+		if (strcmp(arg, names[i]) == 0) {
+			options->trace_format = (uint8_t)i;
+			return 0;
+		}
+	}
+	return usage_error("--trace-format: '%s' is not json, binary or text", arg);
+}
+
+static int take_inject(struct run_options *options, const char *arg)
+{
+	const char *bad, *why;
+
+	if (options->inject_count == INJECT_RULES_MAX)
+		return usage_error("--inject: there are %u rules already", INJECT_RULES_MAX);
+	if (inject_parse(arg, &options->inject[options->inject_count], &bad, &why) < 0)
+		return usage_error(
+			"--inject: '%s': at character %zu: %s", arg, (size_t)(bad - arg) + 1, why);
+	options->inject_count++;
 	return 0;
 }
 
@@ -444,6 +501,11 @@ enum {
 	OPT_TIMEOUT,
 	OPT_CPU_TIME,
 	OPT_STRACE,
+	OPT_TRACE,
+	OPT_TRACE_ALL,
+	OPT_TRACE_FORMAT,
+	OPT_COVERAGE,
+	OPT_INJECT,
 	OPT_AUDIT,
 	OPT_STATUS,
 	OPT_PLATFORM,
@@ -491,6 +553,11 @@ static const struct option long_options[] = {
 	{"ulimit", required_argument, NULL, OPT_ULIMIT},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"cpu-time", required_argument, NULL, OPT_CPU_TIME},
+	{"trace", required_argument, NULL, OPT_TRACE},
+	{"trace-all", no_argument, NULL, OPT_TRACE_ALL},
+	{"trace-format", required_argument, NULL, OPT_TRACE_FORMAT},
+	{"coverage", required_argument, NULL, OPT_COVERAGE},
+	{"inject", required_argument, NULL, OPT_INJECT},
 	{"strace", optional_argument, NULL, OPT_STRACE},
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"audit", required_argument, NULL, OPT_AUDIT},
@@ -642,6 +709,18 @@ static int parse_one(
 	case OPT_GATEWAY:
 	case OPT_MAC:
 		return parse_link(option, arg, &options->link);
+	case OPT_TRACE:
+		return take_trace(options, arg);
+	case OPT_TRACE_ALL:
+		options->trace_all = true;
+		return 0;
+	case OPT_TRACE_FORMAT:
+		return take_trace_format(options, arg);
+	case OPT_COVERAGE:
+		options->coverage_file = arg;
+		return 0;
+	case OPT_INJECT:
+		return take_inject(options, arg);
 	case OPT_STRACE:
 		options->strace = true;
 		options->strace_file = arg;

@@ -8,6 +8,7 @@
 
 #include "cmd/network.h"
 #include "gateway/publish.h"
+#include "sentry/observe.h"
 
 /* A list of strings that grows; the array is NULL-terminated and owned, strings are owned. */
 struct string_list {
@@ -57,6 +58,13 @@ struct run_options {
 	bool no_patch;
 	bool stats;
 	const char *stats_file; /* NULL: stderr */
+	/* --trace: a file ("-": stderr) and what of it; see cmd/observe */
+	const char *trace_file, *coverage_file;
+	bool trace_all, trace_chosen; /* trace_calls holds a choice */
+	uint8_t trace_format;	      /* enum trace_format */
+	uint64_t trace_calls[OBSERVE_WORDS];
+	struct inject_rule inject[INJECT_RULES_MAX];
+	unsigned inject_count;
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;

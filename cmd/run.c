@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/observe/coverage.h"
+#include "cmd/observe/observer.h"
 #include "cmd/account.h"
 #include "cmd/audit_log.h"
 #include "cmd/commands.h"
@@ -33,6 +36,8 @@ struct run {
 	char *cwd, *prefix, *bin, *home;
 	struct guard *guard;
 	struct audit_log *audit; /* NULL: off */
+	struct observer_config observed;
+	struct observer observer;
 };
 
 static const char *keep_string(struct run *run, const char *text, size_t size)
@@ -193,14 +198,13 @@ static bool is_below(const char *path, const char *directory)
 }
 
 /* A record that the guest can write is none. */
-static int check_audit_place(const struct run *run, int fd)
+static int check_place(const struct run *run, const char *option, const char *file, int fd)
 {
-	const char *file = run->options.audit_file;
 	_cleanup_free_ char *real = realpath(file, NULL);
 	struct stat stat, volume;
 
 	if (!real || fstat(fd, &stat) < 0)
-		return bad_value("--audit", file, strerror(errno));
+		return bad_value(option, file, strerror(errno));
 	for (size_t i = 0; i < run->options.volumes.count; i++) {
 		const struct view_volume *at = &run->volumes[i];
 
@@ -208,12 +212,12 @@ static int check_audit_place(const struct run *run, int fd)
 			continue;
 		if (is_below(real, at->source) ||
 			(volume.st_dev == stat.st_dev && volume.st_ino == stat.st_ino))
-			return bad_value("--audit", file,
+			return bad_value(option, file,
 				"lies in a writable volume, within the guest's reach");
 	}
 	if (run->options.commit && is_below(real, run->cwd))
 		return bad_value(
-			"--audit", file, "lies in the current directory, which --commit changes");
+			option, file, "lies in the current directory, which --commit changes");
 	return 0;
 }
 
@@ -231,7 +235,7 @@ static int open_audit(struct run *run)
 		return -ENOMEM;
 	}
 	audit_log_init(run->audit, fd, run->options.audit_file);
-	r = check_audit_place(run, fd);
+	r = check_place(run, "--audit", run->options.audit_file, fd);
 	if (r < 0)
 		return r;
 	audit_log_use(run->audit);
@@ -297,6 +301,47 @@ static int collect_guard(struct run *run)
 	return r < 0 ? r : guard_new(&lists, &run->guard);
 }
 
+/* The command, for people who find the trace later. */
+static const char *command_line(struct run *run)
+{
+	char text[256];
+	size_t used = 0;
+
+	for (char **word = run->options.argv; *word && used < sizeof(text); word++)
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, "%s%s", used ? " " : "", *word);
+	return keep_string(run, text, strlen(text));
+}
+
+static int open_observed(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct observe_config *observe = &run->config.observe;
+	bool traced = options->trace_file || options->trace_chosen || options->trace_all;
+	int r = 0;
+
+	observe->rules = options->inject;
+	observe->rule_count = options->inject_count;
+	/* What is counted must come by, or its flags would stay unknown. */
+	observe->record_all = options->trace_all || options->coverage_file;
+	observe->calls = options->trace_calls;
+	if (!options->trace_chosen || options->coverage_file)
+		memset(run->options.trace_calls, 0xff, sizeof(run->options.trace_calls));
+	observe->command = command_line(run);
+	if (!observe->command)
+		return -ENOMEM;
+	run->observed = (struct observer_config){
+		.trace_fd = -1, .coverage_fd = -1, .format = options->trace_format};
+	if (traced)
+		r = open_output("--trace", options->trace_file, &run->observed.trace_fd);
+	if (r == 0 && options->trace_file)
+		r = check_place(run, "--trace", options->trace_file, run->observed.trace_fd);
+	if (r < 0 || !options->coverage_file)
+		return r;
+	run->observed.coverage_fd = memfd_create("coverage", MFD_CLOEXEC);
+	return run->observed.coverage_fd < 0 ? -errno : 0;
+}
+
 static int configure(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -330,6 +375,7 @@ static int configure(struct run *run)
 		.commit_fd = -1,
 		.platform_name = options->platform,
 		.strace_fd = -1,
+		.observe = {.record_fd = -1},
 		.audit_fd = -1,
 		.stats_fd = -1,
 		.no_patch = options->no_patch,
@@ -355,10 +401,34 @@ static int configure(struct run *run)
 	r = link_open(&options->link, &config->link);
 	if (r == 0 && options->strace)
 		r = open_output("--strace", options->strace_file, &config->strace_fd);
+	if (r == 0)
+		r = open_observed(run);
 	if (r == 0 && options->stats)
 		r = open_output("--stats", options->stats_file, &config->stats_fd);
 	if (r == 0 && options->audit_file)
 		r = open_audit(run);
+	return r;
+}
+
+static int start_observer(struct run *run)
+{
+	int r;
+
+	if (run->observed.trace_fd < 0 && run->observed.coverage_fd < 0)
+		return 0;
+	r = observer_start(&run->observed, &run->observer, &run->config.observe.record_fd);
+	if (run->observed.trace_fd >= 0)
+		close(run->observed.trace_fd);
+	return r;
+}
+
+/* What was asked for and could not be written is a failure. */
+static int end_observer(struct run *run)
+{
+	int r = observer_finish(&run->observer);
+
+	if (r == 0 && run->observed.coverage_fd >= 0)
+		r = coverage_update(run->options.coverage_file, run->observed.coverage_fd);
 	return r;
 }
 
@@ -420,6 +490,7 @@ int command_run(int argc, char **argv)
 	r = configure(&run);
 	if (r == 0 && run.options.status_file)
 		r = open_output("--status-json", run.options.status_file, &status_fd);
+	r = r < 0 ? r : start_observer(&run);
 	if (r == 0) {
 		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd,
 			run.audit, &result);
@@ -430,6 +501,8 @@ int command_run(int argc, char **argv)
 	} else if (r == -ENOMEM) {
 		log_error("out of memory");
 	}
+	if (r == 0 && end_observer(&run) < 0)
+		result.exit_code = 125;
 	if (r == 0 && run.audit)
 		end_audit(&run, &result);
 	if (r == 0 && status_fd >= 0 && status_write(status_fd, &result, run.audit) < 0)

@@ -469,6 +469,10 @@ struct platform_ops {
 	 */
 	void (*stats)(void (*put)(const char *name, uint64_t value));
 
+	/* After stop(): how many calls of each number never came here, as the guests' side claims.
+	 * NULL: none. */
+	void (*answered)(void (*put)(uint64_t nr, uint64_t count));
+
 	/* The list that the stubs' seccomp filter is made of: entry @index, false behind the last
 	 * one. Needs no start(). Missing: there is no such filter. */
 	bool (*stub_call)(unsigned index, struct platform_stub_call *ret);

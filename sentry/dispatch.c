@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/log.h"
+#include "sentry/observe.h"
 #include "sentry/refusals.h"
 #include "sentry/seccomp.h"
-#include "sentry/strace.h"
 #include "sentry/syscall_table.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
@@ -57,54 +56,6 @@ static int64_t call(struct task *task, const struct syscall_entry *entry)
 	return unknown_syscall(task->event.syscall.nr);
 }
 
-/* ---- --strace ------------------------------------------------------------------------------- */
-
-static struct strace_sink *strace_sink;
-
-void task_strace_enable(struct strace_sink *sink)
-{
-	strace_sink = sink;
-}
-
-bool task_strace_enabled(void)
-{
-	return strace_sink;
-}
-
-static ssize_t strace_read(void *context, void *dst, gaddr_t src, size_t size)
-{
-	struct task *task = context;
-
-	if (!task->thread || src.v >= platform->guest_end().v)
-		return -EFAULT;
-	return platform->copy_in(task->thread, dst, src, size);
-}
-
-static int64_t traced_call(struct task *task, const struct syscall_entry *entry)
-{
-	const struct strace_memory memory = {.read = strace_read, .context = task};
-	uint64_t nr = task->event.syscall.nr;
-	int64_t result;
-
-	if (!task->strace)
-		task->strace = calloc(1, sizeof(*task->strace));
-	if (!task->strace)
-		return call(task, entry);
-	strace_enter(task->strace, task->pid->nr, nr, task->event.syscall.args, &memory);
-	result = call(task, entry);
-	if (task->killed)
-		strace_no_return(task->strace, strace_sink);
-	else
-		strace_exit(task->strace, result, &memory, strace_sink);
-	return result;
-}
-
-void strace_delivery(struct task *task, int signo)
-{
-	if (strace_sink)
-		strace_signal(task->pid->nr, signo, strace_sink);
-}
-
 static void dispatch(struct task *task);
 
 /* syscall_trace_enter(), syscall_exit_work() */
@@ -143,7 +94,8 @@ static void dispatch(struct task *task)
 
 	task->thread->regs.orig_rax = nr;
 	task->current_nr = nr;
-	result = strace_sink ? traced_call(task, entry) : call(task, entry);
+	result = __builtin_expect(observing, 0) ? observe_call(task, entry, call)
+						: call(task, entry);
 	task->current_nr = UINT64_MAX;
 	if (__builtin_expect(result < 0, 0))
 		refusal_audit(nr, task->event.syscall.args, result);

@@ -13,6 +13,7 @@
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
 #include "sentry/nsproxy.h"
+#include "sentry/observe.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
@@ -530,6 +531,8 @@ void task_exit(struct task *task, int code)
 {
 	struct thread_group *group = task->group;
 
+	if (observing)
+		observe_exit(task, code, group->live_count == 1);
 	task->killed = true;
 	signal_stop_left(task);
 	signal_retarget(task, ~task->blocked);

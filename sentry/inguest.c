@@ -4,6 +4,7 @@
 #include "abi/stat.h"
 #include "base/random.h"
 #include "sentry/mm.h"
+#include "sentry/observe.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 
@@ -152,7 +153,7 @@ void task_publish(struct task *task)
 	/* What --strace and tracers show and what a filter judges has to come by; CPU numbers have
 	 * to be of those that were asked for.
 	 */
-	if (!task_strace_enabled() && !task->seccomp_mode && !task->tracer) {
+	if (!observe_needs_all() && !task->seccomp_mode && !task->tracer) {
 		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
 			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN |
 			   PLATFORM_INGUEST_SIGRETURN;
@@ -279,7 +280,7 @@ static bool names_promised;
 static void names_epoch_publish(struct task *task)
 {
 	/* As with the other answers: who wants to see or judge each call has to. */
-	const bool shown = task_strace_enabled() || task->tracer || task->seccomp_mode;
+	const bool shown = observe_needs_all() || task->tracer || task->seccomp_mode;
 
 	store(&task->thread->inguest->names_epoch, shown ? 0 : names_epoch);
 }
@@ -300,7 +301,7 @@ void names_changed(void)
 
 uint32_t task_names_epoch(struct task *task)
 {
-	if (task_strace_enabled() || task->tracer || task->seccomp_mode)
+	if (observe_needs_all() || task->tracer || task->seccomp_mode)
 		return 0;
 	names_promised = true;
 	return names_epoch;
@@ -334,7 +335,7 @@ void tasks_forget_opened(void)
 
 bool task_may_know_opened(const struct task *task)
 {
-	return task->thread && task->thread->inguest && !task_strace_enabled() &&
+	return task->thread && task->thread->inguest && !observe_needs_all() &&
 	       !task->seccomp_mode && !task->tracer &&
 	       task->group->tasks.next == task->group->tasks.prev && !fd_table_shared(task->files);
 }

@@ -74,9 +74,9 @@ static int set_up_descriptors(void)
 {
 	const struct kernel_config *config = boot.config;
 	int keep[] = {config->control_fd, config->commit_fd, config->strace_fd, config->audit_fd,
-		config->stats_fd, config->death_fd, config->stdio[0], config->stdio[1],
-		config->stdio[2], config->namespaces.root_fd, config->namespaces.proc_fd,
-		config->link.fd};
+		config->observe.record_fd, config->stats_fd, config->death_fd, config->stdio[0],
+		config->stdio[1], config->stdio[2], config->namespaces.root_fd,
+		config->namespaces.proc_fd, config->link.fd};
 	const char *why;
 	int r = confine_descriptors(keep, array_size(keep), &why);
 
@@ -455,15 +455,19 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	if (config->audit_fd >= 0)
 		audit_set_fd(config->audit_fd);
 	if (config->strace_fd >= 0)
-		task_strace_enable(&strace);
+		observe_strace(&strace);
 	if (set_up_host() < 0)
 		return;
+	observe_start(&config->observe, platform->name);
 	start = kernel.boot_time_mono = loop_monotonic_now();
 	boot_and_run();
 	console_drain();
 	ret_result->output_size = output_size();
 	ret_result->wall_ns = loop_monotonic_now() - start;
 	platform->stop();
+	if (platform->answered)
+		platform->answered(observe_count);
+	observe_end();
 	if (config->stats_fd >= 0)
 		write_stats();
 }

@@ -9,6 +9,7 @@
 #include "abi/ioctl.h"
 #include "sentry/link.h"
 #include "sentry/namespaces.h"
+#include "sentry/observe.h"
 #include "sentry/view.h"
 
 /* What `sentry run` decided; all strings borrowed from the command line. The kernel process gets
@@ -36,6 +37,7 @@ struct kernel_config {
 				      cannot run */
 	int death_fd;		   /* read end of the launcher's death pipe, already armed */
 	int strace_fd;		   /* -1: off */
+	struct observe_config observe;
 	int audit_fd;		   /* -1: off */
 	int stats_fd;		   /* -1: off; what the platform counted, at the end */
 	bool no_patch;		   /* every call traps */

@@ -69,7 +69,7 @@ void seccomp_inherit(struct task *child, const struct task *parent)
 	child->seccomp = filter_ref(parent->seccomp);
 }
 
-void seccomp_release(struct task *task)
+void seccomp_forget(struct task *task)
 {
 	filter_unref(TAKE(task->seccomp));
 }

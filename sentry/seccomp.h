@@ -14,7 +14,7 @@
 bool seccomp_permits(struct task *task, int64_t *ret_result);
 /* clone(2): the child has the parent's mode and filters. */
 void seccomp_inherit(struct task *child, const struct task *parent);
-void seccomp_release(struct task *task);
+void seccomp_forget(struct task *task);
 unsigned seccomp_filter_count(const struct task *task); /* as in /proc/PID/status */
 /* prctl(PR_SET_SECCOMP) */
 int64_t seccomp_prctl(struct task *task, uint64_t mode, gaddr_t filter);

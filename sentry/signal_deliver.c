@@ -3,6 +3,7 @@
 
 #include "abi/errno.h"
 #include "abi/wait.h"
+#include "sentry/observe.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
 
@@ -126,7 +127,8 @@ static int next_handled(
 			signo = trace_signal(task, signo, ret_info);
 		if (signo == 0)
 			continue;
-		strace_delivery(task, signo);
+		if (observing)
+			observe_signal(task, signo);
 		action = &task->group->sighand->action[signo - 1];
 		if (action->handler == LX_SIG_IGN)
 			continue;

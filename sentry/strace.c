@@ -12,6 +12,7 @@
  * A handler may sleep between the two, and so may reading memory: all state is in struct
  * strace_call.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "abi/fcntl.h"
@@ -22,6 +23,8 @@
 
 /* The largest struct that is shown, and the most that is read of memory at a time. */
 #define CHUNK_SIZE STRUCT_SIZE_MAX
+
+#define STRACE_ARGUMENTS 6
 
 /* The moment at which memory is shown. */
 struct moment {
@@ -458,7 +461,8 @@ static const struct syscall_info *find_info(uint64_t nr)
 void strace_enter(struct strace_call *call, int pid, uint64_t nr, const uint64_t args[6],
 	const struct strace_memory *memory)
 {
-	struct strace_text text = {.data = call->input, .capacity = sizeof(call->input)};
+	struct strace_text text = {
+		.data = call->input, .capacity = call->silent ? 0 : sizeof(call->input)};
 	const struct syscall_info *info = find_info(nr);
 	struct moment m = {.memory = memory, .args = call->args};
 
@@ -491,29 +495,32 @@ static void show_change(struct strace_text *line, const struct syscall_info *inf
 		line->size = old + old_size;
 }
 
+static void put_argument(struct strace_text *line, const struct strace_call *call,
+	const struct syscall_info *info, unsigned index, const struct moment *m)
+{
+	const struct syscall_arg *arg = &info->args[index];
+	uint64_t address = call->args[index];
+	bool wrote = m && m->result >= 0;
+	size_t old = line->size;
+
+	for (size_t at = index ? call->input_end[index - 1] : 0; at < call->input_end[index]; at++)
+		text_char(line, call->input[at]);
+	if (arg->direction == ARG_WRITE && !wrote)
+		format_address(line, address);
+	else if (arg->direction == ARG_WRITE)
+		show_memory(line, info, arg, m, address);
+	else if (arg->direction == (ARG_READ | ARG_WRITE) && wrote && address)
+		show_change(line, info, arg, m, address, old);
+}
+
 static void put_arguments(struct strace_text *line, const struct strace_call *call,
 	const struct syscall_info *info, const struct moment *m)
 {
 	unsigned count = shown_arguments(info, call->args);
-	size_t start = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		const struct syscall_arg *arg = &info->args[i];
-		uint64_t address = call->args[i];
-		bool wrote = m && m->result >= 0;
-		size_t old;
-
 		text_string(line, i ? ", " : "");
-		old = line->size;
-		for (size_t at = start; at < call->input_end[i]; at++)
-			text_char(line, call->input[at]);
-		start = call->input_end[i];
-		if (arg->direction == ARG_WRITE && !wrote)
-			format_address(line, address);
-		else if (arg->direction == ARG_WRITE)
-			show_memory(line, info, arg, m, address);
-		else if (arg->direction == (ARG_READ | ARG_WRITE) && wrote && address)
-			show_change(line, info, arg, m, address, old);
+		put_argument(line, call, info, i, m);
 	}
 }
 
@@ -559,6 +566,65 @@ void strace_exit(struct strace_call *call, int64_t result, const struct strace_m
 void strace_no_return(struct strace_call *call, struct strace_sink *sink)
 {
 	put_line(call, NULL, sink);
+}
+
+void strace_look(struct strace_call *call, int64_t result, const struct strace_memory *memory)
+{
+	struct moment m = {.memory = memory, .args = call->args, .at_exit = true, .result = result};
+	const struct syscall_info *info = find_info(call->nr);
+	struct strace_text nothing = {.data = call->line};
+
+	if (info)
+		put_arguments(&nothing, call, info, &m);
+}
+
+/* A number that Linux does not have, with all of its registers. */
+static void explain_unknown(
+	struct strace_call *call, struct strace_text *text, struct strace_words *ret)
+{
+	(void)snprintf(ret->own_name, sizeof(ret->own_name), "syscall_%#llx",
+		(unsigned long long)call->nr);
+	ret->name = ret->own_name;
+	ret->count = 6;
+	for (unsigned i = 0; i < 6; i++) {
+		ret->args[i].name = "";
+		ret->args[i].text = text->data + text->size;
+		text_printf(text, "%#llx", (unsigned long long)call->args[i]);
+		text_char(text, '\0');
+	}
+}
+
+void strace_explain(struct strace_call *call, const int64_t *result,
+	const struct strace_memory *memory, struct strace_words *ret)
+{
+	struct moment m = {.memory = memory,
+		.args = call->args,
+		.at_exit = true,
+		.result = result ? *result : 0};
+	struct strace_text text = {
+		.data = call->line, .capacity = sizeof(call->line) - STRACE_ARGUMENTS};
+	struct strace_text outcome = {.data = ret->result, .capacity = sizeof(ret->result) - 1};
+	const struct syscall_info *info = find_info(call->nr);
+
+	if (info) {
+		ret->name = info->name;
+		ret->count = shown_arguments(info, call->args);
+	} else {
+		explain_unknown(call, &text, ret);
+	}
+	for (unsigned i = 0; info && i < ret->count; i++) {
+		ret->args[i].name = info->args[i].name;
+		ret->args[i].text = text.data + text.size;
+		put_argument(&text, call, info, i, result ? &m : NULL);
+		text.data[text.size++] = '\0'; /* there is room for each one's */
+		text.capacity++;
+	}
+	ret->truncated = text.truncated;
+	if (result)
+		format_result(&outcome, call->nr, call->args, *result);
+	else
+		text_char(&outcome, '?');
+	ret->result[outcome.size] = '\0';
 }
 
 void strace_signal(int pid, int signo, struct strace_sink *sink)

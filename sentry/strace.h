@@ -2,6 +2,7 @@
 #ifndef SENTRY_SENTRY_STRACE_H
 #define SENTRY_SENTRY_STRACE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -49,6 +50,9 @@ struct strace_call {
 	size_t line_size;
 	uint16_t input_size;
 	uint16_t input_end[6]; /* where each argument's text ends in input */
+	/* Nothing is put into words: memory is read exactly as if, for somebody who writes down
+	 * what is read (record.h) and puts it into words later. Set by the caller. */
+	bool silent;
 	char input[STRACE_LINE_MAX / 2];
 	char line[STRACE_LINE_MAX];
 };
@@ -65,6 +69,26 @@ void strace_exit(struct strace_call *call, int64_t result, const struct strace_m
 /* Instead of strace_exit() when the call does not return (exit, execve that succeeded elsewhere, a
  * killed task): "= ?". */
 void strace_no_return(struct strace_call *call, struct strace_sink *sink);
+
+/* A call in pieces; all text is printable ASCII. */
+struct strace_words {
+	const char *name; /* static; "syscall_0x..." for a number without one is in own_name */
+	char own_name[32];
+	bool truncated; /* the texts are not whole */
+	unsigned count;
+	struct {
+		const char *name; /* static, as the table has it; "" without one */
+		const char *text; /* in the strace_call, NUL-terminated, until its next use */
+	} args[6];
+	char result[160]; /* "3", "-1 ENOENT (...)", "?" */
+};
+
+/* strace_exit() and, with @result NULL, strace_no_return(), for who wants the pieces. */
+void strace_explain(struct strace_call *call, const int64_t *result,
+	const struct strace_memory *memory, struct strace_words *ret);
+
+/* strace_exit() of a silent call: reads what it would read. */
+void strace_look(struct strace_call *call, int64_t result, const struct strace_memory *memory);
 
 /* A signal's delivery: "[12] --- SIGSEGV ---". */
 void strace_signal(int pid, int signo, struct strace_sink *sink);

@@ -33,6 +33,10 @@ void text_printf(struct strace_text *text, const char *format, ...)
 	char buffer[160];
 	va_list args;
 
+	if (text->capacity == 0) { /* nobody reads it */
+		text->truncated = true;
+		return;
+	}
 	va_start(args, format);
 	vsnprintf(buffer, sizeof(buffer), format, args);
 	va_end(args);

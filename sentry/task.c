@@ -11,6 +11,7 @@
 #include "sentry/mm.h"
 #include "sentry/mm_patch.h"
 #include "sentry/nsproxy.h"
+#include "sentry/observe.h"
 #include "sentry/pid_ns.h"
 #include "sentry/seccomp.h"
 #include "sentry/task_private.h"
@@ -79,7 +80,7 @@ void task_unref(struct task *task)
 	if (task->fs)
 		fs_context_unref(task->fs);
 	sem_undo_exit(task);
-	seccomp_release(task);
+	seccomp_forget(task);
 	free(task->ahead);
 	nsproxy_unref(task->nsproxy);
 	if (task->cred)
@@ -89,7 +90,7 @@ void task_unref(struct task *task)
 	if (task->group)
 		group_unref(task->group);
 	trace_free(task);
-	free(task->strace);
+	observe_task_free(task);
 	free(task);
 }
 

@@ -283,7 +283,7 @@ struct task {
 	bool in_exec;
 	bool may_run, abandoned;     /* the fiber waits until clone is complete, or has failed */
 	struct platform_event event; /* of the present turn */
-	struct strace_call *strace;  /* owned; NULL while --strace is off */
+	struct observed *observed;   /* owned by observe.c; NULL while nobody looks */
 	uint64_t current_nr; /* call in progress, UINT64_MAX when none: /proc/PID/syscall, wchan */
 };
 
@@ -360,8 +360,6 @@ struct task_init {
 int task_create_init(
 	const struct task_init *init, struct task **ret_program); /* borrowed. -ENOMEM, -EAGAIN */
 /* Shows all calls from now on (--strace); @sink lives on. sentry/dispatch.c */
-struct strace_sink;
-void task_strace_enable(struct strace_sink *sink);
 /* SIGKILLs every task. Does not sleep. */
 void tasks_kill_all(void);
 

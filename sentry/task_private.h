@@ -32,10 +32,7 @@ void task_abandon(struct task *task); /* the fiber drops the reference and ends 
 void task_main(void *arg);
 
 /* dispatch.c: answers task->event, a PLATFORM_SYSCALL. May sleep. */
-void strace_delivery(struct task *task, int signo); /* a signal is acted on */
 void dispatch_syscall(struct task *task);
-
-bool task_strace_enabled(void);
 
 /* sched.c: how many processors the guest sees. Before confinement, and before the Sentry moves to a
  * core of its own. */

@@ -370,6 +370,8 @@ static void take_counters(const struct systrap_thread *thread)
 	systrap.stats.trapped += counters.trapped;
 	systrap.stats.trapped_answered += counters.trapped_answered;
 	systrap.stats.fast_answered += counters.fast_answered;
+	for (unsigned nr = 0; nr < CHANNEL_NUMBERS; nr++)
+		systrap.stats.answered[nr] += counters.answered[nr];
 }
 
 void systrap_thread_free(struct systrap_thread *thread)

@@ -158,6 +158,13 @@ static bool stub_call(unsigned index, struct platform_stub_call *ret)
 	return true;
 }
 
+static void answered(void (*put)(uint64_t nr, uint64_t count))
+{
+	for (unsigned nr = 0; nr < CHANNEL_NUMBERS; nr++)
+		if (systrap.stats.answered[nr])
+			put(nr, systrap.stats.answered[nr]);
+}
+
 static void stats(void (*put)(const char *name, uint64_t value))
 {
 	char name[64];
@@ -233,5 +240,6 @@ const struct platform_ops platform_systrap = {
 	.resident_size = systrap_resident_size,
 	.memory_use = systrap_memory_use,
 	.stub_call = stub_call,
+	.answered = answered,
 	.stats = stats,
 };

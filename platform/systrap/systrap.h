@@ -212,6 +212,7 @@ struct systrap {
 		uint64_t cold, hot, promotions, wasted;
 		uint64_t fast_cold, fast_hot;
 		uint64_t trapped, trapped_answered, fast_answered;
+		uint64_t answered[CHANNEL_NUMBERS]; /* by number */
 	} stats;
 };
 

@@ -127,7 +127,7 @@ static void set_up(void)
 	(void)booted_call3(LX_NR_close_range, 0, UINT32_MAX, 0);
 	cred_unref(booted_task->cred);
 	booted_task->cred = cred_ref(first_cred);
-	seccomp_release(booted_task);
+	seccomp_forget(booted_task);
 	booted_task->seccomp = NULL;
 	booted_task->seccomp_mode = 0;
 	booted_task->blocked = 0;

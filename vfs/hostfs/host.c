@@ -60,6 +60,7 @@ int64_t host_mostly_quick(worker_fn *fn, void *arg)
 	uint64_t begin = loop_monotonic_now(), took;
 	int64_t ret;
 
+	fiber_note_host();
 	if (begin < shun_until)
 		return host_blocking(fn, arg);
 	ret = fn(arg);

@@ -38,8 +38,9 @@ bool stub_fast_answer(struct stub_thread *self)
 
 	self->asked = 0;
 	if (stub_answer(self, (uint32_t)self->rax, self->args, &result)) {
-		self->rax = (uint64_t)result;
 		self->slot->counters.fast_answered++;
+		stub_count_answered(self->slot, (uint32_t)self->rax);
+		self->rax = (uint64_t)result;
 		return true;
 	}
 	self->begun = result == STUB_INTERRUPTED ? REQUEST_FLAG_INTERRUPTED : 0;

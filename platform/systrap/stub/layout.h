@@ -184,11 +184,15 @@ struct channel_request {
 	uint32_t sleeping;
 };
 
+/* No call that is answered in the guest has a greater number. */
+#define CHANNEL_NUMBERS 470u
+
 /* The stub counts; the Sentry looks once, when the thread has ended. For statistics. */
 struct channel_counters {
-	uint64_t trapped;	   /* calls that raised SIGSYS */
-	uint64_t trapped_answered; /* of these, in the guest */
-	uint64_t fast_answered;	   /* through a trampoline, in the guest */
+	uint64_t trapped;		    /* calls that raised SIGSYS */
+	uint64_t trapped_answered;	    /* of these, in the guest */
+	uint64_t fast_answered;		    /* through a trampoline, in the guest */
+	uint32_t answered[CHANNEL_NUMBERS]; /* in the guest, by number; wraps around */
 };
 
 enum channel_command_kind {
@@ -299,7 +303,8 @@ struct channel_slot {
 _Static_assert(sizeof(struct channel_request) <= 4096, "one page");
 _Static_assert(offsetof(struct channel_request, near) == 64, "a cache line of its own");
 _Static_assert(offsetof(struct channel_reply, near) == 32, "half a cache line");
-_Static_assert(offsetof(struct channel_slot, counters) < 4096, "in the request's page");
+_Static_assert(offsetof(struct channel_slot, counters) + sizeof(struct channel_counters) <= 4096,
+	"in the request's page");
 _Static_assert(sizeof(struct channel_reply) <= 2048, "half a page");
 _Static_assert(sizeof(struct platform_inguest) <= 1024, "in the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");

@@ -635,6 +635,7 @@ void stub_on_call(struct stub_thread *self, struct stub_ucontext *uc, uint32_t n
 	/* A site that is to be patched is shown to the Sentry, whoever could answer. */
 	if (!hot && stub_answer(self, nr, args, &result)) {
 		self->slot->counters.trapped_answered++;
+		stub_count_answered(self->slot, nr);
 		uc->mc.rax = (uint64_t)result;
 		stub_resume(&self->slot->reply.interrupt, uc);
 	}

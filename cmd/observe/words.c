@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cmd/observe/words.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "sentry/syscall_table.h"
+
+const char *const words_verdicts[] = {[VERDICT_ALLOWED] = "allowed",
+	[VERDICT_REFUSED] = "refused",
+	[VERDICT_UNSUPPORTED] = "unsupported",
+	[VERDICT_INJECTED] = "injected"};
+
+static const char *const supports[] = {
+	[SYSCALL_NONE] = "none", [SYSCALL_PARTIAL] = "partial", [SYSCALL_FULL] = "full"};
+
+void words_init(struct words *words, FILE *out, enum words_format format)
+{
+	*words = (struct words){.out = out, .format = format};
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------ */
+
+static void put_text(yajl_gen gen, const char *text, size_t size)
+{
+	yajl_gen_string(gen, (const unsigned char *)text, size);
+}
+
+void words_string(yajl_gen gen, const char *name, const char *value)
+{
+	put_text(gen, name, strlen(name));
+	put_text(gen, value, strlen(value));
+}
+
+void words_number(yajl_gen gen, const char *name, long long value)
+{
+	put_text(gen, name, strlen(name));
+	yajl_gen_integer(gen, value);
+}
+
+/* Seconds, exact to the nanosecond. */
+static void put_seconds(yajl_gen gen, const char *name, uint64_t ns)
+{
+	char text[32];
+	int size = snprintf(
+		text, sizeof(text), "%" PRIu64 ".%09" PRIu64, ns / 1000000000u, ns % 1000000000u);
+
+	put_text(gen, name, strlen(name));
+	yajl_gen_number(gen, text, (size_t)size);
+}
+
+/* Bytes that a guest chose, made harmless: backslash, quotes and all that does not print. */
+static void put_guest_text(yajl_gen gen, const char *name, const char *bytes, size_t size)
+{
+	char text[4 * 256 + 1];
+	size_t used = 0;
+
+	for (size_t i = 0; i < size && bytes[i] && used + 5 < sizeof(text); i++) {
+		unsigned char byte = (unsigned char)bytes[i];
+
+		if (byte >= 0x20 && byte < 0x7f)
+			text[used++] = bytes[i];
+		else
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "\\x%02x", byte);
+	}
+	put_text(gen, name, strlen(name));
+	put_text(gen, text, used);
+}
+
+/* ---- events that belong to a call ------------------------------------------------------------ */
+
+static void keep_event(struct words *words, const union record *record)
+{
+	struct words_event *event = &words->events[(uint32_t)record->head.tid % WORDS_EVENTS];
+	size_t size;
+	const char *text = record_event_text(record, &size);
+
+	if (size >= sizeof(event->text))
+		return;
+	event->tid = record->head.tid;
+	memcpy(event->text, text, size);
+	event->text[size] = '\0';
+}
+
+static const char *take_event(struct words *words, int tid)
+{
+	struct words_event *event = &words->events[(uint32_t)tid % WORDS_EVENTS];
+
+	if (tid == 0 || event->tid != tid)
+		return NULL;
+	event->tid = 0;
+	return event->text;
+}
+
+enum words_verdict words_verdict(const struct record_call *call, const char *event)
+{
+	bool known = call->nr < LX_NR_COUNT && syscall_info[call->nr].name;
+
+	if (call->flags & RECORD_INJECTED)
+		return VERDICT_INJECTED;
+	if (event && strstr(event, "\"event\":\"unknown-"))
+		return VERDICT_UNSUPPORTED;
+	if (call->result == -ENOSYS && (!known || syscall_info[call->nr].support == SYSCALL_NONE))
+		return VERDICT_UNSUPPORTED;
+	if (event && call->result < 0)
+		return VERDICT_REFUSED;
+	return VERDICT_ALLOWED;
+}
+
+/* ---- records --------------------------------------------------------------------------------- */
+
+static const char *where_answered(const struct record_call *call)
+{
+	if (call->flags & RECORD_INJECTED)
+		return "injected";
+	return call->flags & RECORD_HOST ? "host" : "sentry";
+}
+
+static void put_arguments(yajl_gen gen, const struct strace_words *told)
+{
+	char name[8];
+
+	put_text(gen, "args", 4);
+	yajl_gen_map_open(gen);
+	for (unsigned i = 0; i < told->count; i++) {
+		(void)snprintf(name, sizeof(name), "arg%u", i);
+		words_string(
+			gen, *told->args[i].name ? told->args[i].name : name, told->args[i].text);
+	}
+	yajl_gen_map_close(gen);
+}
+
+static void put_result(yajl_gen gen, const struct record_call *call, const char *told)
+{
+	const char *error = call->result < 0 ? strerrorname_np((int)-call->result) : NULL;
+
+	if (call->flags & RECORD_NO_RETURN) {
+		put_text(gen, "result", 6);
+		yajl_gen_null(gen);
+		return;
+	}
+	words_number(gen, "result", call->result);
+	words_string(gen, "returned", told);
+	if (error)
+		words_string(gen, "error", error);
+}
+
+static void put_call(struct words *words, yajl_gen gen, const union record *record)
+{
+	const struct record_call *call = &record->call;
+	const char *event = take_event(words, call->head.tid);
+	bool known = call->nr < LX_NR_COUNT && syscall_info[call->nr].name;
+	struct strace_words told;
+	char ip[24];
+
+	record_explain(record, &words->call, &told);
+	words_string(gen, "call", told.name);
+	words_number(gen, "nr", (long long)call->nr);
+	put_arguments(gen, &told);
+	put_result(gen, call, told.result);
+	put_seconds(gen, "latency", call->latency);
+	words_string(gen, "answered", where_answered(call));
+	words_string(gen, "verdict", words_verdicts[words_verdict(call, event)]);
+	words_string(gen, "support", supports[known ? syscall_info[call->nr].support : 0]);
+	(void)snprintf(ip, sizeof(ip), "%#" PRIx64, call->ip);
+	words_string(gen, "ip", ip);
+	if (told.truncated) {
+		put_text(gen, "truncated", 9);
+		yajl_gen_bool(gen, 1);
+	}
+	if (event) {
+		put_text(gen, "event", 5);
+		put_text(gen, event, strlen(event));
+	}
+}
+
+static void put_stack(yajl_gen gen, const struct record_stack *stack)
+{
+	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
+	const char *names = (const char *)(frames + stack->frame_count);
+	char text[32];
+
+	put_text(gen, "frames", 6);
+	yajl_gen_array_open(gen);
+	for (uint32_t i = 0; i < stack->frame_count; i++) {
+		const struct record_frame *frame = &frames[i];
+
+		yajl_gen_map_open(gen);
+		(void)snprintf(text, sizeof(text), "%#" PRIx64, frame->address);
+		words_string(gen, "address", text);
+		if (frame->module != UINT32_MAX) {
+			const char *name = names + frame->module;
+
+			put_guest_text(gen, "module", name, strlen(name));
+			(void)snprintf(text, sizeof(text), "%#" PRIx64, frame->offset);
+			words_string(gen, "offset", text);
+		}
+		if (frame->symbol != UINT32_MAX) {
+			const char *name = names + frame->symbol;
+
+			put_guest_text(gen, "symbol", name, strlen(name));
+			(void)snprintf(text, sizeof(text), "%#" PRIx64, frame->symbol_offset);
+			words_string(gen, "symbol_offset", text);
+		}
+		yajl_gen_map_close(gen);
+	}
+	yajl_gen_array_close(gen);
+}
+
+static void put_begin(yajl_gen gen, const struct record_begin *begin)
+{
+	words_number(gen, "version", begin->version);
+	put_seconds(gen, "started", begin->started);
+	put_guest_text(gen, "command", begin->command, sizeof(begin->command));
+	put_guest_text(gen, "platform", begin->platform, sizeof(begin->platform));
+}
+
+static void put_count(yajl_gen gen, const struct record_count *count)
+{
+	bool known = count->nr < LX_NR_COUNT && syscall_info[count->nr].name;
+
+	words_string(gen, "call", known ? syscall_info[count->nr].name : "?");
+	words_number(gen, "nr", (long long)count->nr);
+	words_number(gen, "count", (long long)count->count);
+}
+
+static void put_record(struct words *words, yajl_gen gen, const union record *record)
+{
+	const char *text;
+	char signal[16];
+	size_t size;
+
+	switch (record->head.kind) {
+	case RECORD_BEGIN:
+		put_begin(gen, &record->begin);
+		break;
+	case RECORD_CALL:
+		put_call(words, gen, record);
+		break;
+	case RECORD_TASK:
+		words_number(gen, "parent", record->task.parent);
+		put_guest_text(gen, "name", record->task.name, sizeof(record->task.name));
+		break;
+	case RECORD_EXIT:
+		words_number(gen, "status", record->exit.status);
+		put_text(gen, "process", 7);
+		yajl_gen_bool(gen, record->exit.whole_process != 0);
+		break;
+	case RECORD_SIGNAL:
+		(void)snprintf(signal, sizeof(signal), "%s%s",
+			sigabbrev_np(record->signal.signo) ? "SIG" : "RT",
+			sigabbrev_np(record->signal.signo) ?: "");
+		words_string(gen, "signal", signal);
+		words_number(gen, "signo", record->signal.signo);
+		break;
+	case RECORD_EVENT:
+		text = record_event_text(record, &size);
+		keep_event(words, record);
+		put_text(gen, "event", 5);
+		put_text(gen, text, size);
+		break;
+	case RECORD_COUNT:
+		put_count(gen, &record->count);
+		break;
+	case RECORD_STACK:
+		put_stack(gen, &record->stack);
+		break;
+	}
+}
+
+static const char *const kinds[] = {[RECORD_BEGIN] = "begin",
+	[RECORD_CALL] = "call",
+	[RECORD_TASK] = "task",
+	[RECORD_EXIT] = "exit",
+	[RECORD_SIGNAL] = "signal",
+	[RECORD_EVENT] = "audit",
+	[RECORD_COUNT] = "answered-in-guest",
+	[RECORD_STACK] = "stack",
+	[RECORD_END] = "end"};
+
+static void put_json(struct words *words, const union record *record)
+{
+	yajl_gen gen = yajl_gen_alloc(NULL);
+	const unsigned char *text;
+	size_t size;
+
+	if (!gen)
+		return;
+	yajl_gen_map_open(gen);
+	words_string(gen, "type", kinds[record->head.kind]);
+	put_seconds(gen, "time", record->head.time);
+	if (record->head.tid) {
+		words_number(gen, "pid", record->head.pid);
+		words_number(gen, "tid", record->head.tid);
+	}
+	put_record(words, gen, record);
+	yajl_gen_map_close(gen);
+	if (yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok) {
+		(void)fwrite(text, 1, size, words->out);
+		(void)putc('\n', words->out);
+	}
+	yajl_gen_free(gen);
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static void put_call_line(struct words *words, const union record *record)
+{
+	struct strace_words told;
+
+	record_explain(record, &words->call, &told);
+	fprintf(words->out, "[%d] %s(", record->head.tid, told.name);
+	for (unsigned i = 0; i < told.count; i++)
+		fprintf(words->out, "%s%s", i ? ", " : "", told.args[i].text);
+	fprintf(words->out, "%s) = %s%s <%.6f>\n", told.truncated ? "..." : "", told.result,
+		record->call.flags & RECORD_INJECTED ? " (INJECTED)" : "",
+		(double)record->call.latency / 1e9);
+}
+
+static void put_line(struct words *words, const union record *record)
+{
+	int status = record->exit.status;
+
+	switch (record->head.kind) {
+	case RECORD_CALL:
+		put_call_line(words, record);
+		break;
+	case RECORD_SIGNAL:
+		fprintf(words->out, "[%d] --- SIG%s ---\n", record->head.tid,
+			sigabbrev_np(record->signal.signo) ?: "RT");
+		break;
+	case RECORD_EXIT:
+		if (status & 0x7f)
+			fprintf(words->out, "[%d] +++ killed by SIG%s +++\n", record->head.tid,
+				sigabbrev_np(status & 0x7f) ?: "RT");
+		else
+			fprintf(words->out, "[%d] +++ exited with %d +++\n", record->head.tid,
+				status >> 8 & 0xff);
+		break;
+	}
+}
+
+void words_put(struct words *words, const union record *record)
+{
+	if (words->format == WORDS_JSON)
+		put_json(words, record);
+	else
+		put_line(words, record);
+}

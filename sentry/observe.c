@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Sentry's side of looking at calls. A record is built in a buffer of its task, since a handler
+ * may sleep and others make calls meanwhile, and goes to the stream when the call is done. The
+ * stream is collected in memory and written when there is enough of it, or when the loop is about
+ * to sleep; who reads it slowly slows the guests down, so that nothing is lost.
+ */
+#include "sentry/observe.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/fiber.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/wait.h"
+#include "sentry/record.h"
+#include "sentry/strace.h"
+#include "sentry/syscall_table.h"
+#include "sentry/task_private.h"
+
+#define STREAM_SIZE   (256u << 10)
+#define STREAM_ENOUGH (64u << 10)
+
+bool observing;
+
+static struct strace_sink *strace_sink;
+
+static struct {
+	const struct observe_config *config; /* borrowed; NULL: no records */
+	uint64_t start;
+	size_t used;
+	bool broken;
+	unsigned char buffer[STREAM_SIZE] __attribute__((aligned(8)));
+} stream;
+
+static const struct inject_rule *rules;
+static unsigned rule_count;
+
+/* What a task that is looked at has of its own. */
+struct observed {
+	bool announced; /* its RECORD_TASK was written */
+	bool host;
+	uint32_t counts[INJECT_RULES_MAX]; /* calls that each rule has seen */
+	struct strace_call shown, recorded;
+	union {
+		struct record_call made;
+		unsigned char bytes[sizeof(struct record_call) + RECORD_READS_MAX];
+	};
+};
+
+/* ---- the stream ------------------------------------------------------------------------------ */
+
+static void flush(void)
+{
+	size_t done = 0;
+
+	while (done < stream.used && !stream.broken) {
+		ssize_t put =
+			write(stream.config->record_fd, stream.buffer + done, stream.used - done);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			stream.broken = true; /* the reader is gone, and says why */
+		else
+			done += (size_t)put;
+	}
+	stream.used = 0;
+}
+
+/* A record of @size bytes; @extra ones, filled up to a multiple of 8, follow what is copied. */
+static void append(
+	struct record_head *head, uint32_t kind, size_t size, const void *extra, size_t extra_size)
+{
+	size_t total = (size + extra_size + 7) & ~(size_t)7;
+	unsigned char *to;
+
+	if (stream.broken || total > RECORD_SIZE_MAX)
+		return;
+	if (STREAM_SIZE - stream.used < total)
+		flush();
+	head->size = (uint32_t)total;
+	head->kind = kind;
+	to = stream.buffer + stream.used;
+	memcpy(to, head, size);
+	if (extra_size > 0)
+		memcpy(to + size, extra, extra_size);
+	memset(to + size + extra_size, 0, total - size - extra_size);
+	stream.used += total;
+	if (stream.used >= STREAM_ENOUGH)
+		flush();
+}
+
+static uint64_t stream_time(void)
+{
+	return loop_monotonic_now() - stream.start;
+}
+
+static struct record_head head_of(const struct task *task)
+{
+	return (struct record_head){.pid = task && task->group ? task->group->pid->nr : 0,
+		.tid = task && task->pid ? task->pid->nr : 0,
+		.time = stream_time()};
+}
+
+static unsigned poll_nothing(struct loop_source *source)
+{
+	return 0;
+}
+
+static bool flush_before_sleep(struct loop_source *source)
+{
+	flush();
+	return true;
+}
+
+static void nothing(struct loop_source *source)
+{
+}
+
+static void audit_line(const char *line, size_t size)
+{
+	struct record_head head = head_of(task_current());
+
+	while (size > 0 && line[size - 1] == '\n')
+		size--;
+	append(&head, RECORD_EVENT, sizeof(head), line, size);
+}
+
+void observe_strace(struct strace_sink *sink)
+{
+	strace_sink = sink;
+	observing = true;
+}
+
+void observe_start(const struct observe_config *config, const char *platform)
+{
+	static struct loop_source source = {
+		.poll = poll_nothing, .prepare_sleep = flush_before_sleep, .finish_sleep = nothing};
+	struct record_begin begin = {.magic = RECORD_MAGIC, .version = RECORD_VERSION};
+
+	rules = config->rules;
+	rule_count = min_of(config->rule_count, INJECT_RULES_MAX);
+	observing |= rule_count > 0;
+	if (config->record_fd < 0)
+		return;
+	observing = true;
+	stream.config = config;
+	stream.start = loop_monotonic_now();
+	begin.started = loop_realtime_now();
+	strncpy(begin.command, config->command, sizeof(begin.command) - 1);
+	strncpy(begin.platform, platform, sizeof(begin.platform) - 1);
+	append(&begin.head, RECORD_BEGIN, sizeof(begin), NULL, 0);
+	loop_source_add(&source);
+	audit_set_observer(audit_line);
+}
+
+void observe_end(void)
+{
+	struct record_head head = {.time = 0};
+
+	if (!stream.config)
+		return;
+	head.time = stream_time();
+	audit_set_observer(NULL);
+	append(&head, RECORD_END, sizeof(head), NULL, 0);
+	flush();
+}
+
+bool observe_needs_all(void)
+{
+	return strace_sink || rule_count > 0 || (stream.config && stream.config->record_all);
+}
+
+void observe_count(uint64_t nr, uint64_t count)
+{
+	struct record_count record = {.nr = nr, .count = count};
+
+	if (!stream.config || count == 0)
+		return;
+	record.head.time = stream_time();
+	append(&record.head, RECORD_COUNT, sizeof(record), NULL, 0);
+}
+
+/* ---- tasks ----------------------------------------------------------------------------------- */
+
+static struct observed *observed_of(struct task *task)
+{
+	if (!task->observed)
+		task->observed = calloc(1, sizeof(*task->observed));
+	return task->observed;
+}
+
+void observe_task_free(struct task *task)
+{
+	free(task->observed);
+}
+
+static void announce(struct task *task, struct observed *observed)
+{
+	struct record_task record = {.head = head_of(task)};
+
+	if (observed->announced)
+		return;
+	observed->announced = true;
+	record.parent = task->group->parent ? task->group->parent->pid->nr : 0;
+	memcpy(record.name, task->comm, sizeof(record.name) - 1);
+	append(&record.head, RECORD_TASK, sizeof(record), NULL, 0);
+}
+
+void observe_signal(struct task *task, int signo)
+{
+	struct record_signal record = {.signo = signo};
+
+	if (strace_sink)
+		strace_signal(task->pid->nr, signo, strace_sink);
+	if (!stream.config)
+		return;
+	record.head = head_of(task);
+	append(&record.head, RECORD_SIGNAL, sizeof(record), NULL, 0);
+}
+
+void observe_exit(struct task *task, int status, bool whole_process)
+{
+	struct record_exit record = {.status = status, .whole_process = whole_process};
+
+	if (!stream.config)
+		return;
+	record.head = head_of(task);
+	append(&record.head, RECORD_EXIT, sizeof(record), NULL, 0);
+}
+
+/* ---- memory that is written down --------------------------------------------------------------
+ */
+
+struct tape {
+	struct task *task;
+	unsigned char *bytes;
+	size_t used, capacity;
+};
+
+static ssize_t read_guest(void *context, void *dst, gaddr_t src, size_t size)
+{
+	struct task *task = context;
+
+	if (!task->thread || src.v >= platform->guest_end().v)
+		return -EFAULT;
+	return platform->copy_in(task->thread, dst, src, size);
+}
+
+/* What does not fit any more was unreadable, for now and later. */
+static ssize_t taped_read(void *context, void *dst, gaddr_t src, size_t size)
+{
+	struct tape *tape = context;
+	struct record_read read = {.address = src.v, .asked = (uint32_t)size};
+	size_t padded = (size + 7) & ~(size_t)7, got;
+	ssize_t r;
+
+	if (tape->capacity - tape->used < sizeof(read) + padded)
+		return -EFAULT;
+	r = read_guest(tape->task, dst, src, size);
+	got = r > 0 ? (size_t)r : 0;
+	padded = (got + 7) & ~(size_t)7;
+	read.got = (int32_t)r;
+	memcpy(tape->bytes + tape->used, &read, sizeof(read));
+	memcpy(tape->bytes + tape->used + sizeof(read), dst, got);
+	memset(tape->bytes + tape->used + sizeof(read) + got, 0, padded - got);
+	tape->used += sizeof(read) + padded;
+	return r;
+}
+
+/* ---- injection ------------------------------------------------------------------------------- */
+
+static bool has_call(const uint64_t *calls, uint64_t nr)
+{
+	return nr < LX_NR_COUNT && (calls[nr / 64] >> nr % 64 & 1);
+}
+
+/* Whether this call, the @count-th that the rule looks at, is one of those it is about. */
+static bool is_due(const struct inject_rule *rule, uint32_t count)
+{
+	if (count < rule->first || count > rule->last)
+		return false;
+	return count == rule->first || (rule->step && (count - rule->first) % rule->step == 0);
+}
+
+/* The rule that this call falls under, or NULL: the last one that is given wins. */
+static const struct inject_rule *find_rule(struct observed *observed, uint64_t nr)
+{
+	const struct inject_rule *found = NULL;
+
+	for (unsigned i = 0; i < rule_count; i++) {
+		if (!has_call(rules[i].calls, nr))
+			continue;
+		if (observed->counts[i] < UINT32_MAX)
+			observed->counts[i]++;
+		if (is_due(&rules[i], observed->counts[i]))
+			found = &rules[i];
+	}
+	return found;
+}
+
+static void delay(struct task *task, uint64_t ns)
+{
+	uint64_t deadline = loop_monotonic_now() + ns;
+
+	while (ns > 0 && !task->killed && loop_monotonic_now() < deadline)
+		wait_sleep_serving(NULL, deadline);
+}
+
+static int64_t injected_call(struct task *task, const struct syscall_entry *entry,
+	const struct inject_rule *rule, uint32_t *flags,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
+{
+	struct lx_siginfo info = {.signo = rule->signo, .code = LX_SI_KERNEL};
+	int64_t result;
+
+	if (rule->signo)
+		(void)signal_send_task(task, &info);
+	delay(task, rule->delay_enter_ns);
+	result = rule->has_result ? rule->result : call(task, entry);
+	if (rule->has_result)
+		*flags |= RECORD_INJECTED;
+	delay(task, rule->delay_exit_ns);
+	return result;
+}
+
+/* ---- a call ---------------------------------------------------------------------------------- */
+
+static int64_t plain_call(struct task *task, const struct syscall_entry *entry,
+	struct observed *observed, uint32_t *flags,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
+{
+	const struct inject_rule *rule =
+		rule_count > 0 ? find_rule(observed, task->event.syscall.nr) : NULL;
+
+	return rule ? injected_call(task, entry, rule, flags, call) : call(task, entry);
+}
+
+static int64_t shown_call(struct task *task, const struct syscall_entry *entry,
+	struct observed *observed, uint32_t *flags,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
+{
+	const struct strace_memory memory = {.read = read_guest, .context = task};
+	struct strace_call *shown = &observed->shown;
+	int64_t result;
+
+	if (!strace_sink)
+		return plain_call(task, entry, observed, flags, call);
+	shown->silent = false;
+	strace_enter(
+		shown, task->pid->nr, task->event.syscall.nr, task->event.syscall.args, &memory);
+	result = plain_call(task, entry, observed, flags, call);
+	if (task->killed)
+		strace_no_return(shown, strace_sink);
+	else
+		strace_exit(shown, result, &memory, strace_sink);
+	return result;
+}
+
+static int64_t recorded_call(struct task *task, const struct syscall_entry *entry,
+	struct observed *observed, uint32_t *flags,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
+{
+	struct tape tape = {.task = task,
+		.bytes = observed->bytes + sizeof(observed->made),
+		.capacity = RECORD_READS_MAX};
+	const struct strace_memory memory = {.read = taped_read, .context = &tape};
+	struct record_call *made = &observed->made;
+	struct strace_call *shown = &observed->recorded;
+	int64_t result;
+
+	announce(task, observed);
+	*made = (struct record_call){.head = head_of(task), .nr = task->event.syscall.nr};
+	memcpy(made->args, task->event.syscall.args, sizeof(made->args));
+	made->ip = platform_regs(task->thread)->rip;
+	shown->silent = true;
+	strace_enter(shown, task->pid->nr, made->nr, made->args, &memory);
+	made->entry_size = (uint32_t)tape.used;
+	(void)fiber_take_host();
+	result = shown_call(task, entry, observed, flags, call);
+	made->flags = *flags | (fiber_take_host() ? RECORD_HOST : 0);
+	made->latency = stream_time() - made->head.time;
+	made->result = result;
+	if (task->killed)
+		made->flags |= RECORD_NO_RETURN;
+	else
+		strace_look(shown, result, &memory);
+	append(&made->head, RECORD_CALL, sizeof(*made) + tape.used, NULL, 0);
+	return result;
+}
+
+int64_t observe_call(struct task *task, const struct syscall_entry *entry,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
+{
+	struct observed *observed = observed_of(task);
+	uint32_t flags = 0;
+
+	if (!observed) {
+		log_warning("a call of task %d was not looked at: out of memory", task->pid->nr);
+		return call(task, entry);
+	}
+	if (stream.config && has_call(stream.config->calls, task->event.syscall.nr))
+		return recorded_call(task, entry, observed, &flags, call);
+	return shown_call(task, entry, observed, &flags, call);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_OBSERVE_H
+#define SENTRY_SENTRY_OBSERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi/syscall_nr.h"
+
+/*
+ * Looking at calls and changing their outcome: --strace, --trace and what else is made of records
+ * (record.h), --inject. While nothing of it is on, a call costs one test of `observing` more.
+ */
+struct strace_sink;
+struct syscall_entry;
+struct task;
+
+#define OBSERVE_WORDS ((LX_NR_COUNT + 63) / 64)
+
+#define INJECT_RULES_MAX 32u
+
+/* strace(1), -e inject: which calls of a task, counted from 1, and what happens to them. */
+struct inject_rule {
+	uint64_t calls[OBSERVE_WORDS]; /* bit map of numbers */
+	uint32_t first, last, step;    /* step 0: only `first`; last UINT32_MAX: no end */
+	bool has_result;
+	int64_t result; /* instead of the call's */
+	int signo;	/* 0: none; sent before the call */
+	uint64_t delay_enter_ns, delay_exit_ns;
+};
+
+/* What kernel_run() is asked for; arrays are borrowed for the run. */
+struct observe_config {
+	int record_fd;	       /* where records go, or -1 */
+	bool record_all;       /* nothing is answered within the guest */
+	const uint64_t *calls; /* OBSERVE_WORDS: the numbers to be recorded */
+	const struct inject_rule *rules;
+	unsigned rule_count;
+	const char *command; /* for RECORD_BEGIN */
+};
+
+extern bool observing;
+
+void observe_strace(struct strace_sink *sink); /* before the first guest runs */
+void observe_start(const struct observe_config *config, const char *platform);
+/* All that is still in memory is written. */
+void observe_end(void);
+
+/* Nothing may be answered within the guest: somebody wants to see or change each call. */
+bool observe_needs_all(void);
+
+/* The call of @task, looked at. May sleep. */
+int64_t observe_call(struct task *task, const struct syscall_entry *entry,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry));
+void observe_signal(struct task *task, int signo); /* is acted on */
+void observe_exit(struct task *task, int status, bool whole_process);
+/* A call with number @nr was answered within the guest @count times. */
+void observe_count(uint64_t nr, uint64_t count);
+void observe_task_free(struct task *task);
+
+#endif

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""--trace, --coverage, --inject; sentry trace, sentry coverage."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import xml.dom.minidom
+
+from box import Skip, check
+
+PROGRAM = r"""
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static void handler(int signo) { }
+static void *thread(void *arg) { write(1, "thread\n", 7); return NULL; }
+int main(int argc, char **argv)
+{
+	int fds[2], status;
+	char buffer[64];
+	pthread_t id;
+	signal(SIGUSR1, handler);
+	int fd = open("file", O_CREAT | O_RDWR | O_TRUNC, 0640);
+	write(fd, "some text\n", 10);
+	lseek(fd, 5, SEEK_SET);
+	read(fd, buffer, sizeof(buffer));
+	unlink("nowhere");
+	mkdir("dir", 0700);
+	rmdir("dir");
+	pipe(fds);
+	if (fork() == 0) {
+		getpid();
+		write(fds[1], "child", 5);
+		_exit(3);
+	}
+	wait(&status);
+	read(fds[0], buffer, 5);
+	raise(SIGUSR1);
+	pthread_create(&id, NULL, thread, NULL);
+	pthread_join(id, NULL);
+	getuid();
+	umask(022);
+	return argc;
+}
+"""
+
+
+def traced(box, *argv, options=(), name="trace"):
+    result = box.run(*argv, options=["--trace", box.path(name)] + list(options))
+    return result, [json.loads(line) for line in box.read(name).decode("ascii").splitlines()]
+
+
+def calls_of(records):
+    return [record for record in records if record["type"] == "call"]
+
+
+def test_trace(box):
+    box.write("hello", "content")
+    result, records = traced(box, "/bin/cat", "hello", "nowhere")
+    result.expect(1, b"content")
+    check(records[0]["type"] == "begin" and records[0]["command"] == "/bin/cat hello nowhere", records[0])
+    check(records[-1]["type"] == "end", records[-1])
+    opened = [call for call in calls_of(records) if call["args"].get("pathname") == '"hello"']
+    check(len(opened) == 1 and opened[0]["call"] == "openat" and opened[0]["result"] == 3 and opened[0]["verdict"] == "allowed", opened)
+    missing = [call for call in calls_of(records) if call["args"].get("pathname") == '"nowhere"'][0]
+    check(missing["error"] == "ENOENT" and missing["result"] == -2 and missing["latency"] >= 0, missing)
+    check(any(record["type"] == "exit" and record["status"] == 256 for record in records), records[-3:])
+    check(all(a["time"] <= b["time"] + 1 for a, b in zip(records, records[1:])), "times")
+
+
+def test_trace_formats(box):
+    box.run("/bin/sh", "-c", "echo x | cat; exit 4", options=["--trace-all", "--trace-format", "binary", "--trace", box.path("t.bin")]).expect(4, b"x\n")
+    lines = box.raw("trace", "cat", "--format", "json", box.path("t.bin")).expect(0, None, b"").out.splitlines()
+    records = [json.loads(line) for line in lines]
+    check(len({record["pid"] for record in calls_of(records)}) == 2 or len({record["pid"] for record in calls_of(records)}) == 3, "processes")
+    text = box.raw("trace", "cat", box.path("t.bin")).expect(0, None, b"").out.decode("ascii")
+    check(len([line for line in text.splitlines() if ") = " in line]) == len(calls_of(records)), "as many calls in either form")
+    check("+++ exited with 4 +++" in text, text[-200:])
+    box.run("/bin/true", options=["--trace-format", "text", "--trace", box.path("t.txt")]).expect(0)
+    check("exit_group(0) = ?" in box.read("t.txt").decode(), "text")
+
+
+def test_trace_of_foreign_files(box):
+    box.run("/bin/true", options=["--trace-format", "binary", "--trace", box.path("t.bin")]).expect(0)
+    whole = box.read("t.bin")
+    for name, content, words in (("empty", b"", "empty"), ("foreign", b"x" * 1000, "not a trace"), ("cut", whole[:-40], "cut off"),
+                                 ("short", whole[:100], "cut off"), ("version", whole[:28] + b"\xff" + whole[29:], "version"),
+                                 ("damaged", whole[:312] + b"\xff" * 4 + whole[316:], "damaged")):
+        box.write(name, content)
+        result = box.raw("trace", "cat", box.path(name)).expect(1)
+        check(words in result.err.decode() and result.err.count(b"\n") == 1, name, result.err)
+    box.raw("trace", "cat", box.path("missing")).one_line(125, "missing", "No such file")
+    box.raw("trace", "cat").expect(125, b"")
+    box.raw("trace", "cat", "--format", "xml", "x").expect(125, b"")
+
+
+def test_trace_selection(box):
+    _, records = traced(box, "/bin/ls", "/", options=["--trace", "file,!execve,!access"])
+    names = {call["call"] for call in calls_of(records)}
+    check("openat" in names and not names & {"access", "execve", "mmap", "write", "close"}, names)
+    box.run("/bin/true", options=["--trace", "file,nocall"]).one_line(125, "--trace", "nocall")
+    box.run("/bin/true", options=["--trace", "/no/such/dir/f"]).one_line(125, "/no/such/dir/f")
+    box.run("/bin/true", options=["--trace-format", "xml"]).one_line(125, "xml")
+    result = box.run("/bin/true", options=["--trace", "exit_group"]).expect(0, b"")
+    check(b'"call":"exit_group"' in result.err, "without a file it goes to stderr")
+
+
+def test_trace_counts_what_is_answered_in_the_guest(box):
+    if box.platform != "systrap":
+        raise Skip("this platform answers nothing in the guest")
+    script = "import os\nfor i in range(500): os.getppid()"
+    _, records = traced(box, "/usr/bin/python3", "-c", script)
+    counts = {record["call"]: record["count"] for record in records if record["type"] == "answered-in-guest"}
+    check(counts.get("getppid", 0) + sum(call["call"] == "getppid" for call in calls_of(records)) == 500, counts.get("getppid"))
+    _, records = traced(box, "/usr/bin/python3", "-c", script, options=["--trace-all"])
+    check(sum(call["call"] == "getppid" for call in calls_of(records)) == 500, "each call")
+    check(not any(record["type"] == "answered-in-guest" for record in records), "nothing was answered in the guest")
+
+
+def test_trace_of_hostile_names(box):
+    """Whatever a program names or writes, lines stay lines and ASCII stays ASCII."""
+    script = "import os, ctypes\nfor n in (b'a\"},{\"type\":\"end\"}\\n', b'\\x1b[2J\\x07', b'\\xff\\xfe\\xc0', b'</script><b>', b'\\xe2\\x80\\xae'):\n" \
+             "  try: os.open(n, 0)\n  except OSError: pass\n" \
+             "ctypes.CDLL(None).prctl(15, b'\\x1b]0;x\\n\"', 0, 0, 0)\nif os.fork() == 0: os._exit(0)\nos.wait()"
+    result, records = traced(box, "/usr/bin/python3", "-c", script)
+    result.expect(0)
+    check(sum(record["type"] == "end" for record in records) == 1 and records[-1]["type"] == "end", "one end")
+    text = box.read("trace")
+    check(all(byte == 10 or 32 <= byte < 127 for byte in text), "something does not print")
+
+
+def shape(name, result):
+    """Values that differ from run to run, and waiting for others, do not count."""
+    if name in ("futex", "restart_syscall", "rt_sigreturn") or name.startswith("sched_"):
+        return None
+    number = re.match(r"-?\d+", result)
+    return (name, "-1" if number and number.group().startswith("-") else "+")
+
+
+def test_trace_is_what_strace_sees(box):
+    """Task by task and call by call, as natively; restarts and vDSO calls aside."""
+    if not shutil.which("strace") or not shutil.which("gcc"):
+        raise Skip("strace or gcc is not installed")
+    box.write("p.c", PROGRAM)
+    subprocess.run(["gcc", "-w", "-O1", "-pthread", "-o", box.path("p"), box.path("p.c")], check=True)
+    subprocess.run(["strace", "-f", "-o", box.path("native"), "./p"], cwd=box.dir, stdout=subprocess.DEVNULL, check=False)
+    os.unlink(box.path("file"))
+    native, unfinished = {}, {}
+    for line in box.read("native").decode().splitlines():
+        tid, rest = line.split(None, 1)
+        match = re.match(r"(\w+)\(.*<unfinished \.\.\.>$", rest)
+        resumed = re.match(r"<\.\.\. (\w+) resumed>.* = (\S+)", rest)
+        whole = re.match(r"(\w+)\(.* = (\S+)", rest)
+        if match:
+            unfinished[tid] = match.group(1)
+        elif resumed or whole:
+            native.setdefault(tid, []).append(shape(*(resumed or whole).groups()))
+    _, records = traced(box, "./p", options=["--trace-all"])
+    ours = {}
+    for call in calls_of(records):
+        ours.setdefault(call["tid"], []).append(shape(call["call"], str(call["result"])) if call["result"] is not None else (call["call"], "+"))
+    # The first execve is before our time; how rseq ends is a matter of support.
+    clean = lambda tasks: sorted([call for call in task if call and call[0] not in ("exit", "rseq", "execve")] for task in tasks.values())
+    a, b = clean(native), clean(ours)
+    check(len(a) == len(b), "%d tasks natively, %d here" % (len(a), len(b)))
+    for theirs, mine in zip(a, b):
+        check(theirs == mine, "natively %s\nhere %s" % (theirs, mine))
+
+
+def test_coverage(box):
+    box.run("/bin/cat", "/proc/self/maps", options=["--coverage", box.path("c")]).expect(0)
+    one = json.loads(box.read("c"))
+    check(one["runs"] == 1 and one["items"]["openat"]["support"] == "full", one["runs"])
+    check("openat flags O_CLOEXEC" in one["items"] and "file /proc/self/maps" in one["items"], list(one["items"])[:9])
+    check(sum(one["items"]["read"]["latencies"]) == one["items"]["read"]["count"], "latencies")
+    box.run("/bin/ls", "/nowhere", options=["--coverage", box.path("c")]).expect(2)
+    two = json.loads(box.read("c"))
+    check(two["runs"] == 2 and two["items"]["openat"]["count"] > one["items"]["openat"]["count"], "it adds up")
+    table = box.raw("coverage", "show", box.path("c")).expect(0, None, b"").out.decode()
+    check(re.search(r"(?m)^openat +full +\d+", table), table[:300])
+    check("O_CLOEXEC" in box.raw("coverage", "show", "--all", box.path("c")).expect(0).out.decode(), "--all")
+    check(json.loads(box.raw("coverage", "show", "--format", "json", box.path("c")).expect(0).out) == two, "json")
+    box.raw("coverage", "merge", "-o", box.path("m"), box.path("c"), box.path("c")).expect(0, b"", b"")
+    check(json.loads(box.read("m"))["runs"] == 4, "merge")
+
+
+def test_coverage_diff(box):
+    box.run("/bin/true", options=["--coverage", box.path("old")]).expect(0)
+    script = "import ctypes\nctypes.CDLL(None).syscall(425, 1, 0)"
+    box.run("/usr/bin/python3", "-c", script, options=["--coverage", box.path("new")]).expect(0)
+    result = box.raw("coverage", "diff", box.path("old"), box.path("new"), "--fail-on", "new-enosys,lost-support", "--junit", box.path("j.xml"),
+                     "--sarif", box.path("s.json")).expect(1)
+    check(b"FAIL new-enosys: io_uring_setup" in result.out and b"note new-syscall" in result.out, result.out[:300])
+    suite = xml.dom.minidom.parse(box.path("j.xml")).documentElement
+    check(suite.getAttribute("failures") == str(len([case for case in suite.getElementsByTagName("testcase")
+                                                     if case.getElementsByTagName("failure")])) != "0", "failures")
+    sarif = json.loads(box.read("s.json"))
+    check(any(found["ruleId"] == "new-enosys" and found["level"] == "error" for found in sarif["runs"][0]["results"]), "sarif")
+    box.raw("coverage", "diff", box.path("old"), box.path("new")).expect(0)
+    box.raw("coverage", "diff", box.path("new"), box.path("new"), "--fail-on", "new-syscall,new-value,new-enosys,lost-support").expect(0, b"nothing is new\n")
+    box.raw("coverage", "diff", box.path("old"), box.path("new"), "--fail-on", "everything").expect(125, b"")
+    box.write("bad", "{\"sentry_coverage\": 7}")
+    box.raw("coverage", "show", box.path("bad")).one_line(125, "not a coverage file")
+    box.run("/bin/true", options=["--coverage", box.path("bad")]).expect(125)
+    check(box.read("bad") == b"{\"sentry_coverage\": 7}", "a foreign file stays as it is")
+
+
+def test_inject(box):
+    box.write("f", "text")
+    script = "import os\nfor i in range(8):\n  try: os.close(os.open('f', 0)); print('ok')\n  except OSError as e: print(e.errno)"
+    result, records = traced(box, "/usr/bin/python3", "-c", script, options=["--inject", "open:error=EIO"])
+    result.expect(0, b"ok\n" * 8)
+    script = "import os, ctypes\nc = ctypes.CDLL(None, use_errno=True)\nfor i in range(8): print(c.umask(18))\nprint(os.getppid())"
+    result, records = traced(box, "/usr/bin/python3", "-c", script, options=["--inject", "umask:retval=5:when=3+2", "--inject", "getppid:retval=77"])
+    lines = result.expect(0).out.decode().split()
+    check(lines == ["18", "18", "5", "18", "5", "18", "5", "18", "77"], lines)
+    check([call["verdict"] for call in calls_of(records) if call["call"] == "umask"] == ["allowed"] * 2 + ["injected", "allowed"] * 3, "verdicts")
+    result = box.run("/bin/sh", "-c", "kill -0 $$; echo no", options=["--inject", "kill:signal=SIGTERM"])
+    result.expect(143)
+    result = box.run("/bin/sh", "-c", "umask 1; umask 2; umask 3", options=["--inject", "umask:delay_enter=200ms:when=1..2"])
+    check(result.expect(0).seconds >= 0.4, result.seconds)
+    for rule, words in (("nocall:error=EIO", "character 1"), ("read:error=ENOTHING", "no such error"), ("read", "nothing is to be done"),
+                        ("read:when=0:error=EIO", "FIRST")):
+        box.run("/bin/true", options=["--inject", rule]).one_line(125, "--inject", words)
