@@ -48,6 +48,7 @@ void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagra
 
 void inet_error_free(struct inet_error *error)
 {
+	queued_total -= DATAGRAM_OVERHEAD;
 	netbuf_queue_clear(&error->payload);
 	free(error);
 }
@@ -172,7 +173,8 @@ static void keep_error(struct inet_udp *sender, const struct inet_report *report
 {
 	struct inet_error *error;
 
-	if (sender->error_count >= INET_ERRORS_MAX)
+	/* They wait like empty datagrams: for all sockets together there is a bound. */
+	if (sender->error_count >= INET_ERRORS_MAX || queued_total > NETBUF_MEMORY_MAX)
 		return;
 	error = calloc(1, sizeof(*error));
 	if (!error)
@@ -189,6 +191,7 @@ static void keep_error(struct inet_udp *sender, const struct inet_report *report
 			report->quote->size - report->quote_offset, &error->payload);
 	list_add_tail(&error->link, &sender->errors);
 	sender->error_count++;
+	queued_total += DATAGRAM_OVERHEAD;
 }
 
 /* udp(7): who did not ask for all errors hears of them when he is connected, and not of those that
