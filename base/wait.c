@@ -205,7 +205,7 @@ void fiber_mutex_init(struct fiber_mutex *mutex)
  * FIFO by handing over: unlock makes the first sleeper the owner, so that nobody overtakes it
  * between its wake-up and its turn.
  */
-static int mutex_lock(struct fiber_mutex *mutex, bool interruptible)
+static int mutex_lock(struct fiber_mutex *mutex, bool interruptible, bool serving)
 {
 	struct fiber *self = fiber_current();
 
@@ -215,7 +215,7 @@ static int mutex_lock(struct fiber_mutex *mutex, bool interruptible)
 		return 0;
 	}
 	for (;;) {
-		int err = wait_sleep(&mutex->queue, ~0u, WAIT_FOREVER, interruptible, true);
+		int err = sleep_on(&mutex->queue, ~0u, WAIT_FOREVER, interruptible, true, serving);
 
 		if (mutex->owner == self)
 			return 0;
@@ -226,12 +226,17 @@ static int mutex_lock(struct fiber_mutex *mutex, bool interruptible)
 
 void fiber_mutex_lock(struct fiber_mutex *mutex)
 {
-	(void)mutex_lock(mutex, false);
+	(void)mutex_lock(mutex, false, false);
+}
+
+void fiber_mutex_lock_serving(struct fiber_mutex *mutex)
+{
+	(void)mutex_lock(mutex, false, true);
 }
 
 int fiber_mutex_lock_interruptible(struct fiber_mutex *mutex)
 {
-	return mutex_lock(mutex, true);
+	return mutex_lock(mutex, true, true);
 }
 
 bool fiber_mutex_trylock(struct fiber_mutex *mutex)

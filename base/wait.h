@@ -96,6 +96,11 @@ struct fiber_mutex {
 };
 void fiber_mutex_init(struct fiber_mutex *mutex);
 void fiber_mutex_lock(struct fiber_mutex *mutex);
+/*
+ * Runs errands while it waits, as an interruptible wait does: for locks that may be held by who
+ * wants something of us, and only where the thread's platform is not in the middle of something.
+ */
+void fiber_mutex_lock_serving(struct fiber_mutex *mutex);
 int fiber_mutex_lock_interruptible(struct fiber_mutex *mutex); /* 0 or -ERESTARTSYS */
 bool fiber_mutex_trylock(struct fiber_mutex *mutex);
 void fiber_mutex_unlock(struct fiber_mutex *mutex);

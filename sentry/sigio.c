@@ -201,7 +201,7 @@ int sigio_set_lease(struct task *task, struct file *file, int fd, int type)
 	int r;
 
 	lease_register(lease_breaks);
-	r = file_set_lease(file, fd, type, task->cred);
+	r = file_set_lease(file, fd, type, task->cred, task->group->pid->nr);
 	/* lease_setup(): a new one's is the caller, unless somebody was named. */
 	if (r > 0 && !file->owner.pid)
 		sigio_set_owner(task, file, LX_F_OWNER_PID, task->group->pid->nr);

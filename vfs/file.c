@@ -209,12 +209,15 @@ static ssize_t write_at(struct file *file, struct uio *uio, int64_t *pos, const 
 	return done;
 }
 
-/* The position is shared by whoever shares the description: one transfer at a time moves it. */
+/*
+ * The position is shared by whoever shares the description: one transfer at a time moves it.
+ * Whoever holds it may be reading our memory through /proc/PID/mem.
+ */
 static bool lock_position(struct file *file)
 {
 	if (file->stream || file->unordered)
 		return false;
-	fiber_mutex_lock(&file->pos_mutex);
+	fiber_mutex_lock_serving(&file->pos_mutex);
 	return true;
 }
 
@@ -362,7 +365,7 @@ int64_t file_seek(struct file *file, int64_t offset, int whence)
 		return -EINVAL;
 	if (!file->ops->seek)
 		return -ESPIPE;
-	fiber_mutex_lock(&file->pos_mutex);
+	fiber_mutex_lock_serving(&file->pos_mutex);
 	pos = file->ops->seek(file, offset, whence);
 	fiber_mutex_unlock(&file->pos_mutex);
 	return pos;
@@ -399,7 +402,7 @@ int file_read_dir(struct file *file, struct dir_context *dir, const struct vfs_c
 
 	if (!file->ops->read_dir)
 		return -ENOTDIR;
-	fiber_mutex_lock(&file->pos_mutex);
+	fiber_mutex_lock_serving(&file->pos_mutex);
 	fiber_mutex_lock(&inode->mutex);
 	/* A removed directory has no entries, not even dots (IS_DEADDIR). */
 	err = file->path.dentry->unlinked ? -ENOENT : file->ops->read_dir(file, dir);

@@ -18,9 +18,11 @@
 
 struct lease {
 	struct list_head link;
-	struct file *file; /* borrowed: the lease goes with it */
-	int fd;		   /* what the signal names */
-	int type;	   /* LX_F_RDLCK, LX_F_WRLCK */
+	struct list_head in_all; /* all_leases */
+	int pid;		 /* who set it, for /proc/locks */
+	struct file *file;	 /* borrowed: the lease goes with it */
+	int fd;			 /* what the signal names */
+	int type;		 /* LX_F_RDLCK, LX_F_WRLCK */
 	int wanted;	   /* what it is to become: the same, or less while it is being broken */
 	uint64_t deadline; /* when it becomes that by itself */
 };
@@ -31,6 +33,7 @@ struct lease_list {
 };
 
 static unsigned lease_count;
+static struct list_head all_leases = LIST_HEAD_INIT(all_leases);
 static lease_signal_fn *signal_holder;
 
 void lease_register(lease_signal_fn *signal)
@@ -80,6 +83,7 @@ static void change(struct lease *lease, int type)
 	lease->type = lease->wanted = type;
 	if (type == LX_F_UNLCK) {
 		list_remove(&lease->link);
+		list_remove(&lease->in_all);
 		free(lease);
 		lease_count--;
 	}
@@ -124,7 +128,7 @@ static bool is_open_elsewhere(const struct file *file, int type)
 }
 
 /* generic_add_lease() */
-static int add_lease(struct file *file, int fd, int type)
+static int add_lease(struct file *file, int fd, int type, int pid)
 {
 	struct lease *lease, *own = NULL;
 	struct lease_list *list;
@@ -150,13 +154,14 @@ static int add_lease(struct file *file, int fd, int type)
 	lease = calloc(1, sizeof(*lease));
 	if (!lease)
 		return -ENOMEM;
-	*lease = (struct lease){.file = file, .fd = fd, .type = type, .wanted = type};
+	*lease = (struct lease){.file = file, .fd = fd, .type = type, .wanted = type, .pid = pid};
 	list_add_tail(&lease->link, &list->leases);
+	list_add_tail(&lease->in_all, &all_leases);
 	lease_count++;
 	return 1;
 }
 
-int file_set_lease(struct file *file, int fd, int type, const struct cred *cred)
+int file_set_lease(struct file *file, int fd, int type, const struct cred *cred, int pid)
 {
 	if (type != LX_F_RDLCK && type != LX_F_WRLCK && type != LX_F_UNLCK)
 		return -EINVAL;
@@ -165,11 +170,29 @@ int file_set_lease(struct file *file, int fd, int type, const struct cred *cred)
 	if (!LX_S_ISREG(file->inode->mode))
 		return -EINVAL;
 	if (type != LX_F_UNLCK)
-		return add_lease(file, fd, type);
+		return add_lease(file, fd, type, pid);
 	if (!find_lease(file))
 		return -EAGAIN;
 	leases_release_file(file);
 	return 0;
+}
+
+void leases_for_each(void (*fn)(const struct lock_info *info, void *arg), void *arg)
+{
+	const struct lease *lease;
+
+	list_for_each_entry (lease, &all_leases, in_all) {
+		const struct lock_info info = {
+			.kind = "LEASE",
+			.state = lease->wanted != lease->type ? "BREAKING" : "ACTIVE",
+			.type = lease->wanted,
+			.pid = lease->pid,
+			.inode = lease->file->inode,
+			.end = INT64_MAX,
+		};
+
+		fn(&info, arg);
+	}
 }
 
 static bool conflicts(const struct lease *lease, bool write)

@@ -750,9 +750,9 @@ int file_record_lock(struct file *file, const struct record_lock *lock, bool wai
 /* F_GETLK: *lock becomes the first conflicting one, or its type LX_F_UNLCK. */
 void file_record_lock_test(struct file *file, struct record_lock *lock);
 
-/* F_SETLEASE: @fd is what the signal names. 1: there is a new one; 0; -EAGAIN, -EACCES, -EINVAL,
- * -ENOLCK. */
-int file_set_lease(struct file *file, int fd, int type, const struct cred *cred);
+/* F_SETLEASE: @fd is what the signal names, @pid what /proc/locks shows. 1: there is a new one; 0;
+ * -EAGAIN, -EACCES, -EINVAL, -ENOLCK. */
+int file_set_lease(struct file *file, int fd, int type, const struct cred *cred, int pid);
 int file_get_lease(const struct file *file); /* LX_F_RDLCK, LX_F_WRLCK, LX_F_UNLCK */
 /* Tells who has a lease that it is being broken. */
 typedef void lease_signal_fn(const struct file *file, int fd);
@@ -760,13 +760,15 @@ void lease_register(lease_signal_fn *signal);
 
 /* /proc/locks, one call for each held lock, in a stable order. */
 struct lock_info {
-	const char *kind; /* "POSIX", "FLOCK", "OFDLCK" */
-	int type;	  /* LX_F_RDLCK or LX_F_WRLCK */
+	const char *kind;  /* "POSIX", "FLOCK", "OFDLCK", "LEASE" */
+	const char *state; /* of a lease: "ACTIVE", "BREAKING"; NULL: of others */
+	int type;	   /* LX_F_RDLCK, LX_F_WRLCK; a broken lease LX_F_UNLCK */
 	int pid;
 	const struct inode *inode;
 	int64_t start, end;
 };
 void locks_for_each(void (*fn)(const struct lock_info *info, void *arg), void *arg);
+void leases_for_each(void (*fn)(const struct lock_info *info, void *arg), void *arg);
 
 /* ---- descriptor tables ----------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "abi/fcntl.h"
 #include "abi/limits.h"
 #include "base/checked.h"
 #include "base/loop.h"
@@ -224,8 +225,11 @@ static void show_lock(const struct lock_info *info, void *arg)
 	struct lock_lines *lines = arg;
 	uint64_t dev = info->inode->sb->dev;
 
-	seq_printf(lines->seq, "%u: %-6s ADVISORY  %s %d %02x:%02x:%llu %lld ", ++lines->count,
-		info->kind, info->type == 0 ? "READ " : "WRITE",
+	seq_printf(lines->seq, "%u: %-6s %-9s %s %d %02x:%02x:%llu %lld ", ++lines->count,
+		info->kind, info->state ? info->state : "ADVISORY",
+		info->type == LX_F_RDLCK   ? "READ"
+		: info->type == LX_F_WRLCK ? "WRITE"
+					   : "UNLCK",
 		info->pid > 0 ? pid_nr_here(info->pid) : info->pid, lx_major(dev), lx_minor(dev),
 		(unsigned long long)info->inode->ino, (long long)info->start);
 	if (info->end == INT64_MAX)
@@ -239,6 +243,7 @@ static int show_locks(const struct pseudo_node *node, struct seq *seq)
 	struct lock_lines lines = {.seq = seq};
 
 	locks_for_each(show_lock, &lines);
+	leases_for_each(show_lock, &lines);
 	return 0;
 }
 

@@ -233,3 +233,35 @@ CASE(goes_with_the_file)
 	close(copy);
 	OK(open("f", O_WRONLY | O_NONBLOCK));
 }
+
+/* "N: LEASE  ACTIVE    READ PID DEVICE:INODE 0 EOF", without what differs. */
+static void note_proc_locks(void)
+{
+	FILE *file = fopen("/proc/locks", "r");
+	char line[256], kind[32], state[32], type[32], start[32], end[32];
+	int pid;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%*s %31s %31s %31s %d %*s %31s %31s", kind, state, type, &pid,
+			    start, end) == 6 &&
+			pid == getpid())
+			NOTE("%s %s %s %s %s", kind, state, type, start, end);
+	if (file)
+		fclose(file);
+}
+
+CASE(shown_in_proc_locks)
+{
+	catch (SIGIO);
+	write_file("f", "x");
+	int fd = OK(open("f", O_RDONLY));
+	CALL(fcntl(fd, F_SETLEASE, F_RDLCK));
+	note_proc_locks();
+	CALL(open("f", O_WRONLY | O_NONBLOCK));
+	note_proc_locks();
+	CALL(fcntl(fd, F_SETLEASE, F_UNLCK));
+	note_proc_locks();
+	CALL(fcntl(fd, F_SETLEASE, F_WRLCK));
+	CALL(open("f", O_RDONLY | O_NONBLOCK));
+	note_proc_locks();
+}

@@ -372,3 +372,32 @@ CASE(mrelease)
 	note_wait("child", pid);
 	CALL(SYS(448, fd, 0));
 }
+
+/*
+ * Two processes read the memory of one of them through one open file, whose position only one can
+ * move at a time: neither waits for the other for ever.
+ */
+CASE(one_position_for_two)
+{
+	static char big[1 << 16];
+	int fd = OK(open("/proc/self/mem", O_RDONLY));
+	long long good = 0;
+	pid_t child;
+
+	memset(big, 'x', sizeof(big));
+	/* Whatever was read lies in it: both start there, and set the position when it is over. */
+	lseek(fd, (off_t)(uintptr_t)big, SEEK_SET);
+	child = fork();
+	for (int i = 0; i < 400; i++) {
+		char bytes[4096];
+
+		if (read(fd, bytes, sizeof(bytes)) > 0)
+			good++;
+		if (i % 8 == 7)
+			lseek(fd, (off_t)(uintptr_t)big, SEEK_SET);
+	}
+	if (child == 0)
+		_exit(good == 400 ? 0 : 1);
+	TRUTH(good == 400);
+	note_wait("child", child);
+}
