@@ -48,8 +48,10 @@ void audit_log_init(struct audit_log *log, int fd, const char *name)
 	log->name = name;
 	log->lines = log->dropped = log->size = 0;
 	log->error = 0;
-	log->partial_size = 0;
-	log->partial_bad = false;
+	for (unsigned i = 0; i < AUDIT_SENDERS; i++) {
+		log->sources[i].partial_size = 0;
+		log->sources[i].partial_bad = false;
+	}
 	memset(log->hash, '0', AUDIT_HASH_SIZE);
 	log->hash[AUDIT_HASH_SIZE] = '\0';
 }
@@ -144,35 +146,39 @@ void audit_log_use(struct audit_log *log)
 	audit_set_sink(log ? own_event : NULL);
 }
 
-/* ---- events of the kernel process ------------------------------------------------------------ */
+/* ---- events of the kernel process and the gateway -------------------------------------------- */
 
-static void line_done(struct audit_log *log)
+static void line_done(struct audit_log *log, struct audit_source *source)
 {
-	size_t size = log->partial_size;
+	size_t size = source->partial_size;
 
-	log->partial[size] = '\0';
-	if (log->partial_bad || size < 3 || log->partial[0] != '{' ||
-		log->partial[size - 1] != '}' || strstr(log->partial, "\"hash\":"))
-		audit_event("malformed", "rule", "the kernel process sent what is no event", NULL);
+	source->partial[size] = '\0';
+	if (source->partial_bad || size < 3 || source->partial[0] != '{' ||
+		source->partial[size - 1] != '}' || strstr(source->partial, "\"hash\":"))
+		audit_event("malformed", "rule",
+			source == &log->sources[AUDIT_SENTRY]
+				? "the kernel process sent what is no event"
+				: "the gateway sent what is no event",
+			NULL);
 	else
-		put_bounded(log, log->partial, size);
-	log->partial_size = 0;
-	log->partial_bad = false;
+		put_bounded(log, source->partial, size);
+	source->partial_size = 0;
+	source->partial_bad = false;
 }
 
-static void take(struct audit_log *log, char byte)
+static void take(struct audit_log *log, struct audit_source *source, char byte)
 {
 	if (byte == '\n') {
-		line_done(log);
+		line_done(log, source);
 		return;
 	}
-	if (byte < 0x20 || byte > 0x7e || log->partial_size + 1 >= sizeof(log->partial))
-		log->partial_bad = true;
+	if (byte < 0x20 || byte > 0x7e || source->partial_size + 1 >= sizeof(source->partial))
+		source->partial_bad = true;
 	else
-		log->partial[log->partial_size++] = byte;
+		source->partial[source->partial_size++] = byte;
 }
 
-int audit_log_feed(struct audit_log *log, int from)
+int audit_log_feed(struct audit_log *log, enum audit_sender sender, int from)
 {
 	char buffer[16384];
 
@@ -186,7 +192,7 @@ int audit_log_feed(struct audit_log *log, int from)
 		if (got <= 0)
 			return 0;
 		for (ssize_t i = 0; i < got && !log->error; i++)
-			take(log, buffer[i]);
+			take(log, &log->sources[sender], buffer[i]);
 		if (log->error)
 			return 0;
 	}
@@ -198,7 +204,7 @@ int audit_log_end(struct audit_log *log, int exit_code, const char *reason)
 {
 	char number[24];
 
-	if (log->partial_size > 0)
+	if (log->sources[AUDIT_SENTRY].partial_size > 0)
 		audit_event("malformed", "rule", "the kernel process ended within an event", NULL);
 	if (log->dropped) {
 		(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)log->dropped);

@@ -16,16 +16,23 @@
 #define AUDIT_HASH_SIZE 64 /* hexadecimal digits of SHA-256 */
 #define AUDIT_LINE_MAX	17408
 
+/* Who sends events over a pipe. */
+enum audit_sender { AUDIT_SENTRY, AUDIT_GATEWAY, AUDIT_SENDERS };
+
+struct audit_source {
+	/* What of a line the pipe has brought so far. */
+	size_t partial_size;
+	bool partial_bad;
+	char partial[AUDIT_LINE_MAX];
+};
+
 struct audit_log {
 	int fd; /* owned; -1: off */
 	const char *name;
 	uint64_t lines, dropped, size;
 	char hash[AUDIT_HASH_SIZE + 1]; /* of the last line */
 	int error; /* -errno of the write that failed: nothing is written after it */
-	/* What of a line the pipe has brought so far. */
-	size_t partial_size;
-	bool partial_bad;
-	char partial[AUDIT_LINE_MAX];
+	struct audit_source sources[AUDIT_SENDERS];
 };
 
 /* @fd is taken over. @name is borrowed, for messages. */
@@ -36,7 +43,7 @@ void audit_log_use(struct audit_log *log);
  * Takes what is in the pipe @from, which does not block. 1 when more may come, 0 at its end or when
  * log->error is set.
  */
-int audit_log_feed(struct audit_log *log, int from);
+int audit_log_feed(struct audit_log *log, enum audit_sender sender, int from);
 /* The closing line and all that goes with it. -errno when anything was not written. */
 int audit_log_end(struct audit_log *log, int exit_code, const char *reason);
 void audit_log_free(struct audit_log *log);

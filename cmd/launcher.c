@@ -23,6 +23,7 @@
 #include "cmd/audit_log.h"
 #include "cmd/cgroup.h"
 #include "cmd/commit_apply.h"
+#include "cmd/gateway.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
 #include "sentry/namespaces.h"
@@ -47,8 +48,10 @@ struct launcher {
 	struct cgroup group; /* around it; empty: limits are its own to keep */
 	int control, signals, terminal_socket;
 	struct terminal terminal;
-	struct audit_log *audit; /* borrowed; NULL: off */
-	int audit_pipe;		 /* read end, or -1 */
+	struct audit_log *audit;	 /* borrowed; NULL: off */
+	int audit_pipe;			 /* read end, or -1 */
+	struct gateway_process *gateway; /* borrowed; NULL: off */
+	char gateway_died[200];		 /* how; "": it did not */
 	bool has_terminal, has_result;
 	bool overdue;	      /* the Sentry was killed by us */
 	uint64_t deadline_ns; /* when it is, on CLOCK_MONOTONIC; 0: never */
@@ -153,11 +156,33 @@ static void read_control(struct launcher *launcher)
 /* Events that cannot be recorded end the sandbox: nothing happens unseen. */
 static void read_audit(struct launcher *launcher)
 {
-	if (launcher->audit_pipe < 0 || audit_log_feed(launcher->audit, launcher->audit_pipe) > 0)
+	if (launcher->audit_pipe < 0 ||
+		audit_log_feed(launcher->audit, AUDIT_SENTRY, launcher->audit_pipe) > 0)
 		return;
 	close(launcher->audit_pipe);
 	launcher->audit_pipe = -1;
 	if (launcher->audit->error)
+		kill(launcher->sentry, SIGKILL);
+}
+
+static void read_gateway_audit(void *context)
+{
+	struct launcher *launcher = context;
+	int *pipe = &launcher->gateway->audit_pipe;
+
+	if (audit_log_feed(launcher->audit, AUDIT_GATEWAY, *pipe) > 0)
+		return;
+	close(*pipe);
+	*pipe = -1;
+	if (launcher->audit->error)
+		kill(launcher->sentry, SIGKILL);
+}
+
+/* Without it the sandbox has not the network that was asked for: it is ended. */
+static void check_gateway(struct launcher *launcher)
+{
+	if (launcher->gateway && gateway_process_check(launcher->gateway, launcher->gateway_died,
+					 sizeof(launcher->gateway_died)) > 0)
 		kill(launcher->sentry, SIGKILL);
 }
 
@@ -232,7 +257,7 @@ static void serve(struct launcher *launcher)
 	struct relay *in = &launcher->terminal.input, *out = &launcher->terminal.output;
 
 	while (!reap_sentry(launcher)) {
-		struct pollfd fds[7] = {
+		struct pollfd fds[8] = {
 			{.fd = launcher->signals, .events = POLLIN},
 			{.fd = launcher->control, .events = POLLIN},
 			{.fd = -1},
@@ -240,6 +265,8 @@ static void serve(struct launcher *launcher)
 			{.fd = -1},
 			{.fd = -1},
 			{.fd = launcher->audit_pipe, .events = POLLIN},
+			{.fd = launcher->gateway ? launcher->gateway->audit_pipe : -1,
+				.events = POLLIN},
 		};
 
 		if (launcher->has_terminal) {
@@ -250,8 +277,11 @@ static void serve(struct launcher *launcher)
 			fds[4] = (struct pollfd){.fd = out_full ? -1 : out->from, .events = POLLIN};
 			fds[5] = (struct pollfd){.fd = out_full ? out->to : -1, .events = POLLOUT};
 		}
-		if (poll(fds, 7, watchdog_wait(launcher)) < 0)
+		if (poll(fds, 8, watchdog_wait(launcher)) < 0)
 			continue;
+		check_gateway(launcher);
+		if (fds[7].revents)
+			read_gateway_audit(launcher);
 		if (fds[6].revents)
 			read_audit(launcher);
 		if (fds[0].revents)
@@ -393,14 +423,15 @@ static void end_group(struct launcher *launcher, const struct kernel_config *con
 }
 
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
-	struct audit_log *audit, struct kernel_result *ret_result)
+	struct audit_log *audit, struct gateway_process *gateway, struct kernel_result *ret_result)
 {
 	struct launcher launcher = {.control = -1,
 		.signals = -1,
 		.terminal_socket = -1,
 		.result = ret_result,
 		.audit = audit,
-		.audit_pipe = -1};
+		.audit_pipe = -1,
+		.gateway = gateway};
 	int control[2], tty[2] = {-1, -1}, death[2];
 	_cleanup_close_ int spool = -1, directory = -1;
 	int r = make_pair(SOCK_SEQPACKET, control);
@@ -468,6 +499,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		close(config->link.fd);
 	if (config->observe.record_fd >= 0)
 		close(config->observe.record_fd);
+	if (config->gateway_fd >= 0)
+		close(config->gateway_fd);
 	for (int i = 0; i < 3; i++) {
 		if (config->stdio[i] >= 0)
 			close(config->stdio[i]);
@@ -485,6 +518,12 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	end_group(&launcher, config);
 	if (launcher.audit_pipe >= 0)
 		close(launcher.audit_pipe);
+	if (gateway)
+		gateway_process_end(gateway, read_gateway_audit, &launcher);
+	if (launcher.gateway_died[0]) {
+		ret_result->exit_code = 125;
+		memcpy(ret_result->message, launcher.gateway_died, sizeof(launcher.gateway_died));
+	}
 	if (audit && audit->error) {
 		ret_result->exit_code = 125;
 		snprintf(ret_result->message, sizeof(ret_result->message),

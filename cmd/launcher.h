@@ -7,6 +7,7 @@
 #include "sentry/kernel.h"
 
 struct audit_log;
+struct gateway_process;
 
 /*
  * Starts the Sentry in a process of its own, serves it until it is gone, and fills *ret_result.
@@ -14,9 +15,10 @@ struct audit_log;
  * guest reads end of file.
  * @commit: what the guest changed below @cwd is applied there.
  * @audit: where events go, or NULL; a failure of writing them ends the sandbox, exit code 125.
+ * @gateway: was started, and ends with the Sentry; NULL: there is none.
  * Returns 0, or -errno when not even the process could be made.
  */
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
-	struct audit_log *audit, struct kernel_result *ret_result);
+	struct audit_log *audit, struct gateway_process *gateway, struct kernel_result *ret_result);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gateway/gateway.h"
+
 /* ---- addresses ------------------------------------------------------------------------------- */
 
 static bool parse_address(const char *text, struct network_address *ret)
@@ -206,7 +208,9 @@ void network_resolv_conf(
 	size_t used = 0;
 
 	*buffer = '\0';
-	if (!network_is_link(kind))
+	if (kind == NETWORK_GATEWAY)
+		(void)snprintf(buffer, size, "nameserver " GATE_OWN_V4 "\n");
+	else if (!network_is_link(kind))
 		(void)snprintf(buffer, size, "# No name servers: there is no network.\n");
 	else if (dns_count == 0)
 		(void)snprintf(buffer, size, "# No name servers: --dns names them.\n");

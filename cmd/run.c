@@ -17,6 +17,7 @@
 #include "cmd/account.h"
 #include "cmd/audit_log.h"
 #include "cmd/commands.h"
+#include "cmd/gateway.h"
 #include "cmd/launcher.h"
 #include "cmd/link.h"
 #include "cmd/options.h"
@@ -379,6 +380,7 @@ static int configure(struct run *run)
 		.audit_fd = -1,
 		.stats_fd = -1,
 		.no_patch = options->no_patch,
+		.gateway_fd = -1,
 		.timeout_ns = options->timeout_ns,
 		.cpu_time_ns = options->cpu_time_ns,
 		.output_limit = options->output_limit,
@@ -476,24 +478,24 @@ int command_run(int argc, char **argv)
 {
 	struct run run = {0};
 	struct kernel_result result = {.exit_code = 125};
+	struct gateway_process gateway = {0};
 	int status_fd = -1;
 	int r = run_options_parse(argc, argv, &run.options);
 
 	if (r != 0)
 		return r > 0 ? 0 : 125;
 	log_set_level(LOG_INFO);
-	if (run.options.network == NETWORK_GATEWAY) {
-		log_error("--network gateway is not there yet");
-		run_free(&run);
-		return 125;
-	}
 	r = configure(&run);
 	if (r == 0 && run.options.status_file)
 		r = open_output("--status-json", run.options.status_file, &status_fd);
 	r = r < 0 ? r : start_observer(&run);
+	if (r == 0 && run.options.network == NETWORK_GATEWAY) {
+		r = gateway_process_start(&run.options, run.audit, &gateway);
+		run.config.gateway_fd = r == 0 ? gateway.link : -1;
+	}
 	if (r == 0) {
 		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd,
-			run.audit, &result);
+			run.audit, gateway.pid ? &gateway : NULL, &result);
 		if (r < 0)
 			log_error("cannot start: %s", strerror(-r));
 		else

@@ -5,6 +5,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/json.h"
+#include "gateway/gateway.h"
 #include "platform/platform.h"
 #include "sentry/host_calls.h"
 
@@ -34,11 +35,13 @@ static const char *when_words(const struct host_call *call, const struct platfor
 		return "old hosts"; /* instead of a newer one */
 	if (call->when & HOST_WRITABLE)
 		return "writable";
+	if (call->when & HOST_GATEWAY)
+		return "gateway";
 	return NULL;
 }
 
 struct counts {
-	unsigned sentry, writable, stub;
+	unsigned sentry, writable, gateway, stub;
 };
 
 static struct counts count(const struct platform_ops *ops)
@@ -51,10 +54,40 @@ static struct counts count(const struct platform_ops *ops)
 			counts.sentry++;
 		else if (host_calls[i].when & HOST_WRITABLE)
 			counts.writable++;
+		else if (host_calls[i].when & HOST_GATEWAY)
+			counts.gateway++;
 	}
 	while (ops->stub_call(counts.stub, &stub))
 		counts.stub++;
 	return counts;
+}
+
+/* The gateway's own list; NULL: never in a program that is shipped. */
+static const char *gateway_when(const struct host_call *call)
+{
+	if (call->when & (GATEWAY_ALWAYS | GATEWAY_PWAIT2))
+		return "always";
+	if (call->when & GATEWAY_PUBLISH)
+		return "publish";
+	return call->when & GATEWAY_OLD_PWAIT ? "old hosts" : NULL;
+}
+
+/* Numbers, not rows; @when: always, or with -p alone. */
+static unsigned count_gateway(unsigned when)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < gateway_call_count; i++) {
+		bool first = gateway_calls[i].when & when;
+
+		for (size_t j = 0; j < gateway_call_count && first; j++)
+			first = gateway_calls[j].nr != gateway_calls[i].nr ||
+				!(gateway_calls[j].when &
+					(when | GATEWAY_ALWAYS | GATEWAY_PWAIT2)) ||
+				j >= i;
+		count += first;
+	}
+	return count;
 }
 
 /* ---- table ---- */
@@ -74,10 +107,9 @@ static void print_table(const struct platform_ops *ops)
 	struct counts counts = count(ops);
 	struct platform_stub_call stub;
 
-	printf("The Sentry on %s: %u host calls; %u more with writable mounts. Everything else "
-	       "ends "
-	       "it with SIGSYS.\n\n",
-		ops->name, counts.sentry, counts.writable);
+	printf("The Sentry on %s: %u host calls; %u more with writable mounts, %u with the "
+	       "gateway. Everything else ends it with SIGSYS.\n\n",
+		ops->name, counts.sentry, counts.writable, counts.gateway);
 	for (size_t i = 0; i < host_call_count; i++) {
 		const struct host_call *call = &host_calls[i];
 		const char *when = when_words(call, ops);
@@ -90,6 +122,16 @@ static void print_table(const struct platform_ops *ops)
 	for (unsigned i = 0; ops->stub_call(i, &stub); i++)
 		print_row(stub.name, stub.asks ? "asks" : "always", stub.constraint,
 			stub.asks ? "code: the Sentry answers each of them" : "", stub.reason);
+	printf("\nThe gateway (--network gateway): %u host calls; %u more with -p. Everything else "
+	       "ends it with SIGSYS.\n\n",
+		count_gateway(GATEWAY_ALWAYS | GATEWAY_PWAIT2), count_gateway(GATEWAY_PUBLISH));
+	for (size_t i = 0; i < gateway_call_count; i++) {
+		const struct host_call *call = &gateway_calls[i];
+
+		if (gateway_when(call))
+			print_row(call->name, gateway_when(call), call->constraint, call->rest,
+				call->reason);
+	}
 }
 
 /* ---- JSON ---- */
@@ -134,6 +176,7 @@ static void write_counts(struct json *json, const struct platform_ops *ops)
 	json_open(json, "counts", '{');
 	json_integer(json, "sentry", counts.sentry);
 	json_integer(json, "sentry_writable_mounts", counts.writable);
+	json_integer(json, "sentry_gateway", counts.gateway);
 	json_integer(json, "stub", counts.stub);
 	json_close(json, '}');
 }
@@ -166,6 +209,28 @@ static void write_platform(struct json *json, const struct platform_ops *ops)
 	json_close(json, '}');
 }
 
+static void write_gateway(struct json *json)
+{
+	json_open(json, "gateway", '{');
+	json_open(json, "counts", '{');
+	json_integer(json, "gateway", count_gateway(GATEWAY_ALWAYS | GATEWAY_PWAIT2));
+	json_integer(json, "gateway_publish", count_gateway(GATEWAY_PUBLISH));
+	json_close(json, '}');
+	json_open(json, "gateway", '[');
+	for (size_t i = 0; i < gateway_call_count; i++) {
+		const struct host_call *call = &gateway_calls[i];
+
+		if (!gateway_when(call))
+			continue;
+		open_row(json, call->name, gateway_when(call), call->constraint, call->rest,
+			call->reason);
+		json_integer(json, "number", call->nr);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
 static int print_json(const struct platform_ops *only)
 {
 	struct json json = {.out = stdout};
@@ -175,6 +240,8 @@ static int print_json(const struct platform_ops *only)
 		if (!only || only == platforms[i])
 			write_platform(&json, platforms[i]);
 	}
+	if (!only)
+		write_gateway(&json);
 	json_close(&json, '}');
 	return 0;
 }

@@ -86,40 +86,29 @@ struct range {
 static const struct range special[] = {
 	V4(169, 254, 169, 254, 32, "metadata"),
 	V4(169, 254, 170, 2, 32, "metadata"), /* credentials of containers */
-	V4(169, 254, 170, 23, 32, "metadata"),
-	V4(100, 100, 100, 200, 32, "metadata"),
+	V4(169, 254, 170, 23, 32, "metadata"), V4(100, 100, 100, 200, 32, "metadata"),
 	V4(168, 63, 129, 16, 32, "metadata"), /* a cloud's host agent at a public number */
-	V4(0, 0, 0, 0, 8, "this network"),
-	V4(10, 0, 0, 0, 8, "private"),
+	V4(0, 0, 0, 0, 8, "this network"), V4(10, 0, 0, 0, 8, "private"),
 	V4(100, 64, 0, 0, 10, "private"), /* shared with the provider (RFC 6598) */
-	V4(127, 0, 0, 0, 8, "loopback"),
-	V4(169, 254, 0, 0, 16, "link-local"),
-	V4(172, 16, 0, 0, 12, "private"),
-	V4(192, 0, 0, 0, 24, "reserved"),
+	V4(127, 0, 0, 0, 8, "loopback"), V4(169, 254, 0, 0, 16, "link-local"),
+	V4(172, 16, 0, 0, 12, "private"), V4(192, 0, 0, 0, 24, "reserved"),
 	V4(192, 0, 2, 0, 24, "reserved"),   /* documentation */
 	V4(192, 88, 99, 0, 24, "reserved"), /* relays of 6to4 */
 	V4(192, 168, 0, 0, 16, "private"),
 	V4(198, 18, 0, 0, 15, "private"), /* benchmarks (RFC 2544) */
-	V4(198, 51, 100, 0, 24, "reserved"),
-	V4(203, 0, 113, 0, 24, "reserved"),
-	V4(224, 0, 0, 0, 4, "multicast"),
-	V4(255, 255, 255, 255, 32, "broadcast"),
-	V4(240, 0, 0, 0, 4, "reserved"),
-	{{[15] = 1}, 128, "loopback"},
+	V4(198, 51, 100, 0, 24, "reserved"), V4(203, 0, 113, 0, 24, "reserved"),
+	V4(224, 0, 0, 0, 4, "multicast"), V4(255, 255, 255, 255, 32, "broadcast"),
+	V4(240, 0, 0, 0, 4, "reserved"), {{[15] = 1}, 128, "loopback"},
 	{{0}, 96, "IPv4-compatible"},			   /* :: too */
 	{{[8] = 0xff, [9] = 0xff}, 96, "IPv4-translated"}, /* ::ffff:0:0:0/96 (RFC 2765) */
 	{{0x00, 0x64, 0xff, 0x9b}, 96, "NAT64"},
 	{{0x00, 0x64, 0xff, 0x9b, 0x00, 0x01}, 48, "NAT64"},
 	{{0x01, 0x00}, 64, "reserved"}, /* discard */
-	{{0x20, 0x01, 0x00, 0x00}, 32, "Teredo"},
-	{{0x20, 0x01, 0x00, 0x00}, 23, "reserved"},
-	{{0x20, 0x01, 0x0d, 0xb8}, 32, "reserved"},
-	{{0x20, 0x02}, 16, "6to4"},
-	{{0x3f, 0xff}, 20, "reserved"},
-	{{0x5f, 0x00}, 16, "reserved"},
+	{{0x20, 0x01, 0x00, 0x00}, 32, "Teredo"}, {{0x20, 0x01, 0x00, 0x00}, 23, "reserved"},
+	{{0x20, 0x01, 0x0d, 0xb8}, 32, "reserved"}, {{0x20, 0x02}, 16, "6to4"},
+	{{0x3f, 0xff}, 20, "reserved"}, {{0x5f, 0x00}, 16, "reserved"},
 	{{0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54}, 128, "metadata"},
-	{{0xfc}, 7, "private"},
-	{{0xfe, 0x80}, 10, "link-local"},
+	{{0xfc}, 7, "private"}, {{0xfe, 0x80}, 10, "link-local"},
 	{{0xfe, 0xc0}, 10, "private"}, /* site-local, deprecated */
 	{{0xff}, 8, "multicast"},
 	{{0}, 8, "reserved"}, /* but for the mapped form, which is IPv4 to us */

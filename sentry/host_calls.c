@@ -215,6 +215,13 @@ const struct host_call host_calls[] = {
 		.constraint = "MSG_DONTWAIT|MSG_NOSIGNAL", .rest = OWN_FDS,
 		.reason = "descriptors for mappings"},
 
+	/* ---- the gateway ---- */
+	{SYS_recvmsg, "recvmsg", HOST_GATEWAY, .tests = {{2, INT, MSG_DONTWAIT | MSG_CMSG_CLOEXEC}},
+		.constraint = "MSG_DONTWAIT|MSG_CMSG_CLOEXEC", .rest = OWN_FDS,
+		.reason = "messages of the gateway, with a flow's socket"},
+	{SYS_shutdown, "shutdown", HOST_GATEWAY, .tests = {{1, INT, SHUT_WR}},
+		.constraint = "SHUT_WR", .rest = OWN_FDS, .reason = "half of a close of a flow"},
+
 /* ---- writable mounts ---- */
 #define CHANGE(call, why)                                                                          \
 	{                                                                                          \

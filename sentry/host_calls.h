@@ -24,6 +24,7 @@ enum host_call_when {
 	HOST_OLD_PWAIT = 1 << 5,
 	HOST_OLD_IO = 1 << 7,	 /* no preadv2: libc calls preadv instead */
 	HOST_OLD_STAT = 1 << 8,	 /* no statx: libc calls fstatat instead */
+	HOST_GATEWAY = 1 << 9,	 /* --network gateway */
 	HOST_SANITIZER = 1 << 6, /* builds with AddressSanitizer: their runtime's own calls */
 };
 

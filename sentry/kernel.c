@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "sentry/confine.h"
 #include "sentry/control.h"
+#include "sentry/gateway_link.h"
 #include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
 #include "sentry/link.h"
@@ -76,7 +77,7 @@ static int set_up_descriptors(void)
 	int keep[] = {config->control_fd, config->commit_fd, config->strace_fd, config->audit_fd,
 		config->observe.record_fd, config->stats_fd, config->death_fd, config->stdio[0],
 		config->stdio[1], config->stdio[2], config->namespaces.root_fd,
-		config->namespaces.proc_fd, config->link.fd};
+		config->namespaces.proc_fd, config->link.fd, config->gateway_fd};
 	const char *why;
 	int r = confine_descriptors(keep, array_size(keep), &why);
 
@@ -275,6 +276,8 @@ static int confine_host_calls(void)
 
 	if (boot.writable)
 		when |= HOST_WRITABLE;
+	if (boot.config->gateway_fd >= 0)
+		when |= HOST_GATEWAY;
 	r = confine_calls(when, &why);
 	if (r < 0)
 		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));
@@ -395,6 +398,7 @@ static void boot_and_run(void)
 	/* Everything of the host is open: from here on it is asked for little, and no guest has
 	 * run. */
 	r = link_start(&boot.config->link);
+	r = r < 0 ? r : gateway_link_start(boot.config->gateway_fd);
 	r = r < 0 ? r : finish_platform();
 	oom_score_close();
 	workers_wait_begun();

@@ -45,6 +45,7 @@ struct kernel_config {
 	uint64_t cpu_time_ns;	   /* 0: none */
 	struct namespaces namespaces; /* of this process; taken over */
 	uint64_t output_limit;	      /* bytes on standard output and error together; 0: none */
+	int gateway_fd;		      /* -1, or the pair with the gateway (sentry/gateway_link.h) */
 	struct link_config link;      /* to a network of the host; its descriptor is taken over */
 	struct view_config view;
 };
