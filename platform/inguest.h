@@ -92,6 +92,8 @@ struct platform_inguest {
 	/* Answers of an earlier epoch that were to last (platform_thread.answer_lasts) are void. 0:
 	 * none is to be kept. */
 	uint32_t names_epoch;
+	/* Not 0: the table of struct platform_names may be believed, too. */
+	uint32_t names_shared;
 	/* How many of platform_thread.ahead's names are true. The kernel writes it while the thread
 	 * is stopped; a platform that knows better makes it 0. */
 	uint32_t ahead_count;

@@ -9,6 +9,8 @@
 
 #include "abi/gaddr.h"
 #include "platform/inguest.h"
+#include "platform/names.h"
+#include "platform/names.h"
 
 /*
  * The one door between the kernel and the machinery that runs guest code.
@@ -125,6 +127,8 @@ struct platform_thread {
 	 * the same question of this thread while inguest->names_epoch stands. Cleared by run().
 	 */
 	bool answer_lasts;
+	/* Set by the platform: it looks at the table of names (shared_names()). */
+	bool sees_shared_names;
 	/*
 	 * Set by run(): a descriptor and one that the guest has closed before the event, by a
 	 * close(2) that was answered at once (PLATFORM_OPENED_CLOSE). The kernel closes it before
@@ -461,6 +465,10 @@ struct platform_ops {
 	 * has not run since it was asked last. 0 or -ESRCH. Does not sleep.
 	 */
 	int (*memory_use)(struct platform_as *as, uint64_t *ret_size);
+
+	/* The table that processes look at which were made since there is one: the kernel's to
+	 * write, and nobody else's. Missing, or NULL: there is none (yet). */
+	struct platform_names *(*shared_names)(void);
 
 	/*
 	 * Hands @put one number after the other with a name for people: how calls came, what was

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "sentry/exec.h"
 #include "sentry/kernel_private.h"
+#include "sentry/shared_names.h"
 #include "sentry/task.h"
 #include "sentry/tty/tty.h"
 
@@ -174,6 +175,8 @@ int kernel_start_program(
 		.config = config, .start = start_program, .data = (void *)config, .gone = gone};
 	int r = initial_cred(config, &init.cred);
 
+	shared_names_root(root);
+	vfs_lasting_settle();
 	r = r < 0 ? r : tty_init();
 	r = r < 0 ? r : fs_context_new(root, root, 022, &init.fs);
 	r = r < 0 ? r : fd_table_new(&init.files);

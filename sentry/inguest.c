@@ -6,6 +6,7 @@
 #include "sentry/mm.h"
 #include "sentry/observe.h"
 #include "sentry/pid_ns.h"
+#include "sentry/shared_names.h"
 #include "sentry/task_private.h"
 
 /*
@@ -283,13 +284,16 @@ static void names_epoch_publish(struct task *task)
 	const bool shown = observe_needs_all() || task->tracer || task->seccomp_mode;
 
 	store(&task->thread->inguest->names_epoch, shown ? 0 : names_epoch);
+	store(&task->thread->inguest->names_shared, !shown && shared_names_are_for(task));
 }
 
-void names_changed(void)
+void names_changed(bool everybody)
 {
 	struct task *task;
 
-	if (!names_promised)
+	if (everybody)
+		shared_names_changed();
+	if (!names_promised && !everybody)
 		return;
 	names_promised = false;
 	if (++names_epoch == 0)

@@ -448,7 +448,7 @@ bool task_should_tell_again(struct task *task, int fd);
 void task_tell_opened(
 	struct task *task, int fd, uint32_t flags, int file_flags, const struct lx_stat *stat);
 /* For vfs_lasting_register(), and when somebody's identity or root changes. Does not sleep. */
-void names_changed(void);
+void names_changed(bool everybody);
 
 /* CPU time of a thread, of a process with its dead threads; ns. */
 void task_cpu_time(struct task *task, uint64_t *ret_user, uint64_t *ret_system);

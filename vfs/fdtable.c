@@ -184,6 +184,19 @@ static void slot_put(struct fd_table *table, unsigned fd, struct file *file, boo
 	bit_put(table->cloexec, fd, cloexec);
 }
 
+static void (*on_full)(void);
+
+void fd_table_register_full(void (*full)(void))
+{
+	on_full = full;
+}
+
+static void note_last(unsigned fd, uint64_t limit)
+{
+	if (fd + 1 >= limit && on_full)
+		on_full();
+}
+
 int fd_install(struct fd_table *table, struct file *file, int min, uint64_t limit, bool cloexec)
 {
 	unsigned fd;
@@ -199,6 +212,7 @@ int fd_install(struct fd_table *table, struct file *file, int min, uint64_t limi
 	if (err < 0)
 		return err;
 	slot_put(table, fd, file, cloexec);
+	note_last(fd, limit);
 	return (int)fd;
 }
 
@@ -215,6 +229,7 @@ int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t li
 		return err;
 	old = slot_take(table, (unsigned)fd);
 	slot_put(table, (unsigned)fd, file, cloexec);
+	note_last((unsigned)fd, limit);
 	if (old) {
 		(void)file_flush(old, table);
 		file_unref(old);

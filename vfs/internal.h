@@ -52,22 +52,32 @@ static inline void inode_changes(struct inode *inode)
 {
 	if (inode->promised) {
 		inode->promised = false;
-		vfs_lasting_end();
+		vfs_lasting_end_own();
 	}
 }
 
-/* The names in @sb change. */
-static inline void lasting_names_change(const struct super_block *sb)
-{
-	if (sb->stable)
-		vfs_lasting_end();
-}
+/* The names in @sb change, or the permissions of directories. */
+void lasting_names_change(struct super_block *sb);
+
+/* Changes of names, after which a superblock is one where they change often. */
+#define LASTING_CHANGES 16u
 
 /* A walk stands on a dentry of @sb. */
 static inline void lasting_visit(const struct vfs_ctx *ctx, const struct super_block *sb)
 {
-	if (ctx->lasting && !sb->stable)
+	if (!ctx->lasting)
+		return;
+	if (!sb->stable)
 		ctx->lasting->fleeting = true;
+	if (!sb->plain || sb->names_changed >= LASTING_CHANGES)
+		ctx->lasting->narrow = true;
+}
+
+/* A walk goes through a directory. */
+static inline void lasting_search(const struct vfs_ctx *ctx, const struct inode *dir)
+{
+	if (ctx->lasting && ((dir->mode & 0111) != 0111 || dir->ops->permission))
+		ctx->lasting->narrow = true;
 }
 
 /* Goes up with each rename of a directory: a scoped walk that sees it change must not trust "..".

@@ -5,30 +5,69 @@
  * (is there a module of this name in that directory?), so nothing finer is kept. What makes the
  * number go up: a name that comes, goes or moves (dentry.c), a mount (mount.c), the mode or owner
  * of anything but a regular file, and any change of an object whose attributes were given away.
+ *
+ * A second number is for what all processes are told of names alone: it leaves out identities,
+ * attributes, and names in superblocks where they have changed a few times since the sandbox runs
+ * (temporary files do), which in turn no such promise may come through.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "vfs/internal.h"
 
-static uint64_t epoch;
-static void (*on_end)(void);
+static uint64_t epoch, still;
+static bool settled;
+static void (*on_end)(bool everybody);
 
-void vfs_lasting_register(void (*ended)(void))
+void vfs_lasting_register(void (*ended)(bool everybody))
 {
 	on_end = ended;
 }
 
-void vfs_lasting_end(void)
+static void end(bool everybody)
 {
 	epoch++;
+	still += everybody;
 	if (on_end)
-		on_end();
+		on_end(everybody);
+}
+
+void vfs_lasting_end(void)
+{
+	end(true);
+}
+
+void vfs_lasting_end_own(void)
+{
+	end(false);
+}
+
+void vfs_lasting_settle(void)
+{
+	settled = true;
+}
+
+void lasting_names_change(struct super_block *sb)
+{
+	bool counts = sb->plain && sb->names_changed < LASTING_CHANGES;
+
+	if (!sb->stable)
+		return;
+	/* With the last change that counts, walks that came by here promise nothing to all. */
+	if (counts && settled)
+		sb->names_changed++;
+	/* Through an overlay it is another one's names that change. */
+	end(counts || sb->stack_depth > 0);
 }
 
 struct vfs_lasting vfs_lasting_begin(void)
 {
-	return (struct vfs_lasting){.epoch = epoch};
+	return (struct vfs_lasting){.epoch = epoch, .still = still};
+}
+
+bool vfs_lasting_promise_all(const struct vfs_lasting *lasting)
+{
+	return !lasting->fleeting && !lasting->narrow && lasting->still == still;
 }
 
 /* @writers: open files that may write and whose writes the one who is told hears of. */

@@ -323,7 +323,7 @@ int tmpfs_new(
 	if (!tmpfs)
 		return -ENOMEM;
 	sb->private = tmpfs;
-	sb->stable = true;
+	sb->stable = sb->plain = true;
 	tmpfs->page_limit = (size_limit + LX_PAGE_SIZE - 1) / LX_PAGE_SIZE;
 	tmpfs->inode_limit = inode_limit ? inode_limit : TMPFS_INODES_MAX;
 	tmpfs->pages_shown = tmpfs_host_pages / 2;

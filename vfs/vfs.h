@@ -119,8 +119,10 @@ struct vfs_ctx {
  * registered function hears of each.
  */
 struct vfs_lasting {
-	uint64_t epoch; /* when the call began */
-	bool fleeting;	/* the walk came through what changes by itself */
+	uint64_t epoch, still; /* when the call began */
+	bool fleeting;	       /* the walk came through what changes by itself */
+	/* ... or where the caller's identity counts, or names come and go all the time. */
+	bool narrow;
 };
 struct vfs_lasting vfs_lasting_begin(void);
 /*
@@ -138,9 +140,22 @@ int vfs_lasting_child(const struct vfs_lasting *lasting, const struct path *dir,
 	struct path *ret);
 /* The attributes of what was just opened, for its only user, until he may have written to it. */
 bool vfs_lasting_promise_opened(const struct vfs_lasting *lasting, const struct file *file);
-void vfs_lasting_register(void (*ended)(void)); /* must not sleep */
-/* All that was promised may be otherwise now. */
+/*
+ * Whether the outcome of the walk alone is the same for all who have the same root and mounts, and
+ * stays it until the registered function hears of a change for @everybody. Narrower than the
+ * others: it does not hear of names in superblocks where they change often.
+ */
+bool vfs_lasting_promise_all(const struct vfs_lasting *lasting);
+/* Must not sleep. @everybody: also what was promised to all. */
+void vfs_lasting_register(void (*ended)(bool everybody));
+/* All that was promised may be otherwise now: mounts, somebody's root. */
 void vfs_lasting_end(void);
+/* The same but for what was promised to all: somebody's identity or working directory, attributes.
+ */
+void vfs_lasting_end_own(void);
+/* The kernel's own files are in place: from now on it is counted which superblocks' names change.
+ */
+void vfs_lasting_settle(void);
 
 /* ---- data transfer --------------------------------------------------------------------------- */
 
@@ -225,6 +240,8 @@ struct super_block {
 	uint8_t stack_depth; /* of overlays on overlays */
 	bool stable; /* names never change behind our back: positive and negative dentries may be
 			cached for ever */
+	bool plain;  /* and nobody changes them by way of another superblock */
+	uint8_t names_changed; /* how often names did, up to LASTING_CHANGES (lasting.c) */
 	bool no_missing_names; /* as in proc, the look-up of a missing name fails itself: making
 				  one there is -ENOENT before anything else */
 	/* Who mounted it: whose ids and devices count in it. Owned; NULL: the first namespace. */
@@ -792,6 +809,8 @@ int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t li
 int fd_close(struct fd_table *table, int fd, void *lock_owner); /* flush, posix locks; may sleep */
 void fd_close_range(struct fd_table *table, unsigned first, unsigned last, bool set_cloexec_only);
 void fd_close_on_exec(struct fd_table *table);
+/* Hears of each installation after which a table may be full up to its limit. Must not sleep. */
+void fd_table_register_full(void (*full)(void));
 bool fd_available(struct fd_table *table, uint64_t limit); /* is a descriptor below @limit free? */
 int fd_get_flags(struct fd_table *table, int fd);	   /* FD_CLOEXEC or 0 */
 int fd_set_flags(struct fd_table *table, int fd, int flags);

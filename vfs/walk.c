@@ -196,6 +196,7 @@ static int walk_next(struct walk *walk, struct component *ret)
 	if (!dentry_is_dir(walk->path.dentry))
 		return -ENOTDIR;
 	err = inode_permission(walk->path.dentry->inode, VFS_MAY_EXEC, walk->ctx);
+	lasting_search(walk->ctx, walk->path.dentry->inode);
 	if (err < 0)
 		return err;
 	ret->name = walk->name;
@@ -283,6 +284,7 @@ static int walk_skim(struct walk *walk, bool parent)
 			break;
 		if (name[0] == '.' && (end - name == 1 || (end - name == 2 && name[1] == '.')))
 			break;
+		lasting_search(walk->ctx, dir);
 		child = dcache_peek(at.dentry, name, (size_t)(end - name));
 		if (!child || (dir->ops->revalidate && !at.dentry->sb->stable))
 			break;
@@ -299,6 +301,7 @@ static int walk_skim(struct walk *walk, bool parent)
 			if (!mount)
 				break;
 			at = (struct path){mount, mount->root};
+			lasting_visit(walk->ctx, at.dentry->sb);
 		}
 		name = rest;
 	}

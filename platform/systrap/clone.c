@@ -144,6 +144,8 @@ static int fork_space(struct systrap_thread *parent, struct systrap_thread **ret
 		return err;
 	memcpy(as->texts, parent->as->texts, sizeof(as->texts));
 	as->has_store = parent == systrap.zygote ? systrap_text_has_store() : parent->as->has_store;
+	as->has_names =
+		parent == systrap.zygote ? systrap_shared_names() != NULL : parent->as->has_names;
 	memcpy(as->learning, parent->as->learning, sizeof(as->learning));
 	as->learning_count = parent->as->learning_count;
 	as->library_count =

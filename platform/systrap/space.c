@@ -332,6 +332,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	thread->slot->vdso_clock_gettime = systrap.vdso_clock_gettime;
 	thread->head.inguest = &thread->slot->inguest;
 	thread->head.ahead = &thread->slot->ahead;
+	thread->head.sees_shared_names = as->has_names;
 	thread->slot->reply.spin_tsc = systrap_spin_tsc();
 	thread->since_tick = systrap.tick;
 	list_init(&thread->hot_link);

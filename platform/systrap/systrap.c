@@ -239,6 +239,7 @@ const struct platform_ops platform_systrap = {
 	.cpu_time = systrap_cpu_time,
 	.resident_size = systrap_resident_size,
 	.memory_use = systrap_memory_use,
+	.shared_names = systrap_shared_names,
 	.stub_call = stub_call,
 	.answered = answered,
 	.stats = stats,

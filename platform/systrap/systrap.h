@@ -63,6 +63,7 @@ struct systrap_as {
 		uint64_t addr;
 	} texts[SYSTRAP_TEXTS_MAX];
 	bool has_store; /* of prepared code: its descriptor */
+	bool has_names; /* the table of names is mapped */
 	/* Where libraries lie whose calls are counted (learn.c): the last so many. */
 	unsigned learning_count;
 	struct {
@@ -420,6 +421,8 @@ void systrap_text_fini(void);
 bool systrap_prepare_text(struct platform_thread *head, const struct platform_text *text);
 /* Whether stubs that are cloned from the zygote now have the store's descriptor. */
 bool systrap_text_has_store(void);
+/* platform_ops.shared_names: it lies in the store. NULL: the zygote has it not mapped. */
+struct platform_names *systrap_shared_names(void);
 /*
  * Prepares @count pages of a library's code from @first on. False: not now, it would have to be
  * read from a disk. *ret_text stays as it is when there is no room for it.

@@ -51,7 +51,8 @@
 #endif
 
 #define PAGE_SIZE    4096u
-#define STORE_PAGES  512u
+#define STORE_PAGES  512u /* of code; the table of names lies behind them */
+#define FILE_SIZE    ((size_t)STORE_PAGES * PAGE_SIZE + PLATFORM_NAMES_SIZE)
 #define AREA_PAGES   (PLATFORM_TEXT_AREA_SIZE / PAGE_SIZE)
 #define TEXTS_MAX    12u
 #define CHUNK_SIZE   0x8000u		   /* ... at a time */
@@ -95,11 +96,12 @@ struct systrap_text {
 };
 
 static struct {
-	unsigned starts; /* of programs, until it is made */
-	bool tried;	 /* to make it */
-	bool refused;	 /* this machine's CPUs differ */
-	uint8_t *pages;	 /* our mapping; NULL: there is no store */
-	uint32_t used;	 /* pages */
+	unsigned starts;	      /* of programs, until it is made */
+	bool tried;		      /* to make it */
+	bool refused;		      /* this machine's CPUs differ */
+	uint8_t *pages;		      /* our mapping; NULL: there is no store */
+	struct platform_names *names; /* in it; NULL: no process has it */
+	uint32_t used;		      /* pages */
 	struct systrap_text texts[TEXTS_MAX];
 	unsigned text_count;
 	struct cpuid_entry table[CPUID_ENTRIES]; /* what the areas' tables are copies of */
@@ -110,7 +112,7 @@ static struct {
 
 static int store_open(int *ret_fd)
 {
-	const size_t size = (size_t)STORE_PAGES * PAGE_SIZE;
+	const size_t size = FILE_SIZE;
 	_cleanup_close_ int fd = -1;
 	void *pages;
 
@@ -134,6 +136,19 @@ static int store_open(int *ret_fd)
 	return 0;
 }
 
+/* All who are cloned from the zygote from now on see it. */
+static void map_names(struct systrap_thread *zygote)
+{
+	const uint64_t args[6] = {STUB_NAMES_BASE, PLATFORM_NAMES_SIZE, PROT_READ,
+		MAP_SHARED | MAP_FIXED, STUB_FD_TEXTS, (uint64_t)STORE_PAGES * PAGE_SIZE};
+	int64_t result = -1;
+
+	if (systrap_host_call(zygote, SYS_mmap, args, &result) == 0 &&
+		result == (int64_t)STUB_NAMES_BASE)
+		store.names =
+			(struct platform_names *)(store.pages + (size_t)STORE_PAGES * PAGE_SIZE);
+}
+
 void systrap_text_init(void)
 {
 	struct systrap_thread *zygote = systrap.zygote;
@@ -147,9 +162,16 @@ void systrap_text_init(void)
 		return;
 	if (systrap_notification_addfd(zygote->notification, fd, STUB_FD_TEXTS - STUB_FD_TRANSFER) <
 		0) {
-		munmap(store.pages, (size_t)STORE_PAGES * PAGE_SIZE);
+		munmap(store.pages, FILE_SIZE);
 		store.pages = NULL;
+		return;
 	}
+	map_names(zygote);
+}
+
+struct platform_names *systrap_shared_names(void)
+{
+	return store.names;
 }
 
 bool systrap_text_has_store(void)
@@ -162,7 +184,7 @@ void systrap_text_fini(void)
 	for (unsigned i = 0; i < store.text_count; i++)
 		free(store.texts[i].changes);
 	if (store.pages)
-		munmap(store.pages, (size_t)STORE_PAGES * PAGE_SIZE);
+		munmap(store.pages, FILE_SIZE);
 	memset(&store, 0, sizeof(store));
 }
 

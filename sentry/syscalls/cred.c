@@ -56,7 +56,7 @@ static void commit(struct task *task, struct cred *new)
 		task->pdeath_signal = 0;
 	}
 	task->cred = new;
-	vfs_lasting_end();
+	vfs_lasting_end_own();
 	task_publish(task);
 	task_forget_content(task);
 	cred_unref(old);

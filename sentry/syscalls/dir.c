@@ -152,7 +152,7 @@ int64_t sys_chdir(struct task *t, gaddr_t name)
 	if (err < 0)
 		return err;
 	set_path(&t->fs->cwd, &path);
-	vfs_lasting_end();
+	vfs_lasting_end_own();
 	return 0;
 }
 
@@ -173,7 +173,7 @@ int64_t sys_fchdir(struct task *t, int fd)
 	path = file->path;
 	path_ref(&path);
 	set_path(&t->fs->cwd, &path);
-	vfs_lasting_end();
+	vfs_lasting_end_own();
 	return 0;
 }
 

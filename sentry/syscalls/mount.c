@@ -4,6 +4,7 @@
  * trees are changed by vfs/mount_ops.c, file systems made by sentry/fs_type.c. All of it is about
  * the sandbox's own trees: the host is asked nothing.
  */
+#include "sentry/shared_names.h"
 #include "sentry/syscalls/mount.h"
 
 #include <errno.h>
@@ -378,6 +379,7 @@ int64_t sys_pivot_root(struct task *t, gaddr_t new_root, gaddr_t put_old)
 		return -EINVAL;
 	err = mount_pivot_root(&new, &old, &root, task_mnt_ns(t));
 	if (err == 0) {
+		shared_names_root(NULL);
 		follow_pivot(&root, &new);
 		vfs_lasting_end();
 	}

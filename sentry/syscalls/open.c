@@ -8,6 +8,7 @@
 #include "abi/resource.h"
 #include "abi/stat.h"
 #include "base/cleanup.h"
+#include "sentry/shared_names.h"
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
@@ -103,6 +104,7 @@ static int64_t do_open(
 {
 	uint64_t limit = task_rlimit(t, LX_RLIMIT_NOFILE);
 	_cleanup_at_ struct at_name at = {0};
+	struct vfs_lasting lasting = vfs_lasting_begin();
 	struct vfs_ctx ctx = task_vfs_ctx(t);
 	struct file *file;
 	int err = vfs_open_flags(&flags);
@@ -115,7 +117,10 @@ static int64_t do_open(
 		return err;
 	if (!fd_available(t->files, limit))
 		return -EMFILE;
+	ctx.lasting = &lasting;
 	err = vfs_open(&ctx, at_base(&at), at.name, flags, mode, walk_flags, &file);
+	if (err == -ENOENT && walk_flags == 0 && !(flags & (LX_O_CREAT | LX_O_TMPFILE_BIT)))
+		shared_name_missing(t, &at, !(flags & LX_O_NOFOLLOW), &lasting);
 	if (err < 0)
 		return err;
 	return install_and_tell(t, file, flags & LX_O_CLOEXEC);

@@ -40,7 +40,7 @@ static int change_cred(
 	change(cred, value);
 	cred_unref(t->cred);
 	t->cred = cred;
-	vfs_lasting_end();
+	vfs_lasting_end_own();
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "abi/time.h"
 #include "base/checked.h"
 #include "base/loop.h"
+#include "sentry/shared_names.h"
 #include "sentry/syscalls/task_set.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
@@ -29,6 +30,8 @@ static int set_limit(
 		return -EPERM;
 	if (limit->rlim_max > old->rlim_max && !cred_capable(t->cred, LX_CAP_SYS_RESOURCE))
 		return -EPERM;
+	if (resource == LX_RLIMIT_NOFILE && limit->rlim_cur < old->rlim_cur)
+		shared_names_full();
 	*old = *limit;
 	group_publish(group);
 	return resource == LX_RLIMIT_CPU ? itimers_limit_changed(group) : 0;

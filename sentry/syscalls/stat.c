@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "sentry/ahead.h"
 #include "sentry/nsproxy.h"
+#include "sentry/shared_names.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
 
@@ -50,10 +51,12 @@ static int64_t write_stat(struct task *t, const struct path *path, gaddr_t buf)
 	return err < 0 ? err : guest_write_value(t, buf, &out);
 }
 
-/* Tells the thread's platform when it need not ask again. */
-static void mark_lasting(
-	struct task *t, const struct vfs_lasting *lasting, int64_t result, const struct path *path)
+/* Tells the thread's platform when it need not ask again, and everybody's of a missing name. */
+static void mark_lasting(struct task *t, const struct vfs_lasting *lasting, int64_t result,
+	const struct path *path, const struct at_name *at, bool follows)
 {
+	if (result == -ENOENT)
+		shared_name_missing(t, at, follows, lasting);
 	if ((result == 0 && vfs_lasting_promise(lasting, path)) ||
 		(result == -ENOENT && vfs_lasting_promise(lasting, NULL)))
 		task_answer_lasts(t);
@@ -102,7 +105,7 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t stat
 	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &at, &path);
 	if (err >= 0)
 		err = write_stat(t, &path, statbuf);
-	mark_lasting(t, &lasting, err, &path);
+	mark_lasting(t, &lasting, err, &path, &at, !(flags & LX_AT_SYMLINK_NOFOLLOW));
 	if (err >= 0 && at.name)
 		ahead_asked(t, dirfd, &at, &path);
 	return err;
@@ -261,7 +264,7 @@ static int64_t do_access(struct task *t, int dirfd, gaddr_t pathname, unsigned m
 	/* R_OK, W_OK and X_OK are the walk's bits. */
 	if (err >= 0)
 		err = vfs_access(&ctx, &path, (int)mode);
-	mark_lasting(t, &lasting, err, &path);
+	mark_lasting(t, &lasting, err, &path, &at, !(flags & LX_AT_SYMLINK_NOFOLLOW));
 	return err;
 }
 
@@ -302,7 +305,9 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t buf,
 	/* Whether a name is a link's, and where it leads, never changes while there is that name.
 	 */
 	if (err < 0 || !LX_S_ISLNK(path.dentry->inode->mode)) {
-		mark_lasting(t, &lasting, err, NULL);
+		mark_lasting(t, &lasting, err, NULL, &at, false);
+		if (err >= 0)
+			shared_name_no_link(t, &at, &lasting);
 		return err < 0 ? err : at.name[0] ? -EINVAL : -ENOENT;
 	}
 	target = malloc(LX_PATH_MAX);
@@ -314,7 +319,7 @@ int64_t sys_readlinkat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t buf,
 	if (size > bufsize)
 		size = bufsize;
 	err = guest_write_result(t, buf, target, (size_t)size);
-	mark_lasting(t, &lasting, err, NULL);
+	mark_lasting(t, &lasting, err, NULL, &at, false);
 	return err < 0 ? err : size;
 }
 

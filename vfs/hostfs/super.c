@@ -247,7 +247,7 @@ static int super_new(int fd, bool read_only, bool single_file, struct super_bloc
 		super->statfs.f_type == TMPFS_MAGIC || super->statfs.f_type == RAMFS_MAGIC;
 	sb->private = super;
 	sb->read_only = sb->read_only_for_ever = read_only;
-	sb->stable = read_only;
+	sb->stable = sb->plain = read_only;
 	sb->block_size = (uint32_t)super->statfs.f_bsize;
 	status = host_node_get(sb, fd, NULL, NULL, &root);
 	if (status < 0) {

@@ -19,6 +19,7 @@ enum answer_kind {
 	ANSWER_NONE,
 	ANSWER_FUTEX,
 	ANSWER_NAME,
+	ANSWER_OPEN,
 	ANSWER_NAME_OR_OPENED,
 	ANSWER_OPENED,
 	ANSWER_SIGPROCMASK,
@@ -67,6 +68,8 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_getdents64] = ANSWER_OPENED,
 	[LX_NR_close] = ANSWER_OPENED,
 	[LX_NR_fcntl] = ANSWER_OPENED,
+	[LX_NR_open] = ANSWER_OPEN,
+	[LX_NR_openat] = ANSWER_OPEN,
 	[LX_NR_access] = ANSWER_NAME,
 	[LX_NR_faccessat] = ANSWER_NAME,
 	[LX_NR_getcwd] = ANSWER_NAME,
@@ -406,6 +409,8 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 		       stub_name_answer(self, nr, args, ret);
 	case ANSWER_NAME:
 		return stub_name_answer(self, nr, args, ret);
+	case ANSWER_OPEN:
+		return stub_open_answer(self, nr, args, ret);
 	case ANSWER_OPENED:
 		return stub_opened_answer(self, nr, args, ret);
 	case ANSWER_FUTEX:

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "platform/inguest.h"
+#include "platform/names.h"
 
 /*
  * What the Sentry and the stub agree on: addresses in the stub's region and the channel's fields.
@@ -32,6 +33,7 @@
 #define STUB_GATE_SIZE	   0x1000ull
 #define STUB_VDSO_BASE	   (STUB_BASE + 0x100000ull)
 #define STUB_VDSO_SIZE_MAX 0x100000ull
+#define STUB_NAMES_BASE	   (STUB_BASE + 0x1000000ull) /* struct platform_names, read-only */
 #define STUB_CHANNEL_BASE  (STUB_BASE + 0x10000000ull)
 #define STUB_WINDOW_BASE   (STUB_BASE + 0x40000000ull) /* parts of files, read-only */
 #define STUB_WINDOW_SIZE   0x200000ull

@@ -17,6 +17,7 @@
 
 #define ENOENT		    2
 #define EFAULT		    14
+#define EINVAL		    22
 #define AT_FDCWD	    (-100)
 #define AT_SYMLINK_NOFOLLOW 0x100u
 #define AT_NO_AUTOMOUNT	    0x800u
@@ -102,8 +103,7 @@ static uint32_t take_name(char name[TAKE_MAX + 8], uint32_t what, uint64_t from)
 		*(uint64_t *)name = '.';
 		return sizeof(uint64_t);
 	}
-	size = stub_copy_string(
-		name, (const char *)from, what < ASK_READLINK ? TAKE_MAX : STUB_NAME_MAX);
+	size = stub_copy_string(name, (const char *)from, TAKE_MAX);
 	if (size <= 1)
 		return 0;
 	padded = ((uint32_t)size + 7) & ~7u;
@@ -205,6 +205,73 @@ static bool ahead_answer(struct stub_thread *self, const struct question *questi
 	return false;
 }
 
+/* ---- names that everybody is told of (struct platform_names) ---- */
+
+#define O_RDONLY_FLAGS                                                                             \
+	(02000000u /* CLOEXEC */ | 0200000u /* DIRECTORY */ | 0100000u /* LARGEFILE */ |           \
+		04000u /* NONBLOCK */ | 0400u /* NOCTTY */ | O_NOFOLLOW)
+#define O_NOFOLLOW 0400000u
+
+/* @name has @size bytes with the NUL. */
+static bool shared_answer(const struct stub_thread *self, const char *name, uint32_t size,
+	bool follows, bool readlink, int64_t *ret)
+{
+	const struct platform_names *table = (const struct platform_names *)STUB_NAMES_BASE;
+	uint32_t hash = platform_name_hash(name, size), epoch;
+	const struct platform_name *entry = &table->names[platform_name_place(hash)];
+
+	if (!self->slot->inguest.names_shared || size > PLATFORM_NAME_SIZE || name[0] != '/')
+		return false;
+	epoch = __atomic_load_n(&table->epoch, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < PLATFORM_NAME_WAYS; i++, entry++) {
+		uint32_t version = __atomic_load_n(&entry->version, __ATOMIC_ACQUIRE);
+		uint32_t fact = entry->fact;
+
+		if ((version & 1) || entry->hash != hash || entry->size != size ||
+			entry->epoch != epoch || !same_bytes(entry->name, name, size))
+			continue;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&entry->version, __ATOMIC_RELAXED) != version)
+			return false;
+		*ret = fact == PLATFORM_NAME_NO_LINK ? -EINVAL : -ENOENT;
+		return fact == PLATFORM_NAME_MISSING ||
+		       (fact == PLATFORM_NAME_LEADS_NOWHERE && follows) ||
+		       (fact == PLATFORM_NAME_NO_LINK && readlink);
+	}
+	return false;
+}
+
+/* An open for reading alone, of a file that is not there. */
+bool stub_open_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
+{
+	const struct platform_names *table = (const struct platform_names *)STUB_NAMES_BASE;
+	uint32_t flags = (uint32_t)(nr == LX_NR_open ? args[1] : args[2]);
+	uint64_t from = nr == LX_NR_open ? args[0] : args[1];
+	char name[PLATFORM_NAME_SIZE + 8] __attribute__((aligned(8)));
+	int64_t size;
+
+	if (!self->slot->inguest.names_shared || (flags & ~O_RDONLY_FLAGS) ||
+		!__atomic_load_n(&table->opens, __ATOMIC_ACQUIRE))
+		return false;
+	size = stub_copy_string(name, (const char *)from, PLATFORM_NAME_SIZE);
+	return size > 1 &&
+	       shared_answer(self, name, (uint32_t)size, !(flags & O_NOFOLLOW), false, ret);
+}
+
+static bool shared_question(const struct stub_thread *self, const struct question *question,
+	const char *name, int64_t *ret)
+{
+	bool readlink = question->what == ASK_READLINK;
+	uint32_t size = 1;
+
+	if (!self->slot->inguest.names_shared || name[0] != '/')
+		return false;
+	while (name[size - 1])
+		size++;
+	return shared_answer(
+		self, name, size, question->what != ASK_LSTAT && !readlink, readlink, ret);
+}
+
 void stub_ahead_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6], bool harmless)
 {
 	if (self->slot->inguest.ahead_count == 0 || harmless || nr == LX_NR_fcntl ||
@@ -230,6 +297,8 @@ bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 	if (size == 0)
 		return false;
 	if (ahead_answer(self, &question, name, size, epoch, ret))
+		return true;
+	if (question.what != ASK_CWD && shared_question(self, &question, name, ret))
 		return true;
 	if (size > STUB_NAME_MAX || (name[0] != '/' && question.what != ASK_CWD))
 		return false;

@@ -262,6 +262,7 @@ void stub_load_bases(struct stub_thread *self, const struct channel_regs *regs);
  */
 /* names.c: an answer that was given before; and keeps what the reply in the slot answered. */
 bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
+bool stub_open_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 void stub_name_keep(struct stub_thread *self, int64_t result);
 /* A call is about to be made. @harmless: descriptors mean afterwards what they did before. */
 void stub_ahead_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6], bool harmless);
