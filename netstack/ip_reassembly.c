@@ -140,7 +140,7 @@ static void expire(struct assembly *assembly)
 	struct ip_info info = assembly->first;
 	struct netbuf_queue packet = {0};
 
-	stack->counters.ip[ip_family(info.v4)].reassembly_timeouts++;
+	stack->counters.ip[ip_family(inet_is_v4(&assembly->to))].reassembly_timeouts++;
 	info.netif = netif_by_index(stack, assembly->netif_index);
 	if (assembly->header.size > 0 && info.netif && !assembly->spoiled &&
 		!list_empty(&assembly->pieces)) {

@@ -124,10 +124,11 @@ void nd_address_up(struct netif *netif, struct netif_address *own)
 		return;
 	}
 	group = solicited_node(&own->address);
+	if (!(own->flags & NETADDR_NO_DAD))
+		own->flags |= NETADDR_TENTATIVE;
 	(void)netif_group_join(netif, &group);
 	if (own->flags & NETADDR_NO_DAD)
 		return;
-	own->flags |= NETADDR_TENTATIVE;
 	own->dad_until = (int64_t)loop_monotonic() + DAD_NS;
 	send_about(netif, ICMP6_NEIGHBOUR_SOLICITATION, 0, 0, &inet_any, &group, &own->address);
 	nd_set_timer(netif);
