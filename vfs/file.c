@@ -210,8 +210,8 @@ static ssize_t write_at(struct file *file, struct uio *uio, int64_t *pos, const 
 }
 
 /*
- * The position is shared by whoever shares the description: one transfer at a time moves it.
- * Whoever holds it may be reading our memory through /proc/PID/mem.
+ * The position is shared by whoever shares the description: one transfer at a time moves it. Who
+ * waits for that, maybe long, still lets a debugger see its memory.
  */
 static bool lock_position(struct file *file)
 {
