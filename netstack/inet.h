@@ -226,8 +226,10 @@ void inet_error_free(struct inet_error *error);
 
 /* ---- groups (RFC 1112, 3376, 2710; netstack/inet_group.c) ----------------------------------- */
 
-#define INET_GROUPS_MAX	 20u /* of a socket: net.ipv4.igmp_max_memberships */
-#define INET_SOURCES_MAX 10u /* of a group: net.ipv4.igmp_max_msf */
+#define INET_GROUPS_MAX	 20u	/* of a socket: net.ipv4.igmp_max_memberships */
+#define INET_MEMBERS_MAX 16384u /* of all sockets together: each packet to a group looks at them   \
+				 */
+#define INET_SOURCES_MAX 10u	/* of a group: net.ipv4.igmp_max_msf */
 
 /* A socket's membership in a group on an interface. */
 struct inet_group {

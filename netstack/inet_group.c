@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static unsigned member_count; /* of all sockets */
+
 static struct inet_group *find(
 	struct inet_udp *endpoint, const struct inet_address *group, unsigned netif_index)
 {
@@ -50,7 +52,7 @@ static int add_member(struct inet_udp *endpoint, const struct inet_address *grou
 		return err;
 	if (find(endpoint, group, netif_index))
 		return -EADDRINUSE;
-	if (endpoint->group_count >= INET_GROUPS_MAX)
+	if (endpoint->group_count >= INET_GROUPS_MAX || member_count >= INET_MEMBERS_MAX)
 		return -ENOBUFS;
 	member = calloc(1, sizeof(*member));
 	if (!member)
@@ -66,6 +68,7 @@ static int add_member(struct inet_udp *endpoint, const struct inet_address *grou
 	list_add_tail(&member->link, &endpoint->groups);
 	list_add_tail(&member->in_stack, &endpoint->endpoint.stack->groups);
 	endpoint->group_count++;
+	member_count++;
 	return 0;
 }
 
@@ -78,6 +81,7 @@ static void drop_member(struct inet_udp *endpoint, struct inet_group *member)
 	list_remove(&member->link);
 	list_remove(&member->in_stack);
 	endpoint->group_count--;
+	member_count--;
 	free(member);
 }
 

@@ -192,13 +192,39 @@ static int check_size(const struct inet_send *send, uint64_t size)
 	return 0;
 }
 
+/* Its header and size, or whether what is held back has room for as much more. */
+static int compose(struct inet_socket *socket, struct socket_message *message, uint64_t size,
+	struct inet_send *send)
+{
+	int err;
+
+	if (socket->has_corked)
+		return check_size(&socket->corked_send, socket->corked.size + size);
+	set_header(socket, send);
+	err = check_size(send, size);
+	return err == 0 && message->scm ? inet_read_control(socket, message->scm, send) : err;
+}
+
+/* Copying has slept: others may have held something back meanwhile, or sent what was. */
+static int compose_again(struct inet_socket *socket, struct socket_message *message, uint64_t size,
+	bool was_corked, struct inet_send *send)
+{
+	int err;
+
+	if (was_corked == socket->has_corked && !was_corked)
+		return 0;
+	err = socket->has_corked ? 0 : prepare(socket, message, send);
+	return err < 0 ? err : compose(socket, message, size, send);
+}
+
 static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct inet_socket *socket = inet_of(base);
 	uint64_t size = message->uio->resid;
 	bool more = (message->flags & LX_MSG_MORE) || (socket->wants & INET_CORK);
 	struct netbuf_queue data = {0};
-	struct inet_send send;
+	struct inet_send send = {0};
+	bool was_corked;
 	int err;
 
 	if (size > UINT16_MAX)
@@ -212,22 +238,20 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 		return err;
 	if (socket->write_shut)
 		return -EPIPE;
-	if (!socket->has_corked) {
-		set_header(socket, &send);
-		err = check_size(&send, size);
-		if (err == 0 && message->scm)
-			err = inet_read_control(socket, message->scm, &send);
-	} else {
-		err = check_size(&socket->corked_send, socket->corked.size + size);
-	}
+	err = compose(socket, message, size, &send);
 	if (err < 0)
 		return err;
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
+	was_corked = socket->has_corked;
 	err = gather(message->uio, size, &data);
 	if (err < 0)
 		return err;
-	/* Copying may have slept. */
+	err = compose_again(socket, message, size, was_corked, &send);
+	if (err < 0) {
+		netbuf_queue_clear(&data);
+		return err;
+	}
 	if (more || socket->has_corked) {
 		if (!socket->has_corked)
 			socket->corked_send = send;

@@ -500,7 +500,7 @@ static ssize_t take(struct inet_socket *socket, struct socket_message *message)
 {
 	struct tcp *tcp = &socket->tcp->tcp;
 	struct netbuf_queue slice = {0};
-	uint32_t skip, size = tcp_receivable(tcp, &skip);
+	uint32_t skip, size = tcp_receivable(tcp, &skip), from = tcp->read_seq;
 	ssize_t n;
 
 	size = (uint32_t)min_of((uint64_t)size, message->uio->resid);
@@ -513,7 +513,9 @@ static ssize_t take(struct inet_socket *socket, struct socket_message *message)
 		n = scatter(message->uio, &slice);
 		netbuf_queue_clear(&slice);
 	}
-	if (n > 0 && !(message->flags & LX_MSG_PEEK)) {
+	/* While the copy slept the connection may have been given up, and another one begun. */
+	if (n > 0 && !(message->flags & LX_MSG_PEEK) && tcp->read_seq == from &&
+		skip + (uint32_t)n <= tcp->receive.size) {
 		tcp_received(tcp, skip + (uint32_t)n, now_ns());
 		inet_tcp_push(socket->tcp);
 	}

@@ -34,6 +34,9 @@
 
 struct task *booted_task;
 
+#define AGAIN_NS 20000000ull
+
+static struct timer again;
 static booted_fn *present_fn;
 static const uint8_t *present_data;
 static size_t present_size;
@@ -173,10 +176,22 @@ static void boot(void)
 		abort();
 }
 
+/* A call with a signal mask of its own ends the interruption. */
+static void interrupt_again(struct timer *timer)
+{
+	if (!present_fn)
+		return;
+	fiber_set_interrupted(booted_task->fiber, true);
+	(void)timer_arm(timer, loop_monotonic_now() + AGAIN_NS);
+}
+
 void booted_run(booted_fn *fn, const uint8_t *data, size_t size)
 {
 	if (!booted_task)
 		boot();
+	if (!again.expired)
+		timer_init(&again, interrupt_again, NULL);
+	(void)timer_arm(&again, loop_monotonic_now() + AGAIN_NS);
 	present_fn = fn;
 	present_data = data;
 	present_size = size;
