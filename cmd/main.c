@@ -22,6 +22,8 @@ static const char usage_text[] =
 	"  trace cat [--format text|json] FILE     a binary trace in words\n"
 	"  coverage show|merge|diff ...            what of the system calls was used, and what is "
 	"new\n"
+	"  report [--format FORMAT] FILE           a trace as a page, for viewers, as a profile or "
+	"policy\n"
 	"  doctor                                  what this host offers and what it lacks\n"
 	"  version\n"
 	"\n"
@@ -50,6 +52,7 @@ static const struct {
 	{"audit", command_audit},
 	{"trace", command_trace},
 	{"coverage", command_coverage},
+	{"report", command_report},
 	{"doctor", command_doctor},
 	{"version", command_version},
 	{"--version", command_version},

@@ -390,6 +390,9 @@ static int64_t recorded_call(struct task *task, const struct syscall_entry *entr
 		made->flags |= RECORD_NO_RETURN;
 	else
 		strace_look(shown, result, &memory);
+	/* A new program, a new name. */
+	if ((made->nr == LX_NR_execve || made->nr == LX_NR_execveat) && result == 0)
+		observed->announced = false;
 	append(&made->head, RECORD_CALL, sizeof(*made) + tape.used, NULL, 0);
 	return result;
 }

@@ -225,6 +225,7 @@ static void put_count(yajl_gen gen, const struct record_count *count)
 	words_string(gen, "call", known ? syscall_info[count->nr].name : "?");
 	words_number(gen, "nr", (long long)count->nr);
 	words_number(gen, "count", (long long)count->count);
+	words_string(gen, "support", supports[known ? syscall_info[count->nr].support : 0]);
 }
 
 static void put_record(struct words *words, yajl_gen gen, const union record *record)

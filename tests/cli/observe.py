@@ -227,3 +227,87 @@ def test_inject(box):
     for rule, words in (("nocall:error=EIO", "character 1"), ("read:error=ENOTHING", "no such error"), ("read", "nothing is to be done"),
                         ("read:when=0:error=EIO", "FIRST")):
         box.run("/bin/true", options=["--inject", rule]).one_line(125, "--inject", words)
+
+
+HOSTILE = "import os\nfor n in (b'</script><script>alert(1)</script>', b'<!--<script>', b'\\xe2\\x80\\xa8', b'\\\\\"}}]'):\n  try: os.open(n, 0)\n  except OSError: pass"
+
+
+def test_report_page(box):
+    traced(box, "/usr/bin/python3", "-c", HOSTILE, name="trace")
+    box.run("/bin/ls", "/", options=["--trace", box.path("other"), "--trace-format", "binary"]).expect(0)
+    box.raw("report", box.path("trace"), "--compare", box.path("other"), "-o", box.path("page.html")).expect(0, b"", b"")
+    page = box.read("page.html").decode("utf-8")
+    check(page.count("<script") == 2 and page.count("</script>") == 2 and "<!--" not in page, "something got out of the data")
+    check(not re.search(r"""(src|href)=["']?(https?:)?//""", page), "the page asks for something")
+    data = json.loads(re.search(r'type="application/json">(.*?)</script>', page, re.S).group(1))
+    check(data["other"]["command"] == "/bin/ls /" and any(call["name"] == "openat" for call in data["run"]["calls"]), "data")
+    check(any("</script>" in row["name"] for row in data["run"]["files"]), "the hostile name is there, as text")
+
+
+def test_report_page_in_a_browser(box):
+    """It runs to its end, shows its tables, takes keys, and knows dark and light."""
+    if not shutil.which("chromium"):
+        raise Skip("chromium is not installed")
+    traced(box, "/bin/sh", "-c", "ls / | wc -l; cat /nowhere")
+    box.raw("report", box.path("trace"), "-o", box.path("page.html")).expect(0)
+    probe = """<script>
+addEventListener("load", () => {
+  const key = (at, key) => at.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  const head = document.querySelector("#calls-table th"), told = {};
+  head.focus(); key(head, "Enter");
+  told.sorted = head.getAttribute("aria-sort") + " " + document.querySelector("#calls-table td").textContent;
+  key(document.querySelector("#calls-table tbody tr"), "Enter");
+  told.latency = document.getElementById("latency-name").textContent;
+  const before = document.getElementById("range").textContent;
+  key(document.getElementById("chart"), "+");
+  told.zoomed = before !== document.getElementById("range").textContent;
+  key(document.getElementById("flame"), "ArrowDown"); key(document.getElementById("flame"), "Enter");
+  told.flame = document.getElementById("flame-path").textContent;
+  const back = () => getComputedStyle(document.body).backgroundColor;
+  const first = back(); document.getElementById("theme").click(); told.theme = first !== back();
+  told.rows = document.querySelectorAll("tbody tr").length;
+  document.title = JSON.stringify(told);
+});
+</script></body>"""
+    page = box.read("page.html").decode()
+    box.write("probe.html", page.replace("</body>", probe))
+    out = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--user-data-dir=" + box.path("profile"), "--virtual-time-budget=5000",
+                          "--dump-dom", "file://" + box.path("probe.html")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=120, check=False).stdout.decode()
+    if not out:
+        raise Skip("chromium does not start here")
+    check('data-ready="yes"' in out, "the page's script did not come to its end")
+    told = json.loads(re.search(r"<title>(.*?)</title>", out).group(1).replace("&quot;", '"').replace("&amp;", "&").replace("&gt;", ">"))
+    check(told["sorted"].startswith("ascending a") and told["latency"].startswith("a") and told["zoomed"] and told["flame"] and told["theme"] and
+          told["rows"] > 20, told)
+
+
+def test_report_formats(box):
+    _, records = traced(box, "/bin/sh", "-c", "ls / >/dev/null; kill -9 $$")
+    box.run("/usr/bin/python3", "-c", "print(1)", options=["--trace", box.path("b"), "--trace-format", "binary"]).expect(0)
+    chrome = json.loads(box.raw("report", "--format", "perfetto", box.path("trace")).expect(0, None, b"").out)["traceEvents"]
+    check(sum(event["ph"] == "X" for event in chrome) == len(calls_of(records)), "calls")
+    check({event["args"]["name"] for event in chrome if event["ph"] == "M"} >= {"sh", "ls"}, "names")
+    spans = json.loads(box.raw("report", "--format", "otlp", box.path("trace")).expect(0, None, b"").out)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    ids = {span["spanId"] for span in spans}
+    check(len(ids) == len(spans) and all(span.get("parentSpanId", "") in ids for span in spans if span["name"] != "sandbox"), "parents")
+    profile = json.loads(box.raw("report", "--format", "seccomp", box.path("trace"), box.path("b")).expect(0, None, b"").out)
+    names = profile["syscalls"][0]["names"]
+    check(profile["defaultAction"] == "SCMP_ACT_ERRNO" and "getdents64" in names and "kill" in names and "2 runs" in profile["syscalls"][0]["comment"], profile)
+    box.raw("report", "--format", "policy", box.path("trace"), "-o", box.path("p.json")).expect(0)
+    box.raw("policy", "check", box.path("p.json")).expect(0)
+    box.run("/bin/true", options=["--policy", box.path("p.json")]).expect(0)
+
+
+def test_report_of_foreign_files(box):
+    _, records = traced(box, "/bin/true")
+    whole = box.read("trace")
+    for name, content, words in (("empty", b"", "empty"), ("foreign", b"{\"a\": 1}\n", "not a trace"), ("cut", whole[:-30], "cut off"),
+                                 ("lines", b"\n".join(whole.splitlines()[:-1]) + b"\n", "cut off"), ("damaged", whole[:400] + b"{{" + whole[400:], "damaged"),
+                                 ("text", b"hello\n" * 100, "not a trace"), ("nul", whole[:300] + b"\0" + whole[301:], "damaged")):
+        box.write(name, content)
+        for form in ("html", "otlp", "seccomp"):
+            result = box.raw("report", "--format", form, "-o", box.path("out"), box.path(name)).expect(1, b"")
+            check(words in result.err.decode() and result.err.count(b"\n") == 1, name, form, result.err)
+    box.raw("report", box.path("missing")).one_line(125, "missing")
+    box.raw("report").expect(125, b"")
+    box.raw("report", "--format", "pdf", box.path("trace")).expect(125, b"")

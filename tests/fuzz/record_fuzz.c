@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzzes what reads traces and coverage, which anybody may have written: the first byte says what
- * the rest is: records (put into words and counted), a coverage file, a selection, an injection.
+ * the rest is: records (put into words and counted), a coverage file, a selection, an injection,
+ * JSON lines.
  * Words must be lines of printable ASCII.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd/observe/coverage.h"
+#include "cmd/observe/report.h"
 #include "cmd/observe/select.h"
 #include "cmd/observe/words.h"
 
@@ -74,6 +76,19 @@ static void coverage_file(const uint8_t *data, size_t size)
 	coverage_free(coverage);
 }
 
+static void json_lines(const uint8_t *data, size_t size)
+{
+	struct report *report = report_new();
+	FILE *in = size ? fmemopen((void *)data, size, "r") : NULL;
+	const char *why = NULL;
+
+	if (in && report && events_read_lines(in, report_take, report, &why) < 0 && !why)
+		abort();
+	if (in)
+		fclose(in);
+	report_free(report);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint64_t set[OBSERVE_WORDS];
@@ -86,12 +101,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = strndup((const char *)data + 1, size - 1);
 	if (!text)
 		return 0;
-	switch (data[0] % 4) {
+	switch (data[0] % 5) {
 	case 0:
 		records(data + 1, size - 1);
 		break;
 	case 1:
 		coverage_file(data + 1, size - 1);
+		break;
+	case 4:
+		json_lines(data + 1, size - 1);
 		break;
 	case 2:
 		(void)select_parse(text, set, &bad);

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What others read: seccomp profiles, policies, Chrome's trace events, OpenTelemetry. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_gen.h>
+
+#include "base/checked.h"
+#include "cmd/observe/report.h"
+#include "cmd/observe/words.h"
+
+static void put_name(yajl_gen gen, const char *name)
+{
+	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
+}
+
+static yajl_gen begin(bool beautiful)
+{
+	yajl_gen gen = yajl_gen_alloc(NULL);
+
+	if (gen && beautiful)
+		yajl_gen_config(gen, yajl_gen_beautify, 1);
+	return gen;
+}
+
+static int finish(yajl_gen gen, FILE *out)
+{
+	const unsigned char *text;
+	size_t size;
+	bool good = yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok &&
+		    fwrite(text, 1, size, out) == size;
+
+	yajl_gen_free(gen);
+	return good ? 0 : -EIO;
+}
+
+/* ---- least privilege ------------------------------------------------------------------------- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int report_seccomp(const struct report *report, unsigned runs, FILE *out)
+{
+	const char **names = calloc(report->calls.count + 1, sizeof(*names));
+	yajl_gen gen = names ? begin(true) : NULL;
+	unsigned count = 0;
+	char comment[160];
+
+	if (!gen) {
+		free(names);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < report->calls.count; i++)
+		if (strncmp(report->calls.all[i]->name, "syscall_", 8) != 0)
+			names[count++] = report->calls.all[i]->name;
+	qsort(names, count, sizeof(*names), by_name);
+	(void)snprintf(comment, sizeof(comment),
+		"what %u run%s called: a lower bound, other inputs may need more", runs,
+		runs == 1 ? "" : "s");
+	yajl_gen_map_open(gen);
+	words_string(gen, "defaultAction", "SCMP_ACT_ERRNO");
+	words_number(gen, "defaultErrnoRet", EPERM);
+	put_name(gen, "architectures");
+	yajl_gen_array_open(gen);
+	put_name(gen, "SCMP_ARCH_X86_64");
+	yajl_gen_array_close(gen);
+	put_name(gen, "syscalls");
+	yajl_gen_array_open(gen);
+	yajl_gen_map_open(gen);
+	put_name(gen, "names");
+	yajl_gen_array_open(gen);
+	for (unsigned i = 0; i < count; i++)
+		put_name(gen, names[i]);
+	yajl_gen_array_close(gen);
+	words_string(gen, "action", "SCMP_ACT_ALLOW");
+	words_string(gen, "comment", comment);
+	yajl_gen_map_close(gen);
+	yajl_gen_array_close(gen);
+	yajl_gen_map_close(gen);
+	free(names);
+	return finish(gen, out);
+}
+
+/* Places that every sandbox has. */
+static bool is_given(const char *path)
+{
+	static const char *const places[] = {"/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/",
+		"/etc/", "/proc/", "/sys/", "/dev/", "/tmp/", "/run/", "/var/tmp/"};
+
+	if (path[0] != '/')
+		return true;
+	for (size_t i = 0; i < array_size(places); i++)
+		if (strncmp(path, places[i], strlen(places[i])) == 0)
+			return true;
+	return strrchr(path, '/') == path;
+}
+
+struct directory {
+	char path[512];
+	bool writable;
+};
+
+#define DIRECTORIES_MAX 64u
+
+/* The directories of files that the run opened outside of the usual places. */
+static unsigned find_directories(const struct report *report, struct directory *ret)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < report->files.count; i++) {
+		const struct tally *file = report->files.all[i];
+		const char *slash = strrchr(file->name, '/');
+		size_t size = slash ? (size_t)(slash - file->name) : 0;
+		unsigned at = 0;
+
+		if (is_given(file->name) || file->uses == 0 || size >= sizeof(ret->path) ||
+			strpbrk(file->name, "\\:"))
+			continue;
+		while (at < count && (strlen(ret[at].path) != size ||
+					     memcmp(ret[at].path, file->name, size) != 0))
+			at++;
+		if (at == DIRECTORIES_MAX)
+			continue;
+		if (at == count) {
+			memcpy(ret[at].path, file->name, size);
+			ret[at].path[size] = '\0';
+			ret[at].writable = false;
+			count++;
+		}
+		ret[at].writable |= (file->uses & TALLY_WRITE) != 0;
+	}
+	return count;
+}
+
+/* "{sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("1.2.3.4")}" */
+static bool read_address(const char *text, char *ret_address, size_t size, unsigned *ret_port)
+{
+	const char *port = strstr(text, "port=htons("), *at = strstr(text, "addr(\"");
+	const char *v6 = strstr(text, "inet_pton(AF_INET6, \""), *end;
+	unsigned char bytes[16];
+
+	if (v6)
+		at = v6 + strlen("inet_pton(AF_INET6, \"");
+	else if (at)
+		at += strlen("addr(\"");
+	end = at ? strchr(at, '"') : NULL;
+	if (!port || !end || (size_t)(end - at) >= size)
+		return false;
+	memcpy(ret_address, at, (size_t)(end - at));
+	ret_address[end - at] = '\0';
+	*ret_port = (unsigned)strtoul(port + strlen("port=htons("), NULL, 10);
+	return *ret_port > 0 && *ret_port < 65536 &&
+	       inet_pton(v6 ? AF_INET6 : AF_INET, ret_address, bytes) == 1;
+}
+
+static bool is_loopback(const char *address)
+{
+	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 ||
+	       strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+static void put_network(yajl_gen gen, const struct report *report)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < report->addresses.count; i++) {
+		const struct tally *tally = report->addresses.all[i];
+		char address[64], cidr[80];
+		unsigned port;
+
+		if (!(tally->uses & TALLY_CONNECT) ||
+			!read_address(tally->name, address, sizeof(address), &port) ||
+			is_loopback(address))
+			continue;
+		if (!any) {
+			words_string(gen, "network", "gateway");
+			put_name(gen, "egress");
+			yajl_gen_array_open(gen);
+		}
+		any = true;
+		(void)snprintf(
+			cidr, sizeof(cidr), "%s/%d", address, strchr(address, ':') ? 128 : 32);
+		yajl_gen_map_open(gen);
+		words_string(gen, "action", "allow");
+		words_string(gen, "proto", "tcp");
+		words_string(gen, "cidr", cidr);
+		words_number(gen, "ports", port);
+		yajl_gen_map_close(gen);
+	}
+	if (any)
+		yajl_gen_array_close(gen);
+	else
+		words_string(gen, "network", "none");
+}
+
+static void put_limits(yajl_gen gen, const struct report *report)
+{
+	char text[32];
+
+	put_name(gen, "limits");
+	yajl_gen_map_open(gen);
+	(void)snprintf(text, sizeof(text), "%.0fs", ceil(max_of(10.0, report->duration * 10)));
+	words_string(gen, "timeout", text);
+	words_number(gen, "pids-limit", max_of(16u, report->task_count * 2));
+	yajl_gen_map_close(gen);
+}
+
+int report_policy(const struct report *report, unsigned runs, FILE *out)
+{
+	struct directory *directories = calloc(DIRECTORIES_MAX, sizeof(*directories));
+	yajl_gen gen = directories ? begin(true) : NULL;
+	unsigned count;
+	char volume[1100];
+
+	if (!gen) {
+		free(directories);
+		return -ENOMEM;
+	}
+	fprintf(out,
+		"// What %u run%s needed: a lower bound, other inputs may need more. Limits are "
+		"ten "
+		"times the time\n// and twice the tasks that were seen; addresses are those of the "
+		"day, a domain may be meant.\n",
+		runs, runs == 1 ? "" : "s");
+	count = find_directories(report, directories);
+	yajl_gen_map_open(gen);
+	put_name(gen, "files");
+	yajl_gen_map_open(gen);
+	put_name(gen, "volumes");
+	yajl_gen_array_open(gen);
+	for (unsigned i = 0; i < count; i++) {
+		(void)snprintf(volume, sizeof(volume), "%s:%s:%s", directories[i].path,
+			directories[i].path, directories[i].writable ? "rw" : "ro");
+		put_name(gen, volume);
+	}
+	yajl_gen_array_close(gen);
+	yajl_gen_map_close(gen);
+	put_limits(gen, report);
+	put_network(gen, report);
+	yajl_gen_map_close(gen);
+	free(directories);
+	return finish(gen, out);
+}
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+struct stream {
+	FILE *out;
+	struct report *tasks; /* adds up tasks alone */
+	uint64_t number;      /* of objects so far */
+	double started;
+	char command[256];
+};
+
+static void put_separator(struct stream *stream)
+{
+	if (stream->number++ > 0)
+		(void)fputs(",\n", stream->out);
+}
+
+static void put_object(struct stream *stream, yajl_gen gen)
+{
+	put_separator(stream);
+	(void)finish(gen, stream->out);
+}
+
+static void put_us(yajl_gen gen, const char *name, double seconds)
+{
+	char text[40];
+	int size = snprintf(text, sizeof(text), "%.3f", seconds * 1e6);
+
+	put_name(gen, name);
+	yajl_gen_number(gen, text, (size_t)size);
+}
+
+/* Names of processes and threads are metadata events. */
+static void chrome_name(struct stream *stream, const struct event *event, const char *kind)
+{
+	yajl_gen gen = begin(false);
+
+	if (!gen)
+		return;
+	yajl_gen_map_open(gen);
+	words_string(gen, "name", kind);
+	words_string(gen, "ph", "M");
+	words_number(gen, "pid", event->pid);
+	words_number(gen, "tid", event->tid);
+	put_name(gen, "args");
+	yajl_gen_map_open(gen);
+	words_string(gen, "name", event->name);
+	yajl_gen_map_close(gen);
+	yajl_gen_map_close(gen);
+	put_object(stream, gen);
+}
+
+static void chrome_span(struct stream *stream, const struct event *event, const char *phase,
+	const char *name, const char *category)
+{
+	yajl_gen gen = begin(false);
+
+	if (!gen)
+		return;
+	yajl_gen_map_open(gen);
+	words_string(gen, "name", name);
+	words_string(gen, "cat", category);
+	words_string(gen, "ph", phase);
+	put_us(gen, "ts", event->time);
+	if (*phase == 'X')
+		put_us(gen, "dur", event->latency);
+	else
+		words_string(gen, "s", "t");
+	words_number(gen, "pid", event->pid);
+	words_number(gen, "tid", event->tid);
+	put_name(gen, "args");
+	yajl_gen_map_open(gen);
+	for (unsigned i = 0; i < event->arg_count; i++)
+		words_string(gen, event->args[i].name, event->args[i].text);
+	if (*phase == 'X') {
+		words_string(gen, "returned", event->told);
+		words_string(gen, "answered", event->answered);
+		words_string(gen, "verdict", event->verdict);
+	}
+	yajl_gen_map_close(gen);
+	yajl_gen_map_close(gen);
+	put_object(stream, gen);
+}
+
+static void chrome_take(void *data, const struct event *event)
+{
+	struct stream *stream = data;
+
+	switch (event->type) {
+	case EVENT_TASK:
+		chrome_name(
+			stream, event, event->pid == event->tid ? "process_name" : "thread_name");
+		break;
+	case EVENT_CALL:
+		chrome_span(stream, event, "X", event->call, "syscall");
+		break;
+	case EVENT_SIGNAL:
+		chrome_span(stream, event, "i", event->name, "signal");
+		break;
+	case EVENT_EXIT:
+		chrome_span(stream, event, "i", "exit", "task");
+		break;
+	default:
+		break;
+	}
+}
+
+int report_perfetto(const char *file, FILE *out, const char **ret_why)
+{
+	struct stream stream = {.out = out};
+	int r;
+
+	(void)fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", out);
+	r = events_read(file, chrome_take, &stream, ret_why);
+	(void)fputs("\n]}\n", out);
+	return r;
+}
+
+/* ---- OpenTelemetry: opentelemetry.proto.trace.v1 in JSON --------------------------------------
+ */
+
+#define SPAN_SANDBOX 1ull
+#define SPAN_TASKS   (1ull << 32) /* plus the task's place */
+#define SPAN_CALLS   (1ull << 40)
+
+static void otlp_text(yajl_gen gen, const char *key, const char *value)
+{
+	yajl_gen_map_open(gen);
+	words_string(gen, "key", key);
+	put_name(gen, "value");
+	yajl_gen_map_open(gen);
+	words_string(gen, "stringValue", value);
+	yajl_gen_map_close(gen);
+	yajl_gen_map_close(gen);
+}
+
+static void otlp_id(yajl_gen gen, const char *name, uint64_t id)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%016" PRIx64, id);
+	words_string(gen, name, text);
+}
+
+static void otlp_time(yajl_gen gen, const char *name, const struct stream *stream, double at)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%.0f", (stream->started + at) * 1e9);
+	words_string(gen, name, text);
+}
+
+/* Up to its attributes, which are open. */
+static yajl_gen otlp_begin(const struct stream *stream, uint64_t id, uint64_t parent,
+	const char *name, double from, double to)
+{
+	yajl_gen gen = begin(false);
+	char trace[40];
+
+	if (!gen)
+		return NULL;
+	(void)snprintf(trace, sizeof(trace), "%016" PRIx64 "%016" PRIx64,
+		(uint64_t)(stream->started * 1e6), UINT64_C(0x73656e747279));
+	yajl_gen_map_open(gen);
+	words_string(gen, "traceId", trace);
+	otlp_id(gen, "spanId", id);
+	if (parent)
+		otlp_id(gen, "parentSpanId", parent);
+	words_string(gen, "name", name);
+	words_number(gen, "kind", 1);
+	otlp_time(gen, "startTimeUnixNano", stream, from);
+	otlp_time(gen, "endTimeUnixNano", stream, to);
+	put_name(gen, "attributes");
+	yajl_gen_array_open(gen);
+	return gen;
+}
+
+static void otlp_end(struct stream *stream, yajl_gen gen, bool failed)
+{
+	yajl_gen_array_close(gen);
+	if (failed) {
+		put_name(gen, "status");
+		yajl_gen_map_open(gen);
+		words_number(gen, "code", 2);
+		yajl_gen_map_close(gen);
+	}
+	yajl_gen_map_close(gen);
+	put_object(stream, gen);
+}
+
+static uint64_t task_span(const struct report *report, int tid)
+{
+	for (unsigned i = report->task_count; i > 0; i--)
+		if (report->tasks[i - 1].tid == tid)
+			return SPAN_TASKS + i;
+	return SPAN_SANDBOX;
+}
+
+static void otlp_call(struct stream *stream, const struct event *event)
+{
+	yajl_gen gen = otlp_begin(stream, SPAN_CALLS + stream->number,
+		task_span(stream->tasks, event->tid), event->call, event->time,
+		event->time + event->latency);
+
+	if (!gen)
+		return;
+	for (unsigned i = 0; i < event->arg_count; i++)
+		otlp_text(gen, event->args[i].name, event->args[i].text);
+	otlp_text(gen, "returned", event->told);
+	otlp_text(gen, "verdict", event->verdict);
+	if (*event->text)
+		otlp_text(gen, "event", event->text);
+	otlp_end(stream, gen, *event->error);
+}
+
+static void otlp_take(void *data, const struct event *event)
+{
+	struct stream *stream = data;
+
+	if (event->type == EVENT_BEGIN) {
+		stream->started = event->started;
+		(void)snprintf(stream->command, sizeof(stream->command), "%s", event->name);
+	}
+	report_take(stream->tasks, event);
+	if (event->type == EVENT_CALL)
+		otlp_call(stream, event);
+}
+
+static void otlp_tasks(struct stream *stream)
+{
+	const struct report *report = stream->tasks;
+
+	for (unsigned i = 0; i < report->task_count; i++) {
+		const struct report_task *task = &report->tasks[i];
+		uint64_t parent = SPAN_SANDBOX;
+		char number[16];
+		yajl_gen gen;
+
+		for (unsigned p = 0; p < i; p++)
+			if (report->tasks[p].tid ==
+				(task->tid == task->pid ? task->parent : task->pid))
+				parent = SPAN_TASKS + p + 1;
+		gen = otlp_begin(stream, SPAN_TASKS + i + 1, parent,
+			*task->name ? task->name : "task", task->begin,
+			task->end < 0 ? report->duration : task->end);
+		if (!gen)
+			continue;
+		(void)snprintf(number, sizeof(number), "%d", task->tid);
+		otlp_text(gen, "thread.id", number);
+		(void)snprintf(number, sizeof(number), "%d", task->pid);
+		otlp_text(gen, "process.pid", number);
+		otlp_end(stream, gen, task->end >= 0 && task->status != 0);
+	}
+}
+
+int report_otlp(const char *file, FILE *out, const char **ret_why)
+{
+	struct stream stream = {.out = out, .tasks = report_new()};
+	yajl_gen gen;
+	int r;
+
+	if (!stream.tasks)
+		return -ENOMEM;
+	(void)fputs("{\"resourceSpans\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+		    "\"value\":{\"stringValue\":\"sentry\"}}]},\"scopeSpans\":[{\"scope\":"
+		    "{\"name\":\"sentry\",\"version\":\"" SENTRY_VERSION "\"},\"spans\":[\n",
+		out);
+	r = events_read(file, otlp_take, &stream, ret_why);
+	otlp_tasks(&stream);
+	gen = otlp_begin(&stream, SPAN_SANDBOX, 0, "sandbox", 0, stream.tasks->duration);
+	if (gen) {
+		otlp_text(gen, "process.command_line", stream.command);
+		otlp_end(&stream, gen, false);
+	}
+	(void)fputs("\n]}]}]}\n", out);
+	report_free(stream.tasks);
+	return r;
+}
