@@ -376,7 +376,8 @@ int inet_set_peer(struct inet_endpoint *endpoint, const struct inet_name *peer)
 	err = inet_route(endpoint, &target.address, &source);
 	if (err < 0)
 		return err;
-	inet_disconnect(endpoint);
+	/* Who is connected keeps his own name (__ip4_datagram_connect()). */
+	remove_pair(endpoint);
 	if (!inet_is_any(&endpoint->local.address) &&
 		inet_is_v4(&endpoint->local.address) != inet_is_v4(&target.address))
 		return -EINVAL;

@@ -150,8 +150,9 @@ enum tcp_timer {
 
 struct tcp {
 	enum tcp_state state;
-	bool active; /* we connected: SYN_RECEIVED does not go back to a listener */
-	bool orphan; /* the user has closed: nobody will read or write any more */
+	bool active;	/* we connected: SYN_RECEIVED does not go back to a listener */
+	bool no_reader; /* the user has shut down for reading: data is refused once we have ended */
+	bool orphan;	/* the user has closed: nobody will read or write any more */
 	/* Positive errno of what ended the connection; 0 after an orderly close. */
 	int error;
 	uint32_t events;

@@ -243,8 +243,9 @@ static void take_text(struct tcp *tcp, struct tcp_segment *segment, int64_t now)
 			tcp->ack_now = true; /* a repetition of what the FIN had ended */
 		return;
 	}
-	/* Nobody is left to read it (RFC 9293 section 3.10.4, RFC 2525 section 2.17). */
-	if (tcp->orphan && segment->payload.size > 0 &&
+	/* Nobody is left to read it (RFC 9293 section 3.10.4, RFC 2525 section 2.17, RFC 1122
+	 * section 4.2.2.13). */
+	if ((tcp->orphan || (tcp->no_reader && tcp->fin_queued)) && segment->payload.size > 0 &&
 		seq_lt(tcp->rcv_nxt, segment->seq + segment->payload.size)) {
 		tcp_reset_peer(tcp, tcp->snd_nxt, true);
 		tcp_enter_closed(tcp, ECONNRESET);

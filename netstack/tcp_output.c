@@ -136,7 +136,8 @@ static int fill_data(struct tcp *tcp, struct tcp_segment *segment, uint32_t star
 	if (tcp->recovery == TCP_RECOVERY_FAST)
 		tcp->prr_out += end - start;
 	/* Who answers what he reads acknowledges with the answer. */
-	tcp->quick_acks = 0;
+	if (size > 0)
+		tcp->quick_acks = 0;
 	return 0;
 }
 

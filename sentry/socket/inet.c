@@ -121,7 +121,11 @@ int inet_bind_socket(struct socket *base, struct task *task, const struct socket
 	if (name.port != 0 && name.port < INET_PORT_PRIVILEGED &&
 		!cred_ns_capable(task->cred, base->net->user_ns, LX_CAP_NET_BIND_SERVICE))
 		return -EACCES;
-	if (socket->state != INET_NEW)
+	/* A connection that has ended has given its port back (tcp_done()). */
+	if (base->type == LX_SOCK_STREAM && socket->state == INET_CONNECTED &&
+		socket->tcp->tcp.state == TCP_CLOSED)
+		inet_disconnect(socket->endpoint);
+	else if (socket->state != INET_NEW)
 		return -EINVAL;
 	socket->endpoint->uid = task->cred->euid;
 	return inet_bind(socket->endpoint, &name);
@@ -130,11 +134,15 @@ int inet_bind_socket(struct socket *base, struct task *task, const struct socket
 int inet_getname(struct socket *base, bool peer, struct socket_address *ret)
 {
 	struct inet_socket *socket = inet_of(base);
+	struct inet_name name;
 
 	if (peer && (socket->state != INET_CONNECTED || !socket->endpoint->has_pair ||
 			    (base->type == LX_SOCK_STREAM && inet_tcp_is_over(socket))))
 		return -ENOTCONN;
-	inet_write_name(socket, peer ? &socket->endpoint->remote : &socket->endpoint->local, ret);
+	name = peer ? socket->endpoint->remote : socket->endpoint->local;
+	if (!name.port && !peer)
+		name.port = socket->last_port;
+	inet_write_name(socket, &name, ret);
 	return 0;
 }
 

@@ -2,9 +2,11 @@
 /* SOCK_DGRAM: UDP (udp(7)). */
 #include "sentry/socket/inet_socket.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "abi/ioctl.h"
 #include "abi/poll.h"
@@ -84,12 +86,11 @@ static int dgram_shutdown(struct socket *base, int how)
 {
 	struct inet_socket *socket = inet_of(base);
 
-	if (socket->state != INET_CONNECTED)
-		return -ENOTCONN;
+	/* Marked in any case: inet_shutdown(). */
 	socket->read_shut |= how != LX_SHUT_WR;
 	socket->write_shut |= how != LX_SHUT_RD;
 	wait_queue_wake(&base->queue, ~0u & ~WAIT_QUEUE_GONE);
-	return 0;
+	return socket->state == INET_CONNECTED ? 0 : -ENOTCONN;
 }
 
 static void dgram_release(struct socket *base)
@@ -158,6 +159,29 @@ int inet_dgram_uncork(struct inet_socket *socket)
 	return inet_udp_send(socket->udp, &socket->corked_send, &data);
 }
 
+static int read_destination(const struct inet_socket *socket, const struct socket_address *address,
+	struct inet_name *ret)
+{
+	struct socket_address fixed = *address;
+	struct lx_sockaddr_in in;
+	int err;
+
+	memcpy(&in, fixed.bytes, sizeof(in));
+	if (!socket->v6 && inet_is_unspec(address)) {
+		in.sin_family = LX_AF_INET;
+		memcpy(fixed.bytes, &in, sizeof(in));
+	} else if (socket->v6 && address->size >= sizeof(in) && in.sin_family == LX_AF_INET) {
+		/* An IPv6 socket takes names of IPv4 as well. */
+		if (socket->endpoint->v6only)
+			return -ENETUNREACH;
+		ret->address = inet_from_v4((const uint8_t *)&in.sin_addr);
+		ret->port = ntohs(in.sin_port);
+		return 0;
+	}
+	err = inet_read_name(socket, &fixed, ret);
+	return socket->v6 && err == -EAFNOSUPPORT ? -EINVAL : err;
+}
+
 /* Where a message goes, and with what. */
 static int prepare(
 	struct inet_socket *socket, struct socket_message *message, struct inet_send *send)
@@ -167,14 +191,16 @@ static int prepare(
 	*send = (struct inet_send){.coverage = socket->send_coverage,
 		.mark = socket->mark,
 		.segment_size = socket->segment_size};
-	if (message->name && !inet_is_unspec(message->name)) {
-		err = inet_read_name(socket, message->name, &send->to);
+	/* To IPv6 no family means no name, to IPv4 it means IPv4 (udpv6_sendmsg(), udp_sendmsg()).
+	 */
+	if (message->name && !(socket->v6 && inet_is_unspec(message->name))) {
+		err = read_destination(socket, message->name, &send->to);
 		if (err < 0)
 			return err;
 		if (send->to.port == 0)
 			return -EINVAL;
 	} else if (socket->state != INET_CONNECTED) {
-		return message->name ? -EINVAL : -EDESTADDRREQ;
+		return -EDESTADDRREQ;
 	} else {
 		send->to = socket->endpoint->remote;
 	}
@@ -229,18 +255,24 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 
 	if (size > UINT16_MAX)
 		return -EMSGSIZE;
-	if (message->flags & LX_MSG_OOB)
+	if (!socket->v6 && (message->flags & LX_MSG_OOB))
 		return -EOPNOTSUPP;
 	/* What is held back goes where its first part went. */
 	err = socket->has_corked ? 0 : prepare(socket, message, &send);
-	err = err < 0 ? err : socket_take_error(base);
+	if (err < 0)
+		return err;
+	if (!socket->has_corked && socket->v6 && (message->flags & LX_MSG_OOB) &&
+		inet_is_v4(&send.to.address))
+		return -EOPNOTSUPP;
+	err = compose(socket, message, size, &send);
+	if (err < 0)
+		return err;
+	/* As sock_alloc_send_pskb() has it. */
+	err = socket_take_error(base);
 	if (err < 0)
 		return err;
 	if (socket->write_shut)
 		return -EPIPE;
-	err = compose(socket, message, size, &send);
-	if (err < 0)
-		return err;
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	was_corked = socket->has_corked;

@@ -184,7 +184,10 @@ int inet_ip_getsockopt(struct inet_socket *socket, int option, void *value, size
 
 static int set_v6only(struct inet_socket *socket, int number)
 {
-	if (socket->endpoint->has_port)
+	bool ended = socket->base.type == LX_SOCK_STREAM && socket->state == INET_CONNECTED &&
+		     socket->tcp->tcp.state == TCP_CLOSED;
+
+	if (socket->endpoint->has_port && !ended)
 		return -EINVAL;
 	socket->endpoint->v6only = number != 0;
 	return 0;

@@ -65,12 +65,13 @@ struct inet_socket {
 	uint32_t wants;				 /* INET_WANT_*: boolean options */
 	uint32_t mark;				 /* SO_MARK */
 	enum inet_stamp want_stamp;
-	uint32_t want_stamping;		    /* SO_TIMESTAMPING: LX_SOF_* */
-	int64_t stamp;			    /* streams: CLOCK_REALTIME, ns, of what came last */
-	uint16_t user_mss;		    /* TCP_MAXSEG; 0: none */
-	uint16_t segment_size;		    /* UDP_SEGMENT; 0: none */
-	int peek_offset;		    /* SO_PEEK_OFF; -1: off */
-	int group_ttl, group_hops;	    /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
+	uint32_t want_stamping;	   /* SO_TIMESTAMPING: LX_SOF_* */
+	int64_t stamp;		   /* streams: CLOCK_REALTIME, ns, of what came last */
+	uint16_t last_port;	   /* of a connection that is no more: getsockname() shows it */
+	uint16_t user_mss;	   /* TCP_MAXSEG; 0: none */
+	uint16_t segment_size;	   /* UDP_SEGMENT; 0: none */
+	int peek_offset;	   /* SO_PEEK_OFF; -1: off */
+	int group_ttl, group_hops; /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
 	unsigned group_netif, group_netif6; /* IP_MULTICAST_IF; 0: none */
 	struct inet_address group_source;   /* ... if it was said by an address */
 	struct netbuf_queue corked;   /* datagrams: what UDP_CORK and MSG_MORE hold back ... */

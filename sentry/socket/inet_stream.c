@@ -130,6 +130,7 @@ static int connect_result(struct inet_socket *socket)
 		return err;
 	}
 	socket->state = INET_NEW;
+	socket->last_port = socket->endpoint->local.port;
 	inet_tcp_disconnect(socket->tcp);
 	return err ? err : -ECONNABORTED;
 }
@@ -143,6 +144,37 @@ static int wait_connected(struct inet_socket *socket, uint64_t deadline)
 	if (err < 0)
 		return socket_wait_error(err, deadline);
 	return connect_result(socket);
+}
+
+/* tcp_need_reset(), and a handshake under way: who breaks one off finds ECONNRESET afterwards. */
+static bool breaks_off(const struct inet_socket *socket)
+{
+	switch (socket->tcp->tcp.state) {
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECEIVED:
+	case TCP_ESTABLISHED:
+	case TCP_FIN_WAIT_1:
+	case TCP_FIN_WAIT_2:
+	case TCP_CLOSE_WAIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* connect() with AF_UNSPEC: tcp_disconnect(). */
+static void disconnect(struct inet_socket *socket)
+{
+	bool broken = breaks_off(socket);
+
+	socket->base.listening = false;
+	socket->state = INET_NEW;
+	socket->read_shut = socket->write_shut = false;
+	socket->last_port = socket->endpoint->local.port;
+	inet_tcp_disconnect(socket->tcp);
+	if (broken)
+		socket->base.error = ECONNRESET;
+	wait_queue_wake(&socket->base.queue, ~0u & ~WAIT_QUEUE_GONE);
 }
 
 static int stream_connect(
@@ -159,10 +191,7 @@ static int stream_connect(
 	if (inet_is_unspec(address)) {
 		if (socket->state == INET_NEW)
 			return 0;
-		base->listening = false;
-		socket->state = INET_NEW;
-		inet_tcp_disconnect(socket->tcp);
-		wait_queue_wake(&base->queue, ~0u & ~WAIT_QUEUE_GONE);
+		disconnect(socket);
 		return 0;
 	}
 	switch (socket->state) {
@@ -283,6 +312,13 @@ static int stream_accept(struct socket *base, bool nonblock, struct socket **ret
 	}
 }
 
+static void mark_shut(struct inet_socket *socket, int how)
+{
+	socket->read_shut |= how != LX_SHUT_WR;
+	socket->write_shut |= how != LX_SHUT_RD;
+	socket->tcp->tcp.no_reader = socket->read_shut;
+}
+
 static int stream_shutdown(struct socket *base, int how)
 {
 	struct inet_socket *socket = inet_of(base);
@@ -291,6 +327,7 @@ static int stream_shutdown(struct socket *base, int how)
 	switch (socket->state) {
 	case INET_NEW:
 		err = -ENOTCONN;
+		mark_shut(socket, how);
 		break;
 	case INET_LISTENING:
 		if (how == LX_SHUT_WR)
@@ -304,12 +341,11 @@ static int stream_shutdown(struct socket *base, int how)
 		inet_tcp_disconnect(socket->tcp);
 		break;
 	case INET_CONNECTED:
+		mark_shut(socket, how);
 		if (inet_tcp_is_over(socket)) {
 			err = -ENOTCONN;
 			break;
 		}
-		socket->read_shut |= how != LX_SHUT_WR;
-		socket->write_shut |= how != LX_SHUT_RD;
 		if (how != LX_SHUT_RD) {
 			tcp_shutdown(&socket->tcp->tcp, now_ns());
 			inet_tcp_push(socket->tcp);

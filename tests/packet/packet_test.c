@@ -574,6 +574,8 @@ static void set_option(struct player *p, const char *name, const char *value)
 		p->tcp.keepalive_count = n;
 	else if (is(name, "usertimeout"))
 		p->tcp.user_timeout = n * MSEC;
+	else if (is(name, "noreader"))
+		p->tcp.no_reader = n;
 	else if (is(name, "oobinline"))
 		p->tcp.oob_inline = n;
 	else if (is(name, "quickack"))
