@@ -9,7 +9,7 @@
 #include "gateway/rules.h"
 
 /*
- * The gateway (docs/network.md): a process of its own that holds all sockets of the host's network
+ * The gateway (docs/gateway.md): a process of its own that holds all sockets of the host's network
  * and asks the rules before it uses one. The Sentry talks to it over a pair (gateway/wire.h) and is
  * believed nothing.
  */

@@ -330,7 +330,7 @@ int gate_rule_parse(const char *text, struct gate_rule *ret, char *why, size_t w
 	size_t where;
 
 	next = next_field(at, field, sizeof(field));
-	if (!next || *(next - 1) != ':')
+	if (!next || next == text || *(next - 1) != ':')
 		return fail_at(&error, 0, "a rule is PROTO:HOST:PORTS, as tcp:example.org:443");
 	if (gate_rule_set(&rule, "proto", field, what, sizeof(what), &where) < 0)
 		return fail_at(&error, 0, what);

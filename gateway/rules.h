@@ -5,7 +5,7 @@
 #include "gateway/address.h"
 
 /*
- * What may leave the sandbox (docs/network.md). Rules are asked in order, the first that matches
+ * What may leave the sandbox (docs/gateway.md). Rules are asked in order, the first that matches
  * decides, and what none matches is denied.
  *
  * A rule names a destination by a range of addresses, or by a domain: then it holds for the

@@ -228,7 +228,8 @@ static void settle(struct relay_flow *flow)
 	if (flow->dead)
 		return;
 	/* No packet strays on this link: nothing is left that TIME_WAIT would wait for. */
-	if (tcp->state == TCP_CLOSED || (tcp->state == TCP_TIME_WAIT && !flow->owner)) {
+	if ((tcp->state == TCP_CLOSED && (tcp->error || !flow->owner)) ||
+		(tcp->state == TCP_TIME_WAIT && !flow->owner)) {
 		if (flow->owner)
 			flow->relay->ops->gone(flow, tcp->error);
 		flow_free(flow);

@@ -33,8 +33,8 @@ struct relay_ops {
 	void (*changed)(struct relay_flow *flow, uint32_t events);
 	/* Takes @data. */
 	void (*datagram)(struct relay_flow *flow, struct netbuf_queue *data);
-	/* The guest, or the protocol, has ended it, before the owner did: the last call. 0 or a
-	 * positive errno. */
+	/* The guest, or the protocol, has broken it off: the last call. A positive errno. After an
+	 * orderly end on both sides the owner still has bytes to take, and lets go by himself. */
 	void (*gone)(struct relay_flow *flow, int error);
 };
 

@@ -16,7 +16,6 @@ import threading
 
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
-SO_ATTACH_FILTER = 26
 libc = ctypes.CDLL(None, use_errno=True)
 
 HOST = "11.22.0.1"       # inner
@@ -29,7 +28,6 @@ PRIVATE = "10.77.0.5"    # db.corp.test
 METADATA = "169.254.169.254"
 OUTER = [NAMES + "/16", SERVER + "/32", OTHER + "/32", PRIVATE + "/32", METADATA + "/32", "100.64.1.1/32", "192.168.7.7/32", "8.8.8.8/32"]
 OUTER6 = ["2a0e:1::2/64", SERVER6 + "/128", "fd12::5/128", "64:ff9b::a4d:5/128", "2002:a4d:5::1/128", "fd00:ec2::254/128"]
-WEAK_MTU = 1500
 
 
 def setns(fd):
@@ -187,9 +185,7 @@ class World:
     def link(self):
         inner, outer = self.inner, self.outer
         inner.ip("link", "add", "veth0", "type", "veth", "peer", "name", "veth1")
-        inner.ip("link", "set", "veth1", "netns", "/proc/self/task/%d/ns/net" % outer.tid) if False else \
-            inner.call(lambda: subprocess.run(["ip", "link", "set", "veth1", "netns", "/proc/%d/task/%d/ns/net" % (os.getpid(), outer.tid)],
-                                              check=True, capture_output=True, pass_fds=()))
+        inner.ip("link", "set", "veth1", "netns", "/proc/%d/task/%d/ns/net" % (os.getpid(), outer.tid))
         for space, name, addresses, addresses6 in ((inner, "veth0", [HOST + "/16"], [HOST6 + "/64"]), (outer, "veth1", OUTER, OUTER6)):
             space.ip("link", "set", "lo", "up")
             for address in addresses:
