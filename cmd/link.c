@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -95,9 +94,27 @@ static int open_tap(const struct network_link *options, int *ret_fd)
 	return 0;
 }
 
-/* Frames for us reach a card that filters addresses, and what it sends itself does not. */
+static int open_packet(const struct network_link *options, int *ret_fd)
+{
+	/* No protocol yet: nothing gets in before it is bound. */
+	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 && errno == EPERM)
+		return refuse(options, "not permitted",
+			"CAP_NET_RAW would allow it: run as root, or in a network namespace of a "
+			"user namespace ('unshare -Urn')");
+	if (fd < 0)
+		return refuse(options, "packet socket", strerror(errno));
+	*ret_fd = take_fd(&fd);
+	return 0;
+}
+
+/* Frames for us get through a card that filters addresses; what the host sends itself does not come
+ * in. Then it is bound. */
 static int settle_packet(int fd, int index, const uint8_t hardware[6])
 {
+	struct sockaddr_ll address = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = index};
 	struct packet_mreq ours = {.mr_ifindex = index, .mr_type = PACKET_MR_UNICAST, .mr_alen = 6};
 	struct packet_mreq groups = {.mr_ifindex = index, .mr_type = PACKET_MR_ALLMULTI};
 	int size = LINK_BUFFER, one = 1;
@@ -113,63 +130,45 @@ static int settle_packet(int fd, int index, const uint8_t hardware[6])
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	return 0;
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 }
 
-static int open_packet(const struct network_link *options, const uint8_t hardware[6], int *ret_fd)
+/*
+ * The sandbox's own Ethernet address: another than the interface's, since the host's stack takes
+ * frames for that one as its own, but the same each time. Neighbours remember for a minute who an
+ * IP address belongs to, and would talk to the sandbox before this one.
+ */
+static void derive_hardware(const uint8_t interface[6], uint8_t hardware[6])
 {
-	/* No protocol yet: nothing of other interfaces gets in before it is bound. */
-	_cleanup_close_ int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-	struct ifreq request = name_request(options);
-	int r;
-
-	if (fd < 0 && errno == EPERM)
-		return refuse(options, "not permitted",
-			"CAP_NET_RAW would allow it: run as root, or in a network namespace of a "
-			"user namespace ('unshare -Urn')");
-	if (fd < 0)
-		return refuse(options, "packet socket", strerror(errno));
-	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
-		return refuse(options, "there is no such interface", "'ip link' lists them");
-	address.sll_ifindex = request.ifr_ifindex;
-	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-		return refuse(options, "is not an Ethernet interface", "");
-	r = settle_packet(fd, address.sll_ifindex, hardware);
-	if (r < 0)
-		return refuse(options, "packet socket", strerror(-r));
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return refuse(options, "packet socket", strerror(errno));
-	*ret_fd = take_fd(&fd);
-	return 0;
+	memcpy(hardware, interface, 6);
+	hardware[0] = (uint8_t)((hardware[0] & 0xfc) | 0x02); /* of one interface, nobody's brand */
+	hardware[1] ^= 0x53;
 }
 
-/* Its size, and whether it is up; the latter may come later. */
-static int look_at_interface(const struct network_link *options, struct link_config *link)
+static int look_at_interface(
+	const struct network_link *options, struct link_config *link, int *ret_index)
 {
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq request = name_request(options);
 
-	if (fd < 0 || ioctl(fd, SIOCGIFMTU, &request) < 0)
-		return refuse(options, "MTU", strerror(errno));
-	if (request.ifr_mtu < (int)LINK_MTU_MIN)
+	if (fd < 0)
+		return refuse(options, "socket", strerror(errno));
+	if (ioctl(fd, SIOCGIFINDEX, &request) < 0)
+		return refuse(options, "there is no such interface", "'ip link' lists them");
+	*ret_index = request.ifr_ifindex;
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0 || request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+		return refuse(options, "is not an Ethernet interface", "");
+	if (options->has_hardware)
+		memcpy(link->hardware, options->hardware, 6);
+	else
+		derive_hardware((uint8_t *)request.ifr_hwaddr.sa_data, link->hardware);
+	if (ioctl(fd, SIOCGIFMTU, &request) < 0 || request.ifr_mtu < (int)LINK_MTU_MIN)
 		return refuse(options, "its MTU is too small", "");
 	link->mtu = request.ifr_mtu < (int)LINK_MTU_MAX ? (uint32_t)request.ifr_mtu : LINK_MTU_MAX;
+	/* That may come later. */
 	if (ioctl(fd, SIOCGIFFLAGS, &request) == 0 && !(request.ifr_flags & IFF_UP))
 		log_warning("--network: the host's interface %s is down: 'ip link set %s up'",
 			options->interface, options->interface);
-	return 0;
-}
-
-static int choose_hardware(const struct network_link *options, uint8_t hardware[6])
-{
-	if (options->has_hardware) {
-		memcpy(hardware, options->hardware, 6);
-		return 0;
-	}
-	if (getrandom(hardware, 6, 0) != 6)
-		return refuse(options, "random bytes", strerror(errno));
-	hardware[0] = (uint8_t)((hardware[0] & 0xfc) | 0x02); /* one interface's, nobody's brand */
 	return 0;
 }
 
@@ -192,20 +191,22 @@ int link_open(const struct network_link *options, struct link_config *ret)
 		.gateway4 = link_address(&options->gateway4),
 		.gateway6 = link_address(&options->gateway6)};
 	_cleanup_close_ int fd = -1;
-	int r;
+	int r, index;
 
 	if (!network_is_link(options->kind)) {
 		*ret = link;
 		return 0;
 	}
 	strcpy(link.host_name, options->interface);
-	r = choose_hardware(options, link.hardware);
-	if (r == 0)
-		r = options->kind == NETWORK_TAP ? open_tap(options, &fd)
-						 : open_packet(options, link.hardware, &fd);
-	r = r < 0 ? r : look_at_interface(options, &link);
+	r = options->kind == NETWORK_TAP ? open_tap(options, &fd) : open_packet(options, &fd);
+	r = r < 0 ? r : look_at_interface(options, &link, &index);
 	if (r < 0)
 		return r;
+	if (options->kind == NETWORK_PACKET) {
+		r = settle_packet(fd, index, link.hardware);
+		if (r < 0)
+			return refuse(options, "packet socket", strerror(-r));
+	}
 	link.fd = take_fd(&fd);
 	*ret = link;
 	return 0;

@@ -66,7 +66,7 @@ static const char usage_text[] =
 	"                                 routers announce)\n"
 	"      --gateway ADDRESS          with tap, packet: the default router, of IPv4 and of "
 	"IPv6\n"
-	"      --mac-address ADDRESS      with tap, packet (default: a random one)\n"
+	"      --mac-address ADDRESS      with tap, packet (default: one made of IF's)\n"
 	"\n"
 	"Policy\n"
 	"      --policy FILE              options from a file (docs/policy.md); those given here "

@@ -179,6 +179,10 @@ void inet_tcp_push(struct inet_tcp *endpoint);
  */
 void inet_tcp_release(struct inet_tcp *endpoint, bool abort);
 
+/* Some connection over a link whose owner is gone has bytes, or its end, that the peer has not
+ * acknowledged. */
+bool inet_tcp_any_unsent(const struct netstack *stack);
+
 /* ---- UDP ----------------------------------------------------------------------------------------
  */
 

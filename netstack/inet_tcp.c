@@ -272,6 +272,23 @@ void inet_tcp_release(struct inet_tcp *endpoint, bool abort)
 	inet_tcp_push(endpoint);
 }
 
+bool inet_tcp_any_unsent(const struct netstack *stack)
+{
+	struct inet_endpoint *endpoint;
+
+	list_for_each_entry (endpoint, &stack->endpoints, list) {
+		enum tcp_state state;
+
+		if (endpoint->protocol != INET_TCP || !endpoint->has_pair)
+			continue;
+		state = inet_tcp_of(endpoint)->tcp.state;
+		if ((state == TCP_FIN_WAIT_1 || state == TCP_CLOSING || state == TCP_LAST_ACK) &&
+			!netstack_is_local(stack, &endpoint->remote.address))
+			return true;
+	}
+	return false;
+}
+
 /* ---- what comes and goes
  * ------------------------------------------------------------------------- */
 

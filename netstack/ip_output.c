@@ -262,7 +262,9 @@ static struct header header_for(const struct inet_packet *packet, const struct r
 
 	/* IP_PMTUDISC_WANT: not to be fragmented by others when it goes in one piece. */
 	if (packet->protocol != INET_TCP)
-		fits = packet->datagram->data.size + 28 <= route->mtu;
+		fits = packet->datagram->data.size + UDP_HEADER +
+			       (inet_is_v4(&packet->to.address) ? IP4_HEADER : IP6_HEADER) <=
+		       route->mtu;
 	return (struct header){
 		.from = &packet->from.address,
 		.to = &packet->to.address,

@@ -11,6 +11,7 @@
 #define IP4_HEADER     20u
 #define IP4_HEADER_MAX 60u
 #define IP6_HEADER     40u
+#define UDP_HEADER     8u
 #define IP_PACKET_MAX  65535u
 #define TTL_DEFAULT    64u
 

@@ -372,7 +372,9 @@ static bool finish(struct assembly *assembly, struct ip_info *info)
 	struct netif *netif = info->netif;
 	struct piece *piece;
 
-	if (assembly->header.size + assembly->whole > IP_PACKET_MAX) {
+	/* IPv6 does not count its own header (RFC 8200 section 3, Payload Length). */
+	if (assembly->header.size + assembly->whole >
+		IP_PACKET_MAX + (info->v4 ? 0 : IP6_HEADER)) {
 		counters->reassembly_fails++;
 		assembly_free(assembly);
 		return false;
@@ -403,7 +405,7 @@ bool ip_reassemble(struct netstack *stack, struct ip_info *info, const struct ip
 
 	counters->reassembly_requests++;
 	if (size == 0 || (fragment->more && size % 8 != 0) ||
-		fragment->start + size > IP_PACKET_MAX - info->offset) {
+		fragment->start + size > IP_PACKET_MAX - (info->v4 ? info->offset : 0)) {
 		counters->reassembly_fails++;
 		netbuf_queue_clear(info->packet);
 		return false;

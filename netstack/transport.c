@@ -10,7 +10,6 @@
 #include "netstack/ip_private.h"
 
 #define TCP_HEADER 20u
-#define UDP_HEADER 8u
 
 #define OPTION_END	  0u
 #define OPTION_NOP	  1u

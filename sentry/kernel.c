@@ -321,6 +321,7 @@ static int watch_launcher(void)
 /* Summary and commit read files, which may sleep: on a fiber of its own. */
 static void finish_fiber(void *arg)
 {
+	link_flush();
 	kernel_finish(boot.view, boot.result);
 	loop_stop(0);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/wait.h"
 #include "netstack/frame_link.h"
 #include "sentry/kernel_private.h"
 #include "sentry/nsproxy.h"
@@ -25,7 +26,7 @@ static int add_address(const struct link_address *address)
 		.broadcast = inet_any4,
 		.prefix = address->prefix,
 		.scope = NETSCOPE_GLOBAL,
-		.flags = NETADDR_PERMANENT,
+		.flags = NETADDR_PERMANENT | NETADDR_NO_DAD, /* wanted at once */
 		.preferred_until = INT64_MAX,
 		.valid_until = INT64_MAX,
 		.label = LINK_NAME,
@@ -61,6 +62,20 @@ static int add_default_route(struct netstack *stack, const struct link_address *
 	route.metric = inet_is_v4(&gateway->address) ? 0 : 1024; /* IP6_RT_PRIO_USER */
 	route.destination = route.source = inet_is_v4(&gateway->address) ? inet_any4 : inet_any;
 	return route_add(stack, &route);
+}
+
+#define FLUSH_NS      5000000000ull
+#define FLUSH_POLL_NS 2000000ull
+
+void link_flush(void)
+{
+	struct net_ns *net = container_of(nsproxy_first()->ns[NS_NET], struct net_ns, ns);
+	uint64_t now = loop_monotonic(), end = now + FLUSH_NS;
+
+	while (uplink.netif.stack && now < end && inet_tcp_any_unsent(&net->stack)) {
+		(void)wait_sleep(NULL, ~0u, now + FLUSH_POLL_NS, false, false);
+		now = loop_monotonic();
+	}
 }
 
 int link_start(const struct link_config *config)

@@ -32,4 +32,10 @@ struct link_config {
  * caller's, from then on. -ENOMEM... */
 int link_start(const struct link_config *config);
 
+/*
+ * The last task is gone: waits until what closed connections had to send has arrived, as the host's
+ * kernel goes on sending for a process that has ended; not for ever. On a fiber.
+ */
+void link_flush(void);
+
 #endif

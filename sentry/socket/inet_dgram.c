@@ -148,6 +148,22 @@ static int gather(struct uio *uio, uint64_t size, struct netbuf_queue *to)
 	return 0;
 }
 
+/* A dual-stack socket has a choice for each version (ip(7), ipv6(7)). */
+static void choose_discovery(struct inet_socket *socket, const struct inet_address *to)
+{
+	static const uint8_t choices[] = {
+		[LX_IP_PMTUDISC_DONT] = INET_MTU_DONT,
+		[LX_IP_PMTUDISC_WANT] = INET_MTU_WANT,
+		[LX_IP_PMTUDISC_DO] = INET_MTU_DO,
+		[LX_IP_PMTUDISC_PROBE] = INET_MTU_PROBE,
+		[LX_IP_PMTUDISC_INTERFACE] = INET_MTU_DONT,
+		[LX_IP_PMTUDISC_OMIT] = INET_MTU_DONT,
+	};
+
+	socket->endpoint->mtu_discover =
+		choices[inet_is_v4(to) ? socket->path_discovery : socket->path_discovery6];
+}
+
 int inet_dgram_uncork(struct inet_socket *socket)
 {
 	struct netbuf_queue data = socket->corked;
@@ -156,6 +172,7 @@ int inet_dgram_uncork(struct inet_socket *socket)
 		return 0;
 	socket->corked = (struct netbuf_queue){0};
 	socket->has_corked = false;
+	choose_discovery(socket, &socket->corked_send.to.address);
 	return inet_udp_send(socket->udp, &socket->corked_send, &data);
 }
 
@@ -291,6 +308,7 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 		netbuf_move(&socket->corked, &data);
 		err = more ? 0 : inet_dgram_uncork(socket);
 	} else {
+		choose_discovery(socket, &send.to.address);
 		err = inet_udp_send(socket->udp, &send, &data);
 	}
 	return err < 0 ? err : (ssize_t)size;

@@ -149,6 +149,14 @@ static int return_ip_int(int number, void *value, size_t size)
 	return socket_return_int(number, value, size);
 }
 
+/* IP_MTU: of the path to the peer, as it is known now. */
+static int path_mtu(const struct inet_socket *socket)
+{
+	if (socket->state != INET_CONNECTED)
+		return -ENOTCONN;
+	return inet_path_mtu(socket->endpoint, &socket->endpoint->remote.address);
+}
+
 int inet_ip_getsockopt(struct inet_socket *socket, int option, void *value, size_t size)
 {
 	uint32_t bit = flag_bit(flags4, array_size(flags4), option);
@@ -164,9 +172,8 @@ int inet_ip_getsockopt(struct inet_socket *socket, int option, void *value, size
 	case LX_IP_MTU_DISCOVER:
 		return return_ip_int(socket->path_discovery, value, size);
 	case LX_IP_MTU:
-		return socket->state == INET_CONNECTED
-			       ? return_ip_int((int)INET_LOOPBACK_MTU, value, size)
-			       : -ENOTCONN;
+		number = path_mtu(socket);
+		return number < 0 ? number : return_ip_int(number, value, size);
 	case LX_IP_PROTOCOL:
 		return return_ip_int(socket->base.protocol, value, size);
 	case LX_IP_FREEBIND:
@@ -241,6 +248,7 @@ int inet_ipv6_setsockopt(
 int inet_ipv6_getsockopt(struct inet_socket *socket, int option, void *value, size_t size)
 {
 	uint32_t bit = flag_bit(flags6, array_size(flags6), option);
+	int mtu;
 
 	if (bit)
 		return socket_return_int((socket->wants & bit) != 0, value, size);
@@ -254,9 +262,8 @@ int inet_ipv6_getsockopt(struct inet_socket *socket, int option, void *value, si
 	case LX_IPV6_MTU_DISCOVER:
 		return socket_return_int(socket->path_discovery6, value, size);
 	case LX_IPV6_MTU:
-		return socket->state == INET_CONNECTED
-			       ? socket_return_int((int)INET_LOOPBACK_MTU, value, size)
-			       : -ENOTCONN;
+		mtu = path_mtu(socket);
+		return mtu < 0 ? mtu : socket_return_int(mtu, value, size);
 	case LX_IPV6_FREEBIND:
 		return socket_return_int(socket->endpoint->free_bind, value, size);
 	default:
