@@ -38,7 +38,7 @@ def is_ours(prefix):
 class Stage:
     """A folder with the programs to run, which is the current directory of every run: a sandbox shows that one."""
 
-    PROGRAMS = ("cpu", "floor", "meter", "micro")
+    PROGRAMS = ("cpu", "floor", "link", "meter", "micro")
 
     def __init__(self, build, source):
         self.path = tempfile.mkdtemp(prefix="stage-", dir=os.path.join(build, "benchmarks"))

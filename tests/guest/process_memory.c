@@ -401,14 +401,3 @@ CASE(one_position_for_two)
 	TRUTH(good == 400);
 	note_wait("child", child);
 }
-
-/* The number of ranges is an unsigned int inside the kernel, whatever the register holds above. */
-CASE(madvise_counts_in_32_bits)
-{
-	static char page[4096 * 2] __attribute__((aligned(4096)));
-	struct iovec ranges[1] = {{page, 4096}};
-	int fd = (int)SYS(SYS_pidfd_open, getpid(), 0);
-
-	CALL(SYS(SYS_process_madvise, fd, ranges, (1ul << 32) + 1, MADV_WILLNEED, 0));
-	CALL(SYS(SYS_process_madvise, fd, ranges, 1ul << 32, MADV_WILLNEED, 0));
-}
