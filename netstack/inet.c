@@ -626,6 +626,7 @@ void netstack_init(struct netstack *stack)
 	list_init(&stack->packets);
 	list_init(&stack->groups);
 	random_bytes(stack->isn_key, sizeof(stack->isn_key));
+	random_bytes(stack->cookie_key, sizeof(stack->cookie_key));
 	random_bytes(stack->port_key, sizeof(stack->port_key));
 }
 

@@ -33,6 +33,8 @@
 #define INET_LOOPBACK_MTU	  65536u
 #define TCP_MSS_ANY		  65495u /* what the loopback link carries over IPv4 */
 #define INET_DATAGRAM_MAX	  65507u /* of UDP over IPv4: 65535 less both headers */
+#define INET_HALF_OPEN_MAX	  256u	 /* of a listener: beyond it SYN cookies */
+#define INET_HALF_OPEN_TOTAL	  4096u	 /* of the sandbox; likewise */
 #define INET_ENDPOINTS_MAX	  32768u /* in the sandbox */
 
 /* One network namespace: its interfaces, routes and endpoints. */
@@ -56,7 +58,7 @@ struct netstack {
 	void *owner;
 	struct netstack_counters counters;
 	struct ip_state ip;
-	uint64_t isn_key[2], port_key[2];
+	uint64_t isn_key[2], port_key[2], cookie_key[2];
 	uint32_t port_counter;
 };
 
@@ -138,6 +140,7 @@ struct inet_tcp {
 	/* A listener's: connections whose handshake is done, and all that name it. */
 	struct list_head accept_queue, children;
 	unsigned accept_count, half_open, backlog;
+	int64_t cookies_until; /* SYNs were answered with cookies: acknowledgements may name them */
 	int defer_seconds; /* TCP_DEFER_ACCEPT: how long a connection may wait for its first bytes
 			      before it is accepted without; 0: not at all */
 	/* A child's, until it is accepted. */
@@ -230,10 +233,11 @@ void inet_error_free(struct inet_error *error);
 
 /* ---- groups (RFC 1112, 3376, 2710; netstack/inet_group.c) ----------------------------------- */
 
-#define INET_GROUPS_MAX	 20u	/* of a socket: net.ipv4.igmp_max_memberships */
-#define INET_MEMBERS_MAX 16384u /* of all sockets together: each packet to a group looks at them   \
-				 */
-#define INET_SOURCES_MAX 10u	/* of a group: net.ipv4.igmp_max_msf */
+#define INET_GROUPS_MAX 20u /* of a socket: net.ipv4.igmp_max_memberships */
+#define INET_MEMBERS_MAX                                                                           \
+	16384u		     /* of all sockets together: each packet to a group looks at them      \
+			      */
+#define INET_SOURCES_MAX 10u /* of a group: net.ipv4.igmp_max_msf */
 
 /* A socket's membership in a group on an interface. */
 struct inet_group {

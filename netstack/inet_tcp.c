@@ -5,6 +5,7 @@
  * be accepted, and the stack's afterwards, which frees it when the protocol has closed it.
  */
 #include "netstack/ip_private.h"
+#include "netstack/tcp_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +19,10 @@
 #define RECEIVE_BUFFER	(256u << 10)
 #define RECEIVE_MAX	(3u << 20)	     /* half of net.ipv4.tcp_rmem's last number */
 #define TIME_WAIT_REUSE INT64_C(59000000000) /* ns left of its minute */
-#define SECOND		INT64_C(1000000000)
+#define SECOND		SEC
 #define RETRY_MEMORY	INT64_C(10000000) /* ns until a connection without memory tries again */
+
+static unsigned half_open_total;
 
 static int64_t now_ns(void)
 {
@@ -34,6 +37,7 @@ static void child_ready(struct inet_tcp *child)
 	child->deferred_until = 0;
 	list_add_tail(&child->accept_link, &listener->accept_queue);
 	listener->half_open--;
+	half_open_total--;
 	listener->accept_count++;
 	if (listener->endpoint.notify)
 		listener->endpoint.notify(&listener->endpoint, INET_EVENT_READABLE);
@@ -112,10 +116,12 @@ static void leave_listener(struct inet_tcp *child)
 
 	if (!listener)
 		return;
-	if (!list_empty(&child->accept_link))
+	if (!list_empty(&child->accept_link)) {
 		listener->accept_count--;
-	else
+	} else {
 		listener->half_open--;
+		half_open_total--;
+	}
 	list_remove(&child->accept_link);
 	list_remove(&child->child_link);
 	child->listener = NULL;
@@ -171,7 +177,9 @@ static void renew(
 	tcp->congestion = old.congestion;
 }
 
-static void begin_connection(struct inet_tcp *endpoint, const struct tcp *options)
+/* @iss: NULL, or the initial sequence number that the peer was told of. */
+static void begin_connection(
+	struct inet_tcp *endpoint, const struct tcp *options, const uint32_t *iss)
 {
 	struct inet_endpoint *ends = &endpoint->endpoint;
 	struct tcp_config config = endpoint->config;
@@ -183,7 +191,7 @@ static void begin_connection(struct inet_tcp *endpoint, const struct tcp *option
 	memset(&pair, 0, sizeof(pair)); /* the padding is hashed, too */
 	pair.local = ends->local;
 	pair.remote = ends->remote;
-	config.iss = tcp_isn(&pair, sizeof(pair), ends->stack->isn_key, now_ns());
+	config.iss = iss ? *iss : tcp_isn(&pair, sizeof(pair), ends->stack->isn_key, now_ns());
 	config.timestamp_offset = (uint32_t)siphash(&pair, sizeof(pair), ends->stack->port_key);
 	config.mss = min_of(config.mss, mss);
 	renew(endpoint, options, &config);
@@ -195,7 +203,7 @@ int inet_tcp_connect(struct inet_tcp *endpoint, const struct inet_name *peer)
 
 	if (err < 0)
 		return err;
-	begin_connection(endpoint, &endpoint->tcp);
+	begin_connection(endpoint, &endpoint->tcp, NULL);
 	tcp_connect(&endpoint->tcp, now_ns());
 	inet_tcp_push(endpoint);
 	return 0;
@@ -388,16 +396,33 @@ bool inet_tcp_take_over(struct inet_tcp *endpoint)
 	return true;
 }
 
-/* A SYN for a listener (RFC 9293 section 3.10.7.2). When its queues are full the SYN is dropped,
- * and the peer tries again. */
-static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
+/* ---- listeners
+ * --------------------------------------------------------------------------------- */
+
+#define COOKIES_LAST (128 * SECOND) /* two ticks of their clock */
+
+/* A connection's names, as hashes have them: the padding is hashed, too. */
+struct pair_tuple {
+	struct inet_name local, remote;
+};
+
+static void make_tuple(const struct inet_packet *packet, struct pair_tuple *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->local = packet->to;
+	ret->remote = packet->from;
+}
+
+/* A connection for @packet, in SYN_RECEIVED by @syn; its SYN-ACK is due. @iss: NULL, or what it
+ * begins with. NULL without memory or place. */
+static struct inet_tcp *make_child(struct inet_tcp *listener, struct inet_packet *packet,
+	const struct tcp_segment *syn, const uint32_t *iss)
 {
 	struct inet_endpoint *ends = &listener->endpoint;
 	struct inet_tcp *child;
 
-	if (listener->accept_count > listener->backlog || listener->half_open > listener->backlog ||
-		inet_tcp_new(ends->stack, ends->ipv6, &child) < 0)
-		return;
+	if (inet_tcp_new(ends->stack, ends->ipv6, &child) < 0)
+		return NULL;
 	child->config = listener->config;
 	child->endpoint.v6only = ends->v6only;
 	child->endpoint.reuse_address = ends->reuse_address;
@@ -412,16 +437,114 @@ static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
 	child->endpoint.local = packet->to;
 	child->endpoint.remote = packet->from;
 	child->endpoint.address_given = child->endpoint.port_given = true;
-	begin_connection(child, &listener->tcp);
+	begin_connection(child, &listener->tcp, iss);
 	if (inet_insert_pair(&child->endpoint) < 0 || inet_insert_user(&child->endpoint) < 0) {
 		inet_tcp_destroy(child);
-		return;
+		return NULL;
 	}
 	child->listener = listener;
 	listener->half_open++;
+	half_open_total++;
 	list_add_tail(&child->child_link, &listener->children);
-	tcp_accept_syn(&child->tcp, &packet->segment, now_ns());
+	tcp_accept_syn(&child->tcp, syn, now_ns());
+	return child;
+}
+
+/* Answers a SYN and keeps nothing of it but that there are such answers. */
+static void send_cookie(struct inet_tcp *listener, struct inet_packet *packet)
+{
+	struct netstack *stack = listener->endpoint.stack;
+	const struct tcp_segment *syn = &packet->segment;
+	struct tcp_segment answer = {.flags = TCP_SYN | TCP_ACK, .wscale = TCP_NO_WSCALE};
+	struct inet_endpoint ends = listener->endpoint; /* to be asked for its path alone */
+	struct tcp_config config = listener->config;
+	struct inet_packet *out = malloc(sizeof(*out));
+	struct pair_tuple tuple;
+	struct tcp shape;
+	int64_t now = now_ns();
+
+	if (!out)
+		return;
+	make_tuple(packet, &tuple);
+	tcp_init(&shape, &config); /* for the scale that a connection of ours would have */
+	answer.seq = tcp_cookie(&tuple, sizeof(tuple), stack->cookie_key, syn, now);
+	answer.ack = syn->seq + 1;
+	ends.local = packet->to;
+	ends.remote = packet->from;
+	answer.mss = min_of(config.mss, path_mss(&ends));
+	answer.window = (uint16_t)min_of(tcp_receive_window(&shape), 65535u);
+	if (syn->has_timestamp && !config.no_timestamps) {
+		config.timestamp_offset = (uint32_t)siphash(&tuple, sizeof(tuple), stack->port_key);
+		shape.config = config;
+		answer.has_timestamp = true;
+		answer.timestamp = tcp_cookie_timestamp(syn, tcp_timestamp(&shape, now));
+		answer.timestamp_echo = syn->timestamp;
+		answer.sack_permitted = syn->sack_permitted && !config.no_sack;
+		if (syn->wscale != TCP_NO_WSCALE && !config.no_wscale)
+			answer.wscale = shape.rcv_wscale;
+	}
+	tcp_fini(&shape);
+	listener->cookies_until = now + COOKIES_LAST;
+	*out = (struct inet_packet){.protocol = INET_TCP,
+		.ttl = listener->endpoint.ttl,
+		.tos = listener->endpoint.tos,
+		.netif_index = packet->netif_index,
+		.from = packet->to,
+		.to = packet->from,
+		.segment = answer};
+	netstack_queue(stack, out);
+}
+
+/* An acknowledgement for a listener: true when it names a cookie of ours, and is dealt with. */
+static bool take_cookie(struct inet_tcp *listener, struct inet_packet *packet)
+{
+	const struct tcp_segment *ack = &packet->segment;
+	struct pair_tuple tuple;
+	struct tcp_segment syn, unsent;
+	struct inet_tcp *child;
+	uint32_t iss = ack->ack - 1;
+	int64_t now = now_ns();
+
+	if (now >= listener->cookies_until || (ack->flags & (TCP_SYN | TCP_RST)) ||
+		!(ack->flags & TCP_ACK))
+		return false;
+	make_tuple(packet, &tuple);
+	if (!tcp_cookie_check(
+		    &tuple, sizeof(tuple), listener->endpoint.stack->cookie_key, ack, now, &syn))
+		return false;
+	/* No place: the peer says it again, with data or as an answer to nothing of ours. */
+	if (listener->accept_count > listener->backlog)
+		return true;
+	child = make_child(listener, packet, &syn, &iss);
+	if (!child)
+		return true;
+	/* What was sent as a cookie is this connection's SYN-ACK. */
+	if (tcp_output(&child->tcp, now, &unsent) <= 0) {
+		inet_tcp_destroy(child);
+		return true;
+	}
+	(void)tcp_input(&child->tcp, &packet->segment, now);
 	settle(child);
+	return true;
+}
+
+/* A SYN for a listener (RFC 9293 section 3.10.7.2). When it has enough to accept the SYN is
+ * dropped, and the peer tries again; when too many handshakes are under way it is answered with a
+ * cookie. */
+static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
+{
+	struct inet_tcp *child;
+
+	if (listener->accept_count > listener->backlog)
+		return;
+	if (listener->half_open > min_of(listener->backlog, INET_HALF_OPEN_MAX) ||
+		half_open_total >= INET_HALF_OPEN_TOTAL || inet_endpoints_are_many()) {
+		send_cookie(listener, packet);
+		return;
+	}
+	child = make_child(listener, packet, &packet->segment, NULL);
+	if (child)
+		settle(child);
 }
 
 void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
@@ -439,6 +562,8 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 			return;
 	}
 	found = inet_find_bound(stack, INET_TCP, true, &packet->to, &packet->from);
+	if (found && take_cookie(inet_tcp_of(found), packet))
+		return;
 	if (!found || (flags & (TCP_ACK | TCP_RST)) || !(flags & TCP_SYN)) {
 		refuse(stack, packet);
 		return;

@@ -59,6 +59,13 @@ enum tcp_state {
 #define TCP_ACK 0x10u
 #define TCP_URG 0x20u
 
+/* What came early waits, on all connections of the sandbox together, in this much memory; half of
+ * it and more only for those that have little. */
+#define TCP_EARLY_TOTAL_MAX (16u << 20)
+#define TCP_EARLY_SHARE	    (64u << 10)
+/* What all connections are charged for it. */
+uint64_t tcp_early_total(void);
+
 #define TCP_SACK_BLOCKS_MAX 4u
 #define TCP_NO_WSCALE	    0xffu
 #define TCP_WSCALE_MAX	    14u
@@ -359,6 +366,17 @@ bool tcp_reset_for(const struct tcp_segment *segment, struct tcp_segment *ret_re
  * addresses and ports, given as @tuple.
  */
 uint32_t tcp_isn(const void *tuple, size_t size, const uint64_t key[2], int64_t now);
+
+/*
+ * SYN cookies (tcp_cookie.c). tcp_cookie() is the initial sequence number that answers @syn, and
+ * tcp_cookie_timestamp() the timestamp when @timestamp would be ours; tcp_cookie_check() tells
+ * whether @ack acknowledges such an answer, and gives back the SYN as far as they remember it.
+ */
+uint32_t tcp_cookie(const void *tuple, size_t size, const uint64_t key[2],
+	const struct tcp_segment *syn, int64_t now);
+uint32_t tcp_cookie_timestamp(const struct tcp_segment *syn, uint32_t timestamp);
+bool tcp_cookie_check(const void *tuple, size_t size, const uint64_t key[2],
+	const struct tcp_segment *ack, int64_t now, struct tcp_segment *ret_syn);
 
 /* What the connection is called in `ss` and TCP_INFO. */
 const char *tcp_state_name(enum tcp_state state);

@@ -8,6 +8,42 @@
 
 #include "netstack/tcp_private.h"
 
+/*
+ * An island is charged for its bytes and for what the smallest costs: bytes sent one by one, with
+ * gaps between them, must not cost a thousand times themselves. The charges of all connections have
+ * a bound; beyond half of it only who has little yet gets more, so that a flood on some connections
+ * leaves the others their reordering.
+ */
+#define ISLAND_COST 1280u
+
+static uint64_t early_total;
+
+uint64_t tcp_early_total(void)
+{
+	return early_total;
+}
+
+static uint32_t early_charge(const struct tcp *tcp)
+{
+	return tcp->out_of_order_size + tcp->island_count * ISLAND_COST;
+}
+
+static bool may_keep_early(const struct tcp *tcp, uint32_t size)
+{
+	uint64_t after = early_total + size + ISLAND_COST;
+
+	if (after > TCP_EARLY_TOTAL_MAX)
+		return false;
+	return after <= TCP_EARLY_TOTAL_MAX / 2 || early_charge(tcp) < TCP_EARLY_SHARE;
+}
+
+/* After a change, with what early_charge() was before. */
+static void charge_early(const struct tcp *tcp, uint32_t before)
+{
+	early_total += early_charge(tcp);
+	early_total -= before;
+}
+
 static uint32_t island_end(const struct tcp_island *island)
 {
 	return island->start + island->data.size;
@@ -25,9 +61,11 @@ static void island_free(struct tcp *tcp, struct tcp_island *island)
 void tcp_out_of_order_clear(struct tcp *tcp)
 {
 	struct tcp_island *island, *next;
+	uint32_t before = early_charge(tcp);
 
 	list_for_each_entry_safe (island, next, &tcp->out_of_order, list)
 		island_free(tcp, island);
+	charge_early(tcp, before);
 	tcp->recent_sack_count = 0;
 }
 
@@ -297,14 +335,22 @@ void tcp_take_data(struct tcp *tcp, struct tcp_segment *segment, int64_t now)
 		return;
 	tcp->counters.data_in++;
 	if (start != tcp->rcv_nxt) {
-		take_early(tcp, start, data, fin);
+		uint32_t before = early_charge(tcp);
+
+		if (may_keep_early(tcp, size))
+			take_early(tcp, start, data, fin);
+		charge_early(tcp, before);
 		tcp->ack_now = true;
 		return;
 	}
 	tcp->rcv_nxt += size;
 	netbuf_move_compact(&tcp->receive, data);
-	if (gap)
+	if (gap) {
+		uint32_t before = early_charge(tcp);
+
 		fin |= take_islands(tcp);
+		charge_early(tcp, before);
+	}
 	prune_sack(tcp);
 	tcp->counters.bytes_received += size;
 	fetch_urgent(tcp);
