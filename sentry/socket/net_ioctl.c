@@ -196,8 +196,8 @@ static int64_t get_conf(const struct net_ns *net, struct task *task, gaddr_t arg
 
 	if (err < 0)
 		return err;
-	if (conf.len < 0)
-		return -EINVAL;
+	/* Who only asks for the size need not have set one (dev_ifconf()). */
+	conf.len = max_of(conf.len, 0);
 	rows = calloc(NETIF_ADDRESSES_MAX + 1, sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;

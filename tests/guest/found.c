@@ -3,8 +3,10 @@
 #include "case.h"
 
 #include <linux/landlock.h>
+#include <net/if.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -80,6 +82,19 @@ CASE(datagram_from_bad_memory)
 	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, sv));
 	close(sv[1]);
 	CALL(sendmsg(sv[0], &(struct msghdr){.msg_iov = parts, .msg_iovlen = 2}, MSG_NOSIGNAL));
+}
+
+CASE(interfaces_without_a_size)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ifreq rows[16];
+	struct ifconf conf = {.ifc_len = -559038737};
+
+	CALL(ioctl(fd, SIOCGIFCONF, &conf));
+	TRUTH(conf.ifc_len > 0 && conf.ifc_len % sizeof(rows[0]) == 0);
+	conf = (struct ifconf){.ifc_len = -1, .ifc_req = rows};
+	CALL(ioctl(fd, SIOCGIFCONF, &conf));
+	NOTE("size %d", conf.ifc_len);
 }
 
 CASE(options_of_no_protocol)
