@@ -419,6 +419,8 @@ int socket_get_option(
 		return socket_return_bytes(&socket->cookie, sizeof(socket->cookie), value, size);
 	case LX_SO_SNDLOWAT:
 		return socket_return_int(1, value, size);
+	case LX_SO_BINDTODEVICE: /* none: no name at all */
+		return 0;
 	case LX_SO_OOBINLINE:
 	case LX_SO_DEBUG:
 	case LX_SO_DONTROUTE:

@@ -109,6 +109,28 @@ CASE(options_of_no_protocol)
 	CALL(setsockopt(sv[0], SOL_SOCKET, SO_KEEPALIVE, NULL, 4));
 }
 
+CASE(pipe_into_bad_memory)
+{
+	static char data[16384], in[8200];
+	struct iovec parts[3] = {{in, 8192}, {in, 5}, {BAD_ADDRESS, 100}};
+	struct iovec small[2] = {{in, 5}, {BAD_ADDRESS, 100}};
+	int pipes[2];
+
+	CALL(pipe(pipes));
+	CALL(write(pipes[1], data, sizeof(data)));
+	CALL(readv(pipes[0], parts, 3));
+	CALL(read(pipes[0], in, 5));
+	CALL(readv(pipes[0], small, 2));
+	CALL(readv(pipes[0], parts, 3));
+	CALL(read(pipes[0], in, sizeof(in)));
+	CALL(pipe2(pipes, O_DIRECT));
+	CALL(write(pipes[1], data, 100));
+	CALL(readv(pipes[0], small, 2));
+	CALL(read(pipes[0], in, sizeof(in)));
+	CALL(getsockopt(socket(AF_UNIX, SOCK_STREAM, 0), SOL_SOCKET, SO_BINDTODEVICE, in,
+		&(socklen_t){sizeof(in)}));
+}
+
 CASE(counts_of_vectors)
 {
 	struct iovec part = {BAD_ADDRESS, 1};

@@ -196,6 +196,21 @@ void pipe_consume(struct pipe *pipe, size_t size)
 	}
 }
 
+/* How many of the first @size bytes lie in slots that end among them. */
+static size_t whole_slots(struct pipe *pipe, size_t size)
+{
+	size_t whole = 0;
+
+	for (unsigned at = pipe->tail; at != pipe->head; at++) {
+		const struct pipe_slot *slot = pipe_slot(pipe, at);
+
+		if (whole + slot->size > size)
+			break;
+		whole += slot->size;
+	}
+	return whole;
+}
+
 /*
  * Moves what fits of the present data into @uio. Returns the bytes, or -EFAULT when not even the
  * first piece could be copied. *ret_packet: a packet ends the read.
@@ -208,6 +223,9 @@ static ssize_t take_run(struct pipe *pipe, struct uio *uio, bool *ret_packet)
 
 	if (copied < 0)
 		return copied;
+	/* A piece that the reader's memory could not take whole stays and does not count. */
+	if ((size_t)copied < wanted)
+		copied = (ssize_t)whole_slots(pipe, (size_t)copied);
 	if (copied == 0)
 		return -EFAULT;
 	*ret_packet = slot->packet;
