@@ -49,7 +49,9 @@ int gate_publish_parse(const char *text, struct gate_publish *ret, char *why, si
 	const char *slash = strchr(text, '/'), *end = slash ? slash : text + strlen(text);
 	const char *guest, *host;
 
-	(void)snprintf(why, why_size, "'%s' is not [IP:]HOST:GUEST[/tcp|/udp] with ports", text);
+	/* Without a null pointer in sight, which sanitizers make the compiler think of. */
+	(void)snprintf(why, why_size, "'%s' is not [IP:]HOST:GUEST[/tcp|/udp] with ports",
+		text ? text : "");
 	if (slash && strcmp(slash, "/udp") == 0)
 		publish.protocol = GATE_UDP;
 	else if (slash && strcmp(slash, "/tcp") != 0)

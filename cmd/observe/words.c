@@ -121,7 +121,7 @@ static const char *where_answered(const struct record_call *call)
 
 static void put_arguments(yajl_gen gen, const struct strace_words *told)
 {
-	char name[8];
+	char name[16];
 
 	put_text(gen, "args", 4);
 	yajl_gen_map_open(gen);
