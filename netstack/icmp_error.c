@@ -208,6 +208,20 @@ static void to_udp(struct netstack *stack, struct ip_info *info, const struct qu
 	inet_udp_report(inet_udp_of(found), error);
 }
 
+/* raw_icmp_error(), ping_err(). */
+static void to_raw(
+	struct netstack *stack, const struct quote *quote, const struct inet_report *error)
+{
+	struct raw_hook *hook, *next;
+
+	list_for_each_entry_safe (hook, next, &stack->raw, link) {
+		if (hook->endpoint && hook->protocol == quote->protocol &&
+			hook->ipv6 == !inet_is_v4(&quote->to.address) &&
+			(hook->id < 0 || (uint32_t)hook->id == quote->seq >> 16))
+			inet_udp_report(hook->endpoint, error);
+	}
+}
+
 void icmp_error_input(struct netstack *stack, struct ip_info *info, const uint8_t *header)
 {
 	struct quote quote;
@@ -233,4 +247,6 @@ void icmp_error_input(struct netstack *stack, struct ip_info *info, const uint8_
 		to_tcp(stack, info, &quote, &error);
 	else if (quote.protocol == INET_UDP || quote.protocol == INET_UDPLITE)
 		to_udp(stack, info, &quote, &error);
+	else
+		to_raw(stack, &quote, &error);
 }

@@ -293,6 +293,8 @@ struct inet_send {
  */
 int inet_udp_send(
 	struct inet_udp *endpoint, const struct inet_send *send, struct netbuf_queue *data);
+/* As if it had arrived: takes @datagram. */
+void inet_udp_take(struct inet_udp *endpoint, struct inet_datagram *datagram);
 void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagram);
 void inet_udp_release(struct inet_udp *endpoint);
 

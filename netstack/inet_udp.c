@@ -276,6 +276,12 @@ static void deliver(struct inet_udp *receiver, struct inet_datagram *datagram)
 		receiver->endpoint.notify(&receiver->endpoint, INET_EVENT_READABLE);
 }
 
+void inet_udp_take(struct inet_udp *endpoint, struct inet_datagram *datagram)
+{
+	datagram->charge = inet_udp_charge(datagram->data.size);
+	deliver(endpoint, datagram);
+}
+
 void inet_udp_deliver_copy(struct inet_udp *receiver, struct inet_datagram *datagram)
 {
 	struct inet_datagram *copy =

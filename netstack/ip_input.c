@@ -39,6 +39,8 @@ bool ip_show_raw(struct netstack *stack, struct ip_info *info)
 				return taken;
 			shown = &payload;
 		}
+		hook->ttl = info->ttl;
+		hook->tos = info->tos;
 		hook->arrives(hook, info->netif, &info->from, &info->to, shown);
 		taken = true;
 	}

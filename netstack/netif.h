@@ -283,10 +283,16 @@ struct netif_tap {
 };
 
 /* Gets every packet of a protocol that is for us, beside the protocol's own endpoints (raw(7)). */
+struct inet_udp;
 struct raw_hook {
 	struct list_head link; /* in stack->raw */
 	uint8_t protocol;      /* of the payload; IPv6: behind the extension headers */
 	bool ipv6;
+	uint8_t ttl, tos; /* of the packet that arrives; ttl 0: the default */
+	/* Whom errors about our own packets are told, if they are about one with @id (of an echo);
+	 * NULL: nobody. -1: any. */
+	struct inet_udp *endpoint;
+	int32_t id;
 	/* @packet is borrowed: whole with the IPv4 header, or an IPv6 packet's payload (ipv6(7)).
 	 */
 	void (*arrives)(struct raw_hook *hook, struct netif *netif, const struct inet_address *from,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /proc/PID/net. The network code registers what it can show; until then the files have their heads
- * and no rows, but for the loopback device.
+ * and no rows.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,21 +10,33 @@
 #include "base/checked.h"
 #include "sentry/procfs/procfs_private.h"
 
-static procfs_net_show *shows[16];
+static procfs_net_show *shows[48];
 
 static const struct {
 	const char *name, *head;
 } files[] = {
 	{"arp", "IP address       HW type     Flags       HW address            Mask     Device\n"},
-	{"dev", "Inter-|   Receive                                                |  Transmit\n"
-		" face |bytes    packets errs drop fifo frame compressed multicast|bytes    "
-		"packets "
-		"errs drop fifo colls carrier compressed\n"
-		"    lo:       0       0    0    0    0     0          0         0        0       0"
-		"    0    0    0     0       0          0\n"},
-	{"if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"},
-	{"route", "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\t"
-		  "IRTT                                                       \n"},
+	{"dev", ""},
+	{"icmp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
+		 "retrnsmt   uid  timeout inode ref pointer drops\n"},
+	{"icmp6", "  sl  local_address                         remote_address"
+		  "                        st tx_queue rx_queue tr tm->when retrnsmt"
+		  "   uid  timeout inode ref pointer drops\n"},
+	{"if_inet6", ""},
+	{"ipv6_route", ""},
+	{"netlink", ""},
+	{"netstat", ""},
+	{"packet", "sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n"},
+	{"raw", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
+		"retrnsmt   uid  timeout inode ref pointer drops\n"},
+	{"raw6", "  sl  local_address                         remote_address"
+		 "                        st tx_queue rx_queue tr tm->when retrnsmt"
+		 "   uid  timeout inode ref pointer drops\n"},
+	{"route", ""},
+	{"snmp", ""},
+	{"snmp6", ""},
+	{"sockstat", ""},
+	{"sockstat6", ""},
 	{"tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
 		"  timeout inode                                                     \n"},
 	{"tcp6", "  sl  local_address                         remote_address                       "

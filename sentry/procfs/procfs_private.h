@@ -77,6 +77,8 @@ uint64_t proc_resident_size(const struct task *task, uint64_t *ret_shared);
 extern const struct pseudo_entry proc_process_dir;
 extern const struct pseudo_dynamic proc_processes;
 extern const struct pseudo_dynamic proc_net_names;
+/* sysfs_net.c: /sys/devices/virtual/net, and the links to it in /sys/class/net. */
+extern const struct pseudo_dynamic sysfs_net_devices, sysfs_net_links;
 extern const struct pseudo_entry proc_sys_entries[6];
 extern const struct pseudo_entry proc_sysvipc_entries[3];
 

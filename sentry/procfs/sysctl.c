@@ -78,6 +78,14 @@ VALUE(socket_buffer_default, "212992")
 VALUE(optmem_max, "%d", SENTRY_MAX_SOCKET_CONTROL)
 VALUE(local_port_range, "32768\t60999")
 VALUE(unix_dgram_qlen, "512")
+VALUE(ttl_default, "64")
+VALUE(tcp_congestion, "cubic")
+VALUE(tcp_congestions, "reno cubic")
+VALUE(tcp_keepalive_time, "7200")
+VALUE(tcp_keepalive_interval, "75")
+VALUE(tcp_keepalive_probes, "9")
+VALUE(tcp_syn_retries, "6")
+VALUE(tcp_fin_timeout, "60")
 
 static void show_uuid_of(struct seq *seq, const uint8_t bytes[16])
 {
@@ -215,8 +223,65 @@ static const struct pseudo_entry net_core_entries[] = {
 	READ("wmem_max", socket_buffer),
 };
 
+static struct net_ns *net_here(void)
+{
+	return container_of(task_current()->nsproxy->ns[NS_NET], struct net_ns, ns);
+}
+
+/* icmp(7) */
+static int show_ping_group_range(const struct pseudo_node *node, struct seq *seq)
+{
+	const struct net_ns *net = net_here();
+
+	seq_printf(seq, "%u\t%u\n", gid_here(net->ping_first), gid_here(net->ping_last));
+	return 0;
+}
+
+/* Who rules over the network, whoever he is to the file (net_ctl_permissions()). */
+static int may_write_net(const struct pseudo_node *node, const struct vfs_ctx *ctx)
+{
+	return cred_ns_capable(ctx->cred, net_here()->ns.user_ns, LX_CAP_NET_ADMIN) ? 0 : -EACCES;
+}
+
+/* ipv4_ping_group_range(): a range that is none means nobody. */
+static int store_ping_group_range(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener)
+{
+	struct net_ns *net = net_here();
+	unsigned long long first, last;
+	uint32_t low, high;
+
+	if (sscanf(text, "%llu %llu", &first, &last) != 2 || first > INT32_MAX || last > INT32_MAX)
+		return -EINVAL;
+	low = user_ns_make_gid(ctx->cred->user_ns, (uint32_t)first);
+	high = user_ns_make_gid(ctx->cred->user_ns, (uint32_t)last);
+	if (low == ID_INVALID || high == ID_INVALID)
+		return -EINVAL;
+	net->ping_first = last < first || high < low ? 1 : low;
+	net->ping_last = last < first || high < low ? 0 : high;
+	return 0;
+}
+
 static const struct pseudo_entry net_ipv4_entries[] = {
+	READ("ip_default_ttl", ttl_default),
+	READ("ip_forward", zero),
 	READ("ip_local_port_range", local_port_range),
+	{.name = "ping_group_range",
+		.mode = LX_S_IFREG | 0644,
+		.show = show_ping_group_range,
+		.store = store_ping_group_range,
+		.may_write = may_write_net},
+	READ("tcp_allowed_congestion_control", tcp_congestions),
+	READ("tcp_available_congestion_control", tcp_congestions),
+	READ("tcp_congestion_control", tcp_congestion),
+	READ("tcp_fin_timeout", tcp_fin_timeout),
+	READ("tcp_keepalive_intvl", tcp_keepalive_interval),
+	READ("tcp_keepalive_probes", tcp_keepalive_probes),
+	READ("tcp_keepalive_time", tcp_keepalive_time),
+	READ("tcp_sack", one),
+	READ("tcp_syn_retries", tcp_syn_retries),
+	READ("tcp_timestamps", one),
+	READ("tcp_window_scaling", one),
 };
 
 static const struct pseudo_entry net_unix_entries[] = {

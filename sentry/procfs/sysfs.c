@@ -327,7 +327,14 @@ static const struct pseudo_entry system_entries[] = {
 	PSEUDO_DIR("node", memory_node_entries),
 };
 
-static const struct pseudo_entry device_entries[] = {PSEUDO_DIR("system", system_entries)};
+static const struct pseudo_entry virtual_entries[] = {
+	{.name = "net", .mode = LX_S_IFDIR | 0555, .dynamic = &sysfs_net_devices},
+};
+
+static const struct pseudo_entry device_entries[] = {
+	PSEUDO_DIR("system", system_entries),
+	PSEUDO_DIR("virtual", virtual_entries),
+};
 
 static const struct pseudo_entry thp_entries[] = {
 	PSEUDO_FILE("defrag", 0444, show_thp_defrag),
@@ -344,7 +351,8 @@ static const struct pseudo_entry kernel_entries[] = {PSEUDO_DIR("mm", mm_entries
 
 static const struct pseudo_entry fs_entries[] = {EMPTY_DIR("cgroup")};
 
-static const struct pseudo_entry class_entries[] = {EMPTY_DIR("block"), EMPTY_DIR("net"),
+static const struct pseudo_entry class_entries[] = {EMPTY_DIR("block"),
+	{.name = "net", .mode = LX_S_IFDIR | 0555, .dynamic = &sysfs_net_links},
 	EMPTY_DIR("power_supply"), EMPTY_DIR("thermal"), EMPTY_DIR("tty")};
 
 static const struct pseudo_entry dev_entries[] = {EMPTY_DIR("block"), EMPTY_DIR("char")};

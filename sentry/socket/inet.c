@@ -10,6 +10,7 @@
 #include "abi/cap.h"
 #include "base/checked.h"
 #include "sentry/nsproxy.h"
+#include "sentry/socket/raw.h"
 
 struct netstack *inet_stack(const struct socket *socket)
 {
@@ -192,10 +193,7 @@ int inet_create(struct task *task, int family, int type, int protocol, struct so
 		return inet_dgram_create(family, protocol, ret);
 	if (type == LX_SOCK_DGRAM && protocol == 0)
 		return inet_dgram_create(family, LX_IPPROTO_UDP, ret);
-	/* Raw sockets and ICMP's datagrams are not there yet; who may not have them hears that. */
-	if (raw && protocol == 0)
-		return -EPROTONOSUPPORT;
-	if (raw && !cred_capable(task->cred, LX_CAP_NET_RAW))
-		return -EPERM;
-	return raw || type == LX_SOCK_DGRAM ? -EPROTONOSUPPORT : -ESOCKTNOSUPPORT;
+	if (raw || type == LX_SOCK_DGRAM)
+		return raw_create(task, family, type, protocol, ret);
+	return -ESOCKTNOSUPPORT;
 }

@@ -12,7 +12,6 @@
 #include "abi/poll.h"
 #include "base/checked.h"
 
-static const struct socket_ops dgram_ops;
 
 static void notify(struct inet_endpoint *endpoint, uint32_t events)
 {
@@ -27,11 +26,12 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 		wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
 }
 
-int inet_dgram_create(int family, int protocol, struct socket **ret)
+int inet_dgram_new(const struct socket_ops *ops, int family, int type, int protocol,
+	struct inet_socket **ret)
 {
 	struct inet_socket *socket;
 	struct inet_udp *udp;
-	int err = inet_socket_new(&dgram_ops, family, LX_SOCK_DGRAM, protocol, &socket);
+	int err = inet_socket_new(ops, family, type, protocol, &socket);
 
 	if (err < 0)
 		return err;
@@ -43,8 +43,18 @@ int inet_dgram_create(int family, int protocol, struct socket **ret)
 	socket->udp = udp;
 	udp->endpoint.owner = socket;
 	udp->endpoint.notify = notify;
-	*ret = &socket->base;
+	*ret = socket;
 	return 0;
+}
+
+int inet_dgram_create(int family, int protocol, struct socket **ret)
+{
+	struct inet_socket *socket;
+	int err = inet_dgram_new(&inet_dgram_ops, family, LX_SOCK_DGRAM, protocol, &socket);
+
+	if (err == 0)
+		*ret = &socket->base;
+	return err;
 }
 
 static int dgram_connect(
@@ -104,8 +114,7 @@ static void dgram_release(struct socket *base)
 /* ---- data ---------------------------------------------------------------------------------------
  */
 
-/* The header's fields as the options have them. */
-static void set_header(const struct inet_socket *socket, struct inet_send *send)
+void inet_dgram_set_header(const struct inet_socket *socket, struct inet_send *send)
 {
 	bool v4 = inet_is_v4(&send->to.address);
 	int ttl = v4 ? socket->ttl : socket->hops;
@@ -122,8 +131,7 @@ static void set_header(const struct inet_socket *socket, struct inet_send *send)
 	send->tos = (uint8_t)(v4 ? socket->tos : socket->tclass);
 }
 
-/* The message's bytes, to the end of @to. All or nothing. */
-static int gather(struct uio *uio, uint64_t size, struct netbuf_queue *to)
+int inet_dgram_gather(struct uio *uio, uint64_t size, struct netbuf_queue *to)
 {
 	struct netbuf_queue data = {0};
 
@@ -243,7 +251,7 @@ static int compose(struct inet_socket *socket, struct socket_message *message, u
 
 	if (socket->has_corked)
 		return check_size(&socket->corked_send, socket->corked.size + size);
-	set_header(socket, send);
+	inet_dgram_set_header(socket, send);
 	err = check_size(send, size);
 	return err == 0 && message->scm ? inet_read_control(socket, message->scm, send) : err;
 }
@@ -293,7 +301,7 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	was_corked = socket->has_corked;
-	err = gather(message->uio, size, &data);
+	err = inet_dgram_gather(message->uio, size, &data);
 	if (err < 0)
 		return err;
 	err = compose_again(socket, message, size, was_corked, &send);
@@ -472,7 +480,7 @@ static int64_t dgram_ioctl(struct socket *base, struct task *task, unsigned requ
 	return guest_write_value(task, arg, &value);
 }
 
-static const struct socket_ops dgram_ops = {
+const struct socket_ops inet_dgram_ops = {
 	.bind = inet_bind_socket,
 	.connect = dgram_connect,
 	.listen = dgram_listen,

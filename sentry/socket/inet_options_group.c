@@ -172,7 +172,7 @@ static int set_netif(struct inet_socket *socket, const void *value, size_t size)
 
 static bool is_udp(const struct inet_socket *socket)
 {
-	return socket->base.type == LX_SOCK_DGRAM;
+	return socket->base.type != LX_SOCK_STREAM;
 }
 
 int inet_group_setsockopt(struct inet_socket *socket, int option, const void *value, size_t size)

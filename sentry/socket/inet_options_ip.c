@@ -57,7 +57,7 @@ static void keep_errors(struct inet_socket *socket)
 {
 	struct inet_udp *udp = socket->udp;
 
-	if (socket->base.type != LX_SOCK_DGRAM)
+	if (socket->base.type == LX_SOCK_STREAM)
 		return;
 	udp->keep_errors4 = socket->wants & INET_WANT_RECVERR;
 	udp->keep_errors6 = socket->wants & INET_WANT_RECVERR6;

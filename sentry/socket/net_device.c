@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/random.h"
+#include "sentry/socket/net_proc.h"
 #include "sentry/socket/netlink_route.h"
 
 #define ETHERNET_MTU	 1500u
@@ -448,8 +449,10 @@ int net_device_set_flags(struct netif *netif, unsigned flags, unsigned mask)
 
 void net_ns_begin(struct net_ns *net)
 {
+	net_proc_register();
 	net->stack.changed = route_changed;
 	net->stack.owner = net;
+	net->ping_first = 1; /* and the last is 0: nobody */
 }
 
 void net_ns_end(struct net_ns *net)

@@ -14,11 +14,7 @@
 
 #include "base/checked.h"
 #include "sentry/socket/inet_socket.h"
-
-static int raw_diag_fill(struct netlink_socket *s, struct nl_dump *d, struct nl_builder *b)
-{
-	return 0;
-}
+#include "sentry/socket/raw.h"
 
 #define BYTECODE_MAX 16384u
 

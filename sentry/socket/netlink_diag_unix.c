@@ -8,6 +8,7 @@
 #include "base/checked.h"
 #include "netstack/inet.h"
 #include "sentry/socket/netlink_diag.h"
+#include "sentry/socket/packet.h"
 #include "sentry/socket/unix.h"
 
 /* ---- AF_UNIX --------------------------------------------------------------------------------- */
@@ -207,11 +208,6 @@ int diag_netlink_request(struct nl_request *request)
 }
 
 /* ---- AF_PACKET ------------------------------------------------------------------------------- */
-
-static int packet_diag_fill(struct netlink_socket *s, struct nl_dump *d, struct nl_builder *b)
-{
-	return 0;
-}
 
 int diag_packet_request(struct nl_request *request)
 {

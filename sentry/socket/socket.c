@@ -131,6 +131,13 @@ static int socket_flush(struct file *file)
 	return 0;
 }
 
+static int socket_map(struct file *file, struct file_map *map)
+{
+	struct socket *socket = file->private;
+
+	return socket->ops->map ? socket->ops->map(socket, map) : -ENODEV;
+}
+
 static void socket_release(struct file *file)
 {
 	struct socket *socket = file->private;
@@ -146,6 +153,7 @@ static const struct file_ops socket_file_ops = {
 	.poll = socket_poll,
 	.poll_queue = socket_poll_queue,
 	.ioctl = socket_ioctl,
+	.map = socket_map,
 	.flush = socket_flush,
 	.release = socket_release,
 };
@@ -212,6 +220,8 @@ int socket_create(int family, int type, int protocol, struct socket **ret)
 		return netlink_create(type, protocol, ret);
 	if (is_internet(family) && type >= 0 && type <= LX_SOCK_PACKET)
 		return inet_create(task_current(), family, type, protocol, ret);
+	if (family == LX_AF_PACKET && type >= 0 && type <= LX_SOCK_PACKET)
+		return packet_create(task_current(), type, protocol, ret);
 	r = check_family(family, &type);
 	if (r < 0)
 		return r;
@@ -225,7 +235,8 @@ int socket_create_pair(struct task *task, int family, int type, int protocol, st
 {
 	int r;
 
-	if ((family == LX_AF_NETLINK || is_internet(family)) && type >= 0 && type <= LX_SOCK_PACKET)
+	if ((family == LX_AF_NETLINK || family == LX_AF_PACKET || is_internet(family)) &&
+		type >= 0 && type <= LX_SOCK_PACKET)
 		return -EOPNOTSUPP;
 	r = check_family(family, &type);
 	if (r < 0)

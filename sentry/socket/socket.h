@@ -81,6 +81,8 @@ struct socket_ops {
 		void *value, size_t size);
 	int64_t (*ioctl)(struct socket *socket, struct task *task, unsigned request, gaddr_t arg);
 	uint32_t (*poll)(struct socket *socket);
+	/* Missing: -ENODEV. May sleep. */
+	int (*map)(struct socket *socket, struct file_map *map);
 	/* The last descriptor is being closed: SO_LINGER's wait. Missing: there is none. */
 	void (*linger)(struct socket *socket);
 	/* The file is gone: closes and frees. */
@@ -155,6 +157,9 @@ int64_t net_device_ioctl(struct socket *socket, struct task *task, unsigned requ
 
 /* sentry/socket/inet.c */
 int inet_create(struct task *task, int family, int type, int protocol, struct socket **ret);
+
+/* sentry/socket/packet.c */
+int packet_create(struct task *task, int type, int protocol, struct socket **ret);
 
 /* sentry/socket/unix.c */
 int unix_create(int type, struct socket **ret);

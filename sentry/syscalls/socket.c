@@ -297,6 +297,12 @@ int64_t sys_getsockopt(
 	if (size < 0)
 		return -EINVAL;
 	size = min_of(size, (int32_t)sizeof(value));
+	/* PACKET_HDRLEN (packet(7)) asks with a value. */
+	if (socket->family == LX_AF_PACKET && size) {
+		r = guest_read(task, value, optval, (size_t)size);
+		if (r < 0)
+			return r;
+	}
 	r = -ENOPROTOOPT;
 	if (socket->ops->getsockopt)
 		r = socket->ops->getsockopt(socket, task, level, optname, value, (size_t)size);

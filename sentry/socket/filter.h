@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_SENTRY_SOCKET_FILTER_H
+#define SENTRY_SENTRY_SOCKET_FILTER_H
+
+#include "netstack/netbuf.h"
+#include "sentry/task.h"
+
+/*
+ * Packet filters of sockets (socket(7), SO_ATTACH_FILTER): classic BPF over a packet's bytes. A
+ * checked program jumps forward only, so it ends after at most as many steps as it has
+ * instructions.
+ */
+struct socket_filter; /* one owner */
+
+/* @value is the guest's struct sock_fprog. -EINVAL, -EFAULT, -ENOMEM. May sleep. */
+int socket_filter_read(
+	struct task *task, const void *value, size_t size, struct socket_filter **ret);
+void socket_filter_free(struct socket_filter *filter); /* NULL is fine */
+
+/* What programs ask the kernel about beside the bytes (SKF_AD_*). */
+struct filter_packet {
+	struct netbuf_queue *bytes; /* from where the socket's view begins */
+	uint32_t network_offset;    /* of the IP header in it (SKF_NET_OFF) */
+	uint16_t protocol;	    /* EtherType, host order */
+	uint8_t type;		    /* PACKET_HOST and relatives */
+	uint16_t hardware_type;	    /* ARPHRD_* */
+	unsigned interface;
+};
+/* How many bytes of the packet the socket gets; 0: it is dropped. NULL takes all. */
+uint32_t socket_filter_run(const struct socket_filter *filter, const struct filter_packet *packet);
+
+#endif
