@@ -398,6 +398,23 @@ int net_device_set_mtu(struct netif *netif, uint32_t mtu)
 	return 0;
 }
 
+/* The labels of addresses begin with the interface's name (inetdev_changename()). */
+static void relabel(struct netif *netif, const char *name)
+{
+	struct netif_address *address;
+	size_t size = strlen(netif->name);
+
+	list_for_each_entry (address, &netif->addresses, link) {
+		char label[2 * NETIF_NAME_SIZE];
+
+		if (strncmp(address->label, netif->name, size) != 0)
+			continue;
+		(void)snprintf(label, sizeof(label), "%s%s", name, address->label + size);
+		if (strlen(label) < sizeof(address->label))
+			memcpy(address->label, label, strlen(label) + 1);
+	}
+}
+
 int net_device_set_name(struct netif *netif, const char *name)
 {
 	char chosen[NETIF_NAME_SIZE];
@@ -407,6 +424,7 @@ int net_device_set_name(struct netif *netif, const char *name)
 		return err;
 	if (netif_by_name(netif->stack, chosen))
 		return strcmp(chosen, netif->name) == 0 ? 0 : -EEXIST;
+	relabel(netif, chosen);
 	memcpy(netif->name, chosen, sizeof(chosen));
 	tell(netif);
 	return 0;

@@ -265,6 +265,7 @@ void net_proc_register(void)
 	if (done)
 		return;
 	done = true;
+	net_snmp_register();
 	(void)procfs_register_net("dev", show_dev);
 	(void)procfs_register_net("if_inet6", show_if_inet6);
 	(void)procfs_register_net("route", show_route);

@@ -4,5 +4,7 @@
 
 /* The tables of /proc/net that belong to no single family of sockets. May be called again. */
 void net_proc_register(void);
+/* net_snmp.c: counters and neighbours; called by the above. */
+void net_snmp_register(void);
 
 #endif

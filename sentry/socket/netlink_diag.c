@@ -452,7 +452,7 @@ static int inet_request(struct nl_request *request)
 		dump.fill = raw_diag_fill;
 	else if (req.protocol != INET_TCP && req.protocol != INET_UDP &&
 		 req.protocol != INET_UDPLITE)
-		return -ENOENT;
+		return nl_dump_fail(request, -ENOENT, NULL);
 	if (code->data) {
 		if (code->size > BYTECODE_MAX || !filter_valid(code->data, code->size))
 			return -EINVAL;

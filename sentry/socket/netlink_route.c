@@ -117,6 +117,9 @@ static unsigned group_of(enum netstack_event event, const void *object)
 	case NETSTACK_ROUTE_GONE:
 		address = &((const struct route *)object)->destination;
 		return inet_is_v4(address) ? LX_RTNLGRP_IPV4_ROUTE : LX_RTNLGRP_IPV6_ROUTE;
+	case NETSTACK_NEIGHBOUR_NEW:
+	case NETSTACK_NEIGHBOUR_GONE:
+		return LX_RTNLGRP_NEIGH;
 	default:
 		return 0;
 	}
@@ -154,6 +157,12 @@ void route_changed(struct netstack *stack, enum netstack_event event, const void
 	case NETSTACK_ROUTE_GONE:
 		header.nlmsg_type = event == NETSTACK_ROUTE_NEW ? LX_RTM_NEWROUTE : LX_RTM_DELROUTE;
 		err = route_put_route(builder, &header, object);
+		break;
+	case NETSTACK_NEIGHBOUR_NEW:
+	case NETSTACK_NEIGHBOUR_GONE:
+		header.nlmsg_type =
+			event == NETSTACK_NEIGHBOUR_NEW ? LX_RTM_NEWNEIGH : LX_RTM_DELNEIGH;
+		err = route_put_neighbour(builder, &header, object);
 		break;
 	default:
 		break;

@@ -20,6 +20,8 @@ int route_put_link(struct nl_builder *builder, const struct lx_nlmsghdr *header,
 	const struct netif *netif, bool statistics);
 int route_put_address(struct nl_builder *builder, const struct lx_nlmsghdr *header,
 	const struct netif *netif, const struct netif_address *address);
+int route_put_neighbour(struct nl_builder *builder, const struct lx_nlmsghdr *header,
+	const struct neighbour *neighbour);
 int route_put_route(
 	struct nl_builder *builder, const struct lx_nlmsghdr *header, const struct route *route);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RTM_*ADDR: the addresses of interfaces (rtnetlink(7); kernel net/ipv4/devinet.c,
- * net/ipv6/addrconf.c), and RTM_*NEIGH, their neighbours. */
+ * net/ipv6/addrconf.c). */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -414,21 +414,4 @@ int route_address_request(struct nl_request *request)
 	default:
 		return -EOPNOTSUPP;
 	}
-}
-
-/* ---- neighbours ------------------------------------------------------------------------------ */
-
-static int no_neighbours(
-	struct netlink_socket *socket, struct nl_dump *dump, struct nl_builder *builder)
-{
-	return 0;
-}
-
-int route_neighbour_request(struct nl_request *request)
-{
-	struct nl_dump dump = {.fill = no_neighbours, .header.nlmsg_type = LX_RTM_NEWNEIGH};
-
-	if (request->header.nlmsg_type != LX_RTM_GETNEIGH)
-		return nl_complain(request, -EOPNOTSUPP, "Neighbours cannot be given here");
-	return route_is_dump(request) ? nl_dump_start(request, &dump) : -ENOENT;
 }

@@ -54,6 +54,13 @@ static void put_metrics(struct nl_builder *builder, const struct route *route)
 	nl_nest_end(builder, nest);
 }
 
+/* Over an interface without a carrier (fib_sync_down_dev()). */
+static bool link_is_down(const struct route *route)
+{
+	return route->netif && route->type != LX_RTN_LOCAL && (route->netif->flags & NETIF_UP) &&
+	       !(net_device_flags(route->netif) & LX_IFF_LOWER_UP);
+}
+
 int route_put_route(
 	struct nl_builder *builder, const struct lx_nlmsghdr *header, const struct route *route)
 {
@@ -65,6 +72,7 @@ int route_put_route(
 		.protocol = route->protocol,
 		.scope = v4 ? route->scope : 0,
 		.type = route->type,
+		.flags = link_is_down(route) ? LX_RTNH_F_LINKDOWN : 0,
 	};
 	size_t start = nl_begin(builder, header);
 

@@ -153,27 +153,18 @@ static void enqueue(struct packet_socket *socket, struct packet_frame *frame)
 	wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
 }
 
-static void see(struct netif_tap *tap, struct netif *netif, struct netbuf_queue *bytes,
-	bool outgoing, const struct netif_offload *offload)
+/* @header is the frame's, or what stands for it where the link has none. */
+static void see_frame(struct packet_socket *socket, struct netif *netif, struct netbuf_queue *bytes,
+	const uint8_t header[ETHERNET_HEADER], bool outgoing, const struct netif_offload *offload)
 {
-	struct packet_socket *socket = container_of(tap, struct packet_socket, tap);
-	bool ethernet = netif->type == NETIF_ETHERNET;
-	uint8_t header[ETHERNET_HEADER] = {0};
+	uint16_t type = (uint16_t)(header[12] << 8 | header[13]);
 	struct packet_frame *frame;
 	struct filter_packet view;
-	uint16_t type;
 	uint32_t size;
 
 	if ((socket->index && socket->index != netif->index) ||
 		(outgoing && (socket->protocol != ETHERTYPE_ALL || socket->ignore_outgoing)) ||
-		(ethernet && bytes->size < ETHERNET_HEADER))
-		return;
-	if (ethernet)
-		netbuf_peek(bytes, 0, header, sizeof(header));
-	type = ethernet ? (uint16_t)(header[12] << 8 | header[13]) : type_of_ip(bytes);
-	header[12] = (uint8_t)(type >> 8);
-	header[13] = (uint8_t)type;
-	if (socket->protocol != ETHERTYPE_ALL && socket->protocol != type)
+		(socket->protocol != ETHERTYPE_ALL && socket->protocol != type))
 		return;
 	frame = calloc(1, sizeof(*frame));
 	if (!frame)
@@ -207,6 +198,25 @@ static void see(struct netif_tap *tap, struct netif *netif, struct netbuf_queue 
 	if (size < frame->data.size)
 		netbuf_truncate(&frame->data, size);
 	enqueue(socket, frame);
+}
+
+static void see(struct netif_tap *tap, struct netif *netif, struct netbuf_queue *bytes,
+	bool outgoing, const struct netif_offload *offload)
+{
+	struct packet_socket *socket = container_of(tap, struct packet_socket, tap);
+	uint8_t header[ETHERNET_HEADER] = {0};
+	uint16_t type;
+
+	if (netif->type == NETIF_ETHERNET) {
+		if (bytes->size < ETHERNET_HEADER)
+			return;
+		netbuf_peek(bytes, 0, header, sizeof(header));
+	} else {
+		type = type_of_ip(bytes);
+		header[12] = (uint8_t)(type >> 8);
+		header[13] = (uint8_t)type;
+	}
+	see_frame(socket, netif, bytes, header, outgoing, offload);
 }
 
 static void update_tap(struct packet_socket *socket)
@@ -300,17 +310,34 @@ static int packet_getname(struct socket *base, bool peer, struct socket_address 
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
-/* Over the loopback device a frame comes back at once: its IP packet is received. */
-static void loop_back(struct netif *netif, struct netbuf_queue *frame, uint32_t skip)
+/* Over the loopback device a frame comes back at once: an IP packet is received, what is something
+ * else is for packet sockets alone. */
+static void loop_back(const struct packet_socket *sender, struct netif *netif, uint16_t protocol,
+	struct netbuf_queue *frame)
 {
 	static const struct netif_offload whole = {.checksum_valid = false};
+	uint8_t header[ETHERNET_HEADER] = {0};
+	struct packet_socket *socket;
+	uint16_t type;
 
-	if (frame->size <= skip) {
-		netbuf_queue_clear(frame);
+	memcpy(header + 12, &protocol, sizeof(protocol));
+	if (sender->base.type != LX_SOCK_DGRAM) {
+		netbuf_peek(frame, 0, header, sizeof(header));
+		netbuf_drop(frame, sizeof(header));
+	}
+	type = (uint16_t)(header[12] << 8 | header[13]);
+	if (type == ETHERTYPE_IP4 || type == ETHERTYPE_IP6) {
+		netif_receive(netif, frame, &whole);
 		return;
 	}
-	netbuf_drop(frame, skip);
-	netif_receive(netif, frame, &whole);
+	list_for_each_entry (socket, &sockets, link) {
+		if (!socket->tapped || net_of(socket) != net_of(sender))
+			continue;
+		if (socket != sender)
+			see_frame(socket, netif, frame, header, true, &whole);
+		see_frame(socket, netif, frame, header, false, &whole);
+	}
+	netbuf_queue_clear(frame);
 }
 
 static int transmit(struct packet_socket *socket, struct netif *netif, const struct packet_name *to,
@@ -322,7 +349,7 @@ static int transmit(struct packet_socket *socket, struct netif *netif, const str
 	int err = 0;
 
 	if (netif->type == NETIF_LOOPBACK) {
-		loop_back(netif, data, with ? ETHERNET_HEADER : 0);
+		loop_back(socket, netif, to->protocol, data);
 		return 0;
 	}
 	if (!netif->ops->transmit)
