@@ -512,7 +512,7 @@ void relay_reset_all(struct relay *relay, int error)
 	leave(relay);
 }
 
-static const struct netif_ops relay_netif_ops = {.take = take};
+static const struct netif_ops relay_netif_ops = {.take = take, .transmit = relay_transmit};
 
 int relay_start(struct netstack *stack, struct relay *relay)
 {
@@ -521,6 +521,7 @@ int relay_start(struct netstack *stack, struct relay *relay)
 	relay->netif.flags = NETIF_RUNNING | NETIF_NO_ARP;
 	list_init(&relay->all);
 	list_init(&relay->dead);
+	relay_echo_init(relay);
 	random_bytes(relay->isn_key, sizeof(relay->isn_key));
 	return netif_add(stack, &relay->netif);
 }

@@ -58,7 +58,9 @@ struct relay_flow {
 struct relay {
 	struct netif netif; /* the caller sets name and mtu */
 	const struct relay_ops *ops;
-	struct inet_address own4; /* whom inward flows come from */
+	struct inet_address own4, own6; /* its end of the link: inward flows come from there */
+	struct netbuf_queue echo;	/* the answer to a ping, on its way */
+	struct timer echo_timer;
 	struct hash_table flows;
 	struct list_head all, dead;
 	unsigned flow_count, depth;
@@ -66,6 +68,12 @@ struct relay {
 	uint16_t last_port;
 	uint64_t isn_key[2];
 };
+
+#define RELAY_ECHO_MAX 65535u
+/* relay_echo.c: what is serialised. */
+void relay_transmit(
+	struct netif *netif, struct netbuf_queue *frame, const struct netif_offload *offload);
+void relay_echo_init(struct relay *relay);
 
 /* Adds the interface, down. The caller's @relay outlives it. */
 int relay_start(struct netstack *stack, struct relay *relay);

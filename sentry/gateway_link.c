@@ -635,6 +635,7 @@ int gateway_link_start(int fd)
 	uplink.control = (struct loop_fd){.fd = fd, .events = EPOLLIN, .ready = control_ready};
 	relay->ops = &ops;
 	relay->own4 = address_of(GATE_OWN_V4);
+	relay->own6 = address_of(GATE_OWN_V6);
 	relay->netif.mtu = GATE_LINK_MTU;
 	strcpy(relay->netif.name, GATE_LINK_NAME);
 	r = loop_fd_add(&uplink.control);

@@ -77,6 +77,8 @@ static int dgram_connect(
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	err = inet_set_peer(socket->endpoint, &peer);
+	if (err == -ENETUNREACH)
+		inet_tell_unreachable(socket, &peer);
 	if (err == 0)
 		socket->state = INET_CONNECTED;
 	return err;
@@ -318,6 +320,8 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 	} else {
 		choose_discovery(socket, &send.to.address);
 		err = inet_udp_send(socket->udp, &send, &data);
+		if (err == -ENETUNREACH)
+			inet_tell_unreachable(socket, &send.to);
 	}
 	return err < 0 ? err : (ssize_t)size;
 }

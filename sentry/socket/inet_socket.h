@@ -151,6 +151,9 @@ void inet_write_stamp(const struct inet_socket *socket, int64_t at, struct scm *
 /* The files of /proc/net, from when there is a socket to show. */
 void inet_proc_register(void);
 
+/* The audit stream hears of a destination without a way there (inet_refused.c). */
+void inet_tell_unreachable(const struct inet_socket *socket, const struct inet_name *to);
+
 int inet_stream_create(int family, struct socket **ret);
 int inet_dgram_create(int family, int protocol, struct socket **ret);
 /* inet_dgram.c, for other sockets that carry messages: an endpoint that is bound to nothing, and

@@ -221,6 +221,8 @@ static int stream_connect(
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	err = inet_tcp_connect(socket->tcp, &peer);
+	if (err == -ENETUNREACH)
+		inet_tell_unreachable(socket, &peer);
 	if (err < 0) {
 		socket->state = INET_NEW;
 		return err;
