@@ -91,6 +91,10 @@ void gate_refuse(uint32_t id, int error)
 {
 	struct gate_message message = {.kind = GATE_REFUSED, .id = id, .error = error};
 
+	/* What we lack is none of connect(2)'s business. */
+	if (error == EMFILE || error == ENFILE || error == ENOMEM)
+		message.error = ENOBUFS;
+
 	gate_send(&message, -1);
 }
 
