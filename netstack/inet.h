@@ -137,6 +137,7 @@ struct inet_tcp {
 	struct tcp tcp;
 	struct timer timer;
 	struct tcp_config config; /* what tcp is made with by connect and accept */
+	bool joins;		  /* the interface cuts segments: several may leave as one */
 	/* A listener's: connections whose handshake is done, and all that name it. */
 	struct list_head accept_queue, children;
 	unsigned accept_count, half_open, backlog;
@@ -282,6 +283,7 @@ struct inet_send {
 	uint8_t ttl, tos;
 	unsigned netif_index;  /* to be sent by, whatever the endpoint is bound to; 0: that */
 	uint32_t mark;	       /* SO_MARK */
+	bool may_broadcast;    /* SO_BROADCAST */
 	uint16_t segment_size; /* cut into datagrams of this size (UDP_SEGMENT); 0: not at all */
 	uint16_t coverage;     /* UDP-Lite: bytes under the checksum, header included; 0: all */
 };
@@ -289,7 +291,8 @@ struct inet_send {
 /*
  * Sends @data (consumed). Binds an unbound endpoint. A datagram that nobody takes is lost; a
  * connected sender is told (ECONNREFUSED). Errors of route_lookup(), -EAGAIN without a free port,
- * -EINVAL when `from` is not ours, -EMSGSIZE as mtu_discover says, -ENOMEM.
+ * -EINVAL when `from` is not ours, -EACCES to everybody without may_broadcast, -EMSGSIZE as
+ * mtu_discover says, -ENOMEM.
  */
 int inet_udp_send(
 	struct inet_udp *endpoint, const struct inet_send *send, struct netbuf_queue *data);

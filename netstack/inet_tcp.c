@@ -20,6 +20,7 @@
 #define RECEIVE_MAX	(3u << 20)	     /* half of net.ipv4.tcp_rmem's last number */
 #define TIME_WAIT_REUSE INT64_C(59000000000) /* ns left of its minute */
 #define SECOND		SEC
+#define MERGED_MAX	60000u		  /* of several segments that a driver cuts */
 #define RETRY_MEMORY	INT64_C(10000000) /* ns until a connection without memory tries again */
 
 static unsigned half_open_total;
@@ -69,16 +70,22 @@ static uint16_t link_mss(bool v4)
 	return (uint16_t)(INET_LOOPBACK_MTU - 1 - 20 - (v4 ? 20 : 40));
 }
 
-/* What goes into one segment to the peer, as far as is known. */
-static uint16_t path_mss(const struct inet_endpoint *endpoint)
+/* What goes into one segment to the peer, as far as is known; *@ret_joins, unless NULL: several may
+ * leave as one. */
+static uint16_t path_mss(const struct inet_endpoint *endpoint, bool *ret_joins)
 {
 	bool v4 = inet_is_v4(&endpoint->remote.address);
 	uint32_t headers = 20 + (v4 ? IP4_HEADER : IP6_HEADER);
 	struct route_result route;
 
+	if (ret_joins)
+		*ret_joins = false;
 	if (inet_lookup(endpoint, &endpoint->remote.address, 0, &route) < 0 || route.local ||
 		route.mtu <= headers + 40)
 		return link_mss(v4);
+	if (ret_joins)
+		*ret_joins = (route.netif->flags & NETIF_TX_SEGMENTS) &&
+			     (route.netif->flags & NETIF_TX_CHECKSUM);
 	return (uint16_t)min_of(route.mtu - headers, (uint32_t)link_mss(v4));
 }
 
@@ -136,12 +143,13 @@ void inet_tcp_destroy(struct inet_tcp *endpoint)
 	free(endpoint);
 }
 
-static int transmit(struct inet_tcp *endpoint, struct tcp_segment *segment)
+static struct inet_packet *make_packet(
+	const struct inet_tcp *endpoint, const struct tcp_segment *segment)
 {
 	struct inet_packet *packet = malloc(sizeof(*packet));
 
 	if (!packet)
-		return -ENOMEM; /* the segment is lost, and comes again */
+		return NULL; /* the segment is lost, and comes again */
 	*packet = (struct inet_packet){
 		.protocol = INET_TCP,
 		.ttl = endpoint->endpoint.ttl,
@@ -152,8 +160,64 @@ static int transmit(struct inet_tcp *endpoint, struct tcp_segment *segment)
 		.to = endpoint->endpoint.remote,
 		.segment = *segment,
 	};
+	return packet;
+}
+
+static int transmit(struct inet_tcp *endpoint, struct tcp_segment *segment)
+{
+	struct inet_packet *packet = make_packet(endpoint, segment);
+
+	if (!packet)
+		return -ENOMEM;
 	netstack_queue(endpoint->endpoint.stack, packet);
 	return 0;
+}
+
+/* @next goes on where @packet ends, and a driver that cuts both out of one would make the same. */
+static bool can_join(const struct inet_packet *packet, const struct tcp_segment *next, uint32_t mss)
+{
+	const struct tcp_segment *first = &packet->segment;
+	uint32_t size = first->payload.size;
+
+	return size > 0 && size % mss == 0 && next->payload.size > 0 &&
+	       size + next->payload.size <= MERGED_MAX && next->payload.size <= mss &&
+	       next->seq == first->seq + size && next->ack == first->ack &&
+	       next->window == first->window && first->flags == TCP_ACK &&
+	       (next->flags & ~(TCP_PSH | TCP_FIN)) == TCP_ACK && !first->sack_count &&
+	       !next->sack_count && next->has_timestamp == first->has_timestamp &&
+	       next->timestamp == first->timestamp && next->timestamp_echo == first->timestamp_echo;
+}
+
+/* Everything that is to be sent now; what tcp_output() said last. Full segments in a row go as one
+ * to a driver that cuts them (NETIF_TX_SEGMENTS). */
+static int transmit_all(struct inet_tcp *endpoint, int64_t now)
+{
+	struct netstack *stack = endpoint->endpoint.stack;
+	struct inet_packet *held = NULL;
+	struct tcp_segment segment;
+	int more;
+
+	while ((more = tcp_output(&endpoint->tcp, now, &segment)) > 0) {
+		if (held && can_join(held, &segment, endpoint->tcp.mss)) {
+			held->segment.flags |= segment.flags;
+			netbuf_move(&held->segment.payload, &segment.payload);
+			continue;
+		}
+		if (held)
+			netstack_queue(stack, held);
+		held = make_packet(endpoint, &segment);
+		if (!held) {
+			netbuf_queue_clear(&segment.payload);
+			return more;
+		}
+		if (!endpoint->joins) {
+			netstack_queue(stack, held);
+			held = NULL;
+		}
+	}
+	if (held)
+		netstack_queue(stack, held);
+	return more;
 }
 
 /* A fresh struct tcp with the options that the user has set on @options so far. */
@@ -186,7 +250,7 @@ static void begin_connection(
 	struct {
 		struct inet_name local, remote;
 	} pair;
-	uint16_t mss = path_mss(ends);
+	uint16_t mss = path_mss(ends, &endpoint->joins);
 
 	memset(&pair, 0, sizeof(pair)); /* the padding is hashed, too */
 	pair.local = ends->local;
@@ -305,16 +369,9 @@ static bool settle(struct inet_tcp *endpoint)
 {
 	struct tcp *tcp = &endpoint->tcp;
 	int64_t now = now_ns(), deadline;
-	struct tcp_segment segment;
 	uint32_t events;
-	int more;
+	int more = transmit_all(endpoint, now);
 
-	while ((more = tcp_output(tcp, now, &segment)) > 0) {
-		if (transmit(endpoint, &segment) < 0) {
-			netbuf_queue_clear(&segment.payload);
-			break;
-		}
-	}
 	events = tcp_take_events(tcp);
 	if ((events & TCP_EVENT_CONNECTED) && endpoint->listener)
 		child_connected(endpoint);
@@ -471,7 +528,7 @@ static void send_cookie(struct inet_tcp *listener, struct inet_packet *packet)
 	answer.ack = syn->seq + 1;
 	ends.local = packet->to;
 	ends.remote = packet->from;
-	answer.mss = min_of(config.mss, path_mss(&ends));
+	answer.mss = min_of(config.mss, path_mss(&ends, NULL));
 	answer.window = (uint16_t)min_of(tcp_receive_window(&shape), 65535u);
 	if (syn->has_timestamp && !config.no_timestamps) {
 		config.timestamp_offset = (uint32_t)siphash(&tuple, sizeof(tuple), stack->port_key);

@@ -104,6 +104,8 @@ static int choose_names(struct inet_udp *endpoint, const struct inet_send *send,
 	err = err < 0 ? err : inet_lookup(ends, &ret_to->address, send->netif_index, &route);
 	if (err < 0)
 		return err;
+	if (route.broadcast && !send->may_broadcast)
+		return -EACCES;
 	if (!fits(ends, &route, &ret_to->address, size))
 		return -EMSGSIZE;
 	ret_from->address = route.source;

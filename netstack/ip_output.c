@@ -287,10 +287,11 @@ static int output_whole(struct netstack *stack, struct inet_packet *packet,
 	uint8_t bytes[TRANSPORT_HEADER_MAX];
 	struct netbuf_queue *data, payload = {0};
 	bool tcp = packet->protocol == INET_TCP;
-	uint32_t whole = ip + TRANSPORT_HEADER_MAX +
-			 (tcp ? packet->segment.payload.size : packet->datagram->data.size);
+	/* A segment is never longer than the path takes here; fragments have no sums to complete.
+	 */
+	bool whole = tcp || ip + UDP_HEADER + packet->datagram->data.size <= route->mtu;
 	bool partial = (route->netif->flags & NETIF_TX_CHECKSUM) &&
-		       packet->protocol != INET_UDPLITE && (segment_size || whole <= route->mtu);
+		       packet->protocol != INET_UDPLITE && whole;
 	struct netif_offload offload = {
 		.needs_checksum = partial,
 		.checksum_start = (uint16_t)ip,
@@ -329,6 +330,27 @@ static void output_cut(struct netstack *stack, struct inet_packet *packet,
 	netbuf_queue_clear(&whole);
 }
 
+/* UDP_SEGMENT: what was sent as one leaves as datagrams of a size. */
+static void output_datagrams(
+	struct netstack *stack, struct inet_packet *packet, const struct route_result *route)
+{
+	struct inet_datagram *datagram = packet->datagram;
+	struct netbuf_queue whole = {0};
+	uint32_t step = datagram->segment_size;
+
+	netbuf_move(&whole, &datagram->data);
+	do {
+		uint32_t size = step ? min_of(step, whole.size) : whole.size;
+
+		if (size > 0 && netbuf_slice(&whole, 0, size, &datagram->data) < 0)
+			break;
+		netbuf_drop(&whole, size);
+		(void)output_whole(stack, packet, route, 0);
+		netbuf_queue_clear(&datagram->data);
+	} while (whole.size > 0);
+	netbuf_queue_clear(&whole);
+}
+
 void ip_output_packet(
 	struct netstack *stack, struct inet_packet *packet, const struct route_result *route)
 {
@@ -358,7 +380,10 @@ void ip_output_packet(
 	} else {
 		stack->counters.udplite[ip_family(v4)].out++;
 	}
-	(void)output_whole(stack, packet, route, 0);
+	if (packet->datagram)
+		output_datagrams(stack, packet, route);
+	else
+		(void)output_whole(stack, packet, route, 0);
 }
 
 int ip_serialise(struct netstack *stack, struct inet_packet *packet, struct netbuf_queue *ret_frame)

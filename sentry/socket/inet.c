@@ -70,6 +70,38 @@ int inet_read_name(const struct inet_socket *socket, const struct socket_address
 	return err;
 }
 
+/* The interface that a link-local address is of: the bound one, or as the name says. */
+int inet_read_scope(struct inet_socket *socket, const struct socket_address *address,
+	const struct inet_name *name, unsigned *ret_index)
+{
+	struct lx_sockaddr_in6 in6 = {0};
+
+	*ret_index = 0;
+	if (!socket->v6 || !inet_is_link_local(&name->address))
+		return 0;
+	memcpy(&in6, address->bytes, min_of((size_t)address->size, sizeof(in6)));
+	*ret_index = in6.sin6_scope_id ? in6.sin6_scope_id : socket->endpoint->netif_index;
+	if (!*ret_index ||
+		(socket->endpoint->netif_index && socket->endpoint->netif_index != *ret_index))
+		return -EINVAL;
+	return netif_by_index(inet_stack(&socket->base), *ret_index) ? 0 : -ENODEV;
+}
+
+void inet_write_scope(unsigned netif_index, struct socket_address *ret)
+{
+	struct lx_sockaddr_in6 in6;
+	struct inet_address address;
+
+	if (ret->size != sizeof(in6))
+		return;
+	memcpy(&in6, ret->bytes, sizeof(in6));
+	memcpy(address.bytes, in6.sin6_addr, sizeof(address.bytes));
+	if (!inet_is_link_local(&address))
+		return;
+	in6.sin6_scope_id = netif_index;
+	memcpy(ret->bytes, &in6, sizeof(in6));
+}
+
 void inet_write_name_as(int family, const struct inet_name *name, struct socket_address *ret)
 {
 	struct lx_sockaddr_in6 in6 = {.sin6_family = LX_AF_INET6, .sin6_port = htons(name->port)};
@@ -91,6 +123,7 @@ void inet_write_name(
 	const struct inet_socket *socket, const struct inet_name *name, struct socket_address *ret)
 {
 	inet_write_name_as(socket->v6 ? LX_AF_INET6 : LX_AF_INET, name, ret);
+	inet_write_scope(socket->endpoint->netif_index, ret);
 }
 
 /* ---- names --------------------------------------------------------------------------------------
@@ -100,6 +133,7 @@ int inet_bind_socket(struct socket *base, struct task *task, const struct socket
 {
 	struct inet_socket *socket = inet_of(base);
 	struct inet_name name;
+	unsigned scope;
 	int err;
 
 	/* inet_bind(): old programs forget the family of the address that means any. */
@@ -129,7 +163,11 @@ int inet_bind_socket(struct socket *base, struct task *task, const struct socket
 	else if (socket->state != INET_NEW)
 		return -EINVAL;
 	socket->endpoint->uid = task->cred->euid;
-	return inet_bind(socket->endpoint, &name);
+	err = inet_read_scope(socket, address, &name, &scope);
+	err = err < 0 ? err : inet_bind(socket->endpoint, &name);
+	if (err == 0 && scope)
+		socket->endpoint->netif_index = scope;
+	return err;
 }
 
 int inet_getname(struct socket *base, bool peer, struct socket_address *ret)

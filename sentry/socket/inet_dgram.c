@@ -62,6 +62,7 @@ static int dgram_connect(
 {
 	struct inet_socket *socket = inet_of(base);
 	struct inet_name peer;
+	unsigned scope;
 	int err;
 
 	if (address->size < 2)
@@ -74,6 +75,11 @@ static int dgram_connect(
 	err = inet_read_name(socket, address, &peer);
 	if (err < 0)
 		return err;
+	err = inet_read_scope(socket, address, &peer, &scope);
+	if (err < 0)
+		return err;
+	if (scope)
+		socket->endpoint->netif_index = scope;
 	inet_apply_options(socket);
 	socket->endpoint->uid = task->cred->euid;
 	err = inet_set_peer(socket->endpoint, &peer);
@@ -217,11 +223,14 @@ static int prepare(
 
 	*send = (struct inet_send){.coverage = socket->send_coverage,
 		.mark = socket->mark,
+		.may_broadcast = socket->base.broadcast,
 		.segment_size = socket->segment_size};
 	/* To IPv6 no family means no name, to IPv4 it means IPv4 (udpv6_sendmsg(), udp_sendmsg()).
 	 */
 	if (message->name && !(socket->v6 && inet_is_unspec(message->name))) {
 		err = read_destination(socket, message->name, &send->to);
+		if (err == 0)
+			err = inet_read_scope(socket, message->name, &send->to, &send->netif_index);
 		if (err < 0)
 			return err;
 		if (send->to.port == 0)
@@ -427,8 +436,10 @@ static ssize_t dgram_receive(struct socket *base, struct task *task, struct sock
 		n += did;
 	}
 	if (n >= 0) {
-		if (message->name)
+		if (message->name) {
 			inet_write_name(socket, &datagram->from, message->name);
+			inet_write_scope(datagram->netif_index, message->name);
+		}
 		if (message->scm)
 			inet_write_control(socket, datagram, message->scm);
 		if (total > size)

@@ -102,6 +102,17 @@ static int ip_int(const void *value, size_t size)
 	return size ? *(const uint8_t *)value : 0;
 }
 
+/* A stream's packets are made by the protocol, a datagram's header is said with each. */
+static void apply_header(struct inet_socket *socket)
+{
+	int ttl = socket->v6 ? socket->hops : socket->ttl;
+
+	if (socket->base.type != LX_SOCK_STREAM)
+		return;
+	socket->endpoint->ttl = (uint8_t)max_of(ttl, 0);
+	socket->endpoint->tos = (uint8_t)(socket->v6 ? socket->tclass : socket->tos);
+}
+
 int inet_ip_setsockopt(
 	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size)
 {
@@ -123,11 +134,13 @@ int inet_ip_setsockopt(
 	case LX_IP_TOS:
 		socket->tos = class_of(socket, number, socket->tos);
 		socket->base.priority = priority_of(socket->tos);
+		apply_header(socket);
 		return 0;
 	case LX_IP_TTL:
 		if (size < 1 || (number != -1 && (number < 1 || number > 255)))
 			return -EINVAL;
 		socket->ttl = number;
+		apply_header(socket);
 		return 0;
 	case LX_IP_MTU_DISCOVER:
 		if (number < LX_IP_PMTUDISC_DONT || number > LX_IP_PMTUDISC_OMIT)
@@ -228,11 +241,13 @@ int inet_ipv6_setsockopt(
 		if (size < sizeof(number) || number < -1 || number > 255)
 			return -EINVAL;
 		socket->hops = number;
+		apply_header(socket);
 		return 0;
 	case LX_IPV6_TCLASS:
 		if (size < sizeof(number) || number < -1 || number > 255)
 			return -EINVAL;
 		socket->tclass = class_of(socket, max_of(number, 0), socket->tclass);
+		apply_header(socket);
 		return 0;
 	case LX_IPV6_MTU_DISCOVER:
 		if (size < sizeof(number) || number < LX_IP_PMTUDISC_DONT ||

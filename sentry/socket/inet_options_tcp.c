@@ -144,6 +144,9 @@ static int return_info(const struct inet_socket *socket, void *value, size_t siz
 	uint32_t mss = max_of(tcp->mss, 1u);
 	int64_t now = (int64_t)loop_monotonic();
 	bool open = tcp->state != TCP_CLOSED;
+	int mtu = socket->endpoint->has_pair
+			  ? inet_path_mtu(socket->endpoint, &socket->endpoint->remote.address)
+			  : (int)INET_LOOPBACK_MTU;
 	struct lx_tcp_info info = {
 		.state = (uint8_t)(socket->state == INET_LISTENING ? TCP_LISTEN
 				   : inet_tcp_is_over(socket)	   ? TCP_CLOSED
@@ -165,7 +168,7 @@ static int return_info(const struct inet_socket *socket, void *value, size_t siz
 		.last_data_sent = open ? (uint32_t)((now - tcp->last_send_at) / 1000000) : 0,
 		.last_data_recv = open ? (uint32_t)((now - tcp->last_receive_at) / 1000000) : 0,
 		.last_ack_recv = open ? (uint32_t)((now - tcp->last_receive_at) / 1000000) : 0,
-		.pmtu = INET_LOOPBACK_MTU,
+		.pmtu = (uint32_t)max_of(mtu, 0),
 		.rcv_ssthresh = tcp->config.receive_buffer,
 		.rtt = (uint32_t)(tcp->srtt / 1000),
 		.rttvar = (uint32_t)(tcp->rttvar / 1000),

@@ -103,6 +103,12 @@ int inet_read_name(const struct inet_socket *socket, const struct socket_address
 void inet_write_name(
 	const struct inet_socket *socket, const struct inet_name *name, struct socket_address *ret);
 void inet_write_name_as(int family, const struct inet_name *name, struct socket_address *ret);
+/* The interface of a link-local @name; 0: of any other. -EINVAL: it is not said, or another one is
+ * bound; -ENODEV. */
+int inet_read_scope(struct inet_socket *socket, const struct socket_address *address,
+	const struct inet_name *name, unsigned *ret_index);
+/* Puts it into a link-local name. */
+void inet_write_scope(unsigned netif_index, struct socket_address *ret);
 /* AF_UNSPEC: connect() undoes itself. */
 bool inet_is_unspec(const struct socket_address *address);
 

@@ -184,6 +184,7 @@ static int stream_connect(
 	uint64_t deadline =
 		base->send_timeout ? loop_monotonic_now() + base->send_timeout : WAIT_FOREVER;
 	struct inet_name peer;
+	unsigned scope;
 	int err;
 
 	if (address->size < 2)
@@ -215,6 +216,11 @@ static int stream_connect(
 		return err;
 	if (inet_is_multicast(&peer.address))
 		return -ENETUNREACH;
+	err = inet_read_scope(socket, address, &peer, &scope);
+	if (err < 0)
+		return err;
+	if (scope)
+		socket->endpoint->netif_index = scope;
 	base->error = 0;
 	socket->state = INET_CONNECTING;
 	socket->connect_told = false;

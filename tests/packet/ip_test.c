@@ -362,6 +362,7 @@ static void udp_send(char **words, unsigned count)
 	struct netbuf_queue data = {0};
 
 	fill(&data, (unsigned)atoi(words[4]));
+	send.may_broadcast = after(words, count, "as") == NULL;
 	if (after(words, count, "coverage"))
 		send.coverage = (uint16_t)atoi(after(words, count, "coverage"));
 	expect_error(inet_udp_send(p.udp, &send, &data), words, count);
