@@ -520,8 +520,8 @@ static void send_out(struct netstack *stack, struct inet_packet *packet)
 		list_add_tail(&packet->link, &stack->packets);
 		return;
 	}
-	if (packet->datagram &&
-		(route.broadcast || (route.multicast && group_is_joined(route.netif, to))))
+	if (packet->datagram && (route.broadcast || (route.multicast && !packet->no_loop &&
+							    group_is_joined(route.netif, to))))
 		loop_copy(stack, packet, route.netif);
 	if (route.netif->ops->take && route.netif->ops->take(route.netif, packet))
 		route.netif->counters.tx_packets++;

@@ -284,6 +284,7 @@ struct inet_send {
 	unsigned netif_index;  /* to be sent by, whatever the endpoint is bound to; 0: that */
 	uint32_t mark;	       /* SO_MARK */
 	bool may_broadcast;    /* SO_BROADCAST */
+	bool no_loop;	       /* IP_MULTICAST_LOOP is off: no copy for members here */
 	uint16_t segment_size; /* cut into datagrams of this size (UDP_SEGMENT); 0: not at all */
 	uint16_t coverage;     /* UDP-Lite: bytes under the checksum, header included; 0: all */
 };

@@ -13,8 +13,8 @@ struct inet_packet {
 	uint8_t protocol;
 	uint8_t ttl, tos;      /* ttl 0: the default */
 	uint8_t mtu_discover;  /* enum inet_mtu_discover */
+	bool no_loop;	       /* a group's members here get no copy */
 	bool to_many;	       /* to a group, or to everybody */
-	bool no_loop;	       /* a group's copy for ourselves is not wanted */
 	uint16_t segment_size; /* TCP: what the peer takes in one segment; 0: not said */
 	unsigned netif_index;  /* that it came by, or is bound to leave by; 0: any */
 	uint16_t coverage;     /* UDP-Lite */

@@ -158,6 +158,7 @@ int inet_udp_send(
 	*packet = (struct inet_packet){.protocol = endpoint->endpoint.protocol,
 		.coverage = send->coverage,
 		.mtu_discover = endpoint->endpoint.mtu_discover,
+		.no_loop = send->no_loop,
 		.ttl = send->ttl,
 		.tos = send->tos,
 		.netif_index =

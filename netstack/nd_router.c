@@ -74,22 +74,25 @@ static int64_t next_of(const struct netif_address *own)
 	return next;
 }
 
+static bool solicits(const struct netif *netif)
+{
+	return netif->type == NETIF_ETHERNET && netif->router_solicits < SOLICIT_COUNT &&
+	       (netif->flags & NETIF_UP) && !(netif->flags & NETIF_NO_RA);
+}
+
 void nd_set_timer(struct netif *netif)
 {
 	const struct netif_address *own;
 	const struct route *route;
 	int64_t next = INT64_MAX;
 
-	if (netif->type != NETIF_ETHERNET)
-		return;
 	list_for_each_entry (own, &netif->addresses, link)
 		next = min_of(next, next_of(own));
 	list_for_each_entry (route, &netif->stack->routes, link) {
 		if (route->netif == netif)
 			next = min_of(next, route->valid_until);
 	}
-	if (netif->router_solicits < SOLICIT_COUNT && (netif->flags & NETIF_UP) &&
-		!(netif->flags & NETIF_NO_RA))
+	if (solicits(netif))
 		next = min_of(next, netif->router_solicit_at);
 	if (next == INT64_MAX)
 		timer_cancel(&netif->timer);
@@ -106,8 +109,7 @@ static void expired(struct timer *timer)
 	list_for_each_entry_safe (own, next, &netif->addresses, link)
 		turn_address(netif, own, now);
 	route_expire(netif, now);
-	if (netif->router_solicits < SOLICIT_COUNT && (netif->flags & NETIF_UP) &&
-		!(netif->flags & NETIF_NO_RA) && netif->router_solicit_at <= now)
+	if (solicits(netif) && netif->router_solicit_at <= now)
 		solicit_routers(netif);
 	nd_set_timer(netif);
 	netstack_run(netif->stack);

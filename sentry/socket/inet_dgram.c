@@ -130,6 +130,7 @@ void inet_dgram_set_header(const struct inet_socket *socket, struct inet_send *s
 	if (inet_is_multicast(&send->to.address)) {
 		ttl = v4 ? socket->group_ttl : socket->group_hops;
 		send->netif_index = v4 ? socket->group_netif : socket->group_netif6;
+		send->no_loop = !(socket->wants & (v4 ? INET_GROUP_LOOP : INET_GROUP_LOOP6));
 		if (v4 && !inet_is_any(&socket->group_source) &&
 			!inet_equal(&socket->group_source, &(struct inet_address){{0}}))
 			send->from = socket->group_source;
