@@ -49,10 +49,15 @@ void systrap_notification_answer(uint64_t id, int64_t value)
 
 void systrap_doorbell_answer(struct systrap_thread *thread)
 {
+	bool there = thread->state == SYSTRAP_IN_GUEST && systrap_place(thread);
 	uint64_t id = thread->notification;
 
 	thread->notification = 0;
+	if (there)
+		systrap_spin_sync_wake(false);
 	(void)respond(id, 0, 0, 0);
+	if (there)
+		systrap_spin_sync_wake(true);
 }
 
 int systrap_notification_addfd(uint64_t id, int fd, unsigned slot)
@@ -172,6 +177,8 @@ static void handle(const struct seccomp_notif *notif)
 		return;
 	}
 	if (notif->data.nr == STUB_DOORBELL_NR) {
+		thread->rang_cpu = (unsigned)notif->data.args[0] % CPU_SETSIZE;
+		thread->rang_at = __builtin_ia32_rdtsc();
 		doorbell(thread, notif->id);
 		return;
 	}

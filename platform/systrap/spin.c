@@ -170,6 +170,16 @@ static void set_free(struct systrap_thread *thread)
 	set_affinity(thread, &systrap.cpus);
 }
 
+void systrap_spin_send(struct systrap_thread *thread, unsigned cpu)
+{
+	cpu_set_t there;
+
+	CPU_ZERO(&there);
+	CPU_SET(cpu, &there);
+	set_affinity(thread, &there);
+	set_free(thread);
+}
+
 static void set_all_free(struct timer *timer)
 {
 	struct systrap_thread *thread;
@@ -200,7 +210,7 @@ static bool any_apart(void)
 	return false;
 }
 
-static void set_sync_wake(bool sync)
+void systrap_spin_sync_wake(bool sync)
 {
 	if (!systrap.sync_wake || spin.waking_sync == sync)
 		return;
@@ -230,7 +240,7 @@ static void take_cpu(void)
 }
 
 /* Threads that could use a CPU now. What sits in a futex in the stub says so itself (a hint). */
-static bool is_awake(const struct systrap_thread *thread)
+bool systrap_spin_awake(const struct systrap_thread *thread)
 {
 	return thread->state == SYSTRAP_IN_GUEST &&
 	       !__atomic_load_n(&thread->slot->request.sleeping, __ATOMIC_RELAXED);
@@ -246,7 +256,7 @@ static bool are_awake(unsigned count)
 		return false;
 	list_for_each_entry (as, &systrap.spaces, link) {
 		list_for_each_entry (thread, &as->threads, as_link)
-			awake += is_awake(thread);
+			awake += systrap_spin_awake(thread);
 	}
 	return awake >= count;
 }
@@ -275,6 +285,11 @@ static void leave_cpu(void)
 }
 
 /* ---- watching ---- */
+
+bool systrap_spin_watching(void)
+{
+	return spin.watching;
+}
 
 static void set_polled(struct systrap_thread *thread, uint32_t polled)
 {
@@ -336,7 +351,7 @@ static bool cpu_to_spare(uint64_t now)
 		return true;
 	list_for_each_entry (as, &systrap.spaces, link) {
 		list_for_each_entry (thread, &as->threads, as_link) {
-			computing += is_awake(thread) && is_computing(thread, now);
+			computing += systrap_spin_awake(thread) && is_computing(thread, now);
 			if (computing >= systrap.cpu_count)
 				return false;
 		}
@@ -386,7 +401,7 @@ static void settle(void)
 
 	spin.seated = false;
 	take_cpu();
-	set_sync_wake(false);
+	systrap_spin_sync_wake(false);
 	list_for_each_entry (thread, &systrap.hot, hot_link)
 		set_watcher(thread);
 	set_crowd_apart();
@@ -410,7 +425,7 @@ static void end_watching(void)
 		spin.threshold =
 			min_of(max_of(spin.threshold, THRESHOLD_FIRST / 2) * 2, THRESHOLD_MAX);
 	}
-	set_sync_wake(true);
+	systrap_spin_sync_wake(true);
 	if (spin.cpu == NOWHERE)
 		return;
 	leave_cpu();

@@ -180,6 +180,8 @@ static void stats(void (*put)(const char *name, uint64_t value))
 	put("requests by doorbell", systrap.stats.cold);
 	put("hot periods", systrap.stats.promotions);
 	put("hot periods that did not pay", systrap.stats.wasted);
+	put("guests sent to another processor", systrap.stats.sent);
+	put("guests answered on another processor", systrap.stats.stayed);
 	put("mappings of programs' code that were prepared", systrap.sites.prepared_programs);
 	put("mappings of libraries' code that were prepared", systrap.sites.prepared_libraries);
 	put("call sites worth a patch", systrap.sites.seen + systrap.sites.unread);

@@ -154,8 +154,11 @@ struct systrap_thread {
 	uint16_t crowded;	   /* of the last request */
 	uint64_t replied_at;	   /* 0: never */
 	uint64_t usual_away;	   /* average time from an answer to the next request, clipped */
-	uint64_t parked_at;	   /* when the answer turned out to need time; 0: it did not */
-	uint64_t usual_park;	   /* average time from there to the answer, clipped */
+	unsigned cpu;		   /* where it was answered, or sent to (place.c) */
+	unsigned rang_cpu;	   /* where it says that it rang, below CPU_SETSIZE */
+	uint64_t rang_at;
+	uint64_t parked_at;  /* when the answer turned out to need time; 0: it did not */
+	uint64_t usual_park; /* average time from there to the answer, clipped */
 
 	struct systrap_snapshot snapshot;
 };
@@ -210,7 +213,7 @@ struct systrap {
 	 * through a trampoline among the requests; what the stubs counted (struct
 	 * channel_counters). */
 	struct {
-		uint64_t cold, hot, promotions, wasted;
+		uint64_t cold, hot, promotions, wasted, sent, stayed;
 		uint64_t fast_cold, fast_hot;
 		uint64_t trapped, trapped_answered, fast_answered;
 		uint64_t answered[CHANNEL_NUMBERS]; /* by number */
@@ -382,8 +385,19 @@ void systrap_spin_leave(struct systrap_thread *thread);
  */
 void systrap_spin_clone(struct systrap_thread *parent, bool begin, bool seat);
 void systrap_spin_born(pid_t tid);
+bool systrap_spin_watching(void);
+/* In guest, as far as we know, and not in a futex. */
+bool systrap_spin_awake(const struct systrap_thread *thread);
+/* Moves a thread to a CPU, where it need not stay. */
+void systrap_spin_send(struct systrap_thread *thread, unsigned cpu);
+/* Whether doorbells and their answers wake the other side on the present CPU. */
+void systrap_spin_sync_wake(bool sync);
 void systrap_spin_attach(void);
 void systrap_spin_detach(void);
+
+/* place.c: a doorbell of a thread that goes to the guest is about to be answered. True: not by
+ * taking the thread to our CPU. */
+bool systrap_place(struct systrap_thread *thread);
 
 /* patch.c: call sites that jump instead of trapping */
 int systrap_patch(struct platform_thread *head, const struct platform_patch *patch);

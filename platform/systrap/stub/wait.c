@@ -83,6 +83,6 @@ void stub_wait(struct stub_thread *self, uint32_t seq, bool may_spin)
 		}
 		(void)read_tsc(self);
 		/* EINTR, a late or a spurious answer: the loop looks again. */
-		stub_call3(STUB_DOORBELL_NR, 0, 0, 0);
+		stub_call3(STUB_DOORBELL_NR, self->cpu, 0, 0);
 	}
 }
