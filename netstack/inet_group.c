@@ -157,8 +157,8 @@ int inet_group_source(struct inet_udp *endpoint, const struct inet_address *grou
 	if (choose_netif(endpoint, group, &netif_index) < 0)
 		return -ENODEV;
 	member = find(endpoint, group, netif_index);
-	if (!member)
-		return -EADDRNOTAVAIL;
+	if (!member) /* ip_mc_source(): joined before */
+		return -EINVAL;
 	/* An empty filter may turn into the other kind. */
 	if (member->include != include) {
 		if (member->source_count)

@@ -12,9 +12,6 @@
 #include "base/checked.h"
 #include "sentry/nsproxy.h"
 
-#define BUFFER_DEFAULT_SEND    16384u
-#define BUFFER_DEFAULT_RECEIVE 131072u
-
 void inet_apply_options(struct inet_socket *socket)
 {
 	struct socket *base = &socket->base;
@@ -30,9 +27,9 @@ void inet_apply_options(struct inet_socket *socket)
 	tcp->keepalive = base->keep_alive;
 	tcp->oob_inline = base->oob_inline;
 	/* As long as nobody asked for a size the connection grows its own. */
-	if (base->send_size != BUFFER_DEFAULT_SEND)
+	if (socket->wants & INET_SEND_SIZED)
 		socket->tcp->config.send_buffer = tcp->config.send_buffer = base->send_size;
-	if (base->receive_size != BUFFER_DEFAULT_RECEIVE) {
+	if (socket->wants & INET_RECEIVE_SIZED) {
 		struct tcp_config *config = &socket->tcp->config;
 
 		/* Half of it is for data (net.ipv4.tcp_adv_win_scale). */
@@ -218,7 +215,7 @@ static int set_socket(
 	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size)
 {
 	struct socket *base = &socket->base;
-	int number = 0;
+	int number = 0, err;
 	bool whole = size >= sizeof(number);
 
 	if (whole)
@@ -261,7 +258,12 @@ static int set_socket(
 	case LX_SO_RCVMARK:
 		return whole ? set_mark(socket, task, option, number) : -EINVAL;
 	default:
-		return socket_set_option(base, task, option, value, size);
+		err = socket_set_option(base, task, option, value, size);
+		if (err == 0 && (option == LX_SO_SNDBUF || option == LX_SO_SNDBUFFORCE))
+			socket->wants |= INET_SEND_SIZED;
+		if (err == 0 && (option == LX_SO_RCVBUF || option == LX_SO_RCVBUFFORCE))
+			socket->wants |= INET_RECEIVE_SIZED;
+		return err;
 	}
 	return whole ? 0 : -EINVAL;
 }

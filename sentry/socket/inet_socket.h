@@ -47,6 +47,8 @@ enum inet_stamp {
 #define INET_GROUP_LOOP	   0x400000u /* IP_MULTICAST_LOOP */
 #define INET_GROUP_LOOP6   0x800000u
 #define INET_GROUP_ALL6	   0x1000000u /* IPV6_MULTICAST_ALL */
+#define INET_SEND_SIZED	   0x2000000u /* SO_SNDBUF was set */
+#define INET_RECEIVE_SIZED 0x4000000u /* SO_RCVBUF was */
 
 struct inet_socket {
 	struct socket base; /* first */
