@@ -264,16 +264,21 @@ static void reparent_children(struct task *task)
 	}
 }
 
-/* A thread leaves, others stay: its children become another thread's. */
+/*
+ * A thread leaves: its children become another thread's. Of those that are left all may be about to
+ * end, the last of which finds the children another process; until then they are no thread's.
+ */
 static void hand_over_children(struct task *task)
 {
+	struct task *heir = live_thread(task->group);
 	struct thread_group *child;
 
 	list_for_each_entry (child, &task->group->children, child_link) {
 		if (child->parent_task != task)
 			continue;
-		child->parent_task = live_thread(task->group);
-		send_pdeath_signals(child, task);
+		child->parent_task = heir;
+		if (heir)
+			send_pdeath_signals(child, task);
 	}
 }
 
@@ -555,8 +560,7 @@ void task_exit(struct task *task, int code)
 	/* Nobody can be helped any more. */
 	fiber_run_errands();
 	task->fiber = NULL;
-	if (live_thread(group))
-		hand_over_children(task);
+	hand_over_children(task);
 	if (task != group->leader && !task->tracer)
 		detach_thread(task);
 	wait_queue_wake(&group->thread_exit_queue, ~0u);

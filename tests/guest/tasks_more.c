@@ -536,3 +536,37 @@ CASE(pipes_open_for_neither)
 	mkfifo("p", 0600);
 	CALL(open("p", O_ACCMODE));
 }
+
+static void *makes_a_child(void *arg)
+{
+	pid_t *child = arg;
+
+	*child = fork();
+	if (*child == 0) {
+		usleep(1000);
+		_exit(0);
+	}
+	for (;;)
+		pause();
+}
+
+/* The thread that made a child ends with its process, while others of its threads are still on
+ * their way: the child's end is told to who is left. */
+CASE(maker_of_a_child_ends_with_its_process)
+{
+	for (int i = 0; i < 60; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			static pid_t children[4];
+			pthread_t threads[4];
+
+			for (int j = 0; j < 4; j++)
+				pthread_create(&threads[j], NULL, makes_a_child, &children[j]);
+			usleep((unsigned)(500 + i * 40));
+			_exit(0);
+		}
+		waitpid(pid, NULL, 0);
+	}
+	NOTE("over");
+}
