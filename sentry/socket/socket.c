@@ -202,7 +202,7 @@ static int check_family(int family, int *type)
 		snprintf(number, sizeof(number), "%d", family);
 		audit_event("denied", "call", "socket", "family", number, "rule",
 			"no such address family in this sandbox", "allow",
-			"AF_UNIX, AF_INET and AF_INET6 sockets", NULL);
+			"AF_UNIX, AF_INET, AF_INET6, AF_NETLINK and AF_PACKET sockets", NULL);
 	}
 	return -EAFNOSUPPORT;
 }
