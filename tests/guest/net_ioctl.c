@@ -211,8 +211,8 @@ static void note_socket(const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *message = NLMSG_DATA(header);
 
-	if (message->id.idiag_sport != htons(wanted_port) &&
-		message->id.idiag_dport != htons(wanted_port))
+	/* One end of a connection: the table has no order. */
+	if (message->id.idiag_sport != htons(wanted_port))
 		return;
 	NOTE("family %d state %d receiving %u sending %u inode %d", message->idiag_family,
 		message->idiag_state, message->idiag_rqueue, message->idiag_wqueue,
