@@ -1,6 +1,7 @@
 # application: iproute2, ping, tcpdump
 # needs: iproute2 iputils-ping tcpdump net-tools
 # version: ip -V
+# set: matrix
 # run: sh
 # A network of its own: interfaces, addresses and routes by ip and ifconfig, echoes, what ss and tcpdump see of them.
 work() {
