@@ -4,6 +4,7 @@
 
 /* `sentry NAME ...`: @argv[0] is NAME. Each returns the process's exit code. */
 int command_report(int argc, char **argv);
+int command_needs(int argc, char **argv);
 int command_trace(int argc, char **argv);
 int command_coverage(int argc, char **argv);
 int command_audit(int argc, char **argv);

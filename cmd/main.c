@@ -24,6 +24,7 @@ static const char usage_text[] =
 	"new\n"
 	"  report [--format FORMAT] FILE           a trace as a page, for viewers, as a profile or "
 	"policy\n"
+	"  needs [OPTIONS] -- COMMAND [ARG...]     which calls it really needs\n"
 	"  doctor                                  what this host offers and what it lacks\n"
 	"  version\n"
 	"\n"
@@ -53,6 +54,7 @@ static const struct {
 	{"trace", command_trace},
 	{"coverage", command_coverage},
 	{"report", command_report},
+	{"needs", command_needs},
 	{"doctor", command_doctor},
 	{"version", command_version},
 	{"--version", command_version},

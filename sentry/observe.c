@@ -8,6 +8,7 @@
 #include "sentry/observe.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -288,13 +289,31 @@ static bool is_due(const struct inject_rule *rule, uint32_t count)
 	return count == rule->first || (rule->step && (count - rule->first) % rule->step == 0);
 }
 
+/* Whether the call's arguments are those that the rule is about. May sleep: a string is the
+ * guest's. */
+static bool has_argument(struct task *task, const struct inject_rule *rule)
+{
+	char text[INJECT_PATTERN_MAX * 2];
+	uint64_t value;
+	ssize_t got;
+
+	if (rule->arg == 0)
+		return true;
+	value = task->event.syscall.args[rule->arg - 1];
+	if (!rule->pattern[0])
+		return (value & rule->mask) == rule->value;
+	got = read_guest(task, text, GADDR(value), sizeof(text));
+	return got > 0 && memchr(text, '\0', (size_t)got) && fnmatch(rule->pattern, text, 0) == 0;
+}
+
 /* The rule that this call falls under, or NULL: the last one that is given wins. */
-static const struct inject_rule *find_rule(struct observed *observed, uint64_t nr)
+static const struct inject_rule *find_rule(
+	struct task *task, struct observed *observed, uint64_t nr)
 {
 	const struct inject_rule *found = NULL;
 
 	for (unsigned i = 0; i < rule_count; i++) {
-		if (!has_call(rules[i].calls, nr))
+		if (!has_call(rules[i].calls, nr) || !has_argument(task, &rules[i]))
 			continue;
 		if (observed->counts[i] < UINT32_MAX)
 			observed->counts[i]++;
@@ -336,7 +355,7 @@ static int64_t plain_call(struct task *task, const struct syscall_entry *entry,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
 {
 	const struct inject_rule *rule =
-		rule_count > 0 ? find_rule(observed, task->event.syscall.nr) : NULL;
+		rule_count > 0 ? find_rule(task, observed, task->event.syscall.nr) : NULL;
 
 	return rule ? injected_call(task, entry, rule, flags, call) : call(task, entry);
 }

@@ -18,12 +18,18 @@ struct task;
 
 #define OBSERVE_WORDS ((LX_NR_COUNT + 63) / 64)
 
-#define INJECT_RULES_MAX 32u
+#define INJECT_RULES_MAX   32u
+#define INJECT_PATTERN_MAX 128u
 
 /* strace(1), -e inject: which calls of a task, counted from 1, and what happens to them. */
 struct inject_rule {
 	uint64_t calls[OBSERVE_WORDS]; /* bit map of numbers */
-	uint32_t first, last, step;    /* step 0: only `first`; last UINT32_MAX: no end */
+	/* Only calls whose argument @arg (0: whatever they ask; else its place, counted from 1) is
+	 * @value in the bits of @mask, or, with a pattern of fnmatch(3), a string that fits it. */
+	uint8_t arg;
+	uint64_t mask, value;
+	char pattern[INJECT_PATTERN_MAX];
+	uint32_t first, last, step; /* step 0: only `first`; last UINT32_MAX: no end */
 	bool has_result;
 	int64_t result; /* instead of the call's */
 	int signo;	/* 0: none; sent before the call */

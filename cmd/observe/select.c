@@ -277,6 +277,87 @@ static bool parse_retval(const char *at, struct inject_rule *rule)
 	return !errno && end != at && ends(end) && rule->result >= 0;
 }
 
+/* The call of a set that has but one, or NULL. */
+static const struct syscall_info *only_call(const uint64_t *set)
+{
+	const struct syscall_info *found = NULL;
+
+	for (unsigned nr = 0; nr < LX_NR_COUNT; nr++) {
+		if (!(set[nr / 64] >> nr % 64 & 1) || !syscall_info[nr].name)
+			continue;
+		if (found)
+			return NULL;
+		found = &syscall_info[nr];
+	}
+	return found;
+}
+
+static bool find_value(const struct named_value *values, unsigned count, const char *at,
+	size_t size, uint64_t *ret)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (is_named(values[i].name, at, size)) {
+			*ret = values[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A name of the argument's set (a flag: its bits; a value: all of the value's), or a number. */
+static const char *parse_value(
+	const struct syscall_arg *arg, const char *at, size_t size, struct inject_rule *rule)
+{
+	const struct value_set *set = arg->set;
+	char *end;
+
+	if (set && find_value(set->values, set->value_count, at, size, &rule->value)) {
+		rule->mask = set->enum_mask;
+		return NULL;
+	}
+	if (set && find_value(set->flags, set->flag_count, at, size, &rule->value)) {
+		rule->mask = rule->value;
+		return rule->value ? NULL : "a flag without a bit cannot be looked for";
+	}
+	errno = 0;
+	rule->value = strtoull(at, &end, 0);
+	if (errno || end != at + size || size == 0)
+		return "the argument has no such value";
+	/* Registers of 32 bits may hold anything above. */
+	rule->mask = arg->type == ARG_SET64 || arg->type == ARG_LONG || arg->type == ARG_ULONG ||
+				     arg->type == ARG_ADDR
+			     ? UINT64_MAX
+			     : UINT32_MAX;
+	rule->value &= rule->mask;
+	return NULL;
+}
+
+/* ARGUMENT=VALUE, with @value behind the sign. */
+static const char *parse_argument(const char *at, const char *value, struct inject_rule *rule)
+{
+	const struct syscall_info *info = only_call(rule->calls);
+	size_t size = strcspn(value, ":");
+
+	if (!info)
+		return "expected error=, retval=, signal=, delay_enter=, delay_exit= or when= (an "
+		       "argument: of one call alone)";
+	if (rule->arg)
+		return "one argument, once";
+	for (unsigned i = 0; i < info->nargs; i++) {
+		if (!is_named(info->args[i].name, at, (size_t)(value - at - 1)))
+			continue;
+		rule->arg = (uint8_t)(i + 1);
+		if (info->args[i].type != ARG_STRING)
+			return parse_value(&info->args[i], value, size, rule);
+		if (size == 0 || size >= sizeof(rule->pattern))
+			return "not a pattern of 1 to 127 characters";
+		memcpy(rule->pattern, value, size);
+		return NULL;
+	}
+	return "expected error=, retval=, signal=, delay_enter=, delay_exit=, when= or an argument "
+	       "of the call";
+}
+
 static const char *parse_part(const char *at, struct inject_rule *rule)
 {
 	const char *value = strchr(at, '=');
@@ -301,7 +382,7 @@ static const char *parse_part(const char *at, struct inject_rule *rule)
 		return parse_when(value, rule) ? NULL
 					       : "not FIRST[..LAST][+[STEP]], counted from 1";
 #undef IS
-	return "expected error=, retval=, signal=, delay_enter=, delay_exit= or when=";
+	return parse_argument(at, value, rule);
 }
 
 int inject_parse(

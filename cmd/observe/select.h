@@ -22,9 +22,11 @@ int select_parse(const char *text, uint64_t *ret, const char **ret_bad);
 bool select_is_list(const char *text);
 
 /*
- * SET[:error=NAME|:retval=N][:signal=NAME][:delay_enter=TIME][:delay_exit=TIME][:when=WHEN]; TIME
- * is microseconds, or has a unit; WHEN is FIRST, FIRST+, FIRST+STEP, FIRST..LAST or
- * FIRST..LAST+STEP. -EINVAL: @ret_bad is where, *@ret_why what is wrong.
+ * SET[:ARGUMENT=VALUE][:error=NAME|:retval=N][:signal=NAME][:delay_enter=TIME][:delay_exit=TIME]
+ * [:when=WHEN]; TIME is microseconds, or has a unit; WHEN is FIRST, FIRST+, FIRST+STEP, FIRST..LAST
+ * or FIRST..LAST+STEP; ARGUMENT is one of the only call of SET, and VALUE a flag or value of it by
+ * name or number, or of a string a pattern of fnmatch(3). -EINVAL: @ret_bad is where, *@ret_why
+ * what is wrong.
  */
 int inject_parse(
 	const char *text, struct inject_rule *ret, const char **ret_bad, const char **ret_why);

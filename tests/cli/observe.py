@@ -311,3 +311,31 @@ def test_report_of_foreign_files(box):
     box.raw("report", box.path("missing")).one_line(125, "missing")
     box.raw("report").expect(125, b"")
     box.raw("report", "--format", "pdf", box.path("trace")).expect(125, b"")
+
+
+def test_inject_by_argument(box):
+    box.write("a", "a")
+    box.write("b", "b")
+    box.run("/bin/cat", "a", "b", options=["--inject", "openat:pathname=*b:error=EIO"]).expect(1, b"a")
+    script = "import os\nfor f in (0, os.O_CLOEXEC, os.O_DSYNC):\n  try: os.close(os.open('/', f)); print('ok')\n  except OSError as e: print(e.errno)"
+    box.run("/usr/bin/python3", "-c", script, options=["--inject", "openat:flags=O_DSYNC:error=EMFILE", "--inject", "openat:flags=0x123456:error=EIO"]).expect(0, b"ok\nok\n24\n")
+
+
+def test_needs(box):
+    box.write("p.c", "#include <fcntl.h>\n#include <unistd.h>\nint main(void) { getppid(); int fd = open(\"f\", O_RDONLY | O_CLOEXEC); char b[4];\n"
+              "if (fd < 0) return 3; read(fd, b, 4); write(1, b, 4); return 0; }\n")
+    box.write("f", "text")
+    if not shutil.which("gcc") or subprocess.run(["gcc", "-static", "-o", box.path("p"), box.path("p.c")], stderr=subprocess.DEVNULL, check=False).returncode:
+        raise Skip("no static program can be made")
+    platform = ["-O", "--platform", "-O", box.platform]
+    found = json.loads(box.raw("needs", "--format", "json", "--values", *platform, "--", "./p", cwd=box.dir, timeout=120).expect(0, None, b"").out)
+    needs = {need["what"]: need for need in found["needs"]}
+    check(needs["getppid"]["verdict"] == "stub or fake" and needs["write"]["verdict"] == "required", needs["getppid"], needs["write"])
+    check(needs["write"]["faked"]["evidence"] == "its output differs" and "exit code 3" in needs["openat"]["stubbed"]["evidence"], needs["openat"])
+    check(needs["openat flags O_CLOEXEC"]["verdict"] == "required", needs["openat flags O_CLOEXEC"])
+    lines = box.raw("needs", "--format", "csv", "--check", "grep -q text && test $STATUS = 0", *platform, "--", "./p", cwd=box.dir, timeout=120).expect(0).out.decode().splitlines()
+    check(lines[0] == "# syscall, used, works faked, works stubbed, works both" and lines[2] == "1,Y,N,N,N" and "110,Y,Y,Y,Y" in lines, lines[:4])
+    box.raw("needs", "--check", "false", *platform, "--", "./p", cwd=box.dir).one_line(125, "undisturbed")
+    box.raw("needs", *platform, "--", "./nothing", cwd=box.dir).one_line(125, "./nothing")
+    for args in (["needs"], ["needs", "--jobs", "0", "--", "x"], ["needs", "--format", "xml", "--", "x"], ["needs", "--timeout", "x", "--", "x"]):
+        box.raw(*args).expect(125, b"")

@@ -70,6 +70,14 @@ Test(inject, rules)
 	rule = rule_of("read:error=5:when=4");
 	cr_assert(rule.result == -EIO && rule.first == 4 && rule.last == 4);
 	cr_assert_eq(rule_of("read:error=EIO:when=4+").last, UINT32_MAX);
+	rule = rule_of("openat:flags=O_CLOEXEC:error=EINVAL");
+	cr_assert(rule.arg == 3 && rule.mask == 02000000 && rule.value == 02000000);
+	rule = rule_of("ioctl:request=TCGETS:error=EIO");
+	cr_assert(rule.arg == 2 && rule.value == 0x5401 && !rule.pattern[0]);
+	rule = rule_of("openat:pathname=/proc/*/maps:error=ENOENT");
+	cr_assert_eq(rule.arg, 2);
+	cr_assert_str_eq(rule.pattern, "/proc/*/maps");
+	cr_assert_eq(rule_of("close:fd=7:error=EIO").value, 7);
 }
 
 Test(inject, wrong_rules)
@@ -83,7 +91,10 @@ Test(inject, wrong_rules)
 		{"read:error=EIO:when=0", 15}, {"read:error=EIO:when=2..1", 15},
 		{"read:error=EIO:when=1+0", 15}, {"read:error=EIO:when=1x", 15},
 		{"read:signal=0", 5}, {"read:signal=SIGNO", 5}, {"read:delay_enter=1h", 5},
-		{"read:when=1", 11}, {"read:other=1", 5}, {"read:error=99999999999", 5}};
+		{"read:when=1", 11}, {"read:other=1", 5}, {"read:error=99999999999", 5},
+		{"file:flags=1:error=EIO", 5}, {"openat:flags=O_NOTHING:error=EIO", 7},
+		{"openat:pathname=:error=EIO", 7}, {"openat:flags=1:flags=2:error=EIO", 15},
+		{"read:=1:error=EIO", 5}};
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
 		struct inject_rule rule;
