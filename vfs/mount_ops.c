@@ -416,7 +416,7 @@ int mount_umount(
 
 	if (!path_is_mount_root(at) || !is_ours(mount, ns) || mount->locked)
 		return -EINVAL;
-	if ((flags & LX_MNT_FORCE) && !cred_capable(ctx->cred, LX_CAP_SYS_ADMIN))
+	if ((flags & LX_MNT_FORCE) && !cred_ns_capable(ctx->cred, owner, LX_CAP_SYS_ADMIN))
 		return -EPERM;
 	if (flags & LX_MNT_EXPIRE) {
 		if (is_root || (flags & (LX_MNT_FORCE | LX_MNT_DETACH)))

@@ -21,8 +21,8 @@ enum unix_state {
 
 struct unix_packet {
 	struct list_head link;
-	struct unix_socket *sender; /* owned reference: charged for size */
-	struct socket_address from; /* datagrams: the sender's name */
+	struct unix_socket *sender; /* owned reference: charged for size; a datagram is from
+					its name, also when it got that later */
 	struct scm scm;
 	uint32_t size, start; /* bytes, and how many of them were read */
 	uint32_t charge;

@@ -245,7 +245,7 @@ static ssize_t send_datagram(
 	if (size > socket->base.send_size - 32)
 		return -EMSGSIZE;
 	/* The data first: bad memory is found before a bad target (unix_dgram_sendmsg()). */
-	r = wait_for_room(socket, message);
+	r = socket->write_shut ? -EPIPE : wait_for_room(socket, message);
 	r = r < 0 ? r : packet_new(socket, message, (uint32_t)size, &packet);
 	if (r < 0)
 		return r;
@@ -263,8 +263,6 @@ static ssize_t send_datagram(
 		packet_free(packet);
 		goto out;
 	}
-	if (socket->name.size > 2)
-		packet->from = socket->name;
 	enqueue(target, packet);
 out:
 	unix_unref(target);
@@ -383,6 +381,12 @@ static int take_scm(struct unix_packet *packet, struct socket_message *message)
 	return 0;
 }
 
+/* As recvfrom(2) tells it: nobody's is empty. */
+static struct socket_address name_of(const struct unix_socket *socket)
+{
+	return socket->name.size > 2 ? socket->name : (struct socket_address){0};
+}
+
 /* A datagram or record: whole, the rest of it is cut off. */
 static ssize_t receive_packet(struct unix_socket *socket, struct socket_message *message)
 {
@@ -406,7 +410,7 @@ static ssize_t receive_packet(struct unix_socket *socket, struct socket_message 
 		r = take_scm(packet, message);
 		if (message->name)
 			*message->name = socket->base.type == LX_SOCK_DGRAM
-						 ? packet->from
+						 ? name_of(packet->sender)
 						 : (struct socket_address){0};
 		if (packet->size > size)
 			message->out_flags |= LX_MSG_TRUNC;

@@ -40,5 +40,5 @@ for n in $(seq 20); do get -o "out$n" http://x/big & pids="$pids $!"; done; wait
 seq 1 200 | sed 's|.*|url = "http://x/?&"\noutput = "/dev/null"|' > urls; get -K urls -w '%{http_code}\n' | sort | uniq -c
 mv logs/access.log logs/old.log; kill -USR1 $server; for n in $(seq 100); do [ -s logs/access.log ] && break; get http://x/ > /dev/null; sleep 0.02; done
 sed -i 's/from behind/from a new one/' nginx.conf; kill -HUP $server
-for n in $(seq 100); do [ "$(get http://x/up)" = "from a new one" ] && break; sleep 0.05; done; get http://x/up
+for n in $(seq 600); do [ "$(get http://x/up)" = "from a new one" ] && break; sleep 0.05; done; get http://x/up
 grep -c big logs/old.log; kill -QUIT $server; wait $server; echo "exit $?"; ls ./*.sock 2>&1; sed 's/^.*\[error\] [0-9#]*//' logs/error.log

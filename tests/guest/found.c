@@ -198,6 +198,39 @@ CASE(signal_to_the_number_of_a_thread)
 		pthread_join(thread, NULL);
 }
 
+CASE(datagram_of_a_name_that_came_later)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "later"}, from;
+	socklen_t size = sizeof(from);
+	int sv[2];
+	char c;
+
+	CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv));
+	CALL(send(sv[1], "1", 1, 0));
+	CALL(send(sv[1], "2", 1, 0));
+	CALL(recvfrom(sv[0], &c, 1, 0, (void *)&from, &size));
+	NOTE("size %u", size);
+	CALL(bind(sv[1], (void *)&name, sizeof(name)));
+	close(sv[1]);
+	size = sizeof(from);
+	CALL(recvfrom(sv[0], &c, 1, 0, (void *)&from, &size));
+	NOTE("size %u %.5s", size, from.sun_path);
+}
+
+CASE(datagram_after_shutdown)
+{
+	int sv[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	CALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, sv));
+	CALL(shutdown(sv[0], SHUT_WR));
+	CALL(write(sv[0], "x", 1));
+	CALL(write(sv[0], BAD_ADDRESS, 1));
+	CALL(send(sv[0], "x", 1, MSG_NOSIGNAL));
+	close(sv[1]);
+	CALL(write(sv[0], "x", 1));
+}
+
 /* ---- linkat -------------------------------------------------------------------------------------
  */
 

@@ -554,3 +554,16 @@ CASE(guests_from_outside)
 		close(ns);
 	}
 }
+
+CASE(unmounts_by_force)
+{
+	own_user_ns(CLONE_NEWNS);
+	mkdir("m", 0700);
+	CALL(mount("none", "m", "tmpfs", 0, NULL));
+	CALL(umount2("m", MNT_FORCE | MNT_DETACH));
+	CALL(mount("none", "m", "tmpfs", 0, NULL));
+	CALL(umount2("m", MNT_FORCE));
+	CALL(mount(".", "m", NULL, MS_BIND, NULL));
+	CALL(umount2("m", MNT_FORCE));
+	CALL(umount2("m", 0));
+}
