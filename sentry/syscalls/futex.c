@@ -202,8 +202,13 @@ int64_t sys_futex(struct task *task, gaddr_t uaddr, unsigned op, unsigned val, g
 	case LX_FUTEX_REQUEUE:
 	case LX_FUTEX_CMP_REQUEUE:
 	case LX_FUTEX_WAKE_OP:
-		if (uaddr2.v % sizeof(uint32_t))
-			return -EINVAL;
+		if (uaddr2.v % sizeof(uint32_t)) {
+			uint32_t word;
+
+			/* The first of two that are shared is looked up before. */
+			r = op & LX_FUTEX_PRIVATE_FLAG ? 0 : guest_read_value(task, &word, uaddr);
+			return r < 0 ? r : -EINVAL;
+		}
 		if (bad_address(uaddr2))
 			return -EFAULT;
 		__attribute__((fallthrough));

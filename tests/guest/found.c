@@ -231,6 +231,19 @@ CASE(datagram_after_shutdown)
 	CALL(write(sv[0], "x", 1));
 }
 
+CASE(futexes_that_are_both_wrong)
+{
+	static int word[2];
+	char *odd = (char *)word + 2;
+
+	CALL(SYS(SYS_futex, BAD_ADDRESS, 3, 1, 1, odd, 0));
+	CALL(SYS(SYS_futex, BAD_ADDRESS, 3 | 128, 1, 1, odd, 0));
+	CALL(SYS(SYS_futex, word, 3, 1, 1, odd, 0));
+	CALL(SYS(SYS_futex, odd, 3, 1, 1, BAD_ADDRESS, 0));
+	CALL(SYS(SYS_futex, BAD_ADDRESS, 4, 1, 1, odd, 0));
+	CALL(SYS(SYS_futex, BAD_ADDRESS, 5, 1, 1, odd, 0));
+}
+
 /* ---- linkat -------------------------------------------------------------------------------------
  */
 
