@@ -67,12 +67,13 @@ static bool answer6(const struct relay *relay, uint8_t *packet, size_t size)
 
 static void deliver(struct timer *timer)
 {
+	static const struct netif_offload none;
 	struct relay *relay = timer->data;
 	struct netbuf_queue frame = {0};
 
 	netbuf_move(&frame, &relay->echo);
 	if (frame.size)
-		netif_receive(&relay->netif, &frame, NULL);
+		netif_receive(&relay->netif, &frame, &none);
 }
 
 void relay_transmit(

@@ -157,12 +157,19 @@ def raw(address, protocol, header=False):
 
 
 def ping(address):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1) as s:
+    try:
+        kind = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, 1)
+    except PermissionError:  # net.ipv4.ping_group_range
+        kind = socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)
+    with kind as s:
         s.settimeout(0.5)
-        s.sendto(b"\x08\0\0\0\0\0\0\1", (address, 0))
+        s.sendto(b"\x08\0\xf7\xfe\0\0\0\1", (address, 0))
         try:
-            s.recv(100)
-            return "answered"
+            while True:
+                reply = s.recv(100)
+                reply = reply[20:] if s.type == socket.SOCK_RAW else reply
+                if reply[0] == 0:
+                    return "answered"
         except socket.timeout:
             return "silence"
 
