@@ -162,7 +162,8 @@ int64_t sys_process_madvise(
 			return -EINVAL;
 		return target->mm ? -EPERM : -ESRCH;
 	}
-	for (uint64_t i = 0; i < count; i++) {
+	/* Not @count, of which Linux looks at the lower half. */
+	for (size_t i = 0; i < uio.segment_count; i++) {
 		err = do_madvise(t, segments[i].guest.v, segments[i].size, advice);
 		if (err < 0)
 			break;
