@@ -92,11 +92,20 @@ static int fill_vectors(struct netbuf_queue *frame, struct iovec *vectors)
 	int count = 0;
 
 	for (struct netbuf *buf = frame->first; buf; buf = buf->next) {
+		unsigned char *bytes = buf->block->bytes + buf->offset;
+
 		if (!buf->size)
 			continue;
+		/* Segments that were joined lie one behind the other mostly. */
+		if (count > 0 &&
+			(unsigned char *)vectors[count - 1].iov_base + vectors[count - 1].iov_len ==
+				bytes) {
+			vectors[count - 1].iov_len += buf->size;
+			continue;
+		}
 		if (count == VECTORS_MAX)
 			return 0;
-		vectors[count++] = (struct iovec){buf->block->bytes + buf->offset, buf->size};
+		vectors[count++] = (struct iovec){bytes, buf->size};
 	}
 	return count;
 }
