@@ -406,18 +406,40 @@ def checksum(data):
     return ~total & 0xffff
 
 
+def ping_socket(address):
+    """A ping socket; a raw one where ping_group_range lets nobody have it."""
+    protocol = socket.IPPROTO_ICMPV6 if family_of(address) == socket.AF_INET6 else socket.IPPROTO_ICMP
+    try:
+        return socket.socket(family_of(address), socket.SOCK_DGRAM, protocol), False
+    except PermissionError:
+        return socket.socket(family_of(address), socket.SOCK_RAW, protocol), True
+
+
+def ping_exchange(sock, raw, ipv6, number, data):
+    """The answer, from its ICMP header on; what a raw socket hears of others' is passed over."""
+    header = struct.pack(">BBHHH", 128 if ipv6 else 8, 0, 0, 77, number)
+    if raw and not ipv6:
+        header = header[:2] + struct.pack(">H", checksum(header + data)) + header[4:]
+    sock.send(header + data)  # of a ping socket the kernel fills in identifier and checksum
+    while True:
+        answer = sock.recv(65536)
+        if raw and not ipv6:
+            answer = answer[(answer[0] & 15) * 4:]
+        if not raw or (answer[0] == (129 if ipv6 else 0) and answer[4:6] == header[4:6]):
+            return answer
+
+
 def ping(address, sizes=(0, 56, 1472, 3000, 20000)):
     ipv6 = family_of(address) == socket.AF_INET6
-    with socket.socket(family_of(address), socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6 if ipv6 else socket.IPPROTO_ICMP) as sock:
+    sock, raw = ping_socket(address)
+    with sock:
         sock.settimeout(3)
         sock.connect((address, 0))
         for number, size in enumerate(sizes):
             data = random.Random(size).randbytes(size)
             for attempt in range(10):
-                # the kernel fills in identifier and checksum
-                sock.send(struct.pack(">BBHHH", 128 if ipv6 else 8, 0, 0, 0, number) + data)
                 try:
-                    answer = sock.recv(65536)
+                    answer = ping_exchange(sock, raw, ipv6, number, data)
                 except TimeoutError:
                     continue
                 kind, code, _, _, sequence = struct.unpack(">BBHHH", answer[:8])
