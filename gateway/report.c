@@ -158,8 +158,9 @@ void gate_report_private(const char *name, const struct gate_address *address)
 		(void)snprintf(allow, sizeof(allow), "--allow-egress 'tcp:%s:443:private'", name);
 	else
 		(void)snprintf(allow, sizeof(allow),
-			gate_is_v4(address) ? "a rule for the address, --allow-egress 'tcp:%s/32:443%s'"
-					    : "a rule for the address, --allow-egress 'tcp:[%s]:443%s'",
+			gate_is_v4(address)
+				? "a rule for the address, --allow-egress 'tcp:%s/32:443%s'"
+				: "a rule for the address, --allow-egress 'tcp:[%s]:443%s'",
 			text, special ? "" : ":private");
 	(void)snprintf(what, sizeof(what), "name %s was answered with %s", name, text);
 	told_denied(what, "", special ? special : "this host's own", allow);

@@ -373,8 +373,7 @@ static bool finish(struct assembly *assembly, struct ip_info *info)
 	struct piece *piece;
 
 	/* IPv6 does not count its own header (RFC 8200 section 3, Payload Length). */
-	if (assembly->header.size + assembly->whole >
-		IP_PACKET_MAX + (info->v4 ? 0 : IP6_HEADER)) {
+	if (assembly->header.size + assembly->whole > IP_PACKET_MAX + (info->v4 ? 0 : IP6_HEADER)) {
 		counters->reassembly_fails++;
 		assembly_free(assembly);
 		return false;

@@ -38,11 +38,11 @@ struct kernel_config {
 	int death_fd;		   /* read end of the launcher's death pipe, already armed */
 	int strace_fd;		   /* -1: off */
 	struct observe_config observe;
-	int audit_fd;		   /* -1: off */
-	int stats_fd;		   /* -1: off; what the platform counted, at the end */
-	bool no_patch;		   /* every call traps */
-	uint64_t timeout_ns;	   /* 0: none */
-	uint64_t cpu_time_ns;	   /* 0: none */
+	int audit_fd;		      /* -1: off */
+	int stats_fd;		      /* -1: off; what the platform counted, at the end */
+	bool no_patch;		      /* every call traps */
+	uint64_t timeout_ns;	      /* 0: none */
+	uint64_t cpu_time_ns;	      /* 0: none */
 	struct namespaces namespaces; /* of this process; taken over */
 	uint64_t output_limit;	      /* bytes on standard output and error together; 0: none */
 	int gateway_fd;		      /* -1, or the pair with the gateway (sentry/gateway_link.h) */

@@ -26,7 +26,8 @@ struct uts_ns {
 struct net_ns {
 	struct ns ns;
 	struct netstack stack;
-	uint32_t ping_first, ping_last; /* groups that may have ping sockets (icmp(7)); kernel ids */
+	uint32_t ping_first,
+		ping_last; /* groups that may have ping sockets (icmp(7)); kernel ids */
 };
 
 /* The first namespaces, with what the command line says. */

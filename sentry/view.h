@@ -38,7 +38,7 @@ struct view_config {
 		gid; /* of the guest; host files of the user who runs the sandbox show as these */
 	const char *hostname;
 	const char *resolv_conf; /* what is in that file */
-	bool partial_ids; /* the host shows other users' files as an unknown id's */
+	bool partial_ids;	 /* the host shows other users' files as an unknown id's */
 };
 
 /*

@@ -12,7 +12,6 @@
 #include "abi/poll.h"
 #include "base/checked.h"
 
-
 static void notify(struct inet_endpoint *endpoint, uint32_t events)
 {
 	struct inet_socket *socket = endpoint->owner;
@@ -26,8 +25,8 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 		wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
 }
 
-int inet_dgram_new(const struct socket_ops *ops, int family, int type, int protocol,
-	struct inet_socket **ret)
+int inet_dgram_new(
+	const struct socket_ops *ops, int family, int type, int protocol, struct inet_socket **ret)
 {
 	struct inet_socket *socket;
 	struct inet_udp *udp;

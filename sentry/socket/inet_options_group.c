@@ -278,8 +278,8 @@ static int set_number6(struct inet_socket *socket, int option, int number)
 				       : socket->wants & ~INET_GROUP_LOOP6;
 		return 0;
 	case LX_IPV6_MULTICAST_ALL:
-		socket->wants = number ? socket->wants | INET_GROUP_ALL6
-				       : socket->wants & ~INET_GROUP_ALL6;
+		socket->wants =
+			number ? socket->wants | INET_GROUP_ALL6 : socket->wants & ~INET_GROUP_ALL6;
 		if (is_udp(socket))
 			socket->udp->group_all6 = number != 0;
 		return 0;
@@ -300,8 +300,8 @@ int inet_group6_setsockopt(struct inet_socket *socket, int option, const void *v
 	case LX_IPV6_MULTICAST_LOOP:
 	case LX_IPV6_MULTICAST_IF:
 	case LX_IPV6_MULTICAST_ALL:
-		if (!is_udp(socket) && (option == LX_IPV6_MULTICAST_HOPS ||
-					       option == LX_IPV6_MULTICAST_IF))
+		if (!is_udp(socket) &&
+			(option == LX_IPV6_MULTICAST_HOPS || option == LX_IPV6_MULTICAST_IF))
 			return -ENOPROTOOPT;
 		if (size < sizeof(number))
 			return -EINVAL;

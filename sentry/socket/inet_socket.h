@@ -82,7 +82,7 @@ struct inet_socket {
 	uint16_t send_coverage;	      /* UDPLITE_SEND_CSCOV */
 	uint32_t urgent_told;	      /* the urgent byte that SIGURG was sent for */
 	uint32_t unsent_limit;	      /* TCP_NOTSENT_LOWAT; 0: none */
-	struct raw *raw; /* of raw and ping sockets (raw.h); else NULL */
+	struct raw *raw;	      /* of raw and ping sockets (raw.h); else NULL */
 	struct fiber_mutex reading;   /* streams: one reader at a time, while the copy sleeps */
 };
 
@@ -167,8 +167,8 @@ int inet_dgram_create(int family, int protocol, struct socket **ret);
 /* inet_dgram.c, for other sockets that carry messages: an endpoint that is bound to nothing, and
  * what is the same for all of them. */
 extern const struct socket_ops inet_dgram_ops;
-int inet_dgram_new(const struct socket_ops *ops, int family, int type, int protocol,
-	struct inet_socket **ret);
+int inet_dgram_new(
+	const struct socket_ops *ops, int family, int type, int protocol, struct inet_socket **ret);
 /* Where a message goes has been said: the header's fields as the options have them. */
 void inet_dgram_set_header(const struct inet_socket *socket, struct inet_send *send);
 /* The message's bytes, to the end of @to. All or nothing. */

@@ -50,8 +50,7 @@ static struct ip_mreqn on_lo(const char *group)
 
 static int group_sender(void)
 {
-	struct ip_mreqn request = {
-		.imr_ifindex = 1, .imr_address.s_addr = htonl(INADDR_LOOPBACK)};
+	struct ip_mreqn request = {.imr_ifindex = 1, .imr_address.s_addr = htonl(INADDR_LOOPBACK)};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
 	CALL(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &request, sizeof(request)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every call of a TCP socket in every state that it can be in, for both families (tcp(7), ip(7)). One
- * case for each state and kind of call. */
+/* Every call of a TCP socket in every state that it can be in, for both families (tcp(7), ip(7)).
+ * One case for each state and kind of call. */
 #include "inet.h"
 
 #include <netinet/tcp.h>
@@ -204,8 +204,7 @@ static void receiving_what_was_sent(struct scene *scene)
 
 static void polling(struct scene *scene)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET};
 	int ep = epoll_create1(0);
 
 	note_poll("poll", scene->fd);

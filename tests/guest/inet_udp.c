@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every call of a UDP socket in every state that it can be in, for both families, then what UDP alone
- * has: corking, segmentation, errors that wait, groups (udp(7), ip(7), ipv6(7)). */
+/* Every call of a UDP socket in every state that it can be in, for both families, then what UDP
+ * alone has: corking, segmentation, errors that wait, groups (udp(7), ip(7), ipv6(7)). */
 #include "inet.h"
 
 #include <linux/errqueue.h>
@@ -113,8 +113,7 @@ static void receiving(struct scene *scene)
 
 static void polling(struct scene *scene)
 {
-	struct epoll_event event = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET};
 	int ep = epoll_create1(0);
 
 	note_poll("poll", scene->fd);
@@ -378,8 +377,7 @@ CASE(coalescing)
 			CALL(recvmsg(fds[1], &header, 0));
 			c = CMSG_FIRSTHDR(&header);
 			if (c)
-				NOTE("%d %d %d", c->cmsg_level, c->cmsg_type,
-					*(int *)CMSG_DATA(c));
+				NOTE("%d %d %d", c->cmsg_level, c->cmsg_type, *(int *)CMSG_DATA(c));
 		}
 		CALL(recv(fds[1], block, 1, MSG_DONTWAIT));
 		close(fds[0]), close(fds[1]);

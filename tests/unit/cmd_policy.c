@@ -73,9 +73,9 @@ Test(policy, says_where_it_is_wrong)
 			"p:3:3: --network: 'host' is neither none, gateway, tap:IF nor packet:IF"},
 		{"{\"egress\":[1]}", "p:1:12: 'egress' must be an array of rules"},
 		{"{\"egress\":{}}", "p:1:11: 'egress' must be an array of rules"},
-		{"{\"egress\":[{\"port\":1}]}",
-			"p:1:13: unknown key 'port' in a rule: there are id, action, proto, domain, "
-			"cidr, ports, allow_private"},
+		{"{\"egress\":[{\"port\":1}]}", "p:1:13: unknown key 'port' in a rule: there are "
+						"id, action, proto, domain, "
+						"cidr, ports, allow_private"},
 		{"{\"egress\":[{\"proto\":\"icmp\"}]}", "p:1:22: 'icmp' is neither tcp nor udp"},
 		{"{\"egress\":[{\"proto\":7}]}", "p:1:21: 'proto' of a rule must be a string"},
 		{"{\"egress\":[{\"ports\":{}}]}", "p:1:21: 'ports' of a rule must be a number, a "
@@ -87,7 +87,8 @@ Test(policy, says_where_it_is_wrong)
 			"p:1:34: a rule has a domain or a cidr, not both"},
 		{"{\"egress\":[{\"action\":\"allow\",\"proto\":\"tcp\",\"cidr\":\"10.0.0.0/8\","
 		 "\"ports\":1}]}",
-			"p:1:73: these addresses are special (private); allow_private permits them"},
+			"p:1:73: these addresses are special (private); allow_private permits "
+			"them"},
 		{"{\"egress\":[{\"action\":\"allow\",\"proto\":\"tcp\",\"ports\":1}]}",
 			"p:1:53: the rule has neither a domain nor a cidr"},
 		{"{\"publish\":[\"80\"]}",
