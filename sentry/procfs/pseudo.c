@@ -105,10 +105,17 @@ struct thread_group *pseudo_group(const struct pseudo_node *node)
 	return node->pid->group && !node->pid->group->reaped ? node->pid->group : NULL;
 }
 
-struct task *pseudo_task(const struct pseudo_node *node)
+/* Also of a zombie, whose credentials still say whose it is. */
+static struct task *any_task(const struct pseudo_node *node)
 {
 	const struct thread_group *group = pseudo_group(node);
-	struct task *task = node->thread ? node->pid->task : group ? group->leader : NULL;
+
+	return node->thread ? node->pid->task : group ? group->leader : NULL;
+}
+
+struct task *pseudo_task(const struct pseudo_node *node)
+{
+	struct task *task = any_task(node);
 
 	return task && !task->exited ? task : NULL;
 }
@@ -147,13 +154,13 @@ static void node_refresh(struct inode *inode)
 		inode->mode = node->entry->mode_of(node);
 	if (!node->pid)
 		return;
-	task = pseudo_task(node);
+	task = any_task(node);
 	if (!task || !task->cred)
 		return;
 	inode->uid = task->cred->euid;
 	inode->gid = task->cred->egid;
 	/* task_dump_owner(): what may not be looked into is root's, but for what everybody may. */
-	if (task->group->dumpable || !task->mm || node->entry->own ||
+	if (!task->mm || task->group->dumpable || node->entry->own ||
 		node->entry->mode == (LX_S_IFDIR | 0555))
 		return;
 	inode->uid = user_ns_make_uid(task->mm->user_ns, 0);

@@ -174,11 +174,11 @@ static int bind_to_index(struct inet_socket *socket, int index)
 {
 	struct inet_endpoint *endpoint = socket->endpoint;
 
-	if (index < 0)
-		return -EINVAL;
 	if (endpoint->netif_index &&
 		!cred_ns_capable(task_current()->cred, socket->base.net->user_ns, LX_CAP_NET_RAW))
 		return -EPERM;
+	if (index < 0)
+		return -EINVAL;
 	endpoint->netif_index = (unsigned)index;
 	return 0;
 }

@@ -287,6 +287,17 @@ CASE(stamps_of_streams)
 
 	tcp_pair(AF_INET, fds);
 	CALL(set_int(fds[1], SOL_SOCKET, SO_TIMESTAMPNS, 1));
+	/* Linux begins to stamp packets some time after the first socket of all asked for it. */
+	for (bool stamped = false; !stamped;) {
+		struct msghdr header = {.msg_iov = &(struct iovec){&(char){0}, 1},
+			.msg_iovlen = 1,
+			.msg_control = &(char[64]){0},
+			.msg_controllen = 64};
+
+		if (write(fds[0], "x", 1) != 1 || recvmsg(fds[1], &header, 0) != 1)
+			break;
+		stamped = header.msg_controllen > 0;
+	}
 	CALL(write(fds[0], "x", 1));
 	note_control(fds[1]);
 	CALL(set_int(fds[1], SOL_SOCKET, SO_TIMESTAMPNS, 0));
