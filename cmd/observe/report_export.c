@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_gen.h>
@@ -204,7 +203,8 @@ static void put_limits(yajl_gen gen, const struct report *report)
 
 	put_name(gen, "limits");
 	yajl_gen_map_open(gen);
-	(void)snprintf(text, sizeof(text), "%.0fs", ceil(max_of(10.0, report->duration * 10)));
+	(void)snprintf(text, sizeof(text), "%llus",
+		(unsigned long long)max_of(10.0, report->duration * 10 + 1));
 	words_string(gen, "timeout", text);
 	words_number(gen, "pids-limit", max_of(16u, report->task_count * 2));
 	yajl_gen_map_close(gen);
