@@ -278,7 +278,8 @@ static ssize_t taped_read(void *context, void *dst, gaddr_t src, size_t size)
 
 static bool has_call(const uint64_t *calls, uint64_t nr)
 {
-	return nr < LX_NR_COUNT && (calls[nr / 64] >> nr % 64 & 1);
+	nr = min_of(nr, (uint64_t)OBSERVE_OTHERS);
+	return calls[nr / 64] >> nr % 64 & 1;
 }
 
 /* Whether this call, the @count-th that the rule looks at, is one of those it is about. */

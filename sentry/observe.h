@@ -16,7 +16,9 @@ struct strace_sink;
 struct syscall_entry;
 struct task;
 
-#define OBSERVE_WORDS ((LX_NR_COUNT + 63) / 64)
+/* A set of calls: a bit for each number, and one for all numbers that Linux does not have. */
+#define OBSERVE_WORDS  (LX_NR_COUNT / 64 + 1)
+#define OBSERVE_OTHERS LX_NR_COUNT
 
 #define INJECT_RULES_MAX   32u
 #define INJECT_PATTERN_MAX 128u

@@ -122,6 +122,19 @@ def test_trace_counts_what_is_answered_in_the_guest(box):
     check(not any(record["type"] == "answered-in-guest" for record in records), "nothing was answered in the guest")
 
 
+
+def test_trace_of_unknown_numbers(box):
+    """Calls that Linux does not have are calls, too."""
+    script = "import ctypes\nfor n in (469, 470, 471, 511, 512, 100000): ctypes.CDLL(None).syscall(ctypes.c_long(n), 1, 2)"
+    _, records = traced(box, "/usr/bin/python3", "-c", script, options=["--coverage", box.path("c")])
+    names = [call["call"] for call in calls_of(records)]
+    for number in (470, 471, 511, 512, 100000):
+        check(names.count("syscall_%#x" % number) == 1, "%#x" % number, names[-20:])
+    told = [call for call in calls_of(records) if call["nr"] == 100000][0]
+    check(told["error"] == "ENOSYS" and told["verdict"] == "unsupported" and told["args"]["arg1"] == "0x2", told)
+    check(json.loads(box.read("c"))["items"]["syscall_0x186a0"]["errors"] == {"ENOSYS": 1}, "coverage")
+
+
 def test_trace_of_hostile_names(box):
     """Whatever a program names or writes, lines stay lines and ASCII stays ASCII."""
     script = "import os, ctypes\nfor n in (b'a\"},{\"type\":\"end\"}\\n', b'\\x1b[2J\\x07', b'\\xff\\xfe\\xc0', b'</script><b>', b'\\xe2\\x80\\xae'):\n" \
