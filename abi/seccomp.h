@@ -56,6 +56,7 @@ struct lx_seccomp_data {
 #define LX_BPF_LSH	  0x60
 #define LX_BPF_RSH	  0x70
 #define LX_BPF_NEG	  0x80
+#define LX_BPF_MOD	  0x90 /* of socket filters alone */
 #define LX_BPF_XOR	  0xa0
 #define LX_BPF_JA	  0x00
 #define LX_BPF_JEQ	  0x10

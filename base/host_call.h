@@ -35,4 +35,16 @@ struct host_call {
 	const char *reason;
 };
 
+/* For .one_of: the argument's bits of @mask are one of the values that follow. */
+#define HOST_CALL_VALUES(...)                                                                      \
+	(const uint64_t[])                                                                         \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+#define HOST_CALL_ONE_OF(argument, width, ...)                                                     \
+	{                                                                                          \
+		.index = (argument), .mask = (width), .values = HOST_CALL_VALUES(__VA_ARGS__),     \
+		.count = sizeof(HOST_CALL_VALUES(__VA_ARGS__)) / sizeof(uint64_t)                  \
+	}
+
 #endif

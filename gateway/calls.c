@@ -14,17 +14,8 @@
  * them with no filter can see: that is what the rules are for. Files, processes, memory that can be
  * executed, raw sockets, names of local sockets are not for it.
  */
-#define INT UINT32_MAX
-#define VALUES(...)                                                                                \
-	(const uint64_t[])                                                                         \
-	{                                                                                          \
-		__VA_ARGS__                                                                        \
-	}
-#define ONE_OF(argument, width, ...)                                                               \
-	{                                                                                          \
-		.index = (argument), .mask = (width), .values = VALUES(__VA_ARGS__),               \
-		.count = sizeof(VALUES(__VA_ARGS__)) / sizeof(uint64_t)                            \
-	}
+#define INT    UINT32_MAX
+#define ONE_OF HOST_CALL_ONE_OF
 
 #define FLAGS	(SOCK_NONBLOCK | SOCK_CLOEXEC)
 #define OWN_FDS "code: the gateway's own descriptors"

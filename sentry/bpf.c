@@ -117,8 +117,7 @@ int bpf_check(const struct lx_sock_filter *program, size_t count)
 	return check_words(program, count);
 }
 
-/* False: division by zero, which ends the program with 0. */
-static bool alu(unsigned op, uint32_t *a, uint32_t b)
+bool bpf_alu(unsigned op, uint32_t *a, uint32_t b)
 {
 	switch (op) {
 	case LX_BPF_ADD:
@@ -131,9 +130,10 @@ static bool alu(unsigned op, uint32_t *a, uint32_t b)
 		*a *= b;
 		break;
 	case LX_BPF_DIV:
+	case LX_BPF_MOD:
 		if (b == 0)
 			return false;
-		*a /= b;
+		*a = op == LX_BPF_DIV ? *a / b : *a % b;
 		break;
 	case LX_BPF_OR:
 		*a |= b;
@@ -157,7 +157,7 @@ static bool alu(unsigned op, uint32_t *a, uint32_t b)
 	return true;
 }
 
-static bool jump(unsigned op, uint32_t a, uint32_t b)
+bool bpf_jump(unsigned op, uint32_t a, uint32_t b)
 {
 	switch (op) {
 	case LX_BPF_JEQ:
@@ -207,14 +207,14 @@ uint32_t bpf_run(
 			words[insn->k] = x;
 			break;
 		case LX_BPF_ALU:
-			if (!alu(op, &a, b))
+			if (!bpf_alu(op, &a, b))
 				return 0;
 			break;
 		case LX_BPF_JMP:
 			if (op == LX_BPF_JA)
 				i += insn->k;
 			else
-				i += jump(op, a, b) ? insn->jt : insn->jf;
+				i += bpf_jump(op, a, b) ? insn->jt : insn->jf;
 			break;
 		case LX_BPF_RET:
 			return insn->code & LX_BPF_A ? a : insn->k;

@@ -28,17 +28,8 @@
  * filter cannot look behind a pointer, Landlock can.
  */
 
-#define INT UINT32_MAX
-#define VALUES(...)                                                                                \
-	(const uint64_t[])                                                                         \
-	{                                                                                          \
-		__VA_ARGS__                                                                        \
-	}
-#define ONE_OF(argument, width, ...)                                                               \
-	{                                                                                          \
-		.index = (argument), .mask = (width), .values = VALUES(__VA_ARGS__),               \
-		.count = sizeof(VALUES(__VA_ARGS__)) / sizeof(uint64_t)                            \
-	}
+#define INT    UINT32_MAX
+#define ONE_OF HOST_CALL_ONE_OF
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Classic BPF for packets (kernel net/core/filter.c, Documentation/networking/filter.rst). */
+#include "sentry/bpf.h"
 #include "sentry/socket/filter.h"
 
 #include <errno.h>
@@ -15,7 +16,6 @@
 #define BPF_B	   0x10u
 #define BPF_IND	   0x40u
 #define BPF_MSH	   0xa0u
-#define BPF_MOD	   0x90u
 #define MODE(code) ((code)&0xe0u)
 #define SIZE(code) ((code)&0x18u)
 
@@ -74,7 +74,7 @@ static bool alu_valid(const struct lx_sock_filter *insn)
 	unsigned op = insn->code & 0xf0u;
 	bool constant = !(insn->code & LX_BPF_X);
 
-	if (op > LX_BPF_XOR || (constant && insn->k == 0 && (op == LX_BPF_DIV || op == BPF_MOD)))
+	if (op > LX_BPF_XOR || (constant && insn->k == 0 && (op == LX_BPF_DIV || op == LX_BPF_MOD)))
 		return false;
 	return !(constant && (op == LX_BPF_LSH || op == LX_BPF_RSH)) || insn->k < 32;
 }
@@ -281,60 +281,6 @@ static bool do_load(const struct filter_packet *packet, const struct lx_sock_fil
 	return true;
 }
 
-/* False: division by zero. */
-static bool do_alu(unsigned op, uint32_t b, uint32_t *a)
-{
-	switch (op) {
-	case LX_BPF_ADD:
-		*a += b;
-		return true;
-	case LX_BPF_SUB:
-		*a -= b;
-		return true;
-	case LX_BPF_MUL:
-		*a *= b;
-		return true;
-	case LX_BPF_DIV:
-	case BPF_MOD:
-		if (b == 0)
-			return false;
-		*a = op == LX_BPF_DIV ? *a / b : *a % b;
-		return true;
-	case LX_BPF_OR:
-		*a |= b;
-		return true;
-	case LX_BPF_AND:
-		*a &= b;
-		return true;
-	case LX_BPF_XOR:
-		*a ^= b;
-		return true;
-	case LX_BPF_LSH:
-		*a <<= b & 31;
-		return true;
-	case LX_BPF_RSH:
-		*a >>= b & 31;
-		return true;
-	default: /* NEG */
-		*a = -*a;
-		return true;
-	}
-}
-
-static bool holds(unsigned op, uint32_t a, uint32_t b)
-{
-	switch (op) {
-	case LX_BPF_JEQ:
-		return a == b;
-	case LX_BPF_JGT:
-		return a > b;
-	case LX_BPF_JGE:
-		return a >= b;
-	default: /* JSET */
-		return a & b;
-	}
-}
-
 uint32_t socket_filter_run(const struct socket_filter *filter, const struct filter_packet *packet)
 {
 	struct machine machine = {0};
@@ -359,14 +305,14 @@ uint32_t socket_filter_run(const struct socket_filter *filter, const struct filt
 			machine.words[insn->k] = machine.x;
 			break;
 		case LX_BPF_ALU:
-			if (!do_alu(op, b, &machine.a))
+			if (!bpf_alu(op, &machine.a, b))
 				return 0;
 			break;
 		case LX_BPF_JMP:
 			if (op == LX_BPF_JA)
 				i += insn->k;
 			else
-				i += holds(op, machine.a, b) ? insn->jt : insn->jf;
+				i += bpf_jump(op, machine.a, b) ? insn->jt : insn->jf;
 			break;
 		case LX_BPF_RET:
 			return insn->code & LX_BPF_A ? machine.a : insn->k;
