@@ -9,8 +9,10 @@
 #include "abi/limits.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "sentry/exec.h"
 #include "sentry/kernel_private.h"
+#include "sentry/observe.h"
 #include "sentry/shared_names.h"
 #include "sentry/task.h"
 #include "sentry/tty/tty.h"
@@ -84,6 +86,7 @@ static int install_stdio(const struct kernel_config *config, const struct task_i
 
 static int exec_path(struct task *task, const char *path, char *const *argv, char *const *envp)
 {
+	const uint64_t begun = loop_monotonic_now();
 	struct exec_strings args = {0}, environment = {0};
 	struct file *file = NULL;
 	int64_t r = exec_open(task, NULL, path, WALK_FOLLOW, &file);
@@ -96,6 +99,8 @@ static int exec_path(struct task *task, const char *path, char *const *argv, cha
 	file_unref(file);
 	exec_strings_free(&args);
 	exec_strings_free(&environment);
+	if (r == 0)
+		observe_first(task, path, argv, envp, begun);
 	return (int)r;
 }
 

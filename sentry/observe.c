@@ -239,7 +239,7 @@ void observe_exit(struct task *task, int status, bool whole_process)
  */
 
 struct tape {
-	struct task *task;
+	void *context; /* of the reading: the task */
 	unsigned char *bytes;
 	size_t used, capacity;
 };
@@ -254,16 +254,17 @@ static ssize_t read_guest(void *context, void *dst, gaddr_t src, size_t size)
 }
 
 /* What does not fit any more was unreadable, for now and later. */
-static ssize_t taped_read(void *context, void *dst, gaddr_t src, size_t size)
+static ssize_t tape_read(struct tape *tape,
+	ssize_t (*reading)(void *context, void *dst, gaddr_t src, size_t size), void *context,
+	void *dst, gaddr_t src, size_t size)
 {
-	struct tape *tape = context;
 	struct record_read read = {.address = src.v, .asked = (uint32_t)size};
 	size_t padded = (size + 7) & ~(size_t)7, got;
 	ssize_t r;
 
 	if (tape->capacity - tape->used < sizeof(read) + padded)
 		return -EFAULT;
-	r = read_guest(tape->task, dst, src, size);
+	r = reading(context, dst, src, size);
 	got = r > 0 ? (size_t)r : 0;
 	padded = (got + 7) & ~(size_t)7;
 	read.got = (int32_t)r;
@@ -272,6 +273,13 @@ static ssize_t taped_read(void *context, void *dst, gaddr_t src, size_t size)
 	memset(tape->bytes + tape->used + sizeof(read) + got, 0, padded - got);
 	tape->used += sizeof(read) + padded;
 	return r;
+}
+
+static ssize_t taped_read(void *context, void *dst, gaddr_t src, size_t size)
+{
+	struct tape *tape = context;
+
+	return tape_read(tape, read_guest, tape->context, dst, src, size);
 }
 
 /* ---- injection ------------------------------------------------------------------------------- */
@@ -386,7 +394,7 @@ static int64_t recorded_call(struct task *task, const struct syscall_entry *entr
 	struct observed *observed, uint32_t *flags,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
 {
-	struct tape tape = {.task = task,
+	struct tape tape = {.context = task,
 		.bytes = observed->bytes + sizeof(observed->made),
 		.capacity = RECORD_READS_MAX};
 	const struct strace_memory memory = {.read = taped_read, .context = &tape};
@@ -416,6 +424,125 @@ static int64_t recorded_call(struct task *task, const struct syscall_entry *entr
 	append(&made->head, RECORD_CALL, sizeof(*made) + tape.used, NULL, 0);
 	return result;
 }
+
+/* ---- the first program ------------------------------------------------------------------------
+ */
+
+/*
+ * It is started by nobody's call, but who looks at a run natively sees an execve(2), and a profile
+ * made of the run has to allow it. So that is what is shown: with a path, a list and an environment
+ * at addresses of no program, which the decoder reads here.
+ */
+#define FIRST_PATH    UINT64_C(0x10000)
+#define FIRST_ARGV    UINT64_C(0x100000000)
+#define FIRST_ENVP    UINT64_C(0x200000000)
+#define FIRST_STRINGS UINT64_C(0x1000000000)
+#define FIRST_STRIDE  UINT64_C(0x100000)
+
+struct first_program {
+	const char *path;
+	char *const *argv, *const *envp;
+};
+
+static ssize_t copy_string(void *dst, const char *string, uint64_t offset, size_t size)
+{
+	size_t length = strlen(string) + 1;
+
+	if (offset >= length)
+		return -EFAULT;
+	size = min_of(size, length - (size_t)offset);
+	memcpy(dst, string + offset, size);
+	return (ssize_t)size;
+}
+
+static size_t count_of(char *const *strings)
+{
+	size_t count = 0;
+
+	while (strings[count])
+		count++;
+	return count;
+}
+
+/* Pointers of an array, whole ones. */
+static ssize_t copy_pointers(void *dst, char *const *strings, uint64_t offset, size_t size)
+{
+	size_t count = count_of(strings), first = offset / 8, copied = 0;
+
+	if (offset % 8 != 0)
+		return -EFAULT;
+	for (; copied + 8 <= size && first <= count; first++, copied += 8) {
+		uint64_t pointer = first < count ? FIRST_STRINGS + first * FIRST_STRIDE : 0;
+
+		memcpy((char *)dst + copied, &pointer, sizeof(pointer));
+	}
+	return copied > 0 ? (ssize_t)copied : -EFAULT;
+}
+
+static ssize_t read_first(void *context, void *dst, gaddr_t src, size_t size)
+{
+	const struct first_program *first = context;
+	uint64_t index;
+
+	if (src.v < FIRST_ARGV)
+		return src.v < FIRST_PATH ? -EFAULT
+					  : copy_string(dst, first->path, src.v - FIRST_PATH, size);
+	if (src.v < FIRST_ENVP)
+		return copy_pointers(dst, first->argv, src.v - FIRST_ARGV, size);
+	if (src.v < FIRST_STRINGS)
+		return copy_pointers(dst, first->envp, src.v - FIRST_ENVP, size);
+	index = (src.v - FIRST_STRINGS) / FIRST_STRIDE;
+	return index < count_of(first->argv) ? copy_string(dst, first->argv[index],
+						       (src.v - FIRST_STRINGS) % FIRST_STRIDE, size)
+					     : -EFAULT;
+}
+
+static ssize_t taped_first(void *context, void *dst, gaddr_t src, size_t size)
+{
+	struct tape *tape = context;
+
+	return tape_read(tape, read_first, tape->context, dst, src, size);
+}
+
+void observe_first(
+	struct task *task, const char *path, char *const *argv, char *const *envp, uint64_t begun)
+{
+	struct first_program first = {.path = path, .argv = argv, .envp = envp};
+	struct observed *observed = observing ? observed_of(task) : NULL;
+	const uint64_t args[6] = {FIRST_PATH, FIRST_ARGV, FIRST_ENVP};
+	struct strace_memory memory = {.read = read_first, .context = &first};
+	struct record_call *made;
+	struct tape tape;
+
+	if (!observed)
+		return;
+	if (strace_sink) {
+		observed->shown.silent = false;
+		strace_enter(&observed->shown, task->pid->nr, LX_NR_execve, args, &memory);
+		strace_exit(&observed->shown, 0, &memory, strace_sink);
+	}
+	if (!stream.config || !has_call(stream.config->calls, LX_NR_execve))
+		return;
+	announce(task, observed);
+	made = &observed->made;
+	*made = (struct record_call){
+		.head = head_of(task), .nr = LX_NR_execve, .flags = RECORD_HOST};
+	made->head.time = begun - stream.start;
+	made->latency = stream_time() - made->head.time;
+	memcpy(made->args, args, sizeof(args));
+	tape = (struct tape){.context = &first,
+		.bytes = observed->bytes + sizeof(*made),
+		.capacity = RECORD_READS_MAX};
+	memory = (struct strace_memory){.read = taped_first, .context = &tape};
+	observed->recorded.silent = true;
+	strace_enter(&observed->recorded, task->pid->nr, LX_NR_execve, args, &memory);
+	made->entry_size = (uint32_t)tape.used;
+	strace_look(&observed->recorded, 0, &memory);
+	append(&made->head, RECORD_CALL, sizeof(*made) + tape.used, NULL, 0);
+}
+
+/* ---- any call ---------------------------------------------------------------------------------
+ */
 
 int64_t observe_call(struct task *task, const struct syscall_entry *entry,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry))

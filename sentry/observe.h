@@ -61,6 +61,10 @@ bool observe_needs_all(void);
 /* The call of @task, looked at. May sleep. */
 int64_t observe_call(struct task *task, const struct syscall_entry *entry,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry));
+/* The first program of the sandbox was started, @begun (loop_monotonic_now()) until now: shown as
+ * the execve(2) that it would be natively. */
+void observe_first(
+	struct task *task, const char *path, char *const *argv, char *const *envp, uint64_t begun);
 void observe_signal(struct task *task, int signo); /* is acted on */
 void observe_exit(struct task *task, int status, bool whole_process);
 /* A call with number @nr was answered within the guest @count times. */

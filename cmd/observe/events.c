@@ -173,7 +173,7 @@ int events_read_lines(FILE *in, event_fn *take, void *data, const char **ret_why
 {
 	_cleanup_free_ char *line = NULL;
 	static char why[64];
-	size_t capacity = 0, number = 0;
+	size_t capacity = 0, number = 0, taken = 0;
 	bool ended = false;
 	ssize_t size;
 
@@ -188,13 +188,19 @@ int events_read_lines(FILE *in, event_fn *take, void *data, const char **ret_why
 			*ret_why = why;
 			return -EBADMSG;
 		}
+		/* A line that was not finished is no line. */
 		if (line[size - 1] != '\n')
 			break;
+		taken++;
 	}
 	if (ferror(in))
 		return -EIO;
-	*ret_why = number == 0 ? "it is empty" : "it is cut off: its end is missing";
-	return ended ? 0 : -EBADMSG;
+	if (ended)
+		return 0;
+	*ret_why = number == 0	? "it is empty"
+		   : taken == 0 ? "it is cut off in its first line"
+				: TRACE_NO_END;
+	return taken == 0 ? -EBADMSG : TRACE_CUT_OFF;
 }
 
 struct converter {

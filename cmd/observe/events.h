@@ -54,9 +54,9 @@ struct event {
 
 typedef void event_fn(void *data, const struct event *event);
 
-/* Calls @take for each. -EBADMSG when the file is foreign, damaged or cut off (what was whole
- * before was taken), or the error of opening it; then *@ret_why says it in words, until the next
- * call. */
+/* Calls @take for each. 0, TRACE_CUT_OFF (trace_file.h), -EBADMSG when the file is foreign or
+ * damaged (what was whole before was taken), or the error of opening it; but for 0, *@ret_why says
+ * it in words, until the next call. */
 int events_read(const char *file, event_fn *take, void *data, const char **ret_why);
 
 /* The same for an open file of JSON lines. */

@@ -338,6 +338,9 @@ static bool is_wanted(
 	bool file = strncmp(item->name, "file ", 5) == 0;
 	bool value = !file && strchr(item->name, ' ');
 
+	/* The program's own start is a call of who starts it. */
+	if (strcmp(item->name, "execve") == 0 && item->count <= 1)
+		return false;
 	*ret = (struct need){.kind = file    ? NEED_FILE
 				     : value ? NEED_VALUE
 					     : NEED_CALL,

@@ -8,12 +8,15 @@
 #include "base/checked.h"
 #include "cmd/commands.h"
 #include "cmd/observe/report.h"
+#include "cmd/observe/trace_file.h"
 
-static const char usage[] = "usage: sentry report [--format html] [--compare OTHER] [-o OUT] FILE\n"
-			    "       sentry report --format perfetto|otlp [-o OUT] FILE\n"
-			    "       sentry report --format seccomp|policy [-o OUT] FILE...\n"
-			    "\n"
-			    "FILE is what 'sentry run --trace FILE' wrote, JSON lines or binary.\n";
+static const char usage[] =
+	"usage: sentry report [--format html] [--compare OTHER] [-o OUT] FILE\n"
+	"       sentry report --format perfetto|otlp [-o OUT] FILE\n"
+	"       sentry report --format seccomp|policy [-o OUT] FILE...\n"
+	"\n"
+	"FILE is what 'sentry run --trace FILE' wrote, JSON lines or binary. One without its\n"
+	"end, of a run that was killed, is used as far as it goes.\n";
 
 enum format { FORMAT_HTML, FORMAT_PERFETTO, FORMAT_OTLP, FORMAT_SECCOMP, FORMAT_POLICY };
 
@@ -74,14 +77,22 @@ static int parse(int argc, char **argv, struct request *ret)
 	return 0;
 }
 
+/* What was cut off is told, and used as far as it goes. */
+static int judge(int r, const char *file, const char *why)
+{
+	if (r == TRACE_CUT_OFF)
+		fprintf(stderr, "sentry report: '%s': %s; this is what came before\n", file, why);
+	else if (r < 0)
+		fprintf(stderr, "sentry report: '%s': %s\n", file, why ? why : strerror(-r));
+	return r < 0 ? r : 0;
+}
+
 static int read_into(struct report *report, const char *file)
 {
 	const char *why;
 	int r = events_read(file, report_take, report, &why);
 
-	if (r < 0)
-		fprintf(stderr, "sentry report: '%s': %s\n", file, why);
-	return r;
+	return judge(r, file, why);
 }
 
 static int write_sums(const struct request *request, const struct report *report,
@@ -119,10 +130,7 @@ static int stream(const struct request *request, FILE *out)
 	int r = request->format == FORMAT_PERFETTO ? report_perfetto(request->files[0], out, &why)
 						   : report_otlp(request->files[0], out, &why);
 
-	if (r < 0)
-		fprintf(stderr, "sentry report: '%s': %s\n", request->files[0],
-			why ? why : strerror(-r));
-	return r;
+	return judge(r, request->files[0], why);
 }
 
 int command_report(int argc, char **argv)

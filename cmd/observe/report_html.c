@@ -138,6 +138,8 @@ static void put_report(yajl_gen gen, const struct report *report)
 	put_double(gen, "started", report->started);
 	put_double(gen, "duration", report->duration);
 	words_number(gen, "calls_made", (long long)report->call_count);
+	put_name(gen, "whole");
+	yajl_gen_bool(gen, report->whole);
 	words_number(gen, "dropped", (long long)report->dropped);
 	put_table(gen, "calls", &report->calls);
 	put_table(gen, "files", &report->files);

@@ -30,11 +30,10 @@ static int cat(const char *file, enum words_format format)
 	}
 	words_init(words, stdout, format);
 	r = trace_file_read(file, put, words, &why);
-	if (r < 0) {
-		fprintf(stderr, "sentry trace: '%s': %s\n", file, why);
-		return r == -ENOENT || r == -EACCES ? 125 : 1;
-	}
-	return 0;
+	if (r == 0)
+		return 0;
+	fprintf(stderr, "sentry trace: '%s': %s\n", file, why);
+	return r == -ENOENT || r == -EACCES ? 125 : 1;
 }
 
 int command_trace(int argc, char **argv)

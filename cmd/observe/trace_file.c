@@ -64,8 +64,8 @@ static int read_records(struct source *source, void (*take)(void *data, const un
 	}
 	if (source->ended && source->used == 0)
 		return 0;
-	*ret_why = "it is cut off: its end is missing";
-	return -EBADMSG;
+	*ret_why = TRACE_NO_END;
+	return TRACE_CUT_OFF;
 }
 
 int trace_file_read(const char *file, void (*take)(void *data, const union record *record),

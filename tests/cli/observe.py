@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import xml.dom.minidom
 
 from box import Skip, check
@@ -65,6 +66,9 @@ def test_trace(box):
     result.expect(1, b"content")
     check(records[0]["type"] == "begin" and records[0]["command"] == "/bin/cat hello nowhere", records[0])
     check(records[-1]["type"] == "end", records[-1])
+    first = calls_of(records)[0]
+    check(first["call"] == "execve" and first["args"]["pathname"] == '"/bin/cat"' and first["args"]["argv"] == '["/bin/cat", "hello", "nowhere"]' and
+          first["result"] == 0, first)
     opened = [call for call in calls_of(records) if call["args"].get("pathname") == '"hello"']
     check(len(opened) == 1 and opened[0]["call"] == "openat" and opened[0]["result"] == 3 and opened[0]["verdict"] == "allowed", opened)
     missing = [call for call in calls_of(records) if call["args"].get("pathname") == '"nowhere"'][0]
@@ -177,8 +181,8 @@ def test_trace_is_what_strace_sees(box):
     ours = {}
     for call in calls_of(records):
         ours.setdefault(call["tid"], []).append(shape(call["call"], str(call["result"])) if call["result"] is not None else (call["call"], "+"))
-    # The first execve is before our time; how rseq ends is a matter of support.
-    clean = lambda tasks: sorted([call for call in task if call and call[0] not in ("exit", "rseq", "execve")] for task in tasks.values())
+    # How rseq ends is a matter of support.
+    clean = lambda tasks: sorted([call for call in task if call and call[0] not in ("exit", "rseq")] for task in tasks.values())
     a, b = clean(native), clean(ours)
     check(len(a) == len(b), "%d tasks natively, %d here" % (len(a), len(b)))
     for theirs, mine in zip(a, b):
@@ -314,16 +318,41 @@ def test_report_formats(box):
 def test_report_of_foreign_files(box):
     _, records = traced(box, "/bin/true")
     whole = box.read("trace")
-    for name, content, words in (("empty", b"", "empty"), ("foreign", b"{\"a\": 1}\n", "not a trace"), ("cut", whole[:-30], "cut off"),
-                                 ("lines", b"\n".join(whole.splitlines()[:-1]) + b"\n", "cut off"), ("damaged", whole[:400] + b"{{" + whole[400:], "damaged"),
+    for name, content, words in (("empty", b"", "empty"), ("foreign", b"{\"a\": 1}\n", "not a trace"), ("first", whole[:40], "cut off in its first line"),
+                                 ("damaged", whole[:400] + b"{{" + whole[400:], "damaged"),
                                  ("text", b"hello\n" * 100, "not a trace"), ("nul", whole[:300] + b"\0" + whole[301:], "damaged")):
         box.write(name, content)
         for form in ("html", "otlp", "seccomp"):
             result = box.raw("report", "--format", form, "-o", box.path("out"), box.path(name)).expect(1, b"")
             check(words in result.err.decode() and result.err.count(b"\n") == 1, name, form, result.err)
     box.raw("report", box.path("missing")).one_line(125, "missing")
+    # The trace of a run that was killed has no end: what it has is used, and that is said.
+    for name, content in (("cut", whole[:-30]), ("lines", b"\n".join(whole.splitlines()[:-1]) + b"\n")):
+        box.write(name, content)
+        for form in ("html", "perfetto", "otlp", "seccomp", "policy"):
+            result = box.raw("report", "--format", form, "-o", box.path("out"), box.path(name)).expect(0, b"")
+            check(b"cut off" in result.err and result.err.count(b"\n") == 1, name, form, result.err)
+            text = box.read("out").decode()
+            check("execve" in text if form == "seccomp" else '"whole":false' in text if form == "html" else text, form)
+            check(form not in ("perfetto", "otlp") or json.loads(text), form)
     box.raw("report").expect(125, b"")
     box.raw("report", "--format", "pdf", box.path("trace")).expect(125, b"")
+
+
+def test_report_of_a_killed_run(box):
+    """Nobody could write its end."""
+    for form in ("json", "binary"):
+        process = box.start(["/bin/sh", "-c", "for i in 1 2 3 4 5; do ls / >/dev/null; done; echo ready; read line"], options=["--trace", box.path(form), "--trace-format", form])
+        check(process.stdout.readline() == b"ready\n", "it started")
+        process.kill()
+        process.wait(20)
+        # The observer sees the end of its pipe once the kernel process is gone.
+        for _ in range(200):
+            result = box.raw("report", "--format", "seccomp", box.path(form))
+            if result.code == 0 and b"execve" in result.out:
+                break
+            time.sleep(0.05)
+        check(b"cut off" in result.err and "execve" in json.loads(result.out)["syscalls"][0]["names"], result.err)
 
 
 def test_inject_by_argument(box):
