@@ -68,11 +68,13 @@ struct lx_sigaction {
 #define LX_SA_SIGINFO	     0x4
 #define LX_SA_UNSUPPORTED    0x400
 #define LX_SA_EXPOSE_TAGBITS 0x800
-#define LX_SA_RESTORER	     0x4000000
-#define LX_SA_ONSTACK	     0x8000000
-#define LX_SA_RESTART	     0x10000000
-#define LX_SA_NODEFER	     0x40000000
-#define LX_SA_RESETHAND	     0x80000000u
+/* Linux' own, never a program's: the action cannot be changed any more. */
+#define LX_SA_IMMUTABLE 0x800000
+#define LX_SA_RESTORER	0x4000000
+#define LX_SA_ONSTACK	0x8000000
+#define LX_SA_RESTART	0x10000000
+#define LX_SA_NODEFER	0x40000000
+#define LX_SA_RESETHAND 0x80000000u
 
 /* sigaltstack(2) */
 struct lx_stack {

@@ -133,6 +133,17 @@ static void kill_thread(struct task *task, int signo)
 	signal_recalculate(task);
 }
 
+/* force_sig_info_to_task(HANDLER_EXIT): other processes that share the handlers (CLONE_SIGHAND)
+ * lose theirs, too, and nobody sets another. */
+static void kill_process(struct task *task)
+{
+	struct lx_sigaction *action = &task->group->sighand->action[LX_SIGSYS - 1];
+
+	action->handler = LX_SIG_DFL;
+	action->flags |= LX_SA_IMMUTABLE;
+	group_exit(task->group, LX_WSTATUS_SIGNAL(LX_SIGSYS));
+}
+
 static void trap(struct task *task, uint32_t data)
 {
 	const struct lx_siginfo info = {
@@ -209,11 +220,14 @@ static bool act(
 		return ask_listener(task, by, ret_result);
 	case LX_SECCOMP_RET_KILL_THREAD:
 		report(task, "kill-thread");
-		kill_thread(task, LX_SIGSYS);
+		if (task->group->live_count == 1)
+			kill_process(task);
+		else
+			kill_thread(task, LX_SIGSYS);
 		break;
 	default: /* KILL_PROCESS, and what is not known */
 		report(task, "kill-process");
-		group_exit(task->group, LX_WSTATUS_SIGNAL(LX_SIGSYS));
+		kill_process(task);
 		break;
 	}
 	*ret_result = 0;

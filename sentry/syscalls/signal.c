@@ -53,6 +53,8 @@ int64_t sys_rt_sigaction(struct task *task, int signo, gaddr_t act, gaddr_t olda
 	if (!gaddr_is_null(act) && (SIGNALS_UNBLOCKABLE & LX_SIGMASK(signo)))
 		return -EINVAL;
 	slot = &task->group->sighand->action[signo - 1];
+	if (slot->flags & LX_SA_IMMUTABLE)
+		return -EINVAL;
 	old = *slot;
 	if (!gaddr_is_null(act)) {
 		/* Unknown bits are cleared, so that programs can ask what is supported

@@ -89,6 +89,57 @@ CASE(quick_calls_are_judged)
 	}
 }
 
+static char sharer_stack[65536] __attribute__((aligned(16)));
+static int killing;
+
+static void on_sigsys(int sig)
+{
+	(void)sig;
+	NOTE("handler");
+}
+
+/* Dies of its filter, whose signal's handler it shares with its parent. */
+static int killed_sharer(void *unused)
+{
+	(void)unused;
+	forbid(SYS_umask, killing ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_KILL_THREAD);
+	return (int)SYS(SYS_umask, 0);
+}
+
+/* The default action of who was killed is everybody's who shares the handlers, for ever. */
+static int sharing_family(void)
+{
+	struct sigaction action = {.sa_handler = on_sigsys}, old;
+	int status;
+	pid_t pid;
+
+	sigaction(SIGSYS, &action, NULL);
+	raise(SIGSYS);
+	pid = clone(killed_sharer, sharer_stack + sizeof(sharer_stack),
+		CLONE_VM | CLONE_SIGHAND | SIGCHLD, NULL);
+	if (waitpid(pid, &status, 0) == pid)
+		note_status("sharer", status & ~0x80);
+	CALL(sigaction(SIGSYS, NULL, &old));
+	CALL(sigaction(SIGSYS, &action, NULL));
+	CALL(sigaction(SIGUSR1, &action, NULL));
+	raise(SIGSYS);
+	NOTE("not reached");
+	return 0;
+}
+
+CASE(kills_take_the_handler_of_sharers)
+{
+	for (killing = 0; killing < 2; killing++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(sharing_family());
+		if (waitpid(pid, &status, 0) == pid)
+			note_status("family", status & ~0x80);
+	}
+}
+
 /* Asked before, asked again. */
 CASE(names_are_judged)
 {
