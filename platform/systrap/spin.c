@@ -359,6 +359,20 @@ static bool cpu_to_spare(uint64_t now)
 	return true;
 }
 
+/* Who makes one quick call after the other keeps the CPU for its whole time slice, too: whether
+ * some thread of ours asked from where @thread did, after it. */
+static bool had_company(const struct systrap_thread *thread)
+{
+	const struct systrap_thread *other;
+
+	list_for_each_entry (other, &systrap.hot, hot_link) {
+		if (other != thread && other->asked_at > thread->asked_at &&
+			other->snapshot.request.cpu == thread->snapshot.request.cpu)
+			return true;
+	}
+	return false;
+}
+
 /* More processes of the host want to run than there are CPUs: what we burn, they lack. */
 static void crowded(uint64_t now)
 {
@@ -465,11 +479,14 @@ void systrap_spin_event(struct systrap_thread *thread, bool cold, uint64_t now)
 	average(&spin.usual_gap, now - spin.found_at, systrap.tsc_per_us * BUDGET_MAX_US);
 	spin.found_at = now;
 	away = now - thread->replied_at;
+	/* Unless it may have been for another thread of ours. */
+	crowding = crowding && spin.watching && !are_awake(systrap.cpu_count - 1) &&
+		   !had_company(thread);
+	thread->asked_at = now;
 	average(&thread->usual_away, away, systrap.tsc_per_us * 2 * COMPUTING_US);
 	if (spin.watching) {
 		spin.caller_cpu = thread->snapshot.request.cpu;
-		/* Unless it may have been for another thread of ours. */
-		if (crowding && !are_awake(systrap.cpu_count - 1))
+		if (crowding)
 			crowded(now);
 		if (thread->snapshot.request.cpu == spin.cpu)
 			set_apart(thread);

@@ -152,6 +152,7 @@ struct systrap_thread {
 	struct list_head hot_link; /* systrap.hot while watched */
 	unsigned quick_calls;	   /* in a row */
 	uint16_t crowded;	   /* of the last request */
+	uint64_t asked_at;	   /* the last request was seen */
 	uint64_t replied_at;	   /* 0: never */
 	uint64_t usual_away;	   /* average time from an answer to the next request, clipped */
 	unsigned cpu;		   /* where it was answered, or sent to (place.c) */
