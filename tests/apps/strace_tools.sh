@@ -67,13 +67,32 @@ same() {
 		-e 's/SIGCHLD, child_tidptr=ADDR) = [0-9]*/fork/' -e 's/Process [0-9]*/Process N/' -e 's/\/\* [0-9]* vars \*\//vars/'
 }
 
+# The two halves of a line that another task's line came between, as one line: who comes between whom is chance.
+rejoin() {
+	awk '{
+		task = $1
+		line = $0
+		sub(/^[0-9]+ +/, "", line)
+		if (line ~ / <unfinished \.\.\.>$/) {
+			sub(/ <unfinished \.\.\.>$/, "", line)
+			held[task] = line
+			next
+		}
+		if (line ~ /^<\.\.\. [a-z0-9_]+ resumed>/) {
+			sub(/^<\.\.\. [a-z0-9_]+ resumed>/, "", line)
+			line = held[task] line
+		}
+		print task, line
+	}'
+}
+
 calls=openat,read,write,lseek,fchmod,unlink,mkdir,rmdir,pipe2,wait4,tgkill,execve,exit_group
 echo "== one process"
 strace -o out -e trace=$calls -e signal=!CHLD ./prog
 same < out | grep -v -e locale -e ld.so -e libc -e ELF
 echo "== with its children and threads"
 strace -f -o out -e trace=$calls ./prog
-same < out | grep -v -e locale -e ld.so -e libc -e ELF -e '^<' -e 'unfinished' -e resumed | sort
+rejoin < out | same | grep -v -e locale -e ld.so -e libc -e ELF | sort
 echo "== each its own file"
 strace -ff -o each -e trace=write,exit_group ./prog
 cat each.* | same | sort
