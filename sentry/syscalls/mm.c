@@ -317,11 +317,12 @@ int64_t sys_get_mempolicy(struct task *t, gaddr_t mode, gaddr_t nodemask, uint64
 	}
 	if (!gaddr_is_null(mode) && guest_write(t, mode, &policy, sizeof(policy)) < 0)
 		return -EFAULT;
-	if (!gaddr_is_null(nodemask) && maxnode > LX_PAGE_SIZE * 8)
-		return -EINVAL; /* when the policy has been told (copy_nodes_to_user()) */
+	/* copy_nodes_to_user() counts one bit less than it was told, once the policy is told. */
+	if (!gaddr_is_null(nodemask) && maxnode - 1 > LX_PAGE_SIZE * 8)
+		return -EINVAL;
 	if (!gaddr_is_null(nodemask)) {
 		uint8_t bytes[SENTRY_MAX_MEMPOLICY_NODES / 8] = {0};
-		uint64_t size = min_of((maxnode + 63) / 64 * 8, (uint64_t)sizeof(bytes));
+		uint64_t size = min_of((maxnode - 1 + 63) / 64 * 8, (uint64_t)sizeof(bytes));
 
 		memcpy(bytes, &nodes, sizeof(nodes));
 		if (guest_write(t, nodemask, bytes, size) < 0)

@@ -128,6 +128,28 @@ CASE(get_mempolicy_errors)
 	CALL(SYS(SYS_get_mempolicy, &mode, nodes, 1024, NULL, MPOL_F_MEMS_ALLOWED | MPOL_F_ADDR));
 }
 
+/* The last bit does not count: of one there is nothing to write, of 65 there are 8 bytes. */
+CASE(get_mempolicy_sizes)
+{
+	static const unsigned long sizes[] = {1, 2, 64, 65, 66, 128, 129, 1024};
+	int mode = 0;
+
+	CALL(SYS(SYS_get_mempolicy, &mode, BAD_ADDRESS, 1, BAD_ADDRESS, MPOL_F_MEMS_ALLOWED));
+	CALL(SYS(SYS_get_mempolicy, &mode, BAD_ADDRESS, 1, NULL, 0));
+	CALL(SYS(SYS_get_mempolicy, &mode, BAD_ADDRESS, 2, NULL, 0));
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		unsigned char bytes[256];
+		size_t written = 0;
+		long r;
+
+		memset(bytes, 0xa5, sizeof(bytes));
+		r = SYS(SYS_get_mempolicy, NULL, bytes, sizes[i], NULL, MPOL_F_MEMS_ALLOWED);
+		while (written < sizeof(bytes) && bytes[written] != 0xa5)
+			written++;
+		NOTE("%lu: %ld, %zu bytes, first %d", sizes[i], r, written, bytes[0]);
+	}
+}
+
 CASE(get_mempolicy_of_an_address)
 {
 	char *at = map_pages(1);
