@@ -256,6 +256,11 @@ struct platform_stub_call {
 	bool asks; /* only with the Sentry's consent for this very call */
 };
 
+/* What a host thread used: faults of its own, bytes resident in its address space. */
+struct platform_usage {
+	uint64_t minor_faults, major_faults, resident;
+};
+
 struct platform_ops {
 	const char *name;
 
@@ -455,6 +460,9 @@ struct platform_ops {
 
 	/* Host CPU time used by the thread, ns, split user/system. 0 or -ESRCH. Does not sleep. */
 	int (*cpu_time)(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
+	/* Page faults that the host's thread took, and what is resident. 0 or -ESRCH, also where
+	 * the host does not tell. Does not sleep. */
+	int (*usage)(struct platform_thread *thread, struct platform_usage *ret);
 	/* Bytes resident in the address space, and how many of them are of files and shared memory
 	 * (@ret_shared may be NULL). 0 or -ESRCH. Does not sleep. */
 	int (*resident_size)(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);

@@ -225,6 +225,7 @@ static int commit(struct exec_state *state)
 	if (old_thread) {
 		task_release_memory(task);
 		task_keep_cpu_time(task);
+		task_keep_page_faults(task);
 	}
 	allow_write(state->interpreter);
 	commit_registers(state);

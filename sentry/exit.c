@@ -455,10 +455,9 @@ static void release_resources(struct task *task)
 		fs_context_unref(TAKE(task->fs));
 	nsproxy_unref(TAKE(task->nsproxy));
 	if (task->thread) {
+		resident = task_page_faults(task);
 		/* The last thread tells for all. */
-		if (group->live_count == 0 &&
-			platform->resident_size(task->thread->as, &resident, NULL) == 0 &&
-			group->dead_threads.max_rss < resident)
+		if (group->live_count == 0 && group->dead_threads.max_rss < resident)
 			group->dead_threads.max_rss = resident;
 		task_keep_cpu_time(task);
 		platform->thread_release(TAKE(task->thread));
@@ -469,6 +468,8 @@ static void release_resources(struct task *task)
 	task->io = (struct task_io){0};
 	group->dead_threads.user_ns += task->utime_ns;
 	group->dead_threads.system_ns += task->stime_ns;
+	group->dead_threads.minor_faults += task->minor_faults;
+	group->dead_threads.major_faults += task->major_faults;
 	group->dead_threads.switches += task->switches;
 }
 

@@ -233,6 +233,39 @@ void task_keep_cpu_time(struct task *task)
 	task->past_stime_ns = system;
 }
 
+uint64_t task_page_faults(struct task *task)
+{
+	struct platform_usage usage;
+
+	if (!task->thread || platform->usage(task->thread, &usage) < 0)
+		return 0;
+	task->minor_faults = task->past_minor_faults + usage.minor_faults;
+	task->major_faults = task->past_major_faults + usage.major_faults;
+	return usage.resident;
+}
+
+void task_keep_page_faults(struct task *task)
+{
+	(void)task_page_faults(task);
+	task->past_minor_faults = task->minor_faults;
+	task->past_major_faults = task->major_faults;
+}
+
+void group_page_faults(struct thread_group *group, uint64_t *ret_minor, uint64_t *ret_major)
+{
+	struct task *task;
+
+	*ret_minor = group->dead_threads.minor_faults;
+	*ret_major = group->dead_threads.major_faults;
+	list_for_each_entry (task, &group->tasks, group_link) {
+		if (task->exited)
+			continue;
+		(void)task_page_faults(task);
+		*ret_minor += task->minor_faults;
+		*ret_major += task->major_faults;
+	}
+}
+
 void group_cpu_time(struct thread_group *group, uint64_t *ret_user, uint64_t *ret_system)
 {
 	uint64_t user = group->dead_threads.user_ns, system = group->dead_threads.system_ns;

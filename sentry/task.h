@@ -273,6 +273,8 @@ struct task {
 	uint64_t start_time;
 	uint64_t utime_ns, stime_ns;	       /* last known, in all */
 	uint64_t past_utime_ns, past_stime_ns; /* of host threads before the present one (execve) */
+	uint64_t minor_faults, major_faults;   /* last known, in all */
+	uint64_t past_minor_faults, past_major_faults; /* as past_utime_ns */
 	uint64_t switches;
 	bool in_guest; /* within platform run() */
 	unsigned personality;
@@ -410,6 +412,7 @@ void task_release_memory(struct task *task);
 void task_exec_done(struct task *task);
 /* Before platform->thread_release(task->thread) of a task that lives on: keeps its CPU time. */
 void task_keep_cpu_time(struct task *task);
+void task_keep_page_faults(struct task *task); /* the same */
 
 /* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
  * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */
@@ -453,6 +456,11 @@ void names_changed(bool everybody);
 /* CPU time of a thread, of a process with its dead threads; ns. */
 void task_cpu_time(struct task *task, uint64_t *ret_user, uint64_t *ret_system);
 void group_cpu_time(struct thread_group *group, uint64_t *ret_user, uint64_t *ret_system);
+/* Brings @task->minor_faults and major_faults up to date where the host tells. Returns the bytes
+ * resident in its address space; 0: it does not tell. */
+uint64_t task_page_faults(struct task *task);
+/* Of a process with its dead threads. */
+void group_page_faults(struct thread_group *group, uint64_t *ret_minor, uint64_t *ret_major);
 
 /* RLIMIT_CPU was set: it is sampled from now on. -ENOMEM. sentry/itimer.c */
 int itimers_limit_changed(struct thread_group *group);

@@ -398,6 +398,14 @@ static int null_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uin
 	return 0;
 }
 
+static int null_usage(struct platform_thread *thread, struct platform_usage *ret)
+{
+	if (thread->as->dead)
+		return -ESRCH;
+	*ret = (struct platform_usage){.resident = thread->as->page_count * LX_PAGE_SIZE};
+	return 0;
+}
+
 static int null_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared)
 {
 	if (as->dead)
@@ -439,6 +447,7 @@ const struct platform_ops platform_null = {
 	.vdso = null_vdso,
 	.guest_end = null_guest_end,
 	.cpu_time = null_cpu_time,
+	.usage = null_usage,
 	.resident_size = null_resident_size,
 	.memory_use = null_memory_use,
 };

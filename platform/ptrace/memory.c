@@ -266,6 +266,27 @@ int ptrace_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t
 	return 0;
 }
 
+/* proc(5): of stat, minflt, majflt and rss are 10, 12 and 24. */
+int ptrace_usage(struct platform_thread *thread, struct platform_usage *ret)
+{
+	const struct tracee *t = tracee_of(thread);
+	unsigned long long minor, major, pages;
+	char buffer[512];
+	const char *fields;
+
+	if (t->reaped || read_proc(t->tid, "stat", buffer, sizeof(buffer)) < 0)
+		return -ESRCH;
+	fields = strrchr(buffer, ')');
+	if (!fields || sscanf(fields + 1,
+			       " %*c %*d %*d %*d %*d %*d %*u %llu %*u %llu %*u %*u %*u %*d %*d %*d "
+			       "%*d %*d %*d %*u %*u %llu",
+			       &minor, &major, &pages) != 3)
+		return -ESRCH;
+	*ret = (struct platform_usage){
+		.minor_faults = minor, .major_faults = major, .resident = pages * LX_PAGE_SIZE};
+	return 0;
+}
+
 int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared)
 {
 	unsigned long long pages, shared;

@@ -196,6 +196,7 @@ const struct platform_ops platform_ptrace = {
 	.vdso = ptrace_vdso,
 	.guest_end = ptrace_guest_end,
 	.cpu_time = ptrace_cpu_time,
+	.usage = ptrace_usage,
 	.resident_size = ptrace_resident_size,
 	.memory_use = ptrace_memory_use,
 	.stub_call = ptrace_stub_call,

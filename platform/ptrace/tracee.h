@@ -233,6 +233,7 @@ ssize_t ptrace_copy_out(struct platform_thread *thread, gaddr_t dst, const void 
 int ptrace_copy_out_deferred(
 	struct platform_thread *thread, gaddr_t dst, const void *src, size_t size);
 int ptrace_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
+int ptrace_usage(struct platform_thread *thread, struct platform_usage *ret);
 int ptrace_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
 int ptrace_memory_use(struct platform_as *as, uint64_t *ret_size);
 

@@ -239,6 +239,7 @@ const struct platform_ops platform_systrap = {
 	.vdso = vdso,
 	.guest_end = guest_end,
 	.cpu_time = systrap_cpu_time,
+	.usage = systrap_usage,
 	.resident_size = systrap_resident_size,
 	.memory_use = systrap_memory_use,
 	.shared_names = systrap_shared_names,

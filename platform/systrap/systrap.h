@@ -501,6 +501,7 @@ void systrap_usage_fini(void);
 /* Kills processes of our group that no address space stands for. */
 void systrap_kill_strays(void);
 int systrap_cpu_time(struct platform_thread *thread, uint64_t *ret_user, uint64_t *ret_system);
+int systrap_usage(struct platform_thread *thread, struct platform_usage *ret);
 int systrap_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared);
 int systrap_memory_use(struct platform_as *as, uint64_t *ret_size);
 

@@ -170,6 +170,31 @@ int systrap_cpu_time(struct platform_thread *head, uint64_t *ret_user, uint64_t 
 	return 0;
 }
 
+/* proc(5): of stat, minflt, majflt and rss are 10, 12 and 24. */
+int systrap_usage(struct platform_thread *head, struct platform_usage *ret)
+{
+	const struct systrap_thread *thread = systrap_thread(head);
+	struct platform_usage usage;
+	char path[64], buffer[512];
+	const char *fields;
+
+	if (thread->state == SYSTRAP_DEAD)
+		return -ESRCH;
+	(void)snprintf(
+		path, sizeof(path), "%d/task/%d/stat", (int)thread->as->pid, (int)thread->tid);
+	if (read_proc(path, buffer, sizeof(buffer)) < 0)
+		return -ESRCH;
+	fields = strrchr(buffer, ')');
+	if (!fields || sscanf(fields + 2,
+			       "%*c %*d %*d %*d %*d %*d %*u %" SCNu64 " %*u %" SCNu64
+			       " %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u %*u %" SCNu64,
+			       &usage.minor_faults, &usage.major_faults, &usage.resident) != 3)
+		return -ESRCH;
+	usage.resident *= 4096;
+	*ret = usage;
+	return 0;
+}
+
 int systrap_resident_size(struct platform_as *as, uint64_t *ret_size, uint64_t *ret_shared)
 {
 	char path[32], buffer[128];

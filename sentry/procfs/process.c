@@ -234,24 +234,27 @@ int proc_show_stat(const struct pseudo_node *node, struct seq *seq)
 	const struct task *leader = node_leader(node);
 	struct task *task = pseudo_task(node);
 	const struct mm *mm = task && task->mm ? task->mm : &no_mm;
-	uint64_t user, system, ignored, caught;
+	uint64_t user, system, minor, major, ignored, caught;
 
 	if (!leader)
 		return -ESRCH;
-	if (node->thread)
+	if (node->thread) {
 		task_cpu_time((struct task *)leader, &user, &system);
-	else
+		(void)task_page_faults((struct task *)leader);
+		minor = leader->minor_faults;
+		major = leader->major_faults;
+	} else {
 		group_cpu_time(group, &user, &system);
+		group_page_faults(group, &minor, &major);
+	}
 	handler_masks(group, &ignored, &caught);
 	seq_printf(seq, "%d (%s) %c %d %d %d %d %d %u ", pid_nr_in(node->pid, node->ns),
 		leader->comm, task_state(node),
 		group->parent ? pid_nr_in(group->parent->pid, node->ns) : 0,
 		pid_nr_in(group->pgrp, node->ns), pid_nr_in(group->session, node->ns),
 		(int)tty_number(group->tty), tty_foreground(group->tty), 0x400000u);
-	seq_printf(seq, "%llu %llu %llu %llu %llu %llu %lld %lld ",
-		(unsigned long long)group->dead_threads.minor_faults,
-		(unsigned long long)group->dead_children.minor_faults,
-		(unsigned long long)group->dead_threads.major_faults,
+	seq_printf(seq, "%llu %llu %llu %llu %llu %llu %lld %lld ", (unsigned long long)minor,
+		(unsigned long long)group->dead_children.minor_faults, (unsigned long long)major,
 		(unsigned long long)group->dead_children.major_faults,
 		(unsigned long long)(user / NS_PER_TICK),
 		(unsigned long long)(system / NS_PER_TICK),

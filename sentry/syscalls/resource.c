@@ -104,32 +104,32 @@ static struct lx_timeval timeval_of(uint64_t ns)
 		.tv_sec = (int64_t)(ns / 1000000000), .tv_usec = (int64_t)(ns % 1000000000 / 1000)};
 }
 
-static uint64_t max_resident(const struct task *t)
+/* The most that was seen; brings the page faults of @t up to date. */
+static uint64_t max_resident(struct task *t)
 {
-	uint64_t resident = 0;
-
-	if (platform->resident_size(t->thread->as, &resident, NULL) < 0)
-		resident = 0;
-	return max_of(resident, t->group->dead_threads.max_rss);
+	return max_of(task_page_faults(t), t->group->dead_threads.max_rss);
 }
 
 int64_t sys_getrusage(struct task *t, int who, gaddr_t usage)
 {
 	const struct thread_group *group = t->group;
 	struct lx_rusage ru = {0};
-	uint64_t user, system;
+	uint64_t user, system, minor, major;
 
 	switch (who) {
 	case LX_RUSAGE_THREAD:
 		task_cpu_time(t, &user, &system);
 		ru.ru_maxrss = (int64_t)(max_resident(t) / 1024);
+		ru.ru_minflt = (int64_t)t->minor_faults;
+		ru.ru_majflt = (int64_t)t->major_faults;
 		ru.ru_nvcsw = (int64_t)t->switches;
 		break;
 	case LX_RUSAGE_SELF:
 		group_cpu_time(t->group, &user, &system);
 		ru.ru_maxrss = (int64_t)(max_resident(t) / 1024);
-		ru.ru_minflt = (int64_t)group->dead_threads.minor_faults;
-		ru.ru_majflt = (int64_t)group->dead_threads.major_faults;
+		group_page_faults(t->group, &minor, &major);
+		ru.ru_minflt = (int64_t)minor;
+		ru.ru_majflt = (int64_t)major;
 		ru.ru_nvcsw = (int64_t)(group->dead_threads.switches + t->switches);
 		break;
 	case LX_RUSAGE_CHILDREN:

@@ -192,6 +192,104 @@ CASE(usage_of_children)
 		30000);
 }
 
+#define TOUCHED 600
+
+static long touch_pages(void)
+{
+	char *at = mmap(
+		NULL, TOUCHED * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	madvise(at, TOUCHED * 4096, MADV_NOHUGEPAGE);
+	for (int i = 0; i < TOUCHED; i++)
+		((volatile char *)at)[i * 4096] = 1;
+	return munmap(at, TOUCHED * 4096);
+}
+
+static long faults_of(int who)
+{
+	struct rusage usage;
+
+	getrusage(who, &usage);
+	return usage.ru_minflt;
+}
+
+/* The fields minflt and cminflt of proc(5). */
+static void faults_in_stat(const char *path, long *own, long *childrens)
+{
+	char text[512] = "";
+	int fd = open(path, O_RDONLY);
+
+	*own = *childrens = -1;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		sscanf(strrchr(text, ')'), ") %*c %*d %*d %*d %*d %*d %*u %ld %ld", own, childrens);
+	close(fd);
+}
+
+static void *touching_thread(void *arg)
+{
+	long before = faults_of(RUSAGE_THREAD), own, none;
+
+	touch_pages();
+	TRUTH(faults_of(RUSAGE_THREAD) - before >= TOUCHED);
+	faults_in_stat("/proc/thread-self/stat", &own, &none);
+	TRUTH(own >= TOUCHED);
+	return arg;
+}
+
+CASE(page_faults)
+{
+	long before = faults_of(RUSAGE_SELF), own, none;
+	pthread_t thread;
+
+	touch_pages();
+	TRUTH(faults_of(RUSAGE_SELF) - before >= TOUCHED);
+	TRUTH(faults_of(RUSAGE_THREAD) - before >= TOUCHED);
+	TRUTH(faults_of(RUSAGE_CHILDREN) == 0);
+	faults_in_stat("/proc/self/stat", &own, &none);
+	TRUTH(own >= TOUCHED);
+	TRUTH(none == 0);
+	before = faults_of(RUSAGE_SELF);
+	pthread_create(&thread, NULL, touching_thread, NULL);
+	pthread_join(thread, NULL);
+	TRUTH(faults_of(RUSAGE_SELF) - before >= TOUCHED);
+}
+
+CASE(page_faults_of_children)
+{
+	struct rusage usage;
+	long own, theirs;
+
+	if (fork() == 0) {
+		if (fork() == 0) {
+			touch_pages();
+			_exit(0);
+		}
+		touch_pages();
+		_exit(0);
+	}
+	TRUTH(wait4(-1, NULL, 0, &usage) > 0);
+	/* The grandchild may be left to itself. */
+	TRUTH(usage.ru_minflt >= TOUCHED);
+	TRUTH(faults_of(RUSAGE_CHILDREN) >= TOUCHED);
+	faults_in_stat("/proc/self/stat", &own, &theirs);
+	TRUTH(theirs == faults_of(RUSAGE_CHILDREN));
+}
+
+/* Those of before an execve count. */
+CASE(page_faults_before_execve)
+{
+	struct rusage usage;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		touch_pages();
+		execl("/bin/true", "true", NULL);
+		_exit(1);
+	}
+	TRUTH(wait4(pid, NULL, 0, &usage) == pid);
+	TRUTH(usage.ru_minflt >= TOUCHED);
+}
+
 CASE(times_call)
 {
 	struct tms tms;

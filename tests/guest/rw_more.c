@@ -175,6 +175,32 @@ CASE(tee_to_nobody)
 	CALL(SYS(SYS_tee, a[0], b[1], 3, 0));
 }
 
+/* What the input lacks is found before that nobody reads the output, but for its end. */
+CASE(pipes_without_input_or_readers)
+{
+	int a[2], b[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	pipe(a);
+	pipe(b);
+	close(b[0]);
+	CALL(SYS(SYS_tee, a[0], b[1], 3, SPLICE_F_NONBLOCK));
+	CALL(SYS(SYS_splice, a[0], NULL, b[1], NULL, 3, SPLICE_F_NONBLOCK));
+	close(a[1]);
+	CALL(SYS(SYS_tee, a[0], b[1], 3, 0));
+	CALL(SYS(SYS_splice, a[0], NULL, b[1], NULL, 3, 0));
+	close(b[1]);
+	pipe(b);
+	CALL(SYS(SYS_tee, a[0], b[1], 3, 0));
+	fcntl(b[1], F_SETFL, O_NONBLOCK);
+	while (write(b[1], "x", 1) == 1)
+		write(b[1], (char[4096]){0}, 4095);
+	CALL(SYS(SYS_tee, a[0], b[1], 3, 0));
+	CALL(SYS(SYS_splice, a[0], NULL, b[1], NULL, 3, 0));
+	close(b[0]);
+	CALL(SYS(SYS_tee, a[0], b[1], 3, 0));
+}
+
 CASE(splice_to_nobody)
 {
 	int a[2], b[2];

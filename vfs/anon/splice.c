@@ -190,6 +190,8 @@ static void unlock_both(struct pipe *a, struct pipe *b)
 /*
  * Locks both when @in has data and @out has room. 0: @in is at its end (nothing is locked). 1: go
  * on. One of the conditions may have gone while waiting for the other, so both are tested again.
+ * The input comes first, and only its end is less than what is wrong with the output (ipipe_prep(),
+ * opipe_prep()).
  */
 static int lock_ready(struct pipe *in, struct pipe *out, bool nonblock)
 {
@@ -200,19 +202,17 @@ static int lock_ready(struct pipe *in, struct pipe *out, bool nonblock)
 		err = lock_both(in, out);
 		if (err < 0)
 			return err;
-		if (!out->readers) {
-			unlock_both(in, out);
-			return -EPIPE;
-		}
-		if (pipe_empty(in)) {
+		if (pipe_empty(in) && in->writers) {
 			fiber_mutex_unlock(&out->mutex);
 			err = pipe_wait_readable(in, nonblock, &slept);
 			if (err < 0)
 				return err;
 			fiber_mutex_unlock(&in->mutex);
-			if (pipe_empty(in) && !in->writers)
-				return 0;
 			continue;
+		}
+		if (!out->readers) {
+			unlock_both(in, out);
+			return -EPIPE;
 		}
 		if (pipe_full(out)) {
 			fiber_mutex_unlock(&in->mutex);
@@ -221,6 +221,10 @@ static int lock_ready(struct pipe *in, struct pipe *out, bool nonblock)
 				return err;
 			fiber_mutex_unlock(&out->mutex);
 			continue;
+		}
+		if (pipe_empty(in)) {
+			unlock_both(in, out);
+			return 0;
 		}
 		err = pipe_allocate_store(out);
 		if (err == 0)
