@@ -116,14 +116,14 @@ CASE(pipe_into_bad_memory)
 	struct iovec small[2] = {{in, 5}, {BAD_ADDRESS, 100}};
 	int pipes[2];
 
-	CALL(pipe(pipes));
+	CALL(pipe2(pipes, O_NONBLOCK));
 	CALL(write(pipes[1], data, sizeof(data)));
 	CALL(readv(pipes[0], parts, 3));
 	CALL(read(pipes[0], in, 5));
 	CALL(readv(pipes[0], small, 2));
 	CALL(readv(pipes[0], parts, 3));
 	CALL(read(pipes[0], in, sizeof(in)));
-	CALL(pipe2(pipes, O_DIRECT));
+	CALL(pipe2(pipes, O_DIRECT | O_NONBLOCK));
 	CALL(write(pipes[1], data, 100));
 	CALL(readv(pipes[0], small, 2));
 	CALL(read(pipes[0], in, sizeof(in)));

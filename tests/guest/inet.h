@@ -129,6 +129,14 @@ static inline void note_poll(const char *what, int fd)
 	NOTE("%s: poll %#x", what, pfd.revents);
 }
 
+static inline void await(int fd, short events)
+{
+	struct pollfd pfd = {.fd = fd, .events = events};
+
+	if (poll(&pfd, 1, 5000) == 0)
+		NOTE("nothing came");
+}
+
 /* Waits until one of @events shows, and prints all that do. */
 static inline void await_poll(const char *what, int fd, short events)
 {

@@ -7,14 +7,6 @@
 #include <netinet/tcp.h>
 #include <sys/sendfile.h>
 
-static void await(int fd, short events)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-
-	if (poll(&pfd, 1, 5000) == 0)
-		NOTE("nothing came");
-}
-
 /* ---- groups ---- */
 
 static union address group4(const char *text, uint16_t port)

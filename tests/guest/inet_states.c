@@ -24,14 +24,6 @@ struct scene {
 	int family, fd, peer, server;
 };
 
-static void await(int fd, short events)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-
-	if (poll(&pfd, 1, 5000) == 0)
-		NOTE("nothing came");
-}
-
 static void connected(struct scene *scene)
 {
 	scene->server = listener(scene->family, 4);

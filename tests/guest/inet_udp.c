@@ -23,14 +23,6 @@ struct scene {
 	int family, fd, peer;
 };
 
-static void await(int fd, short events)
-{
-	struct pollfd pfd = {.fd = fd, .events = events};
-
-	if (poll(&pfd, 1, 5000) == 0)
-		NOTE("nothing came");
-}
-
 static struct scene enter(int family, enum state state)
 {
 	struct scene scene = {family, -1, -1};
@@ -79,8 +71,8 @@ static void sending_to(struct scene *scene)
 	socklen_t size = address_size(scene->family);
 	char c = 0;
 
-	CALL(sendto(scene->fd, "t", 1, 0, &address.any, size));
-	await(other, POLLIN);
+	if (CALL(sendto(scene->fd, "t", 1, 0, &address.any, size)) == 1)
+		await(other, POLLIN);
 	CALL(recv(other, &c, 1, MSG_DONTWAIT));
 	CALL(sendto(scene->fd, "t", 1, 0, &address.any, 2));
 	CALL(sendto(scene->fd, "t", 1, 0, &address.any, 129));
