@@ -25,6 +25,7 @@ static struct {
 	int audit_fd;
 	void (*audit_sink)(const char *line, size_t size);
 	void (*audit_observer)(const char *line, size_t size);
+	void (*audit_counter)(const char *event);
 } logging = {.level = LOG_WARNING, .fd = STDERR_FILENO, .audit_fd = -1};
 
 struct line {
@@ -80,6 +81,11 @@ void audit_set_sink(void (*sink)(const char *line, size_t size))
 void audit_set_observer(void (*observer)(const char *line, size_t size))
 {
 	logging.audit_observer = observer;
+}
+
+void audit_set_counter(void (*counter)(const char *event))
+{
+	logging.audit_counter = counter;
 }
 
 static void log_text(const char *text)
@@ -230,6 +236,8 @@ void audit_event(const char *event, ...)
 	struct line line = {.text = buffer, .capacity = AUDIT_LINE_MAX};
 	va_list args;
 
+	if (logging.audit_counter)
+		logging.audit_counter(event);
 	if (!audit_wanted())
 		return;
 	line_begin(&line, event);

@@ -44,6 +44,8 @@ bool audit_wanted(void); /* is there a stream? */
 void audit_set_fd(int fd);
 /* Instead of a descriptor: gets each event as one line with its newline. NULL: none. */
 void audit_set_sink(void (*sink)(const char *line, size_t size));
+/* Is told of each event by its name, whether there is a stream or not. NULL: nobody. */
+void audit_set_counter(void (*counter)(const char *event));
 /* Gets each event, too. NULL: nobody. */
 void audit_set_observer(void (*observer)(const char *line, size_t size));
 

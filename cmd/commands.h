@@ -3,6 +3,7 @@
 #define SENTRY_CMD_COMMANDS_H
 
 /* `sentry NAME ...`: @argv[0] is NAME. Each returns the process's exit code. */
+int command_ps(int argc, char **argv);
 int command_report(int argc, char **argv);
 int command_needs(int argc, char **argv);
 int command_trace(int argc, char **argv);

@@ -24,6 +24,7 @@
 #include "cmd/cgroup.h"
 #include "cmd/commit_apply.h"
 #include "cmd/gateway.h"
+#include "cmd/live/state.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
 #include "sentry/namespaces.h"
@@ -51,6 +52,7 @@ struct launcher {
 	struct audit_log *audit;	 /* borrowed; NULL: off */
 	int audit_pipe;			 /* read end, or -1 */
 	struct gateway_process *gateway; /* borrowed; NULL: off */
+	struct state_own *state;	 /* borrowed */
 	char gateway_died[200];		 /* how; "": it did not */
 	bool has_terminal, has_result;
 	bool overdue;	      /* the Sentry was killed by us */
@@ -252,6 +254,14 @@ static int watchdog_wait(struct launcher *launcher)
 	return (int)min_of((launcher->deadline_ns - now) / 1000000 + 1, (uint64_t)INT_MAX);
 }
 
+/* How long to sleep, in ms: until the first thing is due. */
+static int next_wait(struct launcher *launcher)
+{
+	const int watchdog = watchdog_wait(launcher), state = state_wait(launcher->state);
+
+	return watchdog < 0 ? state : state < 0 ? watchdog : min_of(watchdog, state);
+}
+
 static void serve(struct launcher *launcher)
 {
 	struct relay *in = &launcher->terminal.input, *out = &launcher->terminal.output;
@@ -277,7 +287,7 @@ static void serve(struct launcher *launcher)
 			fds[4] = (struct pollfd){.fd = out_full ? -1 : out->from, .events = POLLIN};
 			fds[5] = (struct pollfd){.fd = out_full ? out->to : -1, .events = POLLOUT};
 		}
-		if (poll(fds, 8, watchdog_wait(launcher)) < 0)
+		if (poll(fds, 8, next_wait(launcher)) < 0)
 			continue;
 		check_gateway(launcher);
 		if (fds[7].revents)
@@ -423,7 +433,8 @@ static void end_group(struct launcher *launcher, const struct kernel_config *con
 }
 
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
-	struct audit_log *audit, struct gateway_process *gateway, struct kernel_result *ret_result)
+	struct audit_log *audit, struct gateway_process *gateway, struct state_own *state,
+	struct kernel_result *ret_result)
 {
 	struct launcher launcher = {.control = -1,
 		.signals = -1,
@@ -431,7 +442,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		.result = ret_result,
 		.audit = audit,
 		.audit_pipe = -1,
-		.gateway = gateway};
+		.gateway = gateway,
+		.state = state};
 	int control[2], tty[2] = {-1, -1}, death[2];
 	_cleanup_close_ int spool = -1, directory = -1;
 	int r = make_pair(SOCK_SEQPACKET, control);
@@ -512,6 +524,7 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	}
 	if (config->timeout_ns && config->timeout_ns < UINT64_MAX / 2)
 		launcher.deadline_ns = monotonic_now() + config->timeout_ns + OVERDUE_NS;
+	state_started(state, launcher.sentry);
 	serve(&launcher);
 	terminal_restore(&launcher.terminal);
 	close(death[1]);

@@ -8,6 +8,7 @@
 
 struct audit_log;
 struct gateway_process;
+struct state_own;
 
 /*
  * Starts the Sentry in a process of its own, serves it until it is gone, and fills *ret_result.
@@ -16,9 +17,11 @@ struct gateway_process;
  * @commit: what the guest changed below @cwd is applied there.
  * @audit: where events go, or NULL; a failure of writing them ends the sandbox, exit code 125.
  * @gateway: was started, and ends with the Sentry; NULL: there is none.
+ * @state: the run's entry among those that run.
  * Returns 0, or -errno when not even the process could be made.
  */
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
-	struct audit_log *audit, struct gateway_process *gateway, struct kernel_result *ret_result);
+	struct audit_log *audit, struct gateway_process *gateway, struct state_own *state,
+	struct kernel_result *ret_result);
 
 #endif

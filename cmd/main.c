@@ -11,6 +11,7 @@ static const char usage_text[] =
 	"usage: sentry COMMAND ...\n"
 	"\n"
 	"  run [OPTIONS] -- COMMAND [ARG...]       run a program in a sandbox\n"
+	"  ps [--format table|json] [-q]           the sandboxes that run\n"
 	"  syscalls [--format table|json|csv]      the system calls and how well each is "
 	"supported\n"
 	"  surface [--format table|json] [--platform NAME]\n"
@@ -47,6 +48,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{"run", command_run},
+	{"ps", command_ps},
 	{"syscalls", command_syscalls},
 	{"surface", command_surface},
 	{"policy", command_policy},

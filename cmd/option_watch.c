@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of `sentry run` that watch: --trace, --trace-format and --inject. */
+/* The options of `sentry run` that watch: --trace, --trace-format, --inject and --name. */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@
 #include "cmd/observe/observer.h"
 #include "cmd/observe/select.h"
 #include "cmd/options_private.h"
+
+#define NAME_SIZE_MAX 63
 
 /* A list of calls, or a file: what is both is a list ("./file" is a file). */
 int option_trace(struct run_options *options, const char *arg)
@@ -50,5 +53,23 @@ int option_inject(struct run_options *options, const char *arg)
 		return usage_error(
 			"--inject: '%s': at character %zu: %s", arg, (size_t)(bad - arg) + 1, why);
 	options->inject_count++;
+	return 0;
+}
+
+/* What docker takes for a name, and nothing that a terminal or a file name could choke on. */
+int option_name(struct run_options *options, const char *arg)
+{
+	const char *at = arg;
+
+	if (!isalnum((unsigned char)*at))
+		return usage_error("--name: '%s' does not begin with a letter or digit", arg);
+	while (isalnum((unsigned char)*at) || (*at && strchr("_.-", *at)))
+		at++;
+	if (*at)
+		return usage_error(
+			"--name: '%s' has more than letters, digits, '_', '.' and '-'", arg);
+	if (at - arg > NAME_SIZE_MAX)
+		return usage_error("--name: '%s' is longer than 63 characters", arg);
+	options->name = arg;
 	return 0;
 }

@@ -91,6 +91,7 @@ enum {
 	OPT_COVERAGE,
 	OPT_INJECT,
 	OPT_AUDIT,
+	OPT_NAME,
 	OPT_STATUS,
 	OPT_PLATFORM,
 	OPT_INTERACTIVE,
@@ -145,6 +146,7 @@ static const struct option long_options[] = {
 	{"strace", optional_argument, NULL, OPT_STRACE},
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"audit", required_argument, NULL, OPT_AUDIT},
+	{"name", required_argument, NULL, OPT_NAME},
 	{"status-json", required_argument, NULL, OPT_STATUS},
 	{"platform", required_argument, NULL, OPT_PLATFORM},
 	{"no-patch", no_argument, NULL, OPT_NO_PATCH},
@@ -309,6 +311,8 @@ static int parse_one(
 	case OPT_AUDIT:
 		options->audit_file = arg;
 		return 0;
+	case OPT_NAME:
+		return option_name(options, arg);
 	case OPT_STATUS:
 		options->status_file = arg;
 		return 0;

@@ -20,6 +20,7 @@
 #include "cmd/gateway.h"
 #include "cmd/launcher.h"
 #include "cmd/link.h"
+#include "cmd/live/state.h"
 #include "cmd/options.h"
 #include "cmd/resolve.h"
 #include "cmd/status.h"
@@ -39,6 +40,7 @@ struct run {
 	struct audit_log *audit; /* NULL: off */
 	struct observer_config observed;
 	struct observer observer;
+	struct state_own state;
 };
 
 static const char *keep_string(struct run *run, const char *text, size_t size)
@@ -412,6 +414,29 @@ static int configure(struct run *run)
 	return r;
 }
 
+/* What `sentry ps` shows of it. Before anything is forked: the counters are shared memory. */
+static void begin_state(struct run *run)
+{
+	static const char *const networks[] = {[NETWORK_UNSAID] = "none",
+		[NETWORK_NONE] = "none",
+		[NETWORK_GATEWAY] = "gateway",
+		[NETWORK_TAP] = "tap",
+		[NETWORK_PACKET] = "packet"};
+	const struct run_options *options = &run->options;
+
+	state_begin(&run->state, &(struct state_facts){
+					 .name = options->name,
+					 .argv = options->argv,
+					 .directory = run->cwd,
+					 .network = networks[options->network],
+					 .audit = options->audit_file,
+					 .memory_limit = options->memory_limit,
+					 .pids_limit = options->pids_limit,
+					 .cpus = options->cpus,
+					 .timeout_ns = options->timeout_ns,
+				 });
+}
+
 static int start_observer(struct run *run)
 {
 	int r;
@@ -488,6 +513,8 @@ int command_run(int argc, char **argv)
 	r = configure(&run);
 	if (r == 0 && run.options.status_file)
 		r = open_output("--status-json", run.options.status_file, &status_fd);
+	if (r == 0)
+		begin_state(&run);
 	r = r < 0 ? r : start_observer(&run);
 	if (r == 0 && run.options.network == NETWORK_GATEWAY) {
 		r = gateway_process_start(&run.options, run.audit, &gateway);
@@ -495,7 +522,7 @@ int command_run(int argc, char **argv)
 	}
 	if (r == 0) {
 		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd,
-			run.audit, gateway.pid ? &gateway : NULL, &result);
+			run.audit, gateway.pid ? &gateway : NULL, &run.state, &result);
 		if (r < 0)
 			log_error("cannot start: %s", strerror(-r));
 		else
@@ -509,6 +536,7 @@ int command_run(int argc, char **argv)
 		end_audit(&run, &result);
 	if (r == 0 && status_fd >= 0 && status_write(status_fd, &result, run.audit) < 0)
 		log_error("--status-json: cannot write: %s", strerror(errno));
+	state_end(&run.state);
 	run_free(&run);
 	return r < 0 ? 125 : result.exit_code;
 }

@@ -485,8 +485,8 @@ struct platform_ops {
 	 */
 	void (*stats)(void (*put)(const char *name, uint64_t value));
 
-	/* After stop(): how many calls of each number never came here, as the guests' side claims.
-	 * NULL: none. */
+	/* How many calls of each number never came here so far, as the guests' side claims;
+	 * complete after stop(). NULL: none. */
 	void (*answered)(void (*put)(uint64_t nr, uint64_t count));
 
 	/* The list that the stubs' seccomp filter is made of: entry @index, false behind the last

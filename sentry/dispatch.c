@@ -3,6 +3,8 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/loop.h"
+#include "sentry/live.h"
 #include "sentry/observe.h"
 #include "sentry/refusals.h"
 #include "sentry/seccomp.h"
@@ -90,6 +92,8 @@ static void dispatch(struct task *task)
 {
 	uint64_t nr = task->event.syscall.nr;
 	const struct syscall_entry *entry = entry_of(nr);
+	const bool timed = live_count_call(nr);
+	const uint64_t begin = __builtin_expect(timed, 0) ? loop_monotonic_now() : 0;
 	int64_t result;
 
 	task->thread->regs.orig_rax = nr;
@@ -97,8 +101,12 @@ static void dispatch(struct task *task)
 	result = __builtin_expect(observing, 0) ? observe_call(task, entry, call)
 						: call(task, entry);
 	task->current_nr = UINT64_MAX;
-	if (__builtin_expect(result < 0, 0))
+	if (__builtin_expect(timed, 0))
+		live_count_time(loop_monotonic_now() - begin);
+	if (__builtin_expect(result < 0, 0)) {
+		live_count_error(nr, result);
 		refusal_audit(nr, task->event.syscall.args, result);
+	}
 	/* execve has replaced the thread; a task that lost its own is leaving. */
 	if (task->thread)
 		task->thread->regs.rax = (uint64_t)result;

@@ -27,6 +27,7 @@
 #include "sentry/host_calls.h"
 #include "sentry/kernel_private.h"
 #include "sentry/link.h"
+#include "sentry/live.h"
 #include "sentry/oom_score.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/nsproxy.h"
@@ -466,6 +467,7 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	if (set_up_host() < 0)
 		return;
 	observe_start(&config->observe, platform->name);
+	live_set_platform(platform->name);
 	start = kernel.boot_time_mono = loop_monotonic_now();
 	boot_and_run();
 	console_drain();

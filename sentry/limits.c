@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "sentry/kernel_private.h"
+#include "sentry/live.h"
 #include "sentry/mm.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/task.h"
@@ -30,7 +31,10 @@
 /* So much above the limit a process may still end in order; the same as a control group allows
  * (cmd/cgroup.c). */
 #define SLACK_PART 16
-#define SLACK	   (16ull << 20)
+/* Of what is shown of a running sandbox; for many tasks, so much longer. */
+#define LIVE_NS	      1000000000ull
+#define LIVE_TASKS_NS (LIVE_NS / 64)
+#define SLACK	      (16ull << 20)
 
 static struct limits {
 	const struct kernel_config *config;
@@ -38,6 +42,7 @@ static struct limits {
 	struct timer wall, grace, sample;
 	uint64_t last_cpu_ns, cpu_due; /* when to look at CPU time again */
 	uint64_t last_memory;
+	uint64_t live_due;    /* when to take the next sample for who watches */
 	uint64_t last_excess; /* of files in memory beyond their limit */
 } limits;
 
@@ -230,6 +235,17 @@ static void check_cpu_time(uint64_t now)
 	}
 }
 
+/* The numbers that are not counted as they happen. */
+static void show(uint64_t now)
+{
+	struct task *worst;
+
+	if (now < limits.live_due)
+		return;
+	limits.live_due = now + max_of((uint64_t)LIVE_NS, kernel.task_count * LIVE_TASKS_NS);
+	live_sample(now, limits.config->memory_limit ? limits.last_memory : total_memory(&worst));
+}
+
 static void sample_expired(struct timer *timer)
 {
 	uint64_t now = loop_monotonic_now(), wait = SAMPLE_NS;
@@ -238,6 +254,8 @@ static void sample_expired(struct timer *timer)
 		check_cpu_time(now);
 	if (limits.config->memory_limit)
 		wait = check_memory();
+	if (live_wanted())
+		show(now);
 	if (timer_arm(timer, now + wait) < 0)
 		tasks_kill_all();
 }
@@ -261,7 +279,7 @@ void kernel_limits_start(const struct kernel_config *config, struct kernel_resul
 	if (config->timeout_ns &&
 		timer_arm(&limits.wall, loop_monotonic_now() + config->timeout_ns) < 0)
 		kernel_fail(125, "no memory for the time limit");
-	if ((config->cpu_time_ns || config->memory_limit) &&
+	if ((config->cpu_time_ns || config->memory_limit || live_wanted()) &&
 		timer_arm(&limits.sample, loop_monotonic_now() + SAMPLE_NS) < 0)
 		kernel_fail(125, "no memory for the limits' sampler");
 }

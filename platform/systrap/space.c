@@ -375,6 +375,12 @@ static void take_counters(const struct systrap_thread *thread)
 		systrap.stats.answered[nr] += counters.answered[nr];
 }
 
+void systrap_add_answered(const struct systrap_thread *thread, uint64_t sums[CHANNEL_NUMBERS])
+{
+	for (unsigned nr = 0; nr < CHANNEL_NUMBERS; nr++)
+		sums[nr] += __atomic_load_n(&thread->slot->counters.answered[nr], __ATOMIC_RELAXED);
+}
+
 void systrap_thread_free(struct systrap_thread *thread)
 {
 	take_counters(thread);

@@ -262,6 +262,8 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	unsigned slot_index, unsigned stack_index, bool leader);
 /* Frees a released thread whose host thread is gone (or will be with its process). */
 void systrap_thread_free(struct systrap_thread *thread);
+/* What the thread's stub claims to have answered so far is added to @sums. */
+void systrap_add_answered(const struct systrap_thread *thread, uint64_t sums[CHANNEL_NUMBERS]);
 /* Release without the count of max_threads. */
 void systrap_thread_drop(struct systrap_thread *thread);
 void systrap_thread_died(struct systrap_thread *thread);

@@ -35,7 +35,7 @@ void inet_tell_unreachable(const struct inet_socket *socket, const struct inet_n
 	char text[GATE_NAME_TEXT], allow[GATE_NAME_TEXT + 64];
 	struct gate_name name = {.port = to->port};
 
-	if (!audit_wanted() || inet_is_multicast(&to->address) ||
+	if (inet_is_multicast(&to->address) ||
 		!is_news(hash_u64_bytes((uint64_t)stream << 16 | to->port, to->address.bytes,
 			sizeof(to->address.bytes))))
 		return;
