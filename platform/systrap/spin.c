@@ -329,6 +329,13 @@ static bool is_away(const struct systrap_thread *thread)
 	return thread->state == SYSTRAP_IN_GUEST || thread->state == SYSTRAP_IN_COMMAND;
 }
 
+/* Requests come so fast that answering them by doorbells would need as much of the CPUs as watching
+ * does. */
+static bool is_busy(void)
+{
+	return spin.usual_gap < systrap.tsc_per_us * BUSY_US;
+}
+
 /* Away for long, now and usually: not one that calls often and had to wait for its CPU. */
 static bool is_computing(const struct systrap_thread *thread, uint64_t now)
 {
@@ -346,8 +353,7 @@ static bool cpu_to_spare(uint64_t now)
 	const struct systrap_as *as;
 	unsigned computing = 1;
 
-	if (systrap.running_count < systrap.cpu_count ||
-		spin.usual_gap < systrap.tsc_per_us * BUSY_US)
+	if (systrap.running_count < systrap.cpu_count || is_busy())
 		return true;
 	list_for_each_entry (as, &systrap.spaces, link) {
 		list_for_each_entry (thread, &as->threads, as_link) {
@@ -376,7 +382,7 @@ static bool had_company(const struct systrap_thread *thread)
 /* More processes of the host want to run than there are CPUs: what we burn, they lack. */
 static void crowded(uint64_t now)
 {
-	if (spin.leaving || spin.hits < CROWDED_HITS)
+	if (spin.leaving || spin.hits < CROWDED_HITS || is_busy())
 		return;
 	spin.leaving = true;
 	if (now > spin.avoid_until + systrap.tsc_per_us * AVOID_AGAIN_US)
