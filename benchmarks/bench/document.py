@@ -30,6 +30,8 @@ TITLES = (
     ("start", "Start", "From the start of `sentry run` to the end of everything, milliseconds."),
     ("macro", "Programs", "From the start of `sentry run` to the end of everything."),
     ("macro-cpu", "Programs: CPU time", "User and system time of all processes, the sandbox's own included."),
+    ("servers", "Servers under load", "Server and client in one sandbox, over loopback: the time of a request. redis-benchmark with 50 connections, `-pipelined`: "
+     "16 requests at a time; nginx with 20 connections kept alive; Python's `http.server` with one."),
     ("link", "Links", "TCP between a program in the sandbox and the host's kernel, over `--network packet:IF` (a veth) and `tap:IF`, from the "
      "sandbox's side: 64 KiB, or a byte there and back. Natively the program is in a network namespace at the other end of a veth."),
     ("sandbox", "Being there", "`pss` is the proportional set size of a sandbox with a shell that waits; `many` are 50 of them at once."),

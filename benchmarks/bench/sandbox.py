@@ -14,8 +14,8 @@ WAITING = ["sh", "-c", "echo ready; read line"]
 class Guest:
     """A program that says that it is there and then waits for the end of its input."""
 
-    def __init__(self, stage, prefix):
-        self.process = subprocess.Popen(prefix + WAITING, cwd=stage.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, stage, prefix, command=tuple(WAITING)):
+        self.process = subprocess.Popen(prefix + list(command), cwd=stage.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.DEVNULL, env=environment())
 
     def await_ready(self):
@@ -74,6 +74,12 @@ def cpu_seconds(pids):
     return total / 1e9
 
 
+def kernel_pss(guest):
+    """Of the kernel of a sandbox, the launcher's child."""
+    tree = trees([guest.process.pid])
+    return [pss(pid) for pid, (_, parent) in tree.items() if parent == guest.process.pid]
+
+
 def measure_memory(results, stage, systems, rounds):
     everything = results.figure("pss-all", GROUP, "MiB")
     kernel = results.figure("pss-sentry", GROUP, "MiB")
@@ -83,12 +89,9 @@ def measure_memory(results, stage, systems, rounds):
             try:
                 guest.await_ready()
                 time.sleep(0.3)
-                tree = trees([guest.process.pid])
-                everything.add(name, sum(pss(pid) for pid in tree))
+                everything.add(name, sum(pss(pid) for pid in trees([guest.process.pid])))
                 if is_ours(prefix):
-                    # The launcher's child is the kernel of the sandbox.
-                    sentry = [pid for pid, (_, parent) in tree.items() if parent == guest.process.pid]
-                    kernel.add(name, sum(pss(pid) for pid in sentry))
+                    kernel.add(name, sum(kernel_pss(guest)))
             finally:
                 guest.end()
 
