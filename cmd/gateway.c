@@ -124,7 +124,7 @@ static int start(const struct run_options *options, bool audit, struct gateway_p
 {
 	struct gateway_config config = {.rules = options->egress,
 		.publish = options->publish,
-		.publish_count = options->publish_texts.count};
+		.publish_count = options->publish_count};
 	int ready[2], events[2], pair[2], r;
 	pid_t parent = getpid(), pid;
 

@@ -276,14 +276,17 @@ int option_egress(const char *text, struct run_options *options)
 
 int option_publish(const char *text, struct run_options *options)
 {
-	struct string_list *texts = &options->publish_texts;
+	struct gate_publish publish;
+	unsigned count;
 	char why[512];
 
-	if (texts->count == GATE_PUBLISH_MAX)
-		return usage_error("--publish: more than %u ports", GATE_PUBLISH_MAX);
-	if (gate_publish_parse(text, &options->publish[texts->count], why, sizeof(why)) < 0)
+	if (gate_publish_parse(text, &publish, &count, why, sizeof(why)) < 0)
 		return usage_error("--publish: %s", why);
-	return string_list_add(texts, text);
+	if (count > GATE_PUBLISH_MAX - options->publish_count)
+		return usage_error("--publish: more than %u ports", GATE_PUBLISH_MAX);
+	for (unsigned i = 0; i < count; i++, publish.host++, publish.guest++)
+		options->publish[options->publish_count++] = publish;
+	return string_list_add(&options->publish_texts, text);
 }
 
 int option_dns(const char *text, struct run_options *options)

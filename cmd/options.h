@@ -74,6 +74,7 @@ struct run_options {
 	bool egress_asked;	  /* by a flag, not by the policy file */
 	struct gate_rules egress;
 	struct gate_publish publish[GATE_PUBLISH_MAX];
+	unsigned publish_count;
 	struct string_list publish_texts; /* as they were given */
 	struct string_list dns;		  /* name servers, checked */
 	uint8_t levels[LIMIT_COUNT];	  /* enum option_level of each limit */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Digits up to @end, 1 to 65535. */
 static int read_number(const char *text, const char *end, uint16_t *ret)
@@ -26,6 +27,22 @@ static int read_number(const char *text, const char *end, uint16_t *ret)
 	return 0;
 }
 
+/* NUMBER or FIRST-LAST up to @end. */
+static int read_range(const char *text, const char *end, uint16_t *ret_first, unsigned *ret_count)
+{
+	const char *dash = memchr(text, '-', (size_t)(end - text));
+	uint16_t first, last;
+
+	if (read_number(text, dash ? dash : end, &first) < 0)
+		return -EINVAL;
+	last = first;
+	if (dash && (read_number(dash + 1, end, &last) < 0 || last < first))
+		return -EINVAL;
+	*ret_first = first;
+	*ret_count = (unsigned)(last - first) + 1;
+	return 0;
+}
+
 static int read_address(const char *text, const char *end, struct gate_address *ret)
 {
 	char copy[GATE_ADDRESS_TEXT];
@@ -43,21 +60,24 @@ static int read_address(const char *text, const char *end, struct gate_address *
 	return !strchr(copy, ':') == !brackets ? gate_address_parse(copy, ret) : -EINVAL;
 }
 
-int gate_publish_parse(const char *text, struct gate_publish *ret, char *why, size_t why_size)
+int gate_publish_parse(
+	const char *text, struct gate_publish *ret, unsigned *ret_count, char *why, size_t why_size)
 {
 	struct gate_publish publish = {.any = true, .protocol = GATE_TCP};
 	const char *slash = strchr(text, '/'), *end = slash ? slash : text + strlen(text);
 	const char *guest, *host;
+	unsigned guest_count, host_count;
 
 	/* Without a null pointer in sight, which sanitizers make the compiler think of. */
-	(void)snprintf(why, why_size, "'%s' is not [IP:]HOST:GUEST[/tcp|/udp] with ports",
+	(void)snprintf(why, why_size,
+		"'%s' is not [IP:]HOST:GUEST[/tcp|/udp] with ports or ranges of them",
 		text ? text : "");
-	if (slash && strcmp(slash, "/udp") == 0)
+	if (slash && strcasecmp(slash, "/udp") == 0)
 		publish.protocol = GATE_UDP;
-	else if (slash && strcmp(slash, "/tcp") != 0)
+	else if (slash && strcasecmp(slash, "/tcp") != 0)
 		return -EINVAL;
 	guest = memrchr(text, ':', (size_t)(end - text));
-	if (!guest || read_number(guest + 1, end, &publish.guest) < 0)
+	if (!guest || read_range(guest + 1, end, &publish.guest, &guest_count) < 0)
 		return -EINVAL;
 	host = memrchr(text, ':', (size_t)(guest - text));
 	if (host) {
@@ -65,9 +85,15 @@ int gate_publish_parse(const char *text, struct gate_publish *ret, char *why, si
 		if (read_address(text, host, &publish.address) < 0)
 			return -EINVAL;
 	}
-	if (read_number(host ? host + 1 : text, guest, &publish.host) < 0)
+	if (read_range(host ? host + 1 : text, guest, &publish.host, &host_count) < 0)
 		return -EINVAL;
+	if (host_count != guest_count) {
+		(void)snprintf(why, why_size, "'%s': %u ports of the host and %u of the guest",
+			text, host_count, guest_count);
+		return -EINVAL;
+	}
 	*ret = publish;
+	*ret_count = host_count;
 	return 0;
 }
 

@@ -197,7 +197,8 @@ static void to_udp(struct netstack *stack, struct ip_info *info, const struct qu
 		inet_find_pair(stack, quote->protocol, &quote->from, &quote->to);
 
 	if (!found)
-		found = inet_find_bound(stack, quote->protocol, false, &quote->from, &quote->to);
+		found = inet_find_bound(stack, quote->protocol, false, &quote->from, &quote->to,
+			info->netif->index);
 	if (!found)
 		return;
 	if (error->too_big) {

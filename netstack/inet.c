@@ -101,12 +101,23 @@ struct inet_endpoint *inet_find_pair(struct netstack *stack, uint8_t protocol,
 	return NULL;
 }
 
-/* How well a bound endpoint fits: 0 not at all; a given address beats any, a peer beats that. */
+/* @endpoint takes what comes by the interface @index; 0 is the loopback's, too (inet_iif()). */
+bool inet_takes_from(const struct inet_endpoint *endpoint, unsigned index)
+{
+	return !endpoint->netif_index || endpoint->netif_index == (index ? index : 1);
+}
+
+/*
+ * How well a bound endpoint fits: 0 not at all; a given address beats a peer (who has one, too),
+ * that beats an interface, that the family (udp4_lib_lookup2(), inet_lhash2_lookup()).
+ */
 static unsigned fits(const struct inet_endpoint *endpoint, const struct inet_name *to,
-	const struct inet_name *from)
+	const struct inet_name *from, unsigned netif_index)
 {
 	unsigned score = 1;
 
+	if (!inet_takes_from(endpoint, netif_index))
+		return 0;
 	if (inet_is_v4(&to->address)
 			? endpoint->ipv6 && (endpoint->v6only ||
 						    (!inet_is_any(&endpoint->local.address) &&
@@ -114,9 +125,11 @@ static unsigned fits(const struct inet_endpoint *endpoint, const struct inet_nam
 			: !endpoint->ipv6 || inet_is_v4(&endpoint->local.address))
 		return 0;
 	if (inet_equal(&endpoint->local.address, &to->address))
-		score += 2;
+		score += 8;
 	else if (!inet_is_any(&endpoint->local.address))
 		return 0;
+	if (endpoint->netif_index)
+		score += 2;
 	/* Of two wildcards the one of the packet's own family. */
 	if (endpoint->ipv6 == !inet_is_v4(&to->address))
 		score++;
@@ -129,7 +142,7 @@ static unsigned fits(const struct inet_endpoint *endpoint, const struct inet_nam
 }
 
 struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, bool listening,
-	const struct inet_name *to, const struct inet_name *from)
+	const struct inet_name *to, const struct inet_name *from, unsigned netif_index)
 {
 	struct inet_endpoint *endpoint, *best = NULL;
 	unsigned best_score = 0, equals = 0;
@@ -142,7 +155,7 @@ struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, 
 		if (endpoint->protocol != protocol || endpoint->local.port != to->port ||
 			(listening && !endpoint->listening))
 			continue;
-		score = fits(endpoint, to, from);
+		score = fits(endpoint, to, from, netif_index);
 		if (score == 0 || score < best_score)
 			continue;
 		equals = score > best_score ? 1 : equals + 1;
@@ -166,8 +179,7 @@ void inet_for_each_receiver(
 	{
 		if (endpoint->protocol == packet->protocol &&
 			endpoint->local.port == packet->to.port &&
-			(!endpoint->netif_index || endpoint->netif_index == packet->netif_index) &&
-			fits(endpoint, &packet->to, &packet->from) > 0)
+			fits(endpoint, &packet->to, &packet->from, packet->netif_index) > 0)
 			inet_udp_deliver_copy(inet_udp_of(endpoint), datagram);
 	}
 }
@@ -200,6 +212,9 @@ static bool conflicts(const struct inet_endpoint *endpoint, const struct inet_na
 
 	if (other == endpoint || other->protocol != endpoint->protocol ||
 		other->local.port != name->port || !overlap(endpoint, &name->address, other))
+		return false;
+	if (endpoint->netif_index && other->netif_index &&
+		endpoint->netif_index != other->netif_index)
 		return false;
 	if (endpoint->reuse_port && other->reuse_port && endpoint->uid == other->uid)
 		return false;

@@ -211,6 +211,10 @@ struct inet_udp {
 	int error;		 /* positive errno that the network reported; the owner takes it */
 	uint16_t least_coverage; /* UDP-Lite: less is dropped (RFC 3828 section 3.3) */
 	bool coalesce;		 /* UDP_GRO: what was sent as one arrives as one */
+	/* How many bytes, from the UDP header on, @endpoint takes of @packet, whose IP header is of
+	 * @start bytes; 0: none of it. NULL takes all. Cannot sleep. */
+	uint32_t (*filter)(const struct inet_udp *endpoint, const struct inet_datagram *datagram,
+		struct netbuf_queue *packet, uint32_t start);
 	bool keep_errors4, keep_errors6; /* IP_RECVERR, IPV6_RECVERR: errors wait in `errors` */
 	struct list_head errors;	 /* of struct inet_error */
 	unsigned error_count;

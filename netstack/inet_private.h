@@ -45,10 +45,12 @@ int inet_insert_pair(struct inet_endpoint *endpoint);
 int inet_insert_user(struct inet_endpoint *endpoint);
 struct inet_endpoint *inet_find_pair(struct netstack *stack, uint8_t protocol,
 	const struct inet_name *local, const struct inet_name *remote);
+/* SO_BINDTODEVICE: @endpoint takes what comes by the interface @index, 0 for the loopback's. */
+bool inet_takes_from(const struct inet_endpoint *endpoint, unsigned index);
 /* The bound endpoint that @to is for: the one that says most, among equals by the hash of the pair
- * (SO_REUSEPORT). @listening: only those. */
+ * (SO_REUSEPORT). @listening: only those. @netif_index: that the packet came by. */
 struct inet_endpoint *inet_find_bound(struct netstack *stack, uint8_t protocol, bool listening,
-	const struct inet_name *to, const struct inet_name *from);
+	const struct inet_name *to, const struct inet_name *from, unsigned netif_index);
 /* -EADDRINUSE when somebody else's binding does not go together with @endpoint's. */
 int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_name *name);
 int inet_autobind(struct inet_endpoint *endpoint);

@@ -609,7 +609,7 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 	struct inet_endpoint *found = inet_find_pair(stack, INET_TCP, &packet->to, &packet->from);
 	uint8_t flags = packet->segment.flags;
 
-	if (found) {
+	if (found && inet_takes_from(found, packet->netif_index)) {
 		struct inet_tcp *endpoint = inet_tcp_of(found);
 		bool reopened = tcp_input(&endpoint->tcp, &packet->segment, now_ns());
 
@@ -618,7 +618,8 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 		if (!reopened)
 			return;
 	}
-	found = inet_find_bound(stack, INET_TCP, true, &packet->to, &packet->from);
+	found = inet_find_bound(
+		stack, INET_TCP, true, &packet->to, &packet->from, packet->netif_index);
 	if (found && take_cookie(inet_tcp_of(found), packet))
 		return;
 	if (!found || (flags & (TCP_ACK | TCP_RST)) || !(flags & TCP_SYN)) {

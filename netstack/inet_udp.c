@@ -222,9 +222,39 @@ static struct transport_counters *counters_of(
 						: &stack->counters.udp[family];
 }
 
+#define HEADER 8u
+
+/* sk_filter_trim_cap() with the UDP header kept: false when @datagram is not wanted. */
+static bool passes_filter(struct inet_udp *receiver, struct inet_datagram *datagram)
+{
+	struct inet_packet packet = {.protocol = receiver->endpoint.protocol,
+		.ttl = datagram->ttl,
+		.tos = datagram->tos,
+		.from = datagram->from,
+		.to = datagram->to,
+		.datagram = datagram};
+	uint32_t start = inet_is_v4(&datagram->to.address) ? IP4_HEADER : IP6_HEADER, keep;
+	struct netbuf_queue bytes = {0};
+
+	if (!receiver->filter)
+		return true;
+	if (ip_serialise(receiver->endpoint.stack, &packet, &bytes) < 0)
+		return false;
+	keep = receiver->filter(receiver, datagram, &bytes, start);
+	netbuf_queue_clear(&bytes);
+	if (keep && max_of(keep, HEADER) - HEADER < datagram->data.size)
+		netbuf_truncate(&datagram->data, max_of(keep, HEADER) - HEADER);
+	return keep > 0;
+}
+
 /* Takes @datagram. */
 static void enqueue(struct inet_udp *receiver, struct inet_datagram *datagram)
 {
+	if (!passes_filter(receiver, datagram)) {
+		receiver->dropped++;
+		inet_datagram_free(NULL, datagram);
+		return;
+	}
 	/* One more than fits, as sk_rcvbuf is compared before the packet is added. Empty datagrams
 	 * have no block that would count, so there is a bound for all together. */
 	if (receiver->queued > receiver->limit || queued_total > NETBUF_MEMORY_MAX) {
@@ -309,7 +339,8 @@ void inet_udp_arrives(struct netstack *stack, struct inet_packet *packet)
 		inet_for_each_receiver(stack, packet, datagram);
 		return;
 	}
-	found = inet_find_bound(stack, packet->protocol, false, &packet->to, &packet->from);
+	found = inet_find_bound(
+		stack, packet->protocol, false, &packet->to, &packet->from, packet->netif_index);
 	if (!found) {
 		counters_of(stack, packet)->no_ports++;
 		icmp_port_unreachable(stack, packet);

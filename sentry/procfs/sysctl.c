@@ -274,6 +274,7 @@ static const struct pseudo_entry net_ipv4_entries[] = {
 	READ("tcp_allowed_congestion_control", tcp_congestions),
 	READ("tcp_available_congestion_control", tcp_congestions),
 	READ("tcp_congestion_control", tcp_congestion),
+	READ("tcp_fastopen", one),
 	READ("tcp_fin_timeout", tcp_fin_timeout),
 	READ("tcp_keepalive_intvl", tcp_keepalive_interval),
 	READ("tcp_keepalive_probes", tcp_keepalive_probes),

@@ -189,6 +189,64 @@ void socket_filter_free(struct socket_filter *filter)
 	free(filter);
 }
 
+/* A program of bpf(2), which nobody has here: there is at most something else behind @fd. */
+static int attach_bpf(struct task *task, int fd)
+{
+	_cleanup_(cleanup_file_unref) struct file *file = fd_get(task->files, fd);
+
+	return file ? -EINVAL : -EBADF;
+}
+
+static int attach(struct socket *socket, struct task *task, const void *value, size_t size)
+{
+	struct socket_filter *filter;
+	int err;
+
+	if (size == sizeof(struct lx_sock_fprog) && socket->filter_locked)
+		return -EPERM;
+	err = socket_filter_read(task, value, size, &filter);
+	if (err < 0)
+		return err;
+	socket_filter_free(socket->filter);
+	socket->filter = filter;
+	return 0;
+}
+
+int socket_filter_option(
+	struct socket *socket, struct task *task, int option, const void *value, size_t size)
+{
+	bool has = socket->family != LX_AF_UNIX && socket->type != LX_SOCK_STREAM;
+	int number;
+
+	if (size < sizeof(number))
+		return -EINVAL;
+	memcpy(&number, value, sizeof(number));
+	switch (option) {
+	case LX_SO_ATTACH_FILTER:
+		return has ? attach(socket, task, value, size) : -ENOPROTOOPT;
+	case LX_SO_ATTACH_BPF:
+		if (socket->filter_locked)
+			return -EPERM;
+		return size == sizeof(number) ? attach_bpf(task, number) : -EINVAL;
+	case LX_SO_DETACH_FILTER:
+		if (socket->filter_locked)
+			return -EPERM;
+		if (!socket->filter)
+			return -ENOENT;
+		socket_filter_free(TAKE(socket->filter));
+		return 0;
+	case LX_SO_LOCK_FILTER:
+		if (!has)
+			return -ENOPROTOOPT;
+		if (socket->filter_locked && !number)
+			return -EPERM;
+		socket->filter_locked = number != 0;
+		return 0;
+	default:
+		return -ENOPROTOOPT;
+	}
+}
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 static uint32_t extra(const struct filter_packet *packet, enum extra which, uint32_t a, uint32_t x)
@@ -229,6 +287,8 @@ static bool load(const struct filter_packet *packet, uint64_t offset, unsigned s
 			offset = place - OFFSET_LINK;
 		else
 			return false;
+	} else {
+		offset += packet->start;
 	}
 	if (offset > packet->bytes->size || bytes > packet->bytes->size - offset)
 		return false;
@@ -264,7 +324,7 @@ static bool do_load(const struct filter_packet *packet, const struct lx_sock_fil
 		value = machine->words[insn->k];
 		break;
 	case LX_BPF_LEN:
-		value = packet->bytes->size;
+		value = packet->bytes->size - packet->start;
 		break;
 	case BPF_MSH:
 		if (!load(packet, insn->k, BPF_B, &value))

@@ -3,6 +3,7 @@
 #define SENTRY_SENTRY_SOCKET_FILTER_H
 
 #include "netstack/netbuf.h"
+#include "sentry/socket/socket.h"
 #include "sentry/task.h"
 
 /*
@@ -16,14 +17,21 @@ struct socket_filter; /* one owner */
 int socket_filter_read(
 	struct task *task, const void *value, size_t size, struct socket_filter **ret);
 void socket_filter_free(struct socket_filter *filter); /* NULL is fine */
+/*
+ * SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_DETACH_FILTER, SO_LOCK_FILTER. Streams and AF_UNIX have none
+ * (-ENOPROTOOPT; nothing to detach is -ENOENT there, too). May sleep.
+ */
+int socket_filter_option(
+	struct socket *socket, struct task *task, int option, const void *value, size_t size);
 
 /* What programs ask the kernel about beside the bytes (SKF_AD_*). */
 struct filter_packet {
-	struct netbuf_queue *bytes; /* from where the socket's view begins */
-	uint32_t network_offset;    /* of the IP header in it (SKF_NET_OFF) */
-	uint16_t protocol;	    /* EtherType, host order */
-	uint8_t type;		    /* PACKET_HOST and relatives */
-	uint16_t hardware_type;	    /* ARPHRD_* */
+	struct netbuf_queue *bytes;
+	uint32_t start;		 /* where in them the socket's view begins */
+	uint32_t network_offset; /* of the IP header in them (SKF_NET_OFF) */
+	uint16_t protocol;	 /* EtherType, host order */
+	uint8_t type;		 /* PACKET_HOST and relatives */
+	uint16_t hardware_type;	 /* ARPHRD_* */
 	unsigned interface;
 };
 /* How many bytes of the packet the socket gets; 0: it is dropped. NULL takes all. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SOCK_DGRAM: UDP (udp(7)). */
+#include "sentry/socket/filter.h"
 #include "sentry/socket/inet_socket.h"
 
 #include <arpa/inet.h>
@@ -12,6 +13,10 @@
 #include "abi/poll.h"
 #include "base/checked.h"
 
+#define ETHERTYPE_IP4 0x0800u
+#define ETHERTYPE_IP6 0x86ddu
+#define TO_GROUP      2u /* PACKET_MULTICAST */
+
 static void notify(struct inet_endpoint *endpoint, uint32_t events)
 {
 	struct inet_socket *socket = endpoint->owner;
@@ -23,6 +28,19 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 	}
 	if (events & INET_EVENT_READABLE)
 		wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
+}
+
+uint32_t inet_dgram_filter(const struct inet_udp *endpoint, const struct inet_datagram *datagram,
+	struct netbuf_queue *packet, uint32_t start)
+{
+	const struct inet_socket *socket = endpoint->endpoint.owner;
+	const struct filter_packet view = {.bytes = packet,
+		.start = start,
+		.protocol = inet_is_v4(&datagram->to.address) ? ETHERTYPE_IP4 : ETHERTYPE_IP6,
+		.type = inet_is_multicast(&datagram->to.address) ? TO_GROUP : 0,
+		.interface = datagram->netif_index};
+
+	return socket_filter_run(socket->base.filter, &view);
 }
 
 int inet_dgram_new(

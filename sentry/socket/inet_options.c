@@ -21,6 +21,8 @@ void inet_apply_options(struct inet_socket *socket)
 	socket->endpoint->reuse_port = base->reuse_port;
 	if (base->type != LX_SOCK_STREAM) {
 		socket->udp->limit = base->receive_size;
+		if (base->protocol == LX_IPPROTO_UDP || base->protocol == LX_IPPROTO_UDPLITE)
+			socket->udp->filter = base->filter ? inet_dgram_filter : NULL;
 		return;
 	}
 	tcp = &socket->tcp->tcp;

@@ -52,6 +52,29 @@ static int defer_seconds(int asked)
 	return seconds;
 }
 
+#define FAST_OPENS_MAX 4096 /* net.core.somaxconn */
+
+/*
+ * Fast open (RFC 7413) as with the cookies of nobody, which is what the default of
+ * net.ipv4.tcp_fastopen, 1, comes to between hosts that have it: servers hand none out, so clients
+ * connect first and send then.
+ */
+static int set_fast_open(struct inet_socket *socket, int option, int number)
+{
+	bool closed = socket->state == INET_NEW;
+
+	if (option == LX_TCP_FASTOPEN) {
+		if (number < 0 || !(closed || socket->state == INET_LISTENING))
+			return -EINVAL;
+		socket->fast_opens = min_of(number, FAST_OPENS_MAX);
+		return 0;
+	}
+	if (number < 0 || number > 1 || !closed)
+		return -EINVAL;
+	socket->fast_open_connect = number != 0;
+	return 0;
+}
+
 static int set_tcp(struct inet_socket *socket, int option, int number)
 {
 	struct tcp *tcp = &socket->tcp->tcp;
@@ -115,6 +138,9 @@ static int set_tcp(struct inet_socket *socket, int option, int number)
 	case LX_TCP_NOTSENT_LOWAT:
 		socket->unsent_limit = (uint32_t)number;
 		return 0;
+	case LX_TCP_FASTOPEN:
+	case LX_TCP_FASTOPEN_CONNECT:
+		return set_fast_open(socket, option, number);
 	default:
 		return -ENOPROTOOPT;
 	}
@@ -236,6 +262,10 @@ int inet_tcp_getsockopt(struct inet_socket *socket, int option, void *value, siz
 		return socket_return_int((int)(tcp->user_timeout / (SECOND / 1000)), value, size);
 	case LX_TCP_NOTSENT_LOWAT:
 		return socket_return_int((int)socket->unsent_limit, value, size);
+	case LX_TCP_FASTOPEN:
+		return socket_return_int(socket->fast_opens, value, size);
+	case LX_TCP_FASTOPEN_CONNECT:
+		return socket_return_int(socket->fast_open_connect, value, size);
 	case LX_TCP_INFO:
 		return return_info(socket, value, size);
 	case LX_TCP_CONGESTION: {

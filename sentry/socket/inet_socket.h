@@ -82,6 +82,8 @@ struct inet_socket {
 	uint16_t send_coverage;	      /* UDPLITE_SEND_CSCOV */
 	uint32_t urgent_told;	      /* the urgent byte that SIGURG was sent for */
 	uint32_t unsent_limit;	      /* TCP_NOTSENT_LOWAT; 0: none */
+	int fast_opens;		      /* TCP_FASTOPEN: of a listener; kept, see set_fast_open() */
+	bool fast_open_connect;	      /* TCP_FASTOPEN_CONNECT: likewise */
 	struct raw *raw;	      /* of raw and ping sockets (raw.h); else NULL */
 	struct fiber_mutex reading;   /* streams: one reader at a time, while the copy sleeps */
 };
@@ -167,6 +169,9 @@ int inet_dgram_create(int family, int protocol, struct socket **ret);
 /* inet_dgram.c, for other sockets that carry messages: an endpoint that is bound to nothing, and
  * what is the same for all of them. */
 extern const struct socket_ops inet_dgram_ops;
+/* inet_udp.filter: what SO_ATTACH_FILTER's program says. */
+uint32_t inet_dgram_filter(const struct inet_udp *endpoint, const struct inet_datagram *datagram,
+	struct netbuf_queue *packet, uint32_t start);
 int inet_dgram_new(
 	const struct socket_ops *ops, int family, int type, int protocol, struct inet_socket **ret);
 /* Where a message goes has been said: the header's fields as the options have them. */

@@ -448,13 +448,27 @@ static ssize_t gather(struct uio *uio, uint32_t size, struct netbuf_queue *ret)
 	return (ssize_t)done;
 }
 
+/* MSG_FASTOPEN: a connect() and a send() in one. Nothing travels with the SYN: set_fast_open(). */
+static int connect_to_send(struct socket *base, struct task *task, struct socket_message *message)
+{
+	const struct socket_address nobody = {0};
+	const struct socket_address *to = message->name ? message->name : &nobody;
+
+	if (to->size >= 2 && inet_is_unspec(to))
+		return -EOPNOTSUPP;
+	if (inet_of(base)->state == INET_CONNECTED)
+		return -EISCONN;
+	return stream_connect(base, task, to, message->flags & LX_MSG_DONTWAIT);
+}
+
 static ssize_t stream_send(struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct inet_socket *socket = inet_of(base);
 	bool urgent = message->flags & LX_MSG_OOB, more = message->flags & LX_MSG_MORE;
 	ssize_t done = 0;
-	int err = wait_sendable(socket, message);
+	int err = message->flags & LX_MSG_FASTOPEN ? connect_to_send(base, task, message) : 0;
 
+	err = err < 0 ? err : wait_sendable(socket, message);
 	while (err == 0 && message->uio->resid > 0) {
 		struct netbuf_queue data = {0};
 		ssize_t n;

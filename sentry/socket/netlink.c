@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Netlink sockets: names, groups, queues, requests and their acknowledgements (netlink(7)). What
  * the messages say is the business of the protocols. */
+#include "sentry/socket/filter.h"
 #include "sentry/socket/netlink.h"
 
 #include <errno.h>
@@ -59,11 +60,31 @@ bool netlink_may_administer(const struct nl_request *request)
 
 /* ---- queues ---------------------------------------------------------------------------------- */
 
+/* How much of a message gets by the socket's filter (sk_filter() in netlink_unicast() and
+ * do_one_broadcast()). */
+static size_t passing(const struct netlink_socket *socket, const void *bytes, size_t size)
+{
+	struct netbuf_queue packet = {0};
+	const struct filter_packet view = {.bytes = &packet};
+	uint32_t keep = 0;
+
+	if (!socket->base.filter)
+		return size;
+	if (netbuf_append(&packet, bytes, (uint32_t)size) == 0)
+		keep = socket_filter_run(socket->base.filter, &view);
+	netbuf_queue_clear(&packet);
+	return min_of(size, (size_t)keep);
+}
+
 static int enqueue(struct netlink_socket *socket, const void *bytes, size_t size, uint32_t from,
 	unsigned group, const struct lx_ucred *cred)
 {
 	struct datagram *datagram;
+	size_t whole = size;
 
+	size = passing(socket, bytes, size);
+	if (size == 0 && whole > 0)
+		return 0;
 	/* One more than fits, as sk_rcvbuf is compared before a packet is added. */
 	if (socket->queued > socket->base.receive_size || queued_total > QUEUED_TOTAL_MAX)
 		return -ENOBUFS;

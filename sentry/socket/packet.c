@@ -190,7 +190,7 @@ static void see_frame(struct packet_socket *socket, struct netif *netif, struct 
 		.type = frame->from.type,
 		.hardware_type = frame->from.hardware_type,
 		.interface = netif->index};
-	size = socket_filter_run(socket->filter, &view);
+	size = socket_filter_run(socket->base.filter, &view);
 	if (size == 0) {
 		frame_free(frame);
 		return;
@@ -637,26 +637,13 @@ static int packet_setsockopt(struct socket *base, struct task *task, int level, 
 	const void *value, size_t size)
 {
 	struct packet_socket *socket = packet_of(base);
-	struct socket_filter *filter;
-	int number, err;
+	int number;
 
 	if (level == LX_SOL_PACKET)
 		return set_packet_option(socket, task, option, value, size);
 	if (level != LX_SOL_SOCKET)
 		return -ENOPROTOOPT;
 	switch (option) {
-	case LX_SO_ATTACH_FILTER:
-		err = socket_filter_read(task, value, size, &filter);
-		if (err < 0)
-			return err;
-		socket_filter_free(socket->filter);
-		socket->filter = filter;
-		return 0;
-	case LX_SO_DETACH_FILTER:
-		if (!socket->filter)
-			return -ENOENT;
-		socket_filter_free(TAKE(socket->filter));
-		return 0;
 	case LX_SO_TIMESTAMP:
 	case LX_SO_TIMESTAMPNS:
 		if (size < sizeof(number))
@@ -756,7 +743,6 @@ static void packet_release(struct socket *base)
 	for (size_t i = 0; i < PACKET_MEMBERS_MAX; i++)
 		if (socket->members[i].count)
 			refresh_netif(net_of(socket), socket->members[i].index);
-	socket_filter_free(socket->filter);
 	packet_ring_free(socket->ring);
 	wait_queue_wake(&base->queue, ~0u & ~WAIT_QUEUE_GONE);
 	wait_queue_destroy(&base->queue);

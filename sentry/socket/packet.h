@@ -49,8 +49,7 @@ struct packet_socket {
 	uint32_t seen, dropped; /* since PACKET_STATISTICS was asked */
 	bool losing;
 	bool want_auxdata, original_device, ignore_outgoing;
-	int want_stamp;		      /* 0, LX_SO_TIMESTAMP or LX_SO_TIMESTAMPNS */
-	struct socket_filter *filter; /* owned */
+	int want_stamp; /* 0, LX_SO_TIMESTAMP or LX_SO_TIMESTAMPNS */
 	struct packet_member {
 		unsigned index;
 		uint16_t type;

@@ -114,7 +114,7 @@ static void arrives(struct raw_hook *hook, struct netif *netif, const struct ine
 		!checksum_is_right(from, to, hook->protocol, packet))
 		return;
 	start = raw->ping ? offset : 0;
-	size = min_of(packet->size - start, socket_filter_run(raw->filter, &view));
+	size = min_of(packet->size - start, socket_filter_run(raw->socket->base.filter, &view));
 	datagram = size ? calloc(1, sizeof(*datagram)) : NULL;
 	if (!datagram)
 		return;
@@ -427,18 +427,6 @@ static int set_checksum(struct raw *raw, int level, const void *value, size_t si
 	return 0;
 }
 
-static int set_filter(struct inet_socket *socket, struct task *task, const void *value, size_t size)
-{
-	struct socket_filter *filter;
-	int err = socket_filter_read(task, value, size, &filter);
-
-	if (err < 0)
-		return err;
-	socket_filter_free(socket->raw->filter);
-	socket->raw->filter = filter;
-	return 0;
-}
-
 static int raw_setsockopt(struct socket *base, struct task *task, int level, int option,
 	const void *value, size_t size)
 {
@@ -446,14 +434,6 @@ static int raw_setsockopt(struct socket *base, struct task *task, int level, int
 	bool plain = !raw->ping;
 	int number, err;
 
-	if (level == LX_SOL_SOCKET && option == LX_SO_ATTACH_FILTER)
-		return set_filter(inet_of(base), task, value, size);
-	if (level == LX_SOL_SOCKET && option == LX_SO_DETACH_FILTER) {
-		if (!raw->filter)
-			return -ENOENT;
-		socket_filter_free(TAKE(raw->filter));
-		return 0;
-	}
 	if (plain && ((level == LX_SOL_IP && option == LX_IP_HDRINCL) ||
 			     (level == LX_SOL_IPV6 && option == LX_IPV6_HDRINCL))) {
 		err = read_int(value, size, &number);
@@ -544,7 +524,6 @@ static void raw_release(struct socket *base)
 	if (raw->hooked)
 		list_remove(&raw->hook.link);
 	list_remove(&raw->link);
-	socket_filter_free(raw->filter);
 	free(raw);
 	inet_dgram_ops.release(base);
 }

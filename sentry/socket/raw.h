@@ -24,7 +24,6 @@ struct raw {
 	int checksum_offset;	   /* IPV6_CHECKSUM; -1: none */
 	struct inet_address bound; /* by bind(); any: not */
 	uint16_t peer_port;
-	struct socket_filter *filter; /* owned */
 };
 
 /* -EPERM, -EACCES (no group that may), -EPROTONOSUPPORT, -ENOBUFS, -ENOMEM. */

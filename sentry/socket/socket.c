@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sentry/nsproxy.h"
+#include "sentry/socket/filter.h"
 #include "sentry/socket/socket.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@
 
 void socket_fini(struct socket *socket)
 {
+	socket_filter_free(socket->filter);
 	ns_unref(socket->net);
 }
 
@@ -347,8 +349,11 @@ int socket_set_option(
 		return admin ? 0 : -EPERM;
 	case LX_SO_LINGER:
 		return set_linger(socket, value, size);
+	case LX_SO_ATTACH_FILTER:
+	case LX_SO_ATTACH_BPF:
 	case LX_SO_DETACH_FILTER:
-		return -ENOENT; /* there never is one */
+	case LX_SO_LOCK_FILTER:
+		return socket_filter_option(socket, task, option, value, size);
 	case LX_SO_RCVLOWAT:
 		socket->receive_low = number < 0 ? INT_MAX : max_of(number, 1);
 		wait_queue_wake(&socket->queue, LX_POLLIN | LX_POLLRDNORM);
@@ -432,6 +437,8 @@ int socket_get_option(
 		return socket_return_int(1, value, size);
 	case LX_SO_BINDTODEVICE: /* none: no name at all */
 		return 0;
+	case LX_SO_LOCK_FILTER:
+		return socket_return_int(socket->filter_locked, value, size);
 	case LX_SO_OOBINLINE:
 	case LX_SO_DEBUG:
 	case LX_SO_DONTROUTE:

@@ -89,6 +89,8 @@ struct socket_ops {
 	void (*release)(struct socket *socket);
 };
 
+struct socket_filter;
+
 struct socket {
 	const struct socket_ops *ops;
 	int family, type, protocol;
@@ -103,6 +105,8 @@ struct socket {
 	int receive_low; /* SO_RCVLOWAT, at least 1 */
 	uint64_t cookie; /* SO_COOKIE; 0: nobody has asked */
 	struct lx_linger linger;
+	struct socket_filter *filter; /* owned; SO_ATTACH_FILTER */
+	bool filter_locked;
 };
 
 /* socket_fini() is for the family that frees it. */

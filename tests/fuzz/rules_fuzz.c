@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char text[1024], first[512], second[512], why[2048] = "";
 	struct gate_publish publish;
+	unsigned count;
 	struct gate_rule rule, again;
 	struct gate_name server;
 
@@ -49,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text, data, size);
 	text[size] = '\0';
-	(void)gate_publish_parse(text, &publish, why, sizeof(why));
+	(void)gate_publish_parse(text, &publish, &count, why, sizeof(why));
 	(void)gate_server_parse(text, &server);
 	why[0] = '\0';
 	if (gate_rule_parse(text, &rule, why, sizeof(why)) < 0) {

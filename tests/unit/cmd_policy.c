@@ -92,7 +92,8 @@ Test(policy, says_where_it_is_wrong)
 		{"{\"egress\":[{\"action\":\"allow\",\"proto\":\"tcp\",\"ports\":1}]}",
 			"p:1:53: the rule has neither a domain nor a cidr"},
 		{"{\"publish\":[\"80\"]}",
-			"p:1:13: --publish: '80' is not [IP:]HOST:GUEST[/tcp|/udp] with ports"},
+			"p:1:13: --publish: '80' is not [IP:]HOST:GUEST[/tcp|/udp] with ports or "
+			"ranges of them"},
 		{"7", "p:1:1: the policy must be an object"},
 	};
 

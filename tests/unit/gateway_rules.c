@@ -287,20 +287,30 @@ Test(gateway_rules, publishing)
 {
 	static const char *const wrong[] = {"", "80", ":80", "80:", "0:80", "80:65536", "a:80",
 		"80:80/sctp", "80:80/", "1.2.3:80:80", "::1:80:80", "[1.2.3.4]:80:80", "[::1]80:80",
-		"80:80:", "-1:80", "80-81:80-81"};
+		"80:80:", "-1:80", "80-81:80", "80-81:80-82", "81-80:81-80", "80-:80-",
+		"80-65536:80-65536", "80-81-82:80-82"};
 	struct gate_publish p;
 	struct gate_name name;
+	unsigned count;
 	char why[256];
 
-	cr_assert_eq(gate_publish_parse("8080:80", &p, why, sizeof(why)), 0);
+	cr_assert_eq(gate_publish_parse("8080:80", &p, &count, why, sizeof(why)), 0);
 	cr_expect(p.any && p.host == 8080 && p.guest == 80 && p.protocol == GATE_TCP);
-	cr_assert_eq(gate_publish_parse("127.0.0.1:53:5353/udp", &p, why, sizeof(why)), 0);
+	cr_assert_eq(gate_publish_parse("127.0.0.1:53:5353/udp", &p, &count, why, sizeof(why)), 0);
 	cr_expect(!p.any && p.host == 53 && p.guest == 5353 && p.protocol == GATE_UDP);
-	cr_assert_eq(gate_publish_parse("[::1]:1:2/tcp", &p, why, sizeof(why)), 0);
+	cr_assert_eq(gate_publish_parse("[::1]:1:2/tcp", &p, &count, why, sizeof(why)), 0);
 	cr_expect(!p.any && p.address.bytes[15] == 1 && p.host == 1);
+	cr_assert_eq(count, 1);
+	cr_assert_eq(
+		gate_publish_parse("0.0.0.0:8000-8010:9000-9010/TCP", &p, &count, why, sizeof(why)),
+		0);
+	cr_expect(!p.any && p.host == 8000 && p.guest == 9000 && p.protocol == GATE_TCP &&
+		  count == 11);
+	cr_assert_eq(gate_publish_parse("65535-65535:1-1/udp", &p, &count, why, sizeof(why)), 0);
+	cr_expect(p.any && p.host == 65535 && p.guest == 1 && p.protocol == GATE_UDP && count == 1);
 	for (size_t i = 0; i < array_size(wrong); i++)
-		cr_expect_eq(gate_publish_parse(wrong[i], &p, why, sizeof(why)), -EINVAL, "%s",
-			wrong[i]);
+		cr_expect_eq(gate_publish_parse(wrong[i], &p, &count, why, sizeof(why)), -EINVAL,
+			"%s", wrong[i]);
 	cr_expect_eq(gate_server_parse("1.1.1.1", &name), 0);
 	cr_expect_eq(name.port, 53);
 	cr_expect_eq(gate_server_parse("127.0.0.1:5353", &name), 0);
