@@ -12,6 +12,9 @@ static const char usage_text[] =
 	"\n"
 	"  run [OPTIONS] -- COMMAND [ARG...]       run a program in a sandbox\n"
 	"  ps [--format table|json] [-q]           the sandboxes that run\n"
+	"  top [OPTIONS]                           ... as a view that is kept current\n"
+	"  metrics [--listen ADDRESS|--output FILE]\n"
+	"                                          ... in numbers, for Prometheus\n"
 	"  syscalls [--format table|json|csv]      the system calls and how well each is "
 	"supported\n"
 	"  surface [--format table|json] [--platform NAME]\n"
@@ -49,6 +52,8 @@ static const struct {
 } commands[] = {
 	{"run", command_run},
 	{"ps", command_ps},
+	{"top", command_top},
+	{"metrics", command_metrics},
 	{"syscalls", command_syscalls},
 	{"surface", command_surface},
 	{"policy", command_policy},

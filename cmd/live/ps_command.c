@@ -118,7 +118,7 @@ static void print_object(struct json *json, const struct state_entry *entry)
 		json_integer(json, "processes", entry->processes);
 	}
 	if (entry->has_page) {
-		json_string(json, "platform", json_is_utf8(page->platform) ? page->platform : "");
+		json_string(json, "platform", words_platform(page));
 		json_integer(json, "calls", (long long)words_calls(page));
 		json_integer(json, "errors", (long long)page->errors);
 		json_integer(json, "denied", (long long)words_denied(page));

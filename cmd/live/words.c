@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "sentry/syscall_table.h"
 
 /* Longest text of a command. */
 #define COMMAND_MAX 8192u
@@ -123,4 +124,19 @@ uint64_t words_calls(const struct live_page *page)
 uint64_t words_denied(const struct live_page *page)
 {
 	return page->events[LIVE_DENIED] + page->events[LIVE_VIOLATION];
+}
+
+const char *words_call(uint64_t nr)
+{
+	return nr < LX_NR_COUNT && syscall_info[nr].name ? syscall_info[nr].name : "other";
+}
+
+const char *words_platform(const struct live_page *page)
+{
+	static const char *const names[] = {"systrap", "ptrace"};
+
+	for (size_t i = 0; i < array_size(names); i++)
+		if (strcmp(page->platform, names[i]) == 0)
+			return names[i];
+	return "unknown";
 }

@@ -20,6 +20,10 @@ void words_duration(double seconds, char *ret, size_t size);
 void words_command(const struct state_entry *entry, size_t width, char *ret, size_t size);
 /* Calls that were made, those answered in the guest too. */
 uint64_t words_calls(const struct live_page *page);
+/* The name of call @nr; of numbers without one "other". */
+const char *words_call(uint64_t nr);
+/* The name of the platform; what is none, since the page is the sandbox's, is "unknown". */
+const char *words_platform(const struct live_page *page);
 /* What rules refused. */
 uint64_t words_denied(const struct live_page *page);
 

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """sentry ps, top, logs, metrics; --name, --log, --otlp."""
+import fcntl
 import json
 import os
+import re
+import select
 import shutil
 import signal
+import socket
+import struct
+import subprocess
+import termios
 import time
 
-from box import Skip, check, finish, read_line
+from box import check, finish, read_line
 
 HOSTILE = "x\x1b[31m\n\"q'\\\x9b\u202e"
 
@@ -124,3 +131,188 @@ def test_ps_without_a_place(box):
 def test_name_errors(box):
     for name in ("", "-x", "a b", "a/b", "x" * 64, "a\t"):
         box.raw("run", "--name", name, "--", "/bin/true").one_line(125, "--name")
+
+
+# ---- metrics ----
+
+METRIC = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)*)\})? ([0-9.e+]+)')
+
+
+def parse_metrics(text):
+    """The text format, strictly: {(name, labels): value}; each metric once, with HELP and TYPE, its samples together."""
+    samples, types, current = {}, {}, None
+    check(text.endswith("\n"), "no newline at the end")
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            current = line.split()[2]
+            check(current not in types, current, "twice")
+        elif line.startswith("# TYPE "):
+            name, kind = line.split()[2:]
+            check(name == current and kind in ("counter", "gauge", "histogram"), line)
+            check((kind == "counter") == name.endswith("_total"), line)
+            types[name] = kind
+        else:
+            match = METRIC.fullmatch(line)
+            check(match, "not a sample: %r" % line)
+            name = match.group(1)
+            base = re.sub("_(bucket|sum|count)$", "", name) if types[current] == "histogram" else name
+            check(base == current and (name, match.group(2)) not in samples, line)
+            samples[name, match.group(2) or ""] = float(match.group(3))
+    return samples
+
+
+def value_of(samples, name, *words):
+    found = [value for (metric, labels), value in samples.items() if metric == "sentry_" + name and all(word in labels for word in words)]
+    check(len(found) == 1, name, words, found)
+    return found[0]
+
+
+def test_metrics(box):
+    box.write(".env", "secret")
+    process = begin(box, "cat .env; for i in $(seq 100); do : > /dev/null; done", ["--name", "hostile", "-m", "128m"], HOSTILE)
+    listed(box, 1, sampled=True)
+    text = box.raw("metrics", env=runtime(box)).expect(0, None, b"").out
+    check(all(b == 10 or 0x20 <= b < 0x7f for b in text), "not printable")
+    samples = parse_metrics(text.decode())
+    check(value_of(samples, "sandboxes") == 1, "sandboxes")
+    check(value_of(samples, "sandbox_info", 'name="hostile"', "\\\\x1b[31m", 'platform="%s"' % box.platform) == 1, "info")
+    check(value_of(samples, "sandbox_memory_limit_bytes") == 128 << 20, "limit")
+    check(value_of(samples, "sandbox_syscalls_total", 'call="openat"') >= 100, "calls")
+    check(value_of(samples, "sandbox_syscall_errors_total", 'call="openat"') >= 1, "errors")
+    check(value_of(samples, "sandbox_events_total", 'kind="denied"') == 1, "denied")
+    buckets = [value for (name, labels), value in samples.items() if name.endswith("_bucket")]
+    check(buckets == sorted(buckets) and buckets[-1] == value_of(samples, "sandbox_syscall_seconds_count") >= 1, buckets)
+    box.raw("metrics", "--output", box.path("x.prom"), env=runtime(box)).expect(0, b"", b"")
+    check(parse_metrics(box.read("x.prom").decode()).keys() >= {("sentry_sandboxes", "")}, "file")
+    check(not [name for name in os.listdir(box.dir) if name.startswith("x.prom.")], "temporary files are left")
+    end(process).expect(0)
+
+
+def ask(where, request):
+    family, address = where
+    with socket.socket(family) as client:
+        client.settimeout(10)
+        client.connect(address)
+        client.sendall(request)
+        answer = b""
+        while chunk := client.recv(65536):
+            answer += chunk
+    return answer
+
+
+def serve(box, address):
+    server = subprocess.Popen([box.sentry, "metrics", "--listen", address], env=runtime(box), stderr=subprocess.PIPE, cwd=box.dir)
+    box.started.append(server)
+    return server, server.stderr.readline().decode()
+
+
+def test_metrics_server(box):
+    server, said = serve(box, "127.0.0.1:0")
+    port = int(re.search(r"http://127.0.0.1:(\d+)/metrics", said).group(1))
+    where = socket.AF_INET, ("127.0.0.1", port)
+    head, body = ask(where, b"GET /metrics HTTP/1.1\r\nHost: localhost:1\r\n\r\n").split(b"\r\n\r\n", 1)
+    check(head.startswith(b"HTTP/1.1 200 OK\r\n") and b"Content-Length: %d\r\n" % len(body) in head + b"\r\n" and b"version=0.0.4" in head, head)
+    parse_metrics(body.decode())
+    check(ask(where, b"HEAD /metrics HTTP/1.0\n\n").endswith(b"\r\n\r\n"), "HEAD has a body")
+    for request, status in ((b"GET / HTTP/1.1\r\n\r\n", 404), (b"GET /metrics?x=1 HTTP/1.1\r\n\r\n", 200), (b"POST /metrics HTTP/1.1\r\n\r\n", 405),
+                            (b"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403), (b"GET /metrics HTTP/1.1\r\nhost: 127.0.0.1.example\r\n\r\n", 403),
+                            (b"GET /metrics HTTP/1.1\r\nHost: localhostile\r\n\r\n", 403), (b"nonsense\r\n\r\n", 400), (b"\r\n\r\n", 400), (b"GET \r\n\r\n", 400),
+                            (b"GET /metrics\r\n\r\n", 400), (b"GET /\0 HTTP/1.1\r\n\r\n", 400), (b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 10000, 431)):
+        check(ask(where, request).startswith(b"HTTP/1.1 %d " % status), request[:60], ask(where, request)[:60])
+    # One that says nothing, and one that hangs up, keep nobody waiting for ever.
+    silent = socket.create_connection(("127.0.0.1", port))
+    socket.create_connection(("127.0.0.1", port)).close()
+    check(ask(where, b"GET /metrics HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200"), "behind a silent client")
+    silent.close()
+    server.terminate()
+    check(server.wait(5) == 0, "exit", server.returncode)
+
+
+def test_metrics_socket(box):
+    path = box.path("m.sock")
+    for _ in range(2):
+        server, _ = serve(box, "unix:" + path)
+        check(os.stat(path).st_mode & 0o777 == 0o700, "mode", oct(os.stat(path).st_mode))
+        check(ask((socket.AF_UNIX, path), b"GET /metrics HTTP/1.1\r\nHost: whoever\r\n\r\n").startswith(b"HTTP/1.1 200"), "answer")
+        box.raw("metrics", "--listen", "unix:" + path, env=runtime(box)).one_line(125, "in use")
+        server.kill()  # its socket stays, and is in nobody's way
+        server.wait(5)
+    box.write("file")
+    box.raw("metrics", "--listen", "unix:" + box.path("file"), env=runtime(box)).one_line(125, "in use")
+
+
+def test_metrics_addresses(box):
+    for address in ("0.0.0.0:9100", "192.0.2.1:9100", "[::]:9100", "[2001:db8::1]:1"):
+        box.raw("metrics", "--listen", address, env=runtime(box)).one_line(125, "not a loopback address")
+    for address in ("9100", ":9100", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "example.com:80", "unix:", "unix:" + "x" * 200, "[::1]", "[:1"):
+        box.raw("metrics", "--listen", address, env=runtime(box)).one_line(125, "--listen")
+    box.raw("metrics", "--output", box.path("nowhere/x.prom"), env=runtime(box)).one_line(125, "cannot write")
+
+
+# ---- top ----
+
+def test_top_batch(box):
+    one = begin(box, ":", ["--name", "first"], HOSTILE)
+    two = begin(box, "for i in $(seq 3000); do : > /dev/null; done", ["--name", "second"])
+    listed(box, 2, sampled=True)
+    text = box.raw("top", "--once", "-s", "calls", env=runtime(box)).expect(0, None, b"").out.decode("ascii")
+    lines = text.splitlines()
+    check("2 sandboxes" in lines[0] and "by calls" in lines[0], lines[0])
+    check(lines[1].startswith("ID ") and " second " in lines[2] and " first " in lines[3], lines[:4])
+    check("\\x1b[31m" in lines[3] and "\x1b" not in text, lines[3])
+    check(any(re.match(r"openat +[0-9]", line) for line in lines[5:]), lines[5:])
+    box.raw("top", "-b", "-n", "2", "-d", "0.1", env=runtime(box)).expect(0, None, b"")
+    end(one).expect(0)
+    end(two).expect(0)
+    text = box.raw("top", "--once", env=runtime(box)).expect(0, None, b"").out.decode()
+    check("0 sandboxes" in text, text)
+    for words in (("-s", "x"), ("-n", "0"), ("-d", "0.01"), ("x",)):
+        box.raw("top", *words).expect(125, b"")
+
+
+class Top:
+    """`sentry top` on a terminal."""
+
+    def __init__(self, box, rows, columns, **env):
+        self.master, slave = os.openpty()
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.slave, self.before, self.seen = slave, termios.tcgetattr(slave), b""
+        self.process = subprocess.Popen([box.sentry, "top", "-d", "100ms"], stdin=slave, stdout=slave, stderr=slave, env=dict(runtime(box), **env))
+        box.started.append(self.process)
+
+    def expect(self, pattern):
+        limit = time.monotonic() + 10
+        while not (found := re.search(pattern, self.seen, re.S)):
+            check(time.monotonic() < limit, "no %r in %r" % (pattern, self.seen[-300:]))
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.seen += os.read(self.master, 65536)
+        self.seen = self.seen[found.end():]
+
+    def end(self):
+        check(self.process.wait(10) == 0, "exit", self.process.returncode)
+        while select.select([self.master], [], [], 0)[0]:
+            self.seen += os.read(self.master, 65536)
+        check(self.seen.endswith(b"\x1b[?25h\x1b[?1049l"), "the screen was not restored: %r" % self.seen[-100:])
+        check(termios.tcgetattr(self.slave) == self.before, "the terminal was not restored")
+
+
+def test_top_screen(box):
+    process = begin(box, ":", ["--name", "thing"], HOSTILE)
+    listed(box, 1)
+    top = Top(box, 24, 80)
+    top.expect(rb"\x1b\[\?1049h.*by cpu  1 sandbox .*ID .*thing.*CALL ")
+    os.write(top.master, b"m")
+    top.expect(b"by memory")
+    os.write(top.master, b"\x1b[Bj\x1b[Ac")
+    top.expect(b"by cpu")
+    fcntl.ioctl(top.master, termios.TIOCSWINSZ, struct.pack("HHHH", 2, 10, 0, 0))
+    top.process.send_signal(signal.SIGWINCH)
+    top.expect(rb"\x1b\[H[^\n]*?sentry [0-9:]{3}\x1b\[0m\x1b\[K\r+\n[^\n]*ID {8}\x1b\[0m\x1b\[K\x1b\[J")
+    os.write(top.master, b"q")
+    top.end()
+    top = Top(box, 5, 200, NO_COLOR="1")
+    top.expect(b"1 sandbox .*thing")
+    check(b"\x1b[3" not in top.seen, "colour")
+    top.process.terminate()
+    top.end()
+    end(process).expect(0)
