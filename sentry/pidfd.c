@@ -68,6 +68,19 @@ int pidfd_file_new(struct pid *pid, int flags, struct file **ret)
 	return r;
 }
 
+int pidfd_install(struct task *task, struct pid *pid)
+{
+	struct file *file;
+	int r = pidfd_file_new(pid, LX_O_RDWR, &file);
+
+	if (r < 0)
+		return r;
+	r = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
+	if (r < 0)
+		file_unref(file);
+	return r;
+}
+
 int pidfd_file_pid(struct file *file, struct pid **ret_pid)
 {
 	if (file->ops != &pidfd_ops)

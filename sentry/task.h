@@ -471,6 +471,7 @@ struct pid *group_session(struct thread_group *group); /* borrowed */
 
 /* An open file for pidfd_open and CLONE_PIDFD; and back: borrowed pid, or -EBADF. sentry/pidfd.c */
 int pidfd_file_new(struct pid *pid, int flags, struct file **ret);
+int pidfd_install(struct task *task, struct pid *pid); /* a descriptor, close-on-exec */
 int pidfd_file_pid(struct file *file, struct pid **ret_pid);
 
 /* ---- sending signals (sentry/signal.c)

@@ -19,6 +19,8 @@ void scm_fini(struct scm *scm)
 		file_unref(scm->files[i]);
 	free(scm->files);
 	free(scm->notes);
+	if (scm->pid)
+		pid_unref(scm->pid);
 	*scm = (struct scm){0};
 }
 
@@ -46,6 +48,7 @@ void scm_fill_cred(struct scm *scm, const struct task *task)
 	scm->has_cred = true;
 	scm->cred = (struct lx_ucred){
 		.pid = task->group->pid->nr, .uid = task->cred->euid, .gid = task->cred->egid};
+	scm->pid = pid_ref(task->group->pid);
 }
 
 struct lx_ucred ucred_here(const struct lx_ucred *cred)
@@ -105,7 +108,10 @@ static int add_cred(struct task *task, struct scm *scm, const void *data, size_t
 		return -EPERM;
 	if (!pid_group(ucred.pid))
 		return -ESRCH;
-	ucred.pid = pid_find(ucred.pid)->nr;
+	if (scm->pid)
+		pid_unref(scm->pid);
+	scm->pid = pid_ref(pid_find(ucred.pid));
+	ucred.pid = scm->pid->nr;
 	scm->has_cred = true;
 	scm->cred = ucred;
 	return 0;
@@ -225,12 +231,27 @@ static bool put_files(
 	return done == scm->file_count;
 }
 
-int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capacity, bool cloexec,
-	bool pass_cred, uint64_t *ret_size, unsigned *out_flags)
+/* scm_pidfd_recv(): what becomes of the descriptor's number when there is none is told as it is. */
+static bool put_pidfd(struct task *task, const struct scm *scm, struct control_writer *writer)
+{
+	int32_t fd;
+
+	if (writer->capacity - writer->size < sizeof(struct lx_cmsghdr) + sizeof(fd))
+		return false;
+	if (!scm->pid)
+		return true;
+	fd = pidfd_install(task, scm->pid);
+	return put_control(writer, LX_SOL_SOCKET, LX_SCM_PIDFD, &fd, sizeof(fd));
+}
+
+int scm_write(struct task *task, struct scm *scm, const struct socket *socket, gaddr_t control,
+	uint64_t capacity, bool cloexec, uint64_t *ret_size, unsigned *out_flags)
 {
 	_cleanup_free_ uint8_t *bytes = NULL;
 	struct control_writer writer = {.capacity = min_of(capacity, (uint64_t)SCM_CONTROL_MAX)};
-	bool any = (pass_cred && scm->has_cred) || scm->file_count || scm->note_count;
+	bool pass_cred = socket->pass_cred;
+	bool pass_pidfd = socket->pass_pidfd && socket->family == LX_AF_UNIX;
+	bool any = (pass_cred && scm->has_cred) || pass_pidfd || scm->file_count || scm->note_count;
 	bool whole = true;
 	int r = 0;
 
@@ -250,6 +271,8 @@ int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capa
 				whole;
 		if (scm->file_count)
 			whole = put_files(task, scm, &writer, cloexec) && whole;
+		if (pass_pidfd)
+			whole = put_pidfd(task, scm, &writer) && whole;
 		r = writer.size ? guest_write(task, control, bytes, writer.size) : 0;
 	} else if (any) {
 		whole = false;

@@ -297,6 +297,12 @@ static int set_linger(struct socket *socket, const void *value, size_t size)
 	return 0;
 }
 
+/* sk_may_scm_recv() */
+static bool may_receive_scm(const struct socket *socket)
+{
+	return socket->family == LX_AF_UNIX || socket->family == LX_AF_NETLINK;
+}
+
 int socket_set_option(
 	struct socket *socket, struct task *task, int option, const void *value, size_t size)
 {
@@ -328,7 +334,14 @@ int socket_set_option(
 		socket->broadcast = number != 0;
 		return 0;
 	case LX_SO_PASSCRED:
+		if (!may_receive_scm(socket))
+			return -EOPNOTSUPP;
 		socket->pass_cred = number != 0;
+		return 0;
+	case LX_SO_PASSPIDFD:
+		if (!may_receive_scm(socket))
+			return -EOPNOTSUPP;
+		socket->pass_pidfd = number != 0;
 		return 0;
 	case LX_SO_SNDBUF:
 		socket->send_size = buffer_size(number, SOCKET_SEND_MIN, SOCKET_BUFFER_MAX);
@@ -412,7 +425,14 @@ int socket_get_option(
 	case LX_SO_BROADCAST:
 		return socket_return_int(socket->broadcast, value, size);
 	case LX_SO_PASSCRED:
-		return socket_return_int(socket->pass_cred, value, size);
+		return may_receive_scm(socket) ? socket_return_int(socket->pass_cred, value, size)
+					       : -EOPNOTSUPP;
+	case LX_SO_PASSPIDFD:
+		return may_receive_scm(socket) ? socket_return_int(socket->pass_pidfd, value, size)
+					       : -EOPNOTSUPP;
+	case LX_SO_PEERPIDFD:
+	case LX_SO_PEERGROUPS:
+		return -ENODATA; /* only AF_UNIX has them: unix_peer_option() */
 	case LX_SO_SNDBUF:
 		return socket_return_int((int)socket->send_size, value, size);
 	case LX_SO_RCVBUF:

@@ -38,6 +38,7 @@ struct scm {
 	size_t file_count;
 	bool has_cred;
 	struct lx_ucred cred;
+	struct pid *pid;	/* owned: whose cred it is, or NULL */
 	struct scm_note *notes; /* owned */
 	unsigned note_count;
 };
@@ -100,7 +101,8 @@ struct socket {
 	uint64_t receive_timeout, send_timeout; /* ns; 0 = none */
 	uint32_t send_size, receive_size;	/* SO_SNDBUF, SO_RCVBUF as getsockopt shows them */
 	int error;				/* SO_ERROR, positive errno */
-	bool pass_cred, listening, reuse_address, reuse_port, keep_alive, broadcast, oob_inline;
+	bool pass_cred, pass_pidfd, listening, reuse_address, reuse_port, keep_alive, broadcast,
+		oob_inline;
 	uint32_t priority;
 	int receive_low; /* SO_RCVLOWAT, at least 1 */
 	uint64_t cookie; /* SO_COOKIE; 0: nobody has asked */
@@ -145,8 +147,8 @@ int socket_return_int(int number, void *value, size_t size);
 int scm_read(struct task *task, gaddr_t control, uint64_t size, struct scm *ret);
 /* Installs files as descriptors and writes the control buffer; consumes @scm. *ret_size is what was
  * written; adds LX_MSG_CTRUNC to *out_flags when not all fitted. */
-int scm_write(struct task *task, struct scm *scm, gaddr_t control, uint64_t capacity, bool cloexec,
-	bool pass_cred, uint64_t *ret_size, unsigned *out_flags);
+int scm_write(struct task *task, struct scm *scm, const struct socket *socket, gaddr_t control,
+	uint64_t capacity, bool cloexec, uint64_t *ret_size, unsigned *out_flags);
 /* The sender's own, when it gave none. */
 void scm_fill_cred(struct scm *scm, const struct task *task);
 /* Credentials as kept, in kernel ids, as the present task knows them. */
@@ -166,6 +168,9 @@ int inet_create(struct task *task, int family, int type, int protocol, struct so
 int packet_create(struct task *task, int type, int protocol, struct socket **ret);
 
 /* sentry/socket/unix.c */
+/* getsockopt(SO_PEERPIDFD, SO_PEERGROUPS) of an AF_UNIX socket. May sleep. */
+int64_t unix_peer_option(
+	struct socket *base, struct task *task, int option, gaddr_t value, gaddr_t size_addr);
 int unix_create(int type, struct socket **ret);
 int unix_create_pair(struct task *task, int type, struct socket **ret_a, struct socket **ret_b);
 

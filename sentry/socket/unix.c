@@ -36,12 +36,46 @@ struct unix_socket *unix_ref(struct unix_socket *socket)
 	return socket;
 }
 
+static void identity_fini(struct unix_identity *identity)
+{
+	if (identity->pid)
+		pid_unref(identity->pid);
+	if (identity->groups)
+		cred_unref(identity->groups);
+	*identity = (struct unix_identity){0};
+}
+
+/* Both own what they refer to; @to had one before, maybe. */
+static void identity_copy(struct unix_identity *to, const struct unix_identity *from)
+{
+	const struct unix_identity copy = {.cred = from->cred,
+		.pid = from->pid ? pid_ref(from->pid) : NULL,
+		.groups = from->groups ? cred_ref(from->groups) : NULL};
+
+	identity_fini(to);
+	*to = copy;
+}
+
+/* Copy it: the task owns what it refers to. */
+static struct unix_identity identity_of(const struct task *task)
+{
+	return (struct unix_identity){
+		.cred = {.pid = task->group->pid->nr,
+			.uid = task->cred->euid,
+			.gid = task->cred->egid},
+		.pid = task->group->pid,
+		.groups = task->cred,
+	};
+}
+
 void unix_unref(struct unix_socket *socket)
 {
 	if (!refcount_put(&socket->refs))
 		return;
 	wait_queue_destroy(&socket->base.queue);
 	socket_fini(&socket->base);
+	identity_fini(&socket->peer_identity);
+	identity_fini(&socket->listener);
 	list_remove(&socket->all);
 	free(socket);
 	socket_count--;
@@ -90,14 +124,9 @@ int unix_create(int type, struct socket **ret)
 	return 0;
 }
 
-static struct lx_ucred cred_of(const struct task *task)
-{
-	return (struct lx_ucred){
-		.pid = task->group->pid->nr, .uid = task->cred->euid, .gid = task->cred->egid};
-}
-
 int unix_create_pair(struct task *task, int type, struct socket **ret_a, struct socket **ret_b)
 {
+	const struct unix_identity me = identity_of(task);
 	struct socket *first, *second;
 	struct unix_socket *a, *b;
 	int r = unix_create(type, &first);
@@ -114,7 +143,8 @@ int unix_create_pair(struct task *task, int type, struct socket **ret_a, struct 
 	a->peer = unix_ref(b);
 	b->peer = unix_ref(a);
 	a->state = b->state = UNIX_CONNECTED;
-	a->peer_cred = b->peer_cred = cred_of(task);
+	identity_copy(&a->peer_identity, &me);
+	identity_copy(&b->peer_identity, &me);
 	*ret_a = first;
 	*ret_b = second;
 	return 0;
@@ -355,6 +385,7 @@ static int connect_datagram(
 static int make_server_end(
 	struct unix_socket *client, struct unix_socket *listener, struct task *task)
 {
+	const struct unix_identity me = identity_of(task);
 	struct unix_socket *server;
 	int r = unix_new(client->base.type, &server);
 
@@ -363,8 +394,9 @@ static int make_server_end(
 	server->state = UNIX_CONNECTED;
 	server->name = listener->name;
 	server->base.pass_cred = listener->base.pass_cred;
-	server->peer_cred = cred_of(task);
-	client->peer_cred = listener->listen_cred;
+	server->base.pass_pidfd = listener->base.pass_pidfd;
+	identity_copy(&server->peer_identity, &me);
+	identity_copy(&client->peer_identity, &listener->listener);
 	set_peer(server, client);
 	set_peer(client, server);
 	client->state = UNIX_CONNECTED;
@@ -420,6 +452,7 @@ static int unix_connect(
 
 static int unix_listen(struct socket *base, struct task *task, int backlog)
 {
+	const struct unix_identity me = identity_of(task);
 	struct unix_socket *socket = unix_of(base);
 
 	if (base->type == LX_SOCK_DGRAM)
@@ -431,7 +464,7 @@ static int unix_listen(struct socket *base, struct task *task, int backlog)
 	base->listening = true;
 	socket->backlog_limit =
 		backlog < 0 || backlog > LX_SOMAXCONN ? LX_SOMAXCONN : (unsigned)backlog;
-	socket->listen_cred = cred_of(task);
+	identity_copy(&socket->listener, &me);
 	unix_wake(socket, LX_POLLOUT);
 	return 0;
 }
@@ -480,6 +513,65 @@ static int unix_shutdown(struct socket *base, int how)
 	return 0;
 }
 
+static const struct unix_identity *peer_of(const struct unix_socket *socket)
+{
+	return socket->state == UNIX_LISTENING ? &socket->listener : &socket->peer_identity;
+}
+
+static int64_t peer_groups(
+	struct task *task, const struct cred *cred, gaddr_t value, int32_t size, gaddr_t size_addr)
+{
+	int32_t needed = (int32_t)(cred->group_count * sizeof(cred->groups[0]));
+	int r;
+
+	/* Counting with it how many did not fit (sk_getsockopt()). */
+	if (size < needed) {
+		r = guest_write_value(task, size_addr, &needed);
+		return r < 0 ? r : -ERANGE;
+	}
+	for (uint32_t i = 0; i < cred->group_count; i++) {
+		uint32_t gid = gid_here(cred->groups[i]);
+
+		r = guest_write_value(task, gaddr_add(value, i * sizeof(gid)), &gid);
+		if (r < 0)
+			return r;
+	}
+	return guest_write_value(task, size_addr, &needed);
+}
+
+int64_t unix_peer_option(
+	struct socket *base, struct task *task, int option, gaddr_t value, gaddr_t size_addr)
+{
+	struct unix_socket *socket = unix_of(base);
+	struct unix_identity peer = {0};
+	int32_t size;
+	int64_t r;
+
+	r = guest_read_value(task, &size, size_addr);
+	if (r < 0)
+		return r;
+	if (size < 0)
+		return -EINVAL;
+	/* Guest memory may take its time: the socket's own may change meanwhile. */
+	identity_copy(&peer, peer_of(socket));
+	if (!peer.pid) {
+		r = -ENODATA;
+	} else if (option == LX_SO_PEERGROUPS) {
+		r = peer_groups(task, peer.groups, value, size, size_addr);
+	} else {
+		int32_t fd = pidfd_install(task, peer.pid);
+
+		size = min_of(size, (int32_t)sizeof(fd));
+		r = fd < 0 ? fd : guest_write(task, value, &fd, (size_t)size);
+		if (r == 0)
+			r = guest_write_value(task, size_addr, &size);
+		if (fd >= 0 && r < 0)
+			(void)fd_close(task->files, fd, task->files);
+	}
+	identity_fini(&peer);
+	return r;
+}
+
 static int unix_getsockopt(
 	struct socket *base, struct task *task, int level, int option, void *value, size_t size)
 {
@@ -489,10 +581,8 @@ static int unix_getsockopt(
 
 	if (level != LX_SOL_SOCKET || option != LX_SO_PEERCRED)
 		return -ENOPROTOOPT;
-	if (socket->state == UNIX_LISTENING)
-		cred = ucred_here(&socket->listen_cred);
-	else if (socket->peer_cred.pid)
-		cred = ucred_here(&socket->peer_cred);
+	if (peer_of(socket)->cred.pid)
+		cred = ucred_here(&peer_of(socket)->cred);
 	memcpy(value, &cred, n);
 	return (int)n;
 }

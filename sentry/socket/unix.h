@@ -29,6 +29,13 @@ struct unix_packet {
 	uint8_t data[];
 };
 
+/* Who made a connection, a pair, or a listener: SO_PEERCRED, SO_PEERPIDFD, SO_PEERGROUPS. */
+struct unix_identity {
+	struct lx_ucred cred; /* pid 0: nobody */
+	struct pid *pid;      /* owned, or NULL */
+	struct cred *groups;  /* owned, or NULL: whose groups count */
+};
+
 /* A name in use: shared by a path's inode (as inode->bound) and the socket. */
 struct unix_bound {
 	struct unix_socket *socket; /* borrowed: the socket clears inode->bound when it goes */
@@ -55,11 +62,11 @@ struct unix_socket {
 	uint32_t queued_count;
 	uint32_t sent; /* bytes of ours in other queues */
 	bool read_shut, write_shut;
-	struct lx_ucred peer_cred; /* SO_PEERCRED; pid 0 when none */
-	struct list_head backlog;  /* listening: connected sockets that wait for accept */
+	struct unix_identity peer_identity;
+	struct list_head backlog; /* listening: connected sockets that wait for accept */
 	struct list_head backlog_link;
 	unsigned backlog_count, backlog_limit;
-	struct lx_ucred listen_cred;
+	struct unix_identity listener; /* while it listens: its own */
 };
 
 /* Every socket whose memory there is, in no order: NULL begins and ends. */

@@ -123,6 +123,12 @@ static int packet_new(struct unix_socket *sender, struct socket_message *message
 	return 0;
 }
 
+/* unix_may_passcred() */
+static bool wants_creds(const struct unix_socket *socket)
+{
+	return socket->base.pass_cred || socket->base.pass_pidfd;
+}
+
 /* Moves the message's ancillary data into the packet, once. */
 static int attach_scm(struct unix_packet *packet, const struct unix_socket *receiver,
 	struct task *task, struct socket_message *message)
@@ -137,7 +143,7 @@ static int attach_scm(struct unix_packet *packet, const struct unix_socket *rece
 	}
 	/* Credentials that nobody asked for when they were sent stay unknown; who is not accepted
 	 * yet may still ask (unix_maybe_add_creds). */
-	if (packet->sender->base.pass_cred || receiver->base.pass_cred ||
+	if (wants_creds(packet->sender) || wants_creds(receiver) ||
 		!list_empty(&receiver->backlog_link))
 		scm_fill_cred(&packet->scm, task);
 	return 0;
@@ -362,6 +368,8 @@ static int take_scm(struct unix_packet *packet, struct socket_message *message)
 		return 0;
 	scm->has_cred = true;
 	scm->cred = cred_of_packet(packet);
+	if (!scm->pid && packet->scm.pid)
+		scm->pid = pid_ref(packet->scm.pid);
 	if (!packet->scm.file_count || scm->file_count)
 		return 0;
 	if (!peek) {
@@ -501,7 +509,7 @@ static ssize_t read_stream(struct unix_socket *socket, struct socket_message *me
 			continue;
 		}
 		cred = cred_of_packet(packet);
-		if (done && socket->base.pass_cred && memcmp(&cred, &scm->cred, sizeof(cred)) != 0)
+		if (done && wants_creds(socket) && memcmp(&cred, &scm->cred, sizeof(cred)) != 0)
 			break;
 		r = take_scm(packet, message);
 		if (r < 0)

@@ -90,12 +90,9 @@ static int read_offset(struct task *t, gaddr_t addr, int64_t *offset, int64_t **
 		return 0;
 	}
 	err = guest_read_value(t, offset, addr);
-	if (err < 0)
-		return err;
-	if (*offset < 0)
-		return -EINVAL;
-	*ret_pos = offset;
-	return 0;
+	if (err == 0)
+		*ret_pos = offset;
+	return err;
 }
 
 static int64_t splice_files(struct task *t, struct file *in, gaddr_t off_in, struct file *out,
@@ -105,14 +102,16 @@ static int64_t splice_files(struct task *t, struct file *in, gaddr_t off_in, str
 	int64_t in_offset, out_offset, *in_pos, *out_pos, moved;
 	int err;
 
-	if (!in->readable || !out->writable)
-		return -EBADF;
 	/* __do_splice() */
 	err = read_offset(t, off_out, &out_offset, &out_pos);
 	if (err == 0)
 		err = read_offset(t, off_in, &in_offset, &in_pos);
 	if (err < 0)
 		return err;
+	if (!in->readable || !out->writable)
+		return -EBADF;
+	if ((in_pos && *in_pos < 0) || (out_pos && *out_pos < 0))
+		return -EINVAL;
 	moved = file_splice(in, in_pos, out, out_pos, len, flags & LX_SPLICE_F_NONBLOCK, &ctx);
 	signal_failed_write(t, moved, false);
 	if (moved <= 0)

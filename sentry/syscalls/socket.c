@@ -291,6 +291,9 @@ int64_t sys_getsockopt(
 
 	if (r >= 0 && socket->family == LX_AF_UNIX && level != LX_SOL_SOCKET)
 		return -EOPNOTSUPP;
+	if (r >= 0 && socket->family == LX_AF_UNIX &&
+		(optname == LX_SO_PEERPIDFD || optname == LX_SO_PEERGROUPS))
+		return unix_peer_option(socket, task, optname, optval, optlen);
 	r = r < 0 ? r : guest_read_value(task, &size, optlen);
 	if (r < 0)
 		return r;
@@ -468,15 +471,14 @@ int64_t sys_sendmsg(struct task *task, int sockfd, gaddr_t msg, unsigned flags)
 
 /* The parts of the header that recvmsg changes. */
 static int write_header(struct task *task, gaddr_t msg, struct guest_message *guest,
-	struct socket_message *message, bool pass_cred)
+	struct socket_message *message, const struct socket *socket)
 {
 	bool cloexec = message->flags & LX_MSG_CMSG_CLOEXEC;
 	uint64_t control_size = 0;
 	uint32_t flags;
 	int32_t name_size = (int32_t)guest->name.size;
-	int r = scm_write(task, &guest->scm, GADDR(guest->header.msg_control),
-		guest->header.msg_controllen, cloexec, pass_cred, &control_size,
-		&message->out_flags);
+	int r = scm_write(task, &guest->scm, socket, GADDR(guest->header.msg_control),
+		guest->header.msg_controllen, cloexec, &control_size, &message->out_flags);
 
 	if (r == 0 && guest->header.msg_name) {
 		int32_t room = min_of(guest->header.msg_namelen, name_size);
@@ -518,7 +520,7 @@ static ssize_t receive_message(struct task *task, struct file *file, struct sock
 	n = socket->ops->receive(socket, task, &message);
 	if (n < 0)
 		return n;
-	r = write_header(task, msg, &guest, &message, socket->pass_cred);
+	r = write_header(task, msg, &guest, &message, socket);
 	return r < 0 ? r : n;
 }
 

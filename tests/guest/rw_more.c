@@ -224,6 +224,24 @@ CASE(splice_position_of_a_pipe)
 	CALL(SYS(SYS_splice, a[0], NULL, a[0], NULL, 1, 0));
 }
 
+/* A bad position is found before a wrong way, a negative one after it. */
+CASE(splice_positions_and_modes)
+{
+	off_t pos = -1;
+	int a[2], null = open("/dev/null", O_RDWR), reads = open("/dev/null", O_RDONLY);
+
+	pipe(a);
+	CALL(SYS(SYS_splice, a[1], NULL, null, BAD_ADDRESS, 1, 0));
+	CALL(SYS(SYS_splice, a[1], NULL, null, &pos, 1, 0));
+	CALL(SYS(SYS_splice, a[0], NULL, reads, BAD_ADDRESS, 1, 0));
+	CALL(SYS(SYS_splice, a[0], NULL, reads, &pos, 1, 0));
+	CALL(SYS(SYS_splice, a[0], NULL, reads, NULL, 1, 0));
+	CALL(SYS(SYS_splice, null, BAD_ADDRESS, a[0], NULL, 1, 0));
+	CALL(SYS(SYS_splice, null, &pos, a[0], NULL, 1, 0));
+	CALL(SYS(SYS_splice, null, &pos, a[1], NULL, 1, 0));
+	CALL(SYS(SYS_splice, null, BAD_ADDRESS, reads, &pos, 1, 0));
+}
+
 CASE(vmsplice_in_and_out)
 {
 	char buffer[8] = {0};
