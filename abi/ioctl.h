@@ -85,8 +85,12 @@ struct lx_file_attr {
 	uint32_t extsize, nextents, projid, cowextsize;
 };
 
-#define LX_FS_IOC_FIEMAP     0xc020660bu
-#define LX_FS_IOC_FSGETXATTR 0x801c581fu
+#define LX_FS_IOC_FIEMAP	 0xc020660bu
+#define LX_FIFREEZE		 0xc0045877u
+#define LX_FITHAW		 0xc0045878u
+#define LX_FS_IOC_GETFSUUID	 0x80111500u
+#define LX_FS_IOC_GETFSSYSFSPATH 0x80811501u
+#define LX_FS_IOC_FSGETXATTR	 0x801c581fu
 
 #define LX_NS_GET_USERNS 0xb701
 

@@ -4,9 +4,10 @@
 
 #include <stdint.h>
 
-/* landlock(7), the third version of its ABI */
+/* landlock(7), the sixth version of its ABI */
 #define LX_LANDLOCK_CREATE_RULESET_VERSION 0x1
 #define LX_LANDLOCK_RULE_PATH_BENEATH	   1
+#define LX_LANDLOCK_RULE_NET_PORT	   2
 
 #define LX_LANDLOCK_ACCESS_FS_EXECUTE	  0x1
 #define LX_LANDLOCK_ACCESS_FS_WRITE_FILE  0x2
@@ -23,13 +24,28 @@
 #define LX_LANDLOCK_ACCESS_FS_MAKE_SYM	  0x1000
 #define LX_LANDLOCK_ACCESS_FS_REFER	  0x2000
 #define LX_LANDLOCK_ACCESS_FS_TRUNCATE	  0x4000
+#define LX_LANDLOCK_ACCESS_FS_IOCTL_DEV	  0x8000
 /* Those that are about a file and not about what is in a directory. */
 #define LX_LANDLOCK_ACCESS_FILE                                                                    \
 	(LX_LANDLOCK_ACCESS_FS_EXECUTE | LX_LANDLOCK_ACCESS_FS_WRITE_FILE |                        \
-		LX_LANDLOCK_ACCESS_FS_READ_FILE | LX_LANDLOCK_ACCESS_FS_TRUNCATE)
+		LX_LANDLOCK_ACCESS_FS_READ_FILE | LX_LANDLOCK_ACCESS_FS_TRUNCATE |                 \
+		LX_LANDLOCK_ACCESS_FS_IOCTL_DEV)
+
+#define LX_LANDLOCK_ACCESS_NET_BIND_TCP	   0x1
+#define LX_LANDLOCK_ACCESS_NET_CONNECT_TCP 0x2
+
+#define LX_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET 0x1
+#define LX_LANDLOCK_SCOPE_SIGNAL	       0x2
 
 struct lx_landlock_ruleset_attr {
-	uint64_t handled_access_fs;
+	uint64_t handled_access_fs; /* the first version ends here */
+	uint64_t handled_access_net;
+	uint64_t scoped;
+};
+
+struct lx_landlock_net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port; /* in the host's order */
 };
 
 struct lx_landlock_path_beneath_attr {

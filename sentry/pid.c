@@ -9,6 +9,7 @@
 #include "sentry/nsproxy.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
+#include "vfs/landlock.h"
 
 /*
  * Process ids. A namespace's table is a plain array, the first one's complete: pid_max is 32768, as
@@ -263,6 +264,8 @@ bool task_may_inspect(
 
 	if (task->group == target->group)
 		return true;
+	if (!landlock_may_trace(task->cred, other)) /* hook_ptrace_access_check() */
+		return false;
 	/* What got rights elsewhere than it was started takes those of where it was started: who
 	 * enters a namespace is not at the mercy of those in it. */
 	if ((target->gaining || !target->group->dumpable) && target->mm &&

@@ -11,6 +11,7 @@
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
 #include "sentry/trace.h"
+#include "vfs/landlock.h"
 
 /*
  * Sending signals and the pending sets (signal(7), kernel/signal.c).
@@ -507,6 +508,9 @@ int signal_permitted(struct task *from, struct thread_group *to, int signo)
 
 	if (from->group == to || !b)
 		return 0;
+	/* hook_task_kill(), which comes last and may only take away. */
+	if (landlock_out_of_scope(a, b, LX_LANDLOCK_SCOPE_SIGNAL))
+		return -EPERM;
 	if (a->euid == b->suid || a->euid == b->uid || a->uid == b->suid || a->uid == b->uid)
 		return 0;
 	if (cred_ns_capable(a, b->user_ns, LX_CAP_KILL))

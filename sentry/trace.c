@@ -32,6 +32,7 @@
 #include "sentry/mm.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
+#include "vfs/landlock.h"
 
 /* ---- rights --------------------------------------------------------------------------------- */
 
@@ -163,6 +164,8 @@ int trace_me(struct task *task)
 	if ((task->cred->user_ns != tracer->cred->user_ns ||
 		    (task->cred->cap_permitted & ~tracer->cred->cap_permitted)) &&
 		!cred_ns_capable(tracer->cred, task->cred->user_ns, LX_CAP_SYS_PTRACE))
+		return -EPERM;
+	if (!landlock_may_trace(tracer->cred, task->cred)) /* hook_ptrace_traceme() */
 		return -EPERM;
 	relate(task, tracer, false, 0);
 	return 0;

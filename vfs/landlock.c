@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file part of landlock(7), third version of its ABI (kernel security/landlock/fs.c): the
+ * landlock(7), sixth version of its ABI. Files (kernel security/landlock/fs.c): the
  * check walks from the object up to the root, through mount points, and each layer of the domain
  * collects what the rules on the way allow. Files that no path leads to (pipes, memfds) are not
  * restricted, and what is open already stays usable.
@@ -27,10 +27,17 @@ struct rule {
 	uint64_t allowed;
 };
 
+struct port_rule {
+	uint16_t port;
+	uint64_t allowed;
+};
+
 struct landlock_ruleset {
-	uint64_t handled;
+	struct landlock_handled handled;
 	struct rule *rules;
 	size_t count, capacity;
+	struct port_rule *ports;
+	size_t port_count, port_capacity;
 };
 
 struct landlock_domain {
@@ -46,17 +53,18 @@ static void ruleset_fini(struct landlock_ruleset *ruleset)
 {
 	for (size_t i = 0; i < ruleset->count; i++)
 		path_unref(&ruleset->rules[i].path);
-	rule_count -= ruleset->count;
+	rule_count -= ruleset->count + ruleset->port_count;
 	free(ruleset->rules);
+	free(ruleset->ports);
 }
 
-int landlock_ruleset_new(uint64_t handled, struct landlock_ruleset **ret)
+int landlock_ruleset_new(const struct landlock_handled *handled, struct landlock_ruleset **ret)
 {
 	struct landlock_ruleset *ruleset = calloc(1, sizeof(*ruleset));
 
 	if (!ruleset)
 		return -ENOMEM;
-	ruleset->handled = handled;
+	ruleset->handled = *handled;
 	*ret = ruleset;
 	return 0;
 }
@@ -67,9 +75,16 @@ void landlock_ruleset_free(struct landlock_ruleset *ruleset)
 	free(ruleset);
 }
 
-uint64_t landlock_ruleset_handled(const struct landlock_ruleset *ruleset)
+const struct landlock_handled *landlock_ruleset_handled(const struct landlock_ruleset *ruleset)
 {
-	return ruleset->handled;
+	return &ruleset->handled;
+}
+
+/* Both checks and additions look at each rule. */
+static bool has_room(const struct landlock_ruleset *ruleset)
+{
+	return ruleset->count + ruleset->port_count < SENTRY_MAX_LANDLOCK_RULES &&
+	       rule_count < SENTRY_MAX_LANDLOCK_RULES_TOTAL;
 }
 
 int landlock_ruleset_add(
@@ -81,9 +96,7 @@ int landlock_ruleset_add(
 			return 0;
 		}
 	}
-	/* Both checks and additions look at each rule. */
-	if (ruleset->count >= SENTRY_MAX_LANDLOCK_RULES ||
-		rule_count >= SENTRY_MAX_LANDLOCK_RULES_TOTAL)
+	if (!has_room(ruleset))
 		return -E2BIG;
 	if (ruleset->count == ruleset->capacity) {
 		size_t capacity = max_of(ruleset->capacity * 2, (size_t)8);
@@ -96,6 +109,31 @@ int landlock_ruleset_add(
 	}
 	path_ref(path);
 	ruleset->rules[ruleset->count++] = (struct rule){.path = *path, .allowed = allowed};
+	rule_count++;
+	return 0;
+}
+
+int landlock_ruleset_add_port(struct landlock_ruleset *ruleset, uint16_t port, uint64_t allowed)
+{
+	for (size_t i = 0; i < ruleset->port_count; i++) {
+		if (ruleset->ports[i].port == port) {
+			ruleset->ports[i].allowed |= allowed;
+			return 0;
+		}
+	}
+	if (!has_room(ruleset))
+		return -E2BIG;
+	if (ruleset->port_count == ruleset->port_capacity) {
+		size_t capacity = max_of(ruleset->port_capacity * 2, (size_t)8);
+		struct port_rule *ports = reallocarray(ruleset->ports, capacity, sizeof(*ports));
+
+		if (!ports)
+			return -ENOMEM;
+		ruleset->ports = ports;
+		ruleset->port_capacity = capacity;
+	}
+	ruleset->ports[ruleset->port_count++] =
+		(struct port_rule){.port = port, .allowed = allowed};
 	rule_count++;
 	return 0;
 }
@@ -132,10 +170,19 @@ int landlock_domain_new(struct landlock_domain *below, const struct landlock_rul
 		return -ENOMEM;
 	domain->refs = REFCOUNT_ONE;
 	domain->depth = below ? below->depth + 1 : 1;
-	domain->layer.handled = ruleset->handled | LX_LANDLOCK_ACCESS_FS_REFER;
+	domain->layer.handled = ruleset->handled;
+	/* Denied by who handles anything of files (landlock_upgrade_handled_access_masks()). */
+	if (domain->layer.handled.fs)
+		domain->layer.handled.fs |= LX_LANDLOCK_ACCESS_FS_REFER;
 	for (size_t i = 0; i < ruleset->count; i++) {
 		err = landlock_ruleset_add(
 			&domain->layer, &ruleset->rules[i].path, ruleset->rules[i].allowed);
+		if (err < 0)
+			return err;
+	}
+	for (size_t i = 0; i < ruleset->port_count; i++) {
+		err = landlock_ruleset_add_port(
+			&domain->layer, ruleset->ports[i].port, ruleset->ports[i].allowed);
 		if (err < 0)
 			return err;
 	}
@@ -176,7 +223,7 @@ static uint64_t layer_denies(
 {
 	struct mount *mount = path->mount;
 	struct dentry *dentry = path->dentry;
-	uint64_t missing = wanted & layer->handled;
+	uint64_t missing = wanted & layer->handled.fs;
 
 	while (missing) {
 		missing &= ~allowed_on(layer, dentry->inode);
@@ -278,4 +325,67 @@ int landlock_check_refer(const struct vfs_ctx *ctx, const struct landlock_refer 
 		gains_rights(domain, refer->new_parent, refer->exchanged, refer->old_parent))
 		return -EXDEV;
 	return 0;
+}
+
+/* ---- ports, scopes, tracers ------------------------------------------------------------------ */
+
+bool landlock_handles_files(const struct cred *cred)
+{
+	for (const struct landlock_domain *domain = cred->landlock; domain; domain = domain->below)
+		if (domain->layer.handled.fs)
+			return true;
+	return false;
+}
+
+bool landlock_handles_net(const struct cred *cred, uint64_t right)
+{
+	for (const struct landlock_domain *domain = cred->landlock; domain; domain = domain->below)
+		if (domain->layer.handled.net & right)
+			return true;
+	return false;
+}
+
+static bool port_allowed(const struct landlock_ruleset *layer, uint16_t port, uint64_t right)
+{
+	for (size_t i = 0; i < layer->port_count; i++)
+		if (layer->ports[i].port == port)
+			return layer->ports[i].allowed & right;
+	return false;
+}
+
+int landlock_check_port(const struct cred *cred, uint16_t port, uint64_t wanted)
+{
+	for (const struct landlock_domain *domain = cred->landlock; domain; domain = domain->below)
+		if ((domain->layer.handled.net & wanted) &&
+			!port_allowed(&domain->layer, port, wanted))
+			return -EACCES;
+	return 0;
+}
+
+static unsigned depth_of(const struct landlock_domain *domain)
+{
+	return domain ? domain->depth : 0;
+}
+
+/* The part of @domain that has @depth layers. */
+static const struct landlock_domain *down_to(const struct landlock_domain *domain, unsigned depth)
+{
+	while (depth_of(domain) > depth)
+		domain = domain->below;
+	return domain;
+}
+
+/* The last layer of the client's that has the scope decides: the server must have it, too. */
+bool landlock_out_of_scope(const struct cred *client, const struct cred *server, uint64_t scope)
+{
+	for (const struct landlock_domain *domain = client->landlock; domain;
+		domain = domain->below)
+		if (domain->layer.handled.scoped & scope)
+			return down_to(server->landlock, domain->depth) != domain;
+	return false;
+}
+
+bool landlock_may_trace(const struct cred *tracer, const struct cred *tracee)
+{
+	return down_to(tracee->landlock, depth_of(tracer->landlock)) == tracer->landlock;
 }

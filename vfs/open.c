@@ -200,6 +200,8 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 	if ((file->flags & LX_O_DIRECT) && !(flags & LX_O_PATH) && !file_can_direct(file))
 		return -EINVAL;
 	file->flags &= ~LX_O_NOCTTY;
+	if (ctx->cred->landlock && (LX_S_ISCHR(file->inode->mode) || LX_S_ISBLK(file->inode->mode)))
+		file->no_ioctl = landlock_check(ctx, path, LX_LANDLOCK_ACCESS_FS_IOCTL_DEV) < 0;
 	if (ctx->cred->landlock)
 		file->no_truncate = landlock_check(ctx, path, LX_LANDLOCK_ACCESS_FS_TRUNCATE) < 0;
 	if (truncate && file->no_truncate)

@@ -674,6 +674,7 @@ struct file {
 	bool counted_write;	  /* holds inode->write_count */
 	bool counted_open;	  /* holds inode->open_count */
 	bool no_truncate;	  /* by Landlock, as it was when the file was opened */
+	bool no_ioctl;		  /* the same, of a device */
 	void *private;
 };
 

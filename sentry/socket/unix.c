@@ -12,6 +12,7 @@
 #include "abi/stat.h"
 #include "base/checked.h"
 #include "base/random.h"
+#include "vfs/landlock.h"
 
 /* Names, connections and life of AF_UNIX sockets. Data: unix_io.c. */
 
@@ -76,6 +77,8 @@ void unix_unref(struct unix_socket *socket)
 	socket_fini(&socket->base);
 	identity_fini(&socket->peer_identity);
 	identity_fini(&socket->listener);
+	if (socket->maker)
+		cred_unref(socket->maker);
 	list_remove(&socket->all);
 	free(socket);
 	socket_count--;
@@ -100,6 +103,7 @@ static int unix_new(int type, struct unix_socket **ret)
 		return -ENOMEM;
 	socket_count++;
 	socket->refs = REFCOUNT_ONE;
+	socket->maker = task_current() ? cred_ref(task_current()->cred) : NULL;
 	socket_init(&socket->base, &unix_ops, LX_AF_UNIX, type, 0);
 	list_init(&socket->packets);
 	list_init(&socket->backlog);
@@ -239,6 +243,16 @@ int unix_find(
 	return 0;
 }
 
+/* hook_unix_stream_connect(), hook_unix_may_send() */
+int unix_check_scope(const struct task *task, const struct unix_socket *target)
+{
+	return target->is_abstract && target->maker &&
+			       landlock_out_of_scope(task->cred, target->maker,
+				       LX_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET)
+		       ? -EPERM
+		       : 0;
+}
+
 static bool is_bound(const struct unix_socket *socket)
 {
 	return socket->name.size > 2;
@@ -374,6 +388,10 @@ static int connect_datagram(
 		unix_unref(peer);
 		return -EPERM;
 	}
+	if (socket->peer != peer && unix_check_scope(task, peer) < 0) {
+		unix_unref(peer);
+		return -EPERM;
+	}
 	set_peer(socket, peer);
 	unix_unref(peer);
 	socket->state = UNIX_CONNECTED;
@@ -442,9 +460,10 @@ static int unix_connect(
 			return socket_wait_error(r, deadline);
 	}
 	/* Our own state comes last, as on Linux. */
-	if (socket->state == UNIX_NEW)
-		r = make_server_end(socket, listener, task);
-	else
+	if (socket->state == UNIX_NEW) {
+		r = unix_check_scope(task, listener);
+		r = r < 0 ? r : make_server_end(socket, listener, task);
+	} else
 		r = socket->state == UNIX_CONNECTED ? -EISCONN : -EINVAL;
 	unix_unref(listener);
 	return r;

@@ -55,7 +55,8 @@ struct unix_socket {
 	struct unix_bound bound;
 	struct hash_entry abstract; /* in the table of abstract names */
 	bool is_abstract;
-	uint32_t net; /* the number of the network namespace that its abstract name is in */
+	struct cred *maker; /* owned: whose Landlock domain its abstract name is in */
+	uint32_t net;	    /* the number of the network namespace that its abstract name is in */
 	struct list_head packets;
 	uint32_t queued; /* bytes charged to senders for packets in our queue; datagrams: their
 			    number in queued_count */
@@ -94,6 +95,9 @@ static inline struct unix_socket *unix_of(struct socket *socket)
  * differs. May sleep. */
 int unix_find(struct task *task, const struct socket_address *address, int type,
 	struct unix_socket **ret);
+/* Landlock: may @task's messages and connections go to @target, which may have an abstract name?
+ * 0 or -EPERM. */
+int unix_check_scope(const struct task *task, const struct unix_socket *target);
 void unix_drop_packets(struct unix_socket *socket);
 /* Both directions of a change in @socket's ability to send: itself and whoever sends to it. */
 void unix_wake(struct unix_socket *socket, uint32_t events);

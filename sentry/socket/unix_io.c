@@ -264,6 +264,8 @@ static ssize_t send_datagram(
 	r = r < 0 ? r : wait_for_queue(socket, target, message);
 	/* That may have slept. */
 	r = r < 0 ? r : check_target(socket, target);
+	if (r == 0 && socket->peer != target)
+		r = unix_check_scope(task, target);
 	r = r < 0 ? r : attach_scm(packet, target, task, message);
 	if (r < 0) {
 		packet_free(packet);

@@ -510,6 +510,30 @@ static int64_t generic_ioctl(
 	}
 }
 
+/* is_masked_device_ioctl(): what is no device's own affair, and Landlock leaves to everybody. */
+static bool is_vfs_ioctl(unsigned request)
+{
+	switch (request) {
+	case LX_FIOCLEX:
+	case LX_FIONCLEX:
+	case LX_FIONBIO:
+	case LX_FIOASYNC:
+	case LX_FIOQSIZE:
+	case LX_FIFREEZE:
+	case LX_FITHAW:
+	case LX_FS_IOC_FIEMAP:
+	case LX_FIGETBSZ:
+	case LX_FICLONE:
+	case LX_FICLONERANGE:
+	case LX_FIDEDUPERANGE:
+	case LX_FS_IOC_GETFSUUID:
+	case LX_FS_IOC_GETFSSYSFSPATH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int64_t sys_ioctl(struct task *t, int fd, int request, uint64_t arg)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = fd_get(t->files, fd);
@@ -518,6 +542,8 @@ int64_t sys_ioctl(struct task *t, int fd, int request, uint64_t arg)
 
 	if (!file)
 		return -EBADF;
+	if (file->no_ioctl && !is_vfs_ioctl((unsigned)request))
+		return -EACCES;
 	r = generic_ioctl(t, fd, file, (unsigned)request, GADDR(arg));
 	if (r != -ENOIOCTLCMD)
 		return r;

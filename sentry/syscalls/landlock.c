@@ -13,8 +13,10 @@
 #include "sentry/syscalls_gen.h"
 #include "sentry/task.h"
 
-#define LANDLOCK_ABI_VERSION 3
-#define ACCESS_ALL	     0x7fffull
+#define LANDLOCK_ABI_VERSION 6
+#define ACCESS_FS_ALL	     0xffffull
+#define ACCESS_NET_ALL	     (LX_LANDLOCK_ACCESS_NET_BIND_TCP | LX_LANDLOCK_ACCESS_NET_CONNECT_TCP)
+#define SCOPE_ALL	     (LX_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | LX_LANDLOCK_SCOPE_SIGNAL)
 
 static void ruleset_release(struct file *file)
 {
@@ -29,7 +31,8 @@ static const struct file_ops ruleset_ops = {
 int64_t sys_landlock_create_ruleset(
 	struct task *t, gaddr_t attr_addr, uint64_t size, unsigned flags)
 {
-	struct lx_landlock_ruleset_attr attr;
+	struct lx_landlock_ruleset_attr attr = {0};
+	struct landlock_handled handled;
 	struct landlock_ruleset *ruleset;
 	struct file *file;
 	int err;
@@ -41,18 +44,23 @@ int64_t sys_landlock_create_ruleset(
 			       : -EINVAL;
 	if (gaddr_is_null(attr_addr))
 		return -EFAULT;
-	if (size < sizeof(attr))
+	if (size < sizeof(attr.handled_access_fs))
 		return -EINVAL;
 	if (size > SENTRY_MAX_STRUCT_SIZE)
 		return -E2BIG;
 	err = guest_read_struct(t, &attr, sizeof(attr), attr_addr, size);
 	if (err < 0)
 		return err;
-	if (attr.handled_access_fs & ~ACCESS_ALL)
+	if ((attr.handled_access_fs & ~ACCESS_FS_ALL) ||
+		(attr.handled_access_net & ~(uint64_t)ACCESS_NET_ALL) ||
+		(attr.scoped & ~(uint64_t)SCOPE_ALL))
 		return -EINVAL;
-	if (!attr.handled_access_fs)
+	if (!attr.handled_access_fs && !attr.handled_access_net && !attr.scoped)
 		return -ENOMSG;
-	err = landlock_ruleset_new(attr.handled_access_fs, &ruleset);
+	handled = (struct landlock_handled){.fs = attr.handled_access_fs,
+		.net = attr.handled_access_net,
+		.scoped = attr.scoped};
+	err = landlock_ruleset_new(&handled, &ruleset);
 	if (err < 0)
 		return err;
 	err = file_new_anonymous(
@@ -86,7 +94,7 @@ static int add_path(struct task *t, struct landlock_ruleset *ruleset,
 
 	if (!attr->allowed_access)
 		return -ENOMSG;
-	if (attr->allowed_access & ~landlock_ruleset_handled(ruleset))
+	if (attr->allowed_access & ~landlock_ruleset_handled(ruleset)->fs)
 		return -EINVAL;
 	parent = fd_get_any(t->files, attr->parent_fd);
 	if (!parent)
@@ -100,11 +108,23 @@ static int add_path(struct task *t, struct landlock_ruleset *ruleset,
 	return landlock_ruleset_add(ruleset, &parent->path, attr->allowed_access);
 }
 
+static int add_port(struct landlock_ruleset *ruleset, const struct lx_landlock_net_port_attr *attr)
+{
+	if (!attr->allowed_access)
+		return -ENOMSG;
+	if (attr->allowed_access & ~landlock_ruleset_handled(ruleset)->net)
+		return -EINVAL;
+	if (attr->port > UINT16_MAX)
+		return -EINVAL;
+	return landlock_ruleset_add_port(ruleset, (uint16_t)attr->port, attr->allowed_access);
+}
+
 int64_t sys_landlock_add_rule(
 	struct task *t, int ruleset_fd, int rule_type, gaddr_t rule_attr, unsigned flags)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
 	struct lx_landlock_path_beneath_attr attr;
+	struct lx_landlock_net_port_attr port;
 	int err;
 
 	if (flags)
@@ -112,10 +132,16 @@ int64_t sys_landlock_add_rule(
 	err = get_ruleset(t, ruleset_fd, &file);
 	if (err < 0)
 		return err;
-	if (rule_type != LX_LANDLOCK_RULE_PATH_BENEATH)
+	switch (rule_type) {
+	case LX_LANDLOCK_RULE_PATH_BENEATH:
+		err = guest_read_value(t, &attr, rule_attr);
+		return err < 0 ? err : add_path(t, file->private, &attr);
+	case LX_LANDLOCK_RULE_NET_PORT:
+		err = guest_read_value(t, &port, rule_attr);
+		return err < 0 ? err : add_port(file->private, &port);
+	default:
 		return -EINVAL;
-	err = guest_read_value(t, &attr, rule_attr);
-	return err < 0 ? err : add_path(t, file->private, &attr);
+	}
 }
 
 int64_t sys_landlock_restrict_self(struct task *t, int ruleset_fd, unsigned flags)

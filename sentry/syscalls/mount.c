@@ -18,12 +18,13 @@
 #include "sentry/fs_type.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
+#include "vfs/landlock.h"
 
 bool may_mount(const struct task *t)
 {
 	/* A Landlock domain's rules are about paths: who is in one may not give files others
 	 * (hook_sb_mount() and relatives). */
-	return !t->cred->landlock && task_ns_capable(t, NS_MNT, LX_CAP_SYS_ADMIN);
+	return !landlock_handles_files(t->cred) && task_ns_capable(t, NS_MNT, LX_CAP_SYS_ADMIN);
 }
 
 /* mount_too_revealing(): who may see only a part of /proc shall not get the whole by mounting it

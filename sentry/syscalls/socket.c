@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sentry/socket/socket.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "sentry/syscalls_gen.h"
+#include "vfs/landlock.h"
 
 /* socket(2) and its relatives: descriptors, guest addresses and message headers on one side, struct
  * socket on the other. */
@@ -143,6 +145,50 @@ int64_t sys_socketpair(struct task *task, int domain, unsigned type, int protoco
 
 /* ---- addresses and connections ---- */
 
+#define SIN6_LEN_RFC2133 24 /* without sin6_scope_id */
+
+/* hook_socket_bind(), hook_socket_connect(): ports of TCP. */
+static int check_port(const struct task *task, const struct socket *socket,
+	const struct socket_address *address, uint64_t right)
+{
+	struct lx_sockaddr_in in;
+	uint16_t family, port;
+
+	if ((socket->family != LX_AF_INET && socket->family != LX_AF_INET6) ||
+		socket->type != LX_SOCK_STREAM || !landlock_handles_net(task->cred, right))
+		return 0;
+	if (address->size < sizeof(family))
+		return -EINVAL;
+	memcpy(&family, address->bytes, sizeof(family));
+	switch (family) {
+	case LX_AF_UNSPEC:
+		if (right == LX_LANDLOCK_ACCESS_NET_CONNECT_TCP)
+			return 0; /* ends a connection */
+		/* bind(2) takes it for AF_INET, with the address of all. */
+		if (address->size < sizeof(in))
+			return -EINVAL;
+		memcpy(&in, address->bytes, sizeof(in));
+		if (socket->family == LX_AF_INET && in.sin_addr)
+			return -EAFNOSUPPORT;
+		break;
+	case LX_AF_INET:
+		if (address->size < sizeof(struct lx_sockaddr_in))
+			return -EINVAL;
+		break;
+	case LX_AF_INET6:
+		if (address->size < SIN6_LEN_RFC2133)
+			return -EINVAL;
+		break;
+	default:
+		return 0;
+	}
+	if (family != socket->family && family != LX_AF_UNSPEC)
+		return -EINVAL;
+	/* At the same place in both. */
+	memcpy(&port, address->bytes + sizeof(family), sizeof(port));
+	return landlock_check_port(task->cred, be16toh(port), right);
+}
+
 int64_t sys_bind(struct task *task, int sockfd, gaddr_t addr, int addrlen)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = NULL;
@@ -151,6 +197,7 @@ int64_t sys_bind(struct task *task, int sockfd, gaddr_t addr, int addrlen)
 	int r = get_socket(task, sockfd, &file, &socket);
 
 	r = r < 0 ? r : read_address(task, addr, addrlen, &address);
+	r = r < 0 ? r : check_port(task, socket, &address, LX_LANDLOCK_ACCESS_NET_BIND_TCP);
 	return r < 0 ? r : socket->ops->bind(socket, task, &address);
 }
 
@@ -167,6 +214,7 @@ int64_t sys_connect(struct task *task, int sockfd, gaddr_t addr, int addrlen)
 
 		r = err < 0 ? err : r;
 	}
+	r = r < 0 ? r : check_port(task, socket, &address, LX_LANDLOCK_ACCESS_NET_CONNECT_TCP);
 	return r < 0 ? r
 		     : socket->ops->connect(socket, task, &address, file->flags & LX_O_NONBLOCK);
 }
