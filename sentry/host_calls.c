@@ -12,6 +12,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 #include <asm/termbits.h>
 #include <asm/ioctls.h>
 
@@ -233,6 +234,19 @@ const struct host_call host_calls[] = {
 		.rest = "code: descriptors, no paths", .reason = "chown"},
 	{SYS_utimensat, "utimensat", HOST_WRITABLE, .constraint = "",
 		.rest = "code: descriptors, no paths", .reason = "times of files"},
+	{SYS_fgetxattr, "fgetxattr", HOST_WRITABLE, .constraint = "",
+		.rest = "code: the Sentry's own descriptors, names of user.*",
+		.reason = "extended attributes"},
+	{SYS_flistxattr, "flistxattr", HOST_WRITABLE, .constraint = "", .rest = OWN_FDS,
+		.reason = "extended attributes"},
+	{SYS_fsetxattr, "fsetxattr", HOST_WRITABLE,
+		.tests = {{4, INT & ~(uint64_t)(XATTR_CREATE | XATTR_REPLACE), 0}},
+		.constraint = "XATTR_CREATE, XATTR_REPLACE",
+		.rest = "code: the Sentry's own descriptors, names of user.*",
+		.reason = "extended attributes"},
+	{SYS_fremovexattr, "fremovexattr", HOST_WRITABLE, .constraint = "",
+		.rest = "code: the Sentry's own descriptors, names of user.*",
+		.reason = "extended attributes"},
 	{SYS_fdatasync, "fdatasync", HOST_WRITABLE, .constraint = "", .rest = OWN_FDS,
 		.reason = "fdatasync"},
 	{SYS_fstatfs, "fstatfs", HOST_WRITABLE, .constraint = "", .rest = OWN_FDS,

@@ -142,6 +142,50 @@ def test_volume_writable(box):
     check(box.read("data/d/h") == b"x\n" and os.readlink(data + "/l") == "f" and os.stat(data + "/f").st_mode & 0o777 == 0o600, "host")
 
 
+def test_volume_attributes(box):
+    """user.* are the host's; nothing else is shown, and nothing on a read-only volume."""
+    os.makedirs(box.path("data/d"))
+    box.write("data/f", "content\n")
+    try:
+        os.setxattr(box.path("data/f"), "user.host", b"1")
+    except OSError:
+        return  # not on this file system
+    script = """
+import errno, os
+os.chdir("/data")
+def tell(fn, *args):
+    try: print(fn.__name__, fn(*args))
+    except OSError as e: print(fn.__name__, errno.errorcode[e.errno].replace("ENOTSUP", "EOPNOTSUPP"))
+tell(os.listxattr, "f"); tell(os.getxattr, "f", "user.host"); tell(os.getxattr, "f", "user.none")
+tell(os.setxattr, "f", "user.guest", b"2"); tell(os.setxattr, "f", "user.guest", b"3", os.XATTR_CREATE)
+tell(os.setxattr, "f", "user.other", b"3", os.XATTR_REPLACE); tell(os.setxattr, "d", "user.dir", b"x" * 1000)
+tell(os.setxattr, "f", "user.gone", b""); tell(os.removexattr, "f", "user.gone"); tell(os.removexattr, "f", "user.gone")
+for name in ("trusted.x", "security.x"):
+    try: os.setxattr("f", name, b"1"); print("set", name)
+    except OSError as e: print("refused", e.errno in (errno.EPERM, errno.EOPNOTSUPP))
+tell(os.getxattr, "f", "security.capability")
+print(sorted(os.listxattr("f")), os.listxattr("d"), len(os.getxattr("d", "user.dir")))
+with open("f") as f: tell(os.getxattr, f.fileno(), "user.guest")
+os.unlink("f"); open("new", "w").close(); tell(os.listxattr, "new")
+"""
+    box.write("a.py", script)
+    for user in ([], ["-u", "1000:1000"] if os.getuid() == 0 else []):
+        box.write("data/f", "content\n")
+        os.setxattr(box.path("data/f"), "user.host", b"1")
+        os.chmod(box.path("data"), 0o777)
+        os.chmod(box.path("data/d"), 0o777)
+        os.chmod(box.path("data/f"), 0o666)
+        out = box.run("/usr/bin/python3", "/a.py", options=["-v", box.path("a.py") + ":/a.py", "-v", box.path("data") + ":/data:rw"]).expect(0).out.decode()
+        check(out.split("\n") == [
+            "listxattr ['user.host']", "getxattr b'1'", "getxattr ENODATA", "setxattr None", "setxattr EEXIST", "setxattr ENODATA", "setxattr None",
+            "setxattr None", "removexattr None", "removexattr ENODATA", "refused True", "refused True", "getxattr EOPNOTSUPP",
+            "['user.guest', 'user.host'] ['user.dir'] 1000", "getxattr b'2'", "listxattr []", ""], out)
+        check(os.getxattr(box.path("data/d"), "user.dir") == b"x" * 1000, "host")
+        os.removexattr(box.path("data/d"), "user.dir")
+    os.setxattr(box.path("data/new"), "user.host", b"1")
+    box.run("/usr/bin/python3", "-c", "import os; print(os.listxattr('/data/new'))", options=["-v", box.path("data") + ":/data"]).expect(0, b"[]\n")
+
+
 def test_volume_stays_beneath(box):
     os.mkdir(box.path("data"))
     os.symlink("/etc/shadow", box.path("data/shadow"))

@@ -138,6 +138,14 @@ int host_getattr(struct inode *inode, struct kstat *ret);
 void hostfs_destroy_inode(struct inode *inode);
 void host_snapshot_unref(struct host_snapshot *snapshot);
 
+/* ---- xattr.c --------------------------------------------------------------------------------- */
+
+ssize_t hostfs_getxattr(struct inode *inode, const char *name, void *value, size_t size);
+int hostfs_setxattr(
+	struct inode *inode, const char *name, const void *value, size_t size, int flags);
+ssize_t hostfs_listxattr(struct inode *inode, char *list, size_t size);
+int hostfs_removexattr(struct inode *inode, const char *name);
+
 /* ---- guarded.c ------------------------------------------------------------------------------- */
 
 /* -ENOENT, and the user is told, when the guest is not to see what was found as @name in @dir. */

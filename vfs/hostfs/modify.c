@@ -398,12 +398,20 @@ const struct inode_ops hostfs_dir_ops_rw = {
 	.getattr = host_getattr,
 	.setattr = hostfs_setattr,
 	.open = hostfs_open_dir,
+	.getxattr = hostfs_getxattr,
+	.setxattr = hostfs_setxattr,
+	.listxattr = hostfs_listxattr,
+	.removexattr = hostfs_removexattr,
 };
 
 const struct inode_ops hostfs_file_inode_ops_rw = {
 	.getattr = host_getattr,
 	.setattr = hostfs_setattr,
 	.open = hostfs_open_file,
+	.getxattr = hostfs_getxattr,
+	.setxattr = hostfs_setxattr,
+	.listxattr = hostfs_listxattr,
+	.removexattr = hostfs_removexattr,
 };
 
 const struct inode_ops hostfs_symlink_ops_rw = {
