@@ -161,7 +161,7 @@ int netif_group_join(struct netif *netif, const struct inet_address *address)
 		if (!group)
 			return -ENOMEM;
 		*group = (struct group){.address = *address};
-		list_add_tail(&group->link, &netif->groups);
+		list_add(&group->link, &netif->groups);
 		netif->group_count++;
 		report(netif, address, RECORD_TO_EXCLUDE);
 	}
@@ -179,6 +179,16 @@ void netif_group_leave(struct netif *netif, const struct inet_address *address)
 	list_remove(&group->link);
 	netif->group_count--;
 	free(group);
+}
+
+void netif_groups_each(const struct netif *netif,
+	void (*each)(void *context, const struct inet_address *group, unsigned users),
+	void *context)
+{
+	const struct group *group;
+
+	list_for_each_entry (group, &netif->groups, link)
+		each(context, &group->address, group->users);
 }
 
 void group_report_joined(struct netif *netif)

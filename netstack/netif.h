@@ -232,6 +232,10 @@ struct netif_change {
  * For sockets: inet_group_join(). */
 int netif_group_join(struct netif *netif, const struct inet_address *group);
 void netif_group_leave(struct netif *netif, const struct inet_address *group);
+/* Calls @each for all groups that were joined, the last first; it changes nothing. */
+void netif_groups_each(const struct netif *netif,
+	void (*each)(void *context, const struct inet_address *group, unsigned users),
+	void *context);
 
 /* ---- neighbours --------------------------------------------------------------------------------
  */

@@ -17,12 +17,15 @@ static const struct {
 } files[] = {
 	{"arp", "IP address       HW type     Flags       HW address            Mask     Device\n"},
 	{"dev", ""},
+	{"dev_mcast", ""},
 	{"icmp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
 		 "retrnsmt   uid  timeout inode ref pointer drops\n"},
 	{"icmp6", "  sl  local_address                         remote_address"
 		  "                        st tx_queue rx_queue tr tm->when retrnsmt"
 		  "   uid  timeout inode ref pointer drops\n"},
 	{"if_inet6", ""},
+	{"igmp", ""},
+	{"igmp6", ""},
 	{"ipv6_route", ""},
 	{"netlink", ""},
 	{"netstat", ""},

@@ -13,6 +13,7 @@
 #include "sentry/procfs/pseudo.h"
 #include "sentry/socket/inet_socket.h"
 #include "sentry/socket/netlink_route.h"
+#include "sentry/socket/raw.h"
 #include "sentry/socket/unix.h"
 
 static struct netstack *stack_here(void)
@@ -179,7 +180,7 @@ static int show_ipv6_route(struct seq *seq)
 /* ---- sockets --------------------------------------------------------------------------------- */
 
 struct usage {
-	unsigned tcp[2], wait, orphans, udp[2], udplite[2], total;
+	unsigned tcp[2], wait, orphans, udp[2], udplite[2], raw[2], total;
 	uint64_t bytes;
 };
 
@@ -208,6 +209,9 @@ static void count_sockets(struct usage *ret)
 		}
 		ret->total += endpoint->owner != NULL;
 	}
+	for (const struct raw *raw = raw_next(NULL); raw; raw = raw_next(raw))
+		if (!raw->ping && inet_stack(&raw->socket->base) == stack)
+			ret->raw[raw->socket->v6]++;
 	for (const struct unix_socket *one = unix_next(NULL); one; one = unix_next(one))
 		ret->total += one->state != UNIX_CLOSED &&
 			      &container_of(one->base.net, struct net_ns, ns)->stack == stack;
@@ -220,9 +224,10 @@ static int show_sockstat(struct seq *seq)
 	count_sockets(&usage);
 	seq_printf(seq,
 		"sockets: used %u\nTCP: inuse %u orphan %u tw %u alloc %u mem %llu\n"
-		"UDP: inuse %u mem 0\nUDPLITE: inuse %u\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+		"UDP: inuse %u mem 0\nUDPLITE: inuse %u\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n",
 		usage.total, usage.tcp[0], usage.orphans, usage.wait, usage.tcp[0] + usage.tcp[1],
-		(unsigned long long)(usage.bytes + 4095) / 4096, usage.udp[0], usage.udplite[0]);
+		(unsigned long long)(usage.bytes + 4095) / 4096, usage.udp[0], usage.udplite[0],
+		usage.raw[0]);
 	return 0;
 }
 
@@ -232,9 +237,9 @@ static int show_sockstat6(struct seq *seq)
 
 	count_sockets(&usage);
 	seq_printf(seq,
-		"TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse %u\nRAW6: inuse 0\n"
+		"TCP6: inuse %u\nUDP6: inuse %u\nUDPLITE6: inuse %u\nRAW6: inuse %u\n"
 		"FRAG6: inuse 0 memory 0\n",
-		usage.tcp[1], usage.udp[1], usage.udplite[1]);
+		usage.tcp[1], usage.udp[1], usage.udplite[1], usage.raw[1]);
 	return 0;
 }
 
@@ -273,4 +278,5 @@ void net_proc_register(void)
 	(void)procfs_register_net("sockstat", show_sockstat);
 	(void)procfs_register_net("sockstat6", show_sockstat6);
 	(void)procfs_register_net("netlink", show_netlink);
+	net_proc_group_register();
 }

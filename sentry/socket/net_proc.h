@@ -6,5 +6,7 @@
 void net_proc_register(void);
 /* net_snmp.c: counters and neighbours; called by the above. */
 void net_snmp_register(void);
+/* net_proc_group.c: groups; likewise. */
+void net_proc_group_register(void);
 
 #endif

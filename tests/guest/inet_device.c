@@ -156,6 +156,27 @@ CASE(device_listeners)
 	await_poll("server", server, POLLIN);
 }
 
+/* ---- sizes ---- */
+
+CASE(datagram_sizes)
+{
+	static const int families[] = {AF_INET, AF_INET6};
+	static const int sizes[] = {65507, 65508, 65527, 65528, 65535, 65536, 70000};
+	static char out[70000], in[70000];
+
+	for (int i = 0; i < 2; i++) {
+		int fd = bound(families[i], SOCK_DGRAM), to = socket(families[i], SOCK_DGRAM, 0);
+		union address address = loopback(families[i], port_of(fd));
+
+		for (int k = 0; k < 7; k++) {
+			NOTE("size %d", sizes[k]);
+			CALL(sendto(to, out, (size_t)sizes[k], 0, &address.any,
+				address_size(families[i])));
+			CALL(recv(fd, in, sizeof(in), MSG_DONTWAIT));
+		}
+	}
+}
+
 /* ---- filters ---- */
 
 #define ATTACH(fd, option, ...)                                                                    \

@@ -321,3 +321,33 @@ CASE(sockets_of_unix)
 	request = request_of(SOCK_DIAG_BY_FAMILY, 0, &req, sizeof(req));
 	ask(fd, "one", &request, note_unix);
 }
+
+/* Youngest first; what everybody is in last. */
+CASE(proc_groups)
+{
+	struct ip_mreqn four = {.imr_ifindex = 1};
+	struct ipv6_mreq six = {.ipv6mr_interface = 1};
+	int fd, fd6, other;
+
+	own_network();
+	link_up(netlink_socket(NETLINK_ROUTE), 1, true);
+	note_file("/proc/net/igmp");
+	note_file("/proc/net/igmp6");
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	other = socket(AF_INET, SOCK_DGRAM, 0);
+	fd6 = socket(AF_INET6, SOCK_DGRAM, 0);
+	inet_pton(AF_INET, "239.1.2.3", &four.imr_multiaddr);
+	CALL(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &four, sizeof(four)));
+	CALL(setsockopt(other, IPPROTO_IP, IP_ADD_MEMBERSHIP, &four, sizeof(four)));
+	inet_pton(AF_INET, "239.1.2.4", &four.imr_multiaddr);
+	CALL(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &four, sizeof(four)));
+	inet_pton(AF_INET6, "ff15::77", &six.ipv6mr_multiaddr);
+	CALL(setsockopt(fd6, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &six, sizeof(six)));
+	note_file("/proc/net/igmp");
+	note_file("/proc/net/igmp6");
+	note_file("/proc/net/dev_mcast");
+	close(fd);
+	close(fd6);
+	note_file("/proc/net/igmp");
+	note_file("/proc/net/igmp6");
+}
