@@ -4,6 +4,7 @@
 
 /* `sentry NAME ...`: @argv[0] is NAME. Each returns the process's exit code. */
 int command_ps(int argc, char **argv);
+int command_logs(int argc, char **argv);
 int command_top(int argc, char **argv);
 int command_metrics(int argc, char **argv);
 int command_report(int argc, char **argv);

@@ -24,6 +24,7 @@
 #include "cmd/cgroup.h"
 #include "cmd/commit_apply.h"
 #include "cmd/gateway.h"
+#include "cmd/live/output.h"
 #include "cmd/live/state.h"
 #include "cmd/terminal.h"
 #include "sentry/control.h"
@@ -53,7 +54,9 @@ struct launcher {
 	int audit_pipe;			 /* read end, or -1 */
 	struct gateway_process *gateway; /* borrowed; NULL: off */
 	struct state_own *state;	 /* borrowed */
-	char gateway_died[200];		 /* how; "": it did not */
+	struct log_file *log;		 /* borrowed; NULL: none */
+	struct output output;
+	char gateway_died[200]; /* how; "": it did not */
 	bool has_terminal, has_result;
 	bool overdue;	      /* the Sentry was killed by us */
 	uint64_t deadline_ns; /* when it is, on CLOCK_MONOTONIC; 0: never */
@@ -267,7 +270,7 @@ static void serve(struct launcher *launcher)
 	struct relay *in = &launcher->terminal.input, *out = &launcher->terminal.output;
 
 	while (!reap_sentry(launcher)) {
-		struct pollfd fds[8] = {
+		struct pollfd fds[8 + 2 * LOG_STREAMS] = {
 			{.fd = launcher->signals, .events = POLLIN},
 			{.fd = launcher->control, .events = POLLIN},
 			{.fd = -1},
@@ -287,7 +290,8 @@ static void serve(struct launcher *launcher)
 			fds[4] = (struct pollfd){.fd = out_full ? -1 : out->from, .events = POLLIN};
 			fds[5] = (struct pollfd){.fd = out_full ? out->to : -1, .events = POLLOUT};
 		}
-		if (poll(fds, 8, next_wait(launcher)) < 0)
+		output_poll(&launcher->output, fds + 8);
+		if (poll(fds, array_size(fds), next_wait(launcher)) < 0)
 			continue;
 		check_gateway(launcher);
 		if (fds[7].revents)
@@ -300,6 +304,7 @@ static void serve(struct launcher *launcher)
 			read_control(launcher);
 		relay_step(in, fds[2].revents, fds[3].revents);
 		relay_step(out, fds[4].revents, fds[5].revents);
+		output_step(&launcher->output, fds + 8);
 	}
 	if (launcher->has_terminal)
 		relay_drain(out);
@@ -326,8 +331,17 @@ static int make_pair(int type, int pair[2])
 }
 
 /* The three descriptors that the guest starts with; the terminal's are one socket to us. */
-static int guest_stdio(struct kernel_config *config, bool no_stdin, int terminal_guest)
+static int guest_stdio(
+	struct launcher *launcher, struct kernel_config *config, bool no_stdin, int terminal_guest)
 {
+	int logged[LOG_STREAMS];
+
+	if (launcher->log && !config->terminal) {
+		int r = output_open(&launcher->output, launcher->log, logged);
+
+		if (r < 0)
+			return r;
+	}
 	for (int i = 0; i < 3; i++) {
 		config->stdio[i] = -1;
 		if (config->terminal && i > 0)
@@ -336,6 +350,8 @@ static int guest_stdio(struct kernel_config *config, bool no_stdin, int terminal
 			config->stdio[i] = terminal_guest;
 		else if (i == 0 && no_stdin)
 			config->stdio[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		else if (i > 0 && launcher->output.log)
+			config->stdio[i] = logged[i - 1];
 		else
 			config->stdio[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
 	}
@@ -432,9 +448,15 @@ static void end_group(struct launcher *launcher, const struct kernel_config *con
 	cgroup_remove(&launcher->group);
 }
 
+/* With -t both streams are one. */
+static void keep_terminal(void *context, const char *bytes, size_t size)
+{
+	log_file_put(context, LOG_STDOUT, bytes, size);
+}
+
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
 	struct audit_log *audit, struct gateway_process *gateway, struct state_own *state,
-	struct kernel_result *ret_result)
+	struct log_file *log, struct kernel_result *ret_result)
 {
 	struct launcher launcher = {.control = -1,
 		.signals = -1,
@@ -443,7 +465,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		.audit = audit,
 		.audit_pipe = -1,
 		.gateway = gateway,
-		.state = state};
+		.state = state,
+		.log = log};
 	int control[2], tty[2] = {-1, -1}, death[2];
 	_cleanup_close_ int spool = -1, directory = -1;
 	int r = make_pair(SOCK_SEQPACKET, control);
@@ -471,7 +494,9 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	if (r < 0)
 		return r;
 	launcher.signals = r;
-	guest_stdio(config, no_stdin, tty[0]);
+	r = guest_stdio(&launcher, config, no_stdin, tty[0]);
+	if (r < 0)
+		return r;
 	config->control_fd = control[0];
 	config->death_fd = death[0];
 	if (config->terminal) {
@@ -521,6 +546,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	if (config->terminal) {
 		launcher.has_terminal = true;
 		terminal_open(&launcher.terminal, tty[1]);
+		launcher.terminal.output.tap = log ? keep_terminal : NULL;
+		launcher.terminal.output.tap_context = log;
 	}
 	if (config->timeout_ns && config->timeout_ns < UINT64_MAX / 2)
 		launcher.deadline_ns = monotonic_now() + config->timeout_ns + OVERDUE_NS;
@@ -529,6 +556,9 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 	terminal_restore(&launcher.terminal);
 	close(death[1]);
 	end_group(&launcher, config);
+	/* Whoever could have held the other ends is gone. */
+	output_drain(&launcher.output, launcher.signals);
+	output_close(&launcher.output);
 	if (launcher.audit_pipe >= 0)
 		close(launcher.audit_pipe);
 	if (gateway)

@@ -8,6 +8,7 @@
 
 struct audit_log;
 struct gateway_process;
+struct log_file;
 struct state_own;
 
 /*
@@ -17,11 +18,11 @@ struct state_own;
  * @commit: what the guest changed below @cwd is applied there.
  * @audit: where events go, or NULL; a failure of writing them ends the sandbox, exit code 125.
  * @gateway: was started, and ends with the Sentry; NULL: there is none.
- * @state: the run's entry among those that run.
+ * @state: the run's entry among those that run. @log: of its output, or NULL.
  * Returns 0, or -errno when not even the process could be made.
  */
 int launch(struct kernel_config *config, bool no_stdin, bool commit, const char *cwd,
 	struct audit_log *audit, struct gateway_process *gateway, struct state_own *state,
-	struct kernel_result *ret_result);
+	struct log_file *log, struct kernel_result *ret_result);
 
 #endif

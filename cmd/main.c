@@ -13,6 +13,7 @@ static const char usage_text[] =
 	"  run [OPTIONS] -- COMMAND [ARG...]       run a program in a sandbox\n"
 	"  ps [--format table|json] [-q]           the sandboxes that run\n"
 	"  top [OPTIONS]                           ... as a view that is kept current\n"
+	"  logs [-f] [--tail N] [-t] NAME|FILE     what one printed\n"
 	"  metrics [--listen ADDRESS|--output FILE]\n"
 	"                                          ... in numbers, for Prometheus\n"
 	"  syscalls [--format table|json|csv]      the system calls and how well each is "
@@ -52,6 +53,7 @@ static const struct {
 } commands[] = {
 	{"run", command_run},
 	{"ps", command_ps},
+	{"logs", command_logs},
 	{"top", command_top},
 	{"metrics", command_metrics},
 	{"syscalls", command_syscalls},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The options of `sentry run` that watch: --trace, --trace-format, --inject and --name. */
+/* The options of `sentry run` that watch: --trace, --trace-format, --inject, --name and --log-size.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "cmd/options_private.h"
 
 #define NAME_SIZE_MAX 63
+#define LOG_SIZE_MIN  4096u
 
 /* A list of calls, or a file: what is both is a list ("./file" is a file). */
 int option_trace(struct run_options *options, const char *arg)
@@ -71,5 +73,15 @@ int option_name(struct run_options *options, const char *arg)
 	if (at - arg > NAME_SIZE_MAX)
 		return usage_error("--name: '%s' is longer than 63 characters", arg);
 	options->name = arg;
+	return 0;
+}
+
+int option_log_size(struct run_options *options, const char *arg)
+{
+	uint64_t size;
+
+	if (parse_size(arg, &size) < 0 || size < LOG_SIZE_MIN)
+		return usage_error("--log-size: '%s' is not a size of 4k or more", arg);
+	options->log_size = size;
 	return 0;
 }

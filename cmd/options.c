@@ -92,6 +92,8 @@ enum {
 	OPT_INJECT,
 	OPT_AUDIT,
 	OPT_NAME,
+	OPT_LOG,
+	OPT_LOG_SIZE,
 	OPT_STATUS,
 	OPT_PLATFORM,
 	OPT_INTERACTIVE,
@@ -147,6 +149,8 @@ static const struct option long_options[] = {
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"audit", required_argument, NULL, OPT_AUDIT},
 	{"name", required_argument, NULL, OPT_NAME},
+	{"log", required_argument, NULL, OPT_LOG},
+	{"log-size", required_argument, NULL, OPT_LOG_SIZE},
 	{"status-json", required_argument, NULL, OPT_STATUS},
 	{"platform", required_argument, NULL, OPT_PLATFORM},
 	{"no-patch", no_argument, NULL, OPT_NO_PATCH},
@@ -311,6 +315,11 @@ static int parse_one(
 	case OPT_AUDIT:
 		options->audit_file = arg;
 		return 0;
+	case OPT_LOG:
+		options->log_place = arg;
+		return 0;
+	case OPT_LOG_SIZE:
+		return option_log_size(options, arg);
 	case OPT_NAME:
 		return option_name(options, arg);
 	case OPT_STATUS:

@@ -68,7 +68,9 @@ struct run_options {
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;
-	const char *name; /* for `sentry ps`; NULL: none */
+	const char *log_place; /* --log; NULL: none */
+	uint64_t log_size;     /* bytes of its file; 0: the default */
+	const char *name;      /* for `sentry ps`; NULL: none */
 	enum network_kind network;
 	struct network_link link; /* with tap:IF and packet:IF */
 	bool egress_asked;	  /* by a flag, not by the policy file */

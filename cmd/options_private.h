@@ -35,6 +35,7 @@ int option_dns(const char *text, struct run_options *options);
 /* A list of calls, or a file: what is both is a list ("./file" is a file). */
 int option_trace(struct run_options *options, const char *arg);
 int option_trace_format(struct run_options *options, const char *arg);
+int option_log_size(struct run_options *options, const char *arg);
 int option_name(struct run_options *options, const char *arg);
 int option_inject(struct run_options *options, const char *arg);
 

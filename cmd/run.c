@@ -20,6 +20,7 @@
 #include "cmd/gateway.h"
 #include "cmd/launcher.h"
 #include "cmd/link.h"
+#include "cmd/live/log_file.h"
 #include "cmd/live/state.h"
 #include "cmd/options.h"
 #include "cmd/resolve.h"
@@ -41,6 +42,8 @@ struct run {
 	struct observer_config observed;
 	struct observer observer;
 	struct state_own state;
+	struct log_file *log; /* NULL: off */
+	char *audit_path;     /* absolute, for who reads it later */
 };
 
 static const char *keep_string(struct run *run, const char *text, size_t size)
@@ -414,6 +417,23 @@ static int configure(struct run *run)
 	return r;
 }
 
+static int open_log(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	int r;
+
+	run->log = malloc(sizeof(*run->log));
+	if (!run->log)
+		return -ENOMEM;
+	run->log->path = NULL;
+	r = log_file_open(run->log, options->log_place, run->state.id,
+		options->log_size ? options->log_size : LOG_SIZE_DEFAULT);
+	if (r < 0)
+		return bad_value("--log", options->log_place, strerror(-r));
+	run->state.facts.log = run->log->path;
+	return check_place(run, "--log", run->log->path, run->log->fd);
+}
+
 /* What `sentry ps` shows of it. Before anything is forked: the counters are shared memory. */
 static void begin_state(struct run *run)
 {
@@ -424,12 +444,14 @@ static void begin_state(struct run *run)
 		[NETWORK_PACKET] = "packet"};
 	const struct run_options *options = &run->options;
 
+	if (options->audit_file)
+		run->audit_path = realpath(options->audit_file, NULL);
 	state_begin(&run->state, &(struct state_facts){
 					 .name = options->name,
 					 .argv = options->argv,
 					 .directory = run->cwd,
 					 .network = networks[options->network],
-					 .audit = options->audit_file,
+					 .audit = run->audit_path,
 					 .memory_limit = options->memory_limit,
 					 .pids_limit = options->pids_limit,
 					 .cpus = options->cpus,
@@ -486,6 +508,8 @@ static void run_free(struct run *run)
 	if (run->audit)
 		audit_log_free(run->audit);
 	free(run->audit);
+	free(run->log);
+	free(run->audit_path);
 }
 
 static void end_audit(struct run *run, struct kernel_result *result)
@@ -515,6 +539,8 @@ int command_run(int argc, char **argv)
 		r = open_output("--status-json", run.options.status_file, &status_fd);
 	if (r == 0)
 		begin_state(&run);
+	if (r == 0 && run.options.log_place)
+		r = open_log(&run);
 	r = r < 0 ? r : start_observer(&run);
 	if (r == 0 && run.options.network == NETWORK_GATEWAY) {
 		r = gateway_process_start(&run.options, run.audit, &gateway);
@@ -522,7 +548,7 @@ int command_run(int argc, char **argv)
 	}
 	if (r == 0) {
 		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd,
-			run.audit, gateway.pid ? &gateway : NULL, &run.state, &result);
+			run.audit, gateway.pid ? &gateway : NULL, &run.state, run.log, &result);
 		if (r < 0)
 			log_error("cannot start: %s", strerror(-r));
 		else
@@ -536,6 +562,8 @@ int command_run(int argc, char **argv)
 		end_audit(&run, &result);
 	if (r == 0 && status_fd >= 0 && status_write(status_fd, &result, run.audit) < 0)
 		log_error("--status-json: cannot write: %s", strerror(errno));
+	if (run.log)
+		log_file_close(run.log);
 	state_end(&run.state);
 	run_free(&run);
 	return r < 0 ? 125 : result.exit_code;

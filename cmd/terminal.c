@@ -2,12 +2,15 @@
 #include "cmd/terminal.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/checked.h"
 
 void terminal_open(struct terminal *terminal, int socket)
 {
@@ -59,10 +62,14 @@ void relay_step(struct relay *relay, short revents_from, short revents_to)
 		}
 		relay->start = 0;
 		relay->end = (size_t)n;
+		if (relay->tap)
+			relay->tap(relay->tap_context, relay->data, (size_t)n);
 		return;
 	}
 	if (relay->start < relay->end && (revents_to & (POLLOUT | POLLHUP | POLLERR))) {
-		n = write(relay->to, relay->data + relay->start, relay->end - relay->start);
+		/* So much goes into a pipe that has room without waiting, pipe(7). */
+		n = write(relay->to, relay->data + relay->start,
+			min_of(relay->end - relay->start, (size_t)PIPE_BUF));
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			return;
 		if (n < 0) {

@@ -17,6 +17,9 @@ struct relay {
 	int from, to;	   /* -1 when ended */
 	bool to_is_socket; /* half-close it at the end of input */
 	size_t start, end; /* unwritten bytes in data */
+	/* Sees what was read, first; NULL: nobody. */
+	void (*tap)(void *context, const char *bytes, size_t size);
+	void *tap_context;
 	char data[16384];
 };
 

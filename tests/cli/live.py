@@ -316,3 +316,116 @@ def test_top_screen(box):
     top.process.terminate()
     top.end()
     end(process).expect(0)
+
+
+# ---- logs ----
+
+def logged(box, *words):
+    return box.raw("logs", *words, env=runtime(box))
+
+
+def test_logs(box):
+    os.mkdir(box.path("logs"))
+    process = begin(box, "echo err >&2; echo first; read go; echo out; printf 'no end'", ["--name", "talker", "--log", box.path("logs")])
+    entry = listed(box, 1)[0]
+    limit = time.monotonic() + 10
+    while b"err" not in box.read("logs/%s.log" % entry["id"]):
+        check(time.monotonic() < limit, "what was written to stderr is not in the log")
+        time.sleep(0.01)
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+    check(read_line(process) + read_line(process) == b"out\nno endready\n", "output")
+    check(entry["log"] == box.path("logs/%s.log" % entry["id"]), entry["log"])
+    logged(box, "talker").expect(0, b"first\nout\nno endready\n", b"err\n")
+    stamped = logged(box, "-t", entry["id"][:6]).expect(0).out
+    check(re.fullmatch(rb"(20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z [a-z ]+\n){3}", stamped), stamped)
+    follower = subprocess.Popen([box.sentry, "logs", "-f", "--tail", "1", "talker"], env=runtime(box), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    box.started.append(follower)
+    check(follower.stdout.readline() == b"no endready\n", "follow")
+    end(process).expect(0, b"", b"err\n")
+    finish(follower).expect(0, b"", b"")
+    logged(box, entry["log"]).expect(0, b"first\nout\nno endready\n", b"err\n")
+    logged(box, "--tail", "1", entry["log"]).expect(0, b"no endready\n", b"")
+    logged(box, "talker").one_line(125, "no sandbox 'talker' runs")
+
+
+def test_log_passes_output(box):
+    """Output, its end and its failures are what they are without a log."""
+    data = os.urandom(300000)
+    box.write("data", data)
+    box.run("/bin/cat", "data", options=["--log", box.path("log")]).expect(0, data, b"")
+    lines = [json.loads(line) for line in box.read("log").splitlines()]
+    check(all(set(line) == {"log", "stream", "time"} for line in lines), lines[0])
+    check("".join(line["log"] for line in lines).count("\n") == data.count(b"\n"), "lines")
+    text = "caf\u00e9 \U0001f600 \u20ac\n" * 1000
+    box.write("text", text)
+    box.run("/bin/cat", "text", options=["--log", box.path("log")]).expect(0, text.encode(), b"")
+    check("".join(json.loads(line)["log"] for line in box.read("log").splitlines()) == text, "text")
+    # Nobody reads any more.
+    process = box.start(["/bin/sh", "-c", "trap '' PIPE; while echo y; do :; done; exit 7"], options=["--log", box.path("log")], stderr=subprocess.DEVNULL)
+    read_line(process)
+    process.stdout.close()
+    check(process.wait(20) == 7, "exit", process.returncode)
+    box.sh("echo x; exit 3", options=["--log", "/dev/full"]).one_line(125, "--log")
+
+
+def test_log_rotation(box):
+    box.run("/usr/bin/seq", "1", "3000", options=["--log", box.path("log"), "--log-size", "16k"]).expect(0)
+    names = sorted(name for name in os.listdir(box.dir) if name.startswith("log"))
+    check(names == ["log", "log.1"] and all(os.path.getsize(box.path(name)) <= 16384 for name in names), names)
+    numbers = [int(line) for line in logged(box, box.path("log")).expect(0).out.split()]
+    check(numbers == list(range(numbers[0], 3001)) and len(numbers) > 150, numbers[:3], numbers[-3:])
+    check(len(logged(box, "--tail", "200", box.path("log")).expect(0).out.split()) == 200, "tail over both")
+
+
+def test_log_errors(box):
+    os.mkdir(box.path("volume"))
+    box.run("/bin/true", options=["-v", box.path("volume") + ":/v:rw", "--log", box.path("volume/log")]).one_line(125, "within the guest's reach")
+    box.run("/bin/true", options=["--log", box.path("nowhere/log")]).one_line(125, "--log")
+    os.symlink(box.path("elsewhere"), box.path("link"))
+    box.run("/bin/true", options=["--log", box.path("link")]).one_line(125, "--log")
+    check(not os.path.exists(box.path("elsewhere")), "written through a link")
+    box.run("/bin/true", options=["--log", box.path("log"), "--log-size", "1k"]).one_line(125, "--log-size")
+    for text in ("x\n", "{}\n", "[]\n", '{"log":1,"stream":"stdout","time":""}\n', "\0\n", "[" * 10000 + "\n"):
+        logged(box, box.write("foreign", text)).one_line(125, "line 1", "is not one of a log of sentry")
+    logged(box, box.path("missing")).one_line(125, "cannot read")
+    process = begin(box, ":", ["--name", "silent"])
+    listed(box, 1)
+    logged(box, "silent").one_line(125, "was not started with --log")
+    logged(box, "--audit", "silent").one_line(125, "was not started with --audit")
+    end(process).expect(0)
+
+
+def test_logs_on_a_terminal(box):
+    """What a guest printed changes no terminal, unless asked for."""
+    box.run("/usr/bin/printf", "a\\033[31mb\\302\\233c\\r\\n\\303\\251\\007\\n", options=["--log", box.path("log")]).expect(0)
+    for options, expected in (((), "a\\x1b[31mb\\x9bc\r\n\u00e9\\x07\r\n"), (("--raw",), "a\x1b[31mb\u009bc\r\r\n\u00e9\x07\r\n")):
+        master, slave = os.openpty()
+        box.raw("logs", *options, box.path("log"), stdout=slave).expect(0)
+        os.close(slave)
+        seen = b""
+        try:
+            while chunk := os.read(master, 4096):
+                seen += chunk
+        except OSError:
+            pass  # the end of a terminal
+        os.close(master)
+        check(seen.decode() == expected, repr(seen), "not", repr(expected))
+
+
+def test_logs_audit(box):
+    box.write(".env", "x")
+    process = begin(box, "cat .env", ["--name", "a", "--audit", box.path("audit"), "--log", box.path("log")])
+    listed(box, 1)
+    lines = [json.loads(line) for line in logged(box, "--audit", "a").expect(0).out.splitlines()]
+    check(lines[0]["event"] == "start" and [line["event"] for line in lines].count("denied") == 1, lines)
+    end(process).expect(0)
+
+
+def test_log_of_a_terminal(box):
+    master, slave = os.openpty()
+    process = box.start(["/bin/sh", "-c", "echo to a tty; test -t 1"], ["-t", "--log", box.path("log")], stdin=slave, stdout=slave, stderr=subprocess.DEVNULL)
+    check(process.wait(10) == 0, "exit", process.returncode)
+    os.close(master)
+    os.close(slave)
+    logged(box, box.path("log")).expect(0, b"to a tty\r\n", b"")
