@@ -93,6 +93,7 @@ enum {
 	OPT_AUDIT,
 	OPT_NAME,
 	OPT_LOG,
+	OPT_OTLP,
 	OPT_LOG_SIZE,
 	OPT_STATUS,
 	OPT_PLATFORM,
@@ -150,6 +151,7 @@ static const struct option long_options[] = {
 	{"audit", required_argument, NULL, OPT_AUDIT},
 	{"name", required_argument, NULL, OPT_NAME},
 	{"log", required_argument, NULL, OPT_LOG},
+	{"otlp", required_argument, NULL, OPT_OTLP},
 	{"log-size", required_argument, NULL, OPT_LOG_SIZE},
 	{"status-json", required_argument, NULL, OPT_STATUS},
 	{"platform", required_argument, NULL, OPT_PLATFORM},
@@ -314,6 +316,9 @@ static int parse_one(
 		return 0;
 	case OPT_AUDIT:
 		options->audit_file = arg;
+		return 0;
+	case OPT_OTLP:
+		options->otlp = arg;
 		return 0;
 	case OPT_LOG:
 		options->log_place = arg;

@@ -68,6 +68,7 @@ struct run_options {
 	bool strace;
 	const char *strace_file; /* NULL: stderr */
 	const char *audit_file, *status_file;
+	const char *otlp;      /* --otlp, a file or URL; NULL: none */
 	const char *log_place; /* --log; NULL: none */
 	uint64_t log_size;     /* bytes of its file; 0: the default */
 	const char *name;      /* for `sentry ps`; NULL: none */

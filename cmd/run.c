@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/log.h"
 #include "cmd/observe/coverage.h"
 #include "cmd/observe/observer.h"
+#include "cmd/observe/otlp.h"
 #include "cmd/account.h"
 #include "cmd/audit_log.h"
 #include "cmd/commands.h"
@@ -42,6 +44,7 @@ struct run {
 	struct observer_config observed;
 	struct observer observer;
 	struct state_own state;
+	pid_t otlp_sender;    /* 0: there is none */
 	struct log_file *log; /* NULL: off */
 	char *audit_path;     /* absolute, for who reads it later */
 };
@@ -319,6 +322,25 @@ static const char *command_line(struct run *run)
 	return keep_string(run, text, strlen(text));
 }
 
+/* A file, or a collector's URL, to which a process of its own sends. */
+static int open_otlp(struct run *run)
+{
+	const char *place = run->options.otlp;
+	int *fd = &run->observed.otlp_fd, r;
+
+	if (getrandom(run->observed.otlp_random, sizeof(run->observed.otlp_random), 0) < 0)
+		return -errno;
+	if (!strstr(place, "://")) {
+		r = open_output("--otlp", place, fd);
+		return r < 0 ? r : check_place(run, "--otlp", place, *fd);
+	}
+	if (otlp_url_error(place))
+		return bad_value("--otlp", place, otlp_url_error(place));
+	r = otlp_send_start(place, fd);
+	run->otlp_sender = r > 0 ? r : 0;
+	return r < 0 ? r : 0;
+}
+
 static int open_observed(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -331,17 +353,23 @@ static int open_observed(struct run *run)
 	/* What is counted must come by, or its flags would stay unknown. */
 	observe->record_all = options->trace_all || options->coverage_file;
 	observe->calls = options->trace_calls;
-	if (!options->trace_chosen || options->coverage_file)
+	/* Spans need no calls. */
+	observe->record_tasks = options->otlp;
+	if (options->otlp && !traced && !options->coverage_file)
+		memset(run->options.trace_calls, 0, sizeof(run->options.trace_calls));
+	else if (!options->trace_chosen || options->coverage_file)
 		memset(run->options.trace_calls, 0xff, sizeof(run->options.trace_calls));
 	observe->command = command_line(run);
 	if (!observe->command)
 		return -ENOMEM;
 	run->observed = (struct observer_config){
-		.trace_fd = -1, .coverage_fd = -1, .format = options->trace_format};
+		.trace_fd = -1, .coverage_fd = -1, .otlp_fd = -1, .format = options->trace_format};
 	if (traced)
 		r = open_output("--trace", options->trace_file, &run->observed.trace_fd);
 	if (r == 0 && options->trace_file)
 		r = check_place(run, "--trace", options->trace_file, run->observed.trace_fd);
+	if (r == 0 && options->otlp)
+		r = open_otlp(run);
 	if (r < 0 || !options->coverage_file)
 		return r;
 	run->observed.coverage_fd = memfd_create("coverage", MFD_CLOEXEC);
@@ -463,11 +491,16 @@ static int start_observer(struct run *run)
 {
 	int r;
 
-	if (run->observed.trace_fd < 0 && run->observed.coverage_fd < 0)
+	if (run->observed.trace_fd < 0 && run->observed.coverage_fd < 0 &&
+		run->observed.otlp_fd < 0)
 		return 0;
+	run->observed.sandbox_id = run->state.id;
+	run->observed.sandbox_name = run->options.name ? run->options.name : "";
 	r = observer_start(&run->observed, &run->observer, &run->config.observe.record_fd);
 	if (run->observed.trace_fd >= 0)
 		close(run->observed.trace_fd);
+	if (run->observed.otlp_fd >= 0)
+		close(run->observed.otlp_fd);
 	return r;
 }
 
@@ -476,6 +509,9 @@ static int end_observer(struct run *run)
 {
 	int r = observer_finish(&run->observer);
 
+	/* It has read its end, and waits for nobody long. */
+	if (run->otlp_sender)
+		(void)waitpid(run->otlp_sender, NULL, 0);
 	if (r == 0 && run->observed.coverage_fd >= 0)
 		r = coverage_update(run->options.coverage_file, run->observed.coverage_fd);
 	return r;

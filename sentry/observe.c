@@ -544,6 +544,21 @@ void observe_first(
 /* ---- any call ---------------------------------------------------------------------------------
  */
 
+/* Of the task alone something is written. */
+static int64_t announced_call(struct task *task, const struct syscall_entry *entry,
+	struct observed *observed, uint32_t *flags,
+	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
+{
+	const uint64_t nr = task->event.syscall.nr;
+	int64_t result;
+
+	announce(task, observed);
+	result = shown_call(task, entry, observed, flags, call);
+	if ((nr == LX_NR_execve || nr == LX_NR_execveat) && result == 0)
+		observed->announced = false;
+	return result;
+}
+
 int64_t observe_call(struct task *task, const struct syscall_entry *entry,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
 {
@@ -556,5 +571,7 @@ int64_t observe_call(struct task *task, const struct syscall_entry *entry,
 	}
 	if (stream.config && has_call(stream.config->calls, task->event.syscall.nr))
 		return recorded_call(task, entry, observed, &flags, call);
+	if (stream.config && stream.config->record_tasks)
+		return announced_call(task, entry, observed, &flags, call);
 	return shown_call(task, entry, observed, &flags, call);
 }

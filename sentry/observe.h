@@ -42,6 +42,7 @@ struct inject_rule {
 struct observe_config {
 	int record_fd;	       /* where records go, or -1 */
 	bool record_all;       /* nothing is answered within the guest */
+	bool record_tasks;     /* each task, whether its calls are recorded or not */
 	const uint64_t *calls; /* OBSERVE_WORDS: the numbers to be recorded */
 	const struct inject_rule *rules;
 	unsigned rule_count;

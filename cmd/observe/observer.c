@@ -17,6 +17,7 @@
 #include "base/checked.h"
 #include "base/log.h"
 #include "cmd/observe/coverage.h"
+#include "cmd/observe/otlp.h"
 #include "cmd/observe/words.h"
 #include "sentry/record.h"
 
@@ -28,6 +29,8 @@ struct reader {
 	const struct observer_config *config;
 	struct words *words;	   /* NULL: not in words */
 	struct coverage *coverage; /* NULL: not wanted */
+	struct otlp *otlp;	   /* NULL: not wanted */
+	FILE *spans;
 	FILE *out;
 	unsigned char *buffer; /* CHUNK + RECORD_SIZE_MAX */
 	size_t used;
@@ -67,6 +70,8 @@ static void take(struct reader *reader, const union record *record)
 		words_put(reader->words, record);
 	if (reader->coverage)
 		coverage_add(reader->coverage, record);
+	if (reader->otlp)
+		otlp_put(reader->otlp, record);
 }
 
 /* Whole records of the buffer are done; the rest moves to its beginning. False: the stream is no
@@ -109,6 +114,8 @@ static int read_stream(struct reader *reader, int from)
 			return -EBADMSG;
 		if (reader->out && (fflush(reader->out) != 0 || ferror(reader->out)))
 			return -errno;
+		if (reader->spans)
+			(void)fflush(reader->spans);
 	}
 }
 
@@ -132,6 +139,16 @@ static int set_up(struct reader *reader)
 		words_init(reader->words, reader->out,
 			config->format == TRACE_JSON ? WORDS_JSON : WORDS_TEXT);
 	}
+	if (config->otlp_fd >= 0) {
+		reader->spans = fdopen(config->otlp_fd, "w");
+		if (!reader->spans)
+			return -errno;
+		(void)setvbuf(reader->spans, NULL, _IOFBF, 64 << 10);
+		reader->otlp = otlp_new(reader->spans, config->otlp_random, config->sandbox_id,
+			config->sandbox_name);
+		if (!reader->otlp)
+			return -ENOMEM;
+	}
 	if (config->coverage_fd >= 0) {
 		reader->coverage = coverage_new();
 		if (!reader->coverage)
@@ -148,6 +165,12 @@ static int observe(const struct observer_config *config, int from)
 
 	r = r < 0 ? r : confine();
 	r = r < 0 ? r : read_stream(&reader, from);
+	/* The run does not depend on spans. */
+	if (reader.otlp) {
+		otlp_end(reader.otlp);
+		if (fflush(reader.spans) != 0 || ferror(reader.spans))
+			log_warning("--otlp: not all spans could be written");
+	}
 	if (r == 0 && coverage) {
 		r = coverage_write(reader.coverage, coverage);
 		if (r == 0 && fflush(coverage) != 0)
@@ -158,7 +181,9 @@ static int observe(const struct observer_config *config, int from)
 
 static _Noreturn void observer_process(const struct observer_config *config, int from)
 {
-	static const char *const what[] = {"--trace", "--coverage"};
+	const char *what = config->trace_fd >= 0      ? "--trace"
+			   : config->coverage_fd >= 0 ? "--coverage"
+						      : "--otlp";
 	sigset_t all;
 	int r;
 
@@ -169,10 +194,9 @@ static _Noreturn void observer_process(const struct observer_config *config, int
 	(void)setpgid(0, 0);
 	r = observe(config, from);
 	if (r == -EBADMSG)
-		log_error("%s: the kernel process sent what is no record",
-			what[config->trace_fd < 0]);
+		log_error("%s: the kernel process sent what is no record", what);
 	else if (r < 0)
-		log_error("%s: cannot write: %s", what[config->trace_fd < 0], strerror(-r));
+		log_error("%s: cannot write: %s", what, strerror(-r));
 	_exit(r < 0);
 }
 
@@ -184,7 +208,7 @@ static int by_number(const void *a, const void *b)
 /* Everything of the launcher's but the observer's own. */
 static void close_others(const struct observer_config *config, int from)
 {
-	int keep[] = {2, config->trace_fd, config->coverage_fd, from};
+	int keep[] = {2, config->trace_fd, config->coverage_fd, config->otlp_fd, from};
 
 	qsort(keep, array_size(keep), sizeof(keep[0]), by_number);
 	for (size_t i = 0; i < array_size(keep); i++) {
@@ -232,7 +256,8 @@ int observer_finish(struct observer *observer)
 			return -errno;
 	observer->pid = 0;
 	if (WIFSIGNALED(status))
-		log_error("the process that writes --trace and --coverage was killed by signal %d",
+		log_error("the process that writes --trace, --coverage and --otlp was killed by "
+			  "signal %d",
 			WTERMSIG(status));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EIO;
 }

@@ -3,6 +3,7 @@
 #define SENTRY_CMD_OBSERVE_OBSERVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -16,6 +17,9 @@ enum trace_format { TRACE_JSON, TRACE_BINARY, TRACE_TEXT };
 struct observer_config {
 	int trace_fd; /* -1: no trace */
 	enum trace_format format;
+	int otlp_fd; /* where spans go, or -1 */
+	uint64_t otlp_random[3];
+	const char *sandbox_id, *sandbox_name;
 	int coverage_fd; /* a memfd that gets what this run covered, or -1 */
 };
 

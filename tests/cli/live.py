@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import termios
+import threading
 import time
 
 from box import check, finish, read_line
@@ -429,3 +430,92 @@ def test_log_of_a_terminal(box):
     os.close(master)
     os.close(slave)
     logged(box, box.path("log")).expect(0, b"to a tty\r\n", b"")
+
+
+# ---- spans ----
+
+SPANS = """
+cat .env 2>/dev/null
+python3 -c 'import ctypes; ctypes.CDLL(None).prctl(15, b"\\x1b\\"\\\\\\xff", 0, 0, 0); import os; os.execv("/bin/sh", ["sh", "-c", "exit 3"])'
+exit 4
+"""
+
+
+def spans_of(lines):
+    """{name: span}, after a look at what every line must have."""
+    spans = {}
+    for line in lines:
+        (resource,) = json.loads(line)["resourceSpans"]
+        check({"key": "service.name", "value": {"stringValue": "sentry"}} in resource["resource"]["attributes"], resource["resource"])
+        for span in resource["scopeSpans"][0]["spans"]:
+            check(re.fullmatch("[0-9a-f]{32}", span["traceId"]) and re.fullmatch("[0-9a-f]{16}", span["spanId"]), span)
+            check(int(span["startTimeUnixNano"]) <= int(span["endTimeUnixNano"]), span)
+            check(abs(int(span["startTimeUnixNano"]) / 1e9 - time.time()) < 100, span)
+            spans[span["name"]] = span
+    return spans
+
+
+def check_spans(spans):
+    check({"sandbox", "sh", "cat", "denied"} <= set(spans), list(spans))
+    root, cat, denied = spans["sandbox"], spans["cat"], spans["denied"]
+    check("parentSpanId" not in root and root["status"]["message"] == "exit code 4", root)
+    check(denied["parentSpanId"] == cat["spanId"] and len({span["traceId"] for span in spans.values()}) == 1, denied)
+    check(any(".env" in attribute["value"].get("stringValue", "") for attribute in denied["attributes"]), denied)
+
+
+def test_otlp_file(box):
+    box.write(".env", "secret")
+    box.sh(SPANS, options=["--name", "traced", "--otlp", box.path("spans")]).expect(4, b"")
+    text = box.read("spans")
+    check(b"\x1b" not in text and text.endswith(b"\n"), text[-100:])
+    check_spans(spans_of(text.splitlines()))
+    box.sh(":", options=["--otlp", box.path("both"), "--trace", box.path("trace")]).expect(0)
+    check("sandbox" in spans_of(box.read("both").splitlines()) and b'"call":"execve"' in box.read("trace"), "with --trace")
+    box.sh(":", options=["--otlp", box.path("nowhere/x")]).one_line(125, "--otlp")
+
+
+class Collector(threading.Thread):
+    def __init__(self, status):
+        super().__init__(daemon=True)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d/v1/traces" % self.listener.getsockname()[1]
+        self.status, self.bodies = status, []
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client, client.makefile("rwb") as stream:
+                head = b""
+                while not head.endswith(b"\r\n\r\n"):
+                    head += stream.readline()
+                size = int(re.search(rb"Content-Length: (\d+)", head).group(1))
+                self.bodies.append((head, stream.read(size)))
+                stream.write(b"HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\n{}" % self.status)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def test_otlp_url(box):
+    box.write(".env", "secret")
+    collector = Collector(200)
+    box.sh(SPANS, options=["--otlp", collector.url]).expect(4, b"")
+    collector.close()
+    check(all(head.startswith(b"POST /v1/traces HTTP/1.1\r\n") for head, body in collector.bodies), collector.bodies[0][0])
+    lines = [json.dumps({"resourceSpans": [one]}) for head, body in collector.bodies for one in json.loads(body)["resourceSpans"]]
+    check_spans(spans_of(lines))
+    # Neither one that refuses nor one that is away is the run's concern.
+    collector = Collector(503)
+    result = box.sh("exit 6", options=["--otlp", collector.url]).expect(6, b"")
+    collector.close()
+    check(b"were not taken" in result.err and b"HTTP status 503" in result.err, result.err)
+    result = box.sh("exit 6", options=["--otlp", collector.url]).expect(6, b"")
+    check(b"were not taken" in result.err and b"refused" in result.err, result.err)
+    for url, why in (("https://example.com/", "https is not spoken"), ("ftp://x", "http://"), ("http://", "no host"), ("http://h:x/", "port"),
+                     ("http://u@h/", "no host"), ("http://[::1/", "no host"), ("http://h/a b", "characters")):
+        box.sh(":", options=["--otlp", url]).one_line(125, "--otlp", why)
