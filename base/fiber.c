@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 
 #include "base/fiber_private.h"
+#include "base/late.h"
 #include "base/log.h"
 #include "base/timer_private.h"
 
@@ -56,7 +57,7 @@ struct pooled_stack {
 };
 
 static struct {
-	struct list_head ready;
+	struct list_head ready, late;
 	struct fiber *current;
 	void *main_sp;
 	unsigned count;
@@ -67,7 +68,7 @@ static struct {
 	const void *main_stack_bottom;
 	size_t main_stack_size;
 #endif
-} fibers = {.ready = LIST_HEAD_INIT(fibers.ready)};
+} fibers = {.ready = LIST_HEAD_INIT(fibers.ready), .late = LIST_HEAD_INIT(fibers.late)};
 
 /*
  * void fiber_switch_stack(void **save_sp, void *new_sp)
@@ -362,6 +363,25 @@ bool fiber_interrupted(const struct fiber *fiber)
 	return fiber->interrupted;
 }
 
+void late_work_add(struct late_work *work)
+{
+	list_remove(&work->link);
+	if (fibers.current)
+		list_add_tail(&work->link, &fibers.late);
+	else
+		work->run(work);
+}
+
+static void run_late(void)
+{
+	while (!list_empty(&fibers.late)) {
+		struct late_work *work = list_first(&fibers.late, struct late_work, link);
+
+		list_remove(&work->link);
+		work->run(work);
+	}
+}
+
 unsigned fiber_run_ready(void)
 {
 	struct list_head round;
@@ -380,6 +400,7 @@ unsigned fiber_run_ready(void)
 
 		list_remove(&fiber->ready_link);
 		switch_to_fiber(fiber);
+		run_late();
 		count++;
 		if (fiber->state == FIBER_DEAD)
 			fiber_destroy(fiber);

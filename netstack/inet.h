@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/hash.h"
+#include "base/late.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "netstack/address.h"
@@ -148,6 +149,7 @@ struct inet_tcp {
 	struct inet_tcp *listener; /* borrowed */
 	struct list_head accept_link, child_link;
 	int64_t deferred_until; /* TCP_DEFER_ACCEPT holds it back; 0: it does not */
+	struct late_work late;	/* inet_tcp_push_late() */
 };
 
 static inline struct inet_tcp *inet_tcp_of(struct inet_endpoint *endpoint)
@@ -176,6 +178,14 @@ struct inet_tcp *inet_tcp_accept(struct inet_tcp *listener);
 /* After a call of tcp.h changed the connection: sends what it has to send, and lets everybody
  * react. @endpoint may be told of events by notify() before this returns. */
 void inet_tcp_push(struct inet_tcp *endpoint);
+
+/* The same as late work (base/late.h): the call that caused it is answered first. */
+void inet_tcp_push_late(struct inet_tcp *endpoint);
+/* Whether that still waits. */
+static inline bool inet_tcp_is_late(const struct inet_tcp *endpoint)
+{
+	return !list_empty(&endpoint->late.link);
+}
 
 /*
  * The owner goes: notify() is not called any more. An orderly end (tcp_close()), or with @abort a

@@ -65,6 +65,11 @@ static void expired(struct timer *timer)
 	inet_tcp_push(endpoint);
 }
 
+static void push_now(struct late_work *late)
+{
+	inet_tcp_push(list_entry(late, struct inet_tcp, late));
+}
+
 static uint16_t link_mss(bool v4)
 {
 	return (uint16_t)(INET_LOOPBACK_MTU - 1 - 20 - (v4 ? 20 : 40));
@@ -111,6 +116,8 @@ int inet_tcp_new(struct netstack *stack, bool ipv6, struct inet_tcp **ret)
 	timer_init(&endpoint->timer, expired, endpoint);
 	list_init(&endpoint->accept_queue);
 	list_init(&endpoint->children);
+	list_init(&endpoint->late.link);
+	endpoint->late.run = push_now;
 	list_init(&endpoint->accept_link);
 	list_init(&endpoint->child_link);
 	*ret = endpoint;
@@ -138,6 +145,7 @@ void inet_tcp_destroy(struct inet_tcp *endpoint)
 {
 	leave_listener(endpoint);
 	timer_cancel(&endpoint->timer);
+	list_remove(&endpoint->late.link);
 	tcp_fini(&endpoint->tcp);
 	inet_endpoint_fini(&endpoint->endpoint);
 	free(endpoint);
@@ -403,8 +411,14 @@ void inet_tcp_push(struct inet_tcp *endpoint)
 {
 	struct netstack *stack = endpoint->endpoint.stack;
 
+	list_remove(&endpoint->late.link);
 	settle(endpoint);
 	netstack_run(stack);
+}
+
+void inet_tcp_push_late(struct inet_tcp *endpoint)
+{
+	late_work_add(&endpoint->late);
 }
 
 void inet_tcp_unreachable(struct inet_tcp *endpoint, int error)

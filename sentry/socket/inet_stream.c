@@ -466,8 +466,12 @@ static ssize_t stream_send(struct socket *base, struct task *task, struct socket
 	struct inet_socket *socket = inet_of(base);
 	bool urgent = message->flags & LX_MSG_OOB, more = message->flags & LX_MSG_MORE;
 	ssize_t done = 0;
-	int err = message->flags & LX_MSG_FASTOPEN ? connect_to_send(base, task, message) : 0;
+	int err;
 
+	/* Two messages of one call are two segments. */
+	if (inet_tcp_is_late(socket->tcp))
+		inet_tcp_push(socket->tcp);
+	err = message->flags & LX_MSG_FASTOPEN ? connect_to_send(base, task, message) : 0;
 	err = err < 0 ? err : wait_sendable(socket, message);
 	while (err == 0 && message->uio->resid > 0) {
 		struct netbuf_queue data = {0};
@@ -505,7 +509,11 @@ static ssize_t stream_send(struct socket *base, struct task *task, struct socket
 			break;
 		}
 		done += n;
-		inet_tcp_push(socket->tcp);
+		/* The last part goes on its way when the sender has its answer. */
+		if (message->uio->resid == 0)
+			inet_tcp_push_late(socket->tcp);
+		else
+			inet_tcp_push(socket->tcp);
 	}
 	return done ? done : err;
 }

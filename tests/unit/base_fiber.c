@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/fiber.h"
+#include "base/late.h"
 
 static char trace[64];
 
@@ -126,4 +127,40 @@ Test(fiber, many)
 			sums[i] = 0;
 		}
 	}
+}
+
+static void note_late(struct late_work *work)
+{
+	(void)work;
+	note('L');
+}
+
+static struct late_work late = {.run = note_late};
+
+static void leaver(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		late_work_add(&late);
+		late_work_add(&late);
+		note('a');
+		fiber_yield();
+	}
+	late_work_add(&late);
+	list_remove(&late.link);
+}
+
+/* Once, when its fiber has given up the CPU, before the next one runs. */
+Test(fiber, late_work)
+{
+	char b = 'b';
+
+	trace[0] = '\0';
+	list_init(&late.link);
+	cr_assert_eq(fiber_create(NULL, "a", leaver, NULL), 0);
+	cr_assert_eq(fiber_create(NULL, "b", yielder, &b), 0);
+	run_all();
+	cr_assert_str_eq(trace, "aLbaLbb");
+	late_work_add(&late);
+	cr_assert_str_eq(trace, "aLbaLbbL");
 }
