@@ -138,6 +138,7 @@ __attribute__((format(printf, 3, 4))) static int fail_at(
 	if (used < 0 || (size_t)used >= reader->message_size)
 		return 0;
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is right above */
 	(void)vsnprintf(reader->message + used, reader->message_size - (size_t)used, format, args);
 	va_end(args);
 	for (char *at = reader->message; *at; at++)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/cleanup.h"
 #include "sentry/syscall_table.h"
 
 const char *const words_verdicts[] = {[VERDICT_ALLOWED] = "allowed",
@@ -55,19 +56,24 @@ static void put_seconds(yajl_gen gen, const char *name, uint64_t ns)
 /* Bytes that a guest chose, made harmless: backslash, quotes and all that does not print. */
 static void put_guest_text(yajl_gen gen, const char *name, const char *bytes, size_t size)
 {
-	char text[4 * 256 + 1];
+	static const char digits[] = "0123456789abcdef";
+	_cleanup_free_ char *text = malloc(4 * size + 1);
 	size_t used = 0;
 
-	for (size_t i = 0; i < size && bytes[i] && used + 5 < sizeof(text); i++) {
+	for (size_t i = 0; text && i < size && bytes[i]; i++) {
 		unsigned char byte = (unsigned char)bytes[i];
 
-		if (byte >= 0x20 && byte < 0x7f)
+		if (byte >= 0x20 && byte < 0x7f) {
 			text[used++] = bytes[i];
-		else
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "\\x%02x", byte);
+		} else {
+			text[used++] = '\\';
+			text[used++] = 'x';
+			text[used++] = digits[byte >> 4];
+			text[used++] = digits[byte & 15];
+		}
 	}
 	put_text(gen, name, strlen(name));
-	put_text(gen, text, used);
+	put_text(gen, text ?: "", used);
 }
 
 /* ---- events that belong to a call ------------------------------------------------------------ */
@@ -172,8 +178,7 @@ static void put_call(struct words *words, yajl_gen gen, const union record *reco
 		yajl_gen_bool(gen, 1);
 	}
 	if (event) {
-		put_text(gen, "event", 5);
-		put_text(gen, event, strlen(event));
+		put_guest_text(gen, "event", event, strlen(event));
 	}
 }
 
@@ -260,8 +265,7 @@ static void put_record(struct words *words, yajl_gen gen, const union record *re
 	case RECORD_EVENT:
 		text = record_event_text(record, &size);
 		keep_event(words, record);
-		put_text(gen, "event", 5);
-		put_text(gen, text, size);
+		put_guest_text(gen, "event", text, size);
 		break;
 	case RECORD_COUNT:
 		put_count(gen, &record->count);

@@ -769,3 +769,54 @@ CASE(hot_site_on_a_wild_stack)
 	}
 	NOTE("survived %d, faults %d", survived, count);
 }
+
+/* Where there is 32-bit code, which a far jump leads to; the handler that takes us out. */
+static uint64_t narrow_code;
+static volatile int narrow_seen, narrow_segment, narrow_place;
+
+static void leave_narrow(int signo, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+	uint16_t segment;
+
+	__asm__ volatile("mov %%cs, %0" : "=r"(segment));
+	narrow_seen = signo;
+	narrow_segment = segment;
+	narrow_place = (uint64_t)uc->uc_mcontext.gregs[REG_RIP] == narrow_code;
+	siglongjmp(out_of_segv, 1);
+}
+
+static void jump_narrow(const uint8_t *code, size_t size)
+{
+	memcpy((void *)narrow_code, code, size);
+	narrow_seen = narrow_segment = narrow_place = 0;
+	if (sigsetjmp(out_of_segv, 1) == 0)
+		__asm__ volatile("pushq $0x23\n\tpushq %0\n\tlretq"
+				 :
+				 : "r"(narrow_code)
+				 : "memory");
+}
+
+/* Handlers are 64-bit code, whatever segment was left for them. */
+CASE(handlers_of_32_bit_code)
+{
+	static const uint8_t undefined[] = {0x0f, 0x0b}, loop[] = {0xeb, 0xfe};
+	struct itimerval soon = {{0, 1000}, {0, 1000}}, never = {{0, 0}, {0, 0}};
+
+	narrow_code = (uint64_t)mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	small_altstack(sizeof(small_stack));
+	install(SIGILL, SA_ONSTACK, leave_narrow);
+	install(SIGSEGV, SA_ONSTACK, leave_narrow);
+	install(SIGALRM, SA_ONSTACK, leave_narrow);
+	for (int i = 0; i < 3; i++) {
+		jump_narrow(undefined, sizeof(undefined));
+		NOTE("undefined: signal %d, segment %#x, at the code %d", narrow_seen,
+			narrow_segment, narrow_place);
+	}
+	setitimer(ITIMER_REAL, &soon, NULL);
+	jump_narrow(loop, sizeof(loop));
+	setitimer(ITIMER_REAL, &never, NULL);
+	NOTE("loop: signal %d, segment %#x, at the code %d", narrow_seen, narrow_segment,
+		narrow_place);
+}

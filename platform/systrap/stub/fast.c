@@ -103,9 +103,7 @@ void stub_on_fast_leave_refused(struct stub_thread *self)
 	stub_upgrade(self, UPGRADE_INTERRUPTED);
 }
 
-#define LOADED	15u /* registers that struct channel_regs begins with */
-#define USER_CS 0x33
-#define USER_SS 0x2b
+#define LOADED 15u /* registers that struct channel_regs begins with */
 
 void stub_load_reply(struct stub_thread *self)
 {
@@ -115,10 +113,10 @@ void stub_load_reply(struct stub_thread *self)
 	for (unsigned i = 0; i < LOADED; i++)
 		self->load[i] = from[i];
 	self->load[LOADED] = regs->rip;
-	self->load[LOADED + 1] = USER_CS;
+	self->load[LOADED + 1] = STUB_USER_CS;
 	self->load[LOADED + 2] = regs->eflags;
 	self->load[LOADED + 3] = regs->rsp;
-	self->load[LOADED + 4] = USER_SS;
+	self->load[LOADED + 4] = STUB_USER_SS;
 	stub_load_bases(self, regs);
 	stub_fast_load();
 }

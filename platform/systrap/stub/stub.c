@@ -117,6 +117,10 @@ void stub_load_regs(struct stub_sigcontext *mc, const struct channel_regs *regs)
 	mc->rip = regs->rip;
 	mc->eflags = regs->eflags;
 	mc->rsp = regs->rsp;
+	/* Registers that the Sentry sets are those of 64-bit code, where handlers start, also where
+	 * the thread had jumped into a segment of 32-bit code. */
+	mc->cs = STUB_USER_CS;
+	mc->ss = STUB_USER_SS;
 }
 
 void stub_load_bases(struct stub_thread *self, const struct channel_regs *regs)

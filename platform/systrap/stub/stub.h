@@ -88,6 +88,10 @@ static inline struct stub_name *stub_names(struct stub_thread *self)
 	return (struct stub_name *)((uint64_t)self + STUB_NAMES_OFFSET);
 }
 
+/* The segments of 64-bit code (arch/x86/include/asm/segment.h: __USER_CS, __USER_DS). */
+#define STUB_USER_CS 0x33u
+#define STUB_USER_SS 0x2bu
+
 /* The host's signal frame (arch/x86/include/uapi/asm/sigcontext.h, ucontext.h). */
 struct stub_sigcontext {
 	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip;
