@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts its calls for a second, alone or beside a process that misuses its channel; prints the
- * number. */
+/*
+ * Counts its calls in turns: alone, and beside a process that misuses its channel. Prints both
+ * numbers for each pair of turns. They are short and beside each other, so that whatever else the
+ * machine does is in both of a pair.
+ */
 #include "armed.h"
 
 #include <signal.h>
@@ -9,6 +12,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define PAIRS	 15
+#define TURN	 0.1 /* seconds */
+#define PAUSE_US 5000
 
 static double seconds(void)
 {
@@ -20,7 +27,7 @@ static double seconds(void)
 
 static long count_calls(void)
 {
-	double end = seconds() + 1;
+	double end = seconds() + TURN;
 	long count = 0;
 
 	while (seconds() < end) {
@@ -31,30 +38,38 @@ static long count_calls(void)
 	return count;
 }
 
+/* Scribbles over the stub's region from its end down, for ever: faults and dies, again and again.
+ */
+static void misuse(void)
+{
+	for (;;) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			for (uint64_t at = 0x7ffb10000000ull; at < 0x7ffb10000000ull + (1ull << 24);
+				at += 64)
+				*(volatile uint64_t *)at = ~0ull;
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+		usleep(20000);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	pid_t pid;
+	pid_t pid = fork();
 
-	printf("%ld\n", count_calls());
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		/* Scribbles over the stub's region from its end down, for ever: faults and dies,
-		 * again and again. */
-		for (;;) {
-			pid_t child = fork();
-
-			if (child == 0) {
-				for (uint64_t at = 0x7ffb10000000ull;
-					at < 0x7ffb10000000ull + (1ull << 24); at += 64)
-					*(volatile uint64_t *)at = ~0ull;
-				_exit(0);
-			}
-			waitpid(child, NULL, 0);
-			usleep(20000);
-		}
+	if (pid == 0)
+		misuse();
+	for (int i = 0; i < PAIRS; i++) {
+		kill(pid, SIGSTOP);
+		usleep(PAUSE_US);
+		printf("%ld ", count_calls());
+		kill(pid, SIGCONT);
+		usleep(PAUSE_US);
+		printf("%ld\n", count_calls());
 	}
-	printf("%ld\n", count_calls());
 	kill(pid, SIGKILL);
 	return 0;
 }

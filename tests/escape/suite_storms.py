@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Storms, scribblers and fuzzers: the kernel lives on, the others notice nothing, and nobody is left at the end."""
 import os
+import statistics
 import time
 
 from host import Failure
@@ -119,8 +120,8 @@ def test_neighbour_speed(runner):
         status, out, err = runner.run("spin")
         if status != 0:
             raise Failure("exit %s, %s" % (status, err[-300:]))
-        alone, beside = map(int, out.split())
-        best = max(best, beside / alone)
+        pairs = [line.split() for line in out.split("\n") if line]
+        best = max(best, statistics.median(int(beside) / int(alone) for alone, beside in pairs))
         if best >= 0.8:
             break
     if best < 0.8:
