@@ -237,12 +237,8 @@ static bool hands_on(const char *path, const char *controller)
 	return false;
 }
 
-/* What the host says about groups, read once. */
-struct host {
-	char *groups, *mounts;
-};
-
-static int find_place(const struct host *host, const char *controller, struct cgroup_place *ret)
+static int find_place(
+	const struct cgroup_host *host, const char *controller, struct cgroup_place *ret)
 {
 	for (unsigned level = 0; host->groups && host->mounts && level < 2; level++) {
 		if (cgroup_find(host->groups, host->mounts, controller, level, ret) == 0 &&
@@ -334,22 +330,21 @@ struct plan {
 	bool tasks_in_memory;	    /* one directory of version 2 has both */
 };
 
-static int make_plan(
-	struct cgroup *group, bool memory, bool tasks, struct plan *plan, const char **ret_why)
+static int make_plan(struct cgroup *group, const struct cgroup_host *host, bool memory, bool tasks,
+	struct plan *plan, const char **ret_why)
 {
-	struct host host = {read_text("/proc/self/cgroup"), read_text("/proc/self/mountinfo")};
 	int r = 0;
 
 	*plan = (struct plan){0};
 	if (memory) {
 		*ret_why = "a control group for memory that hands limits on";
-		r = find_place(&host, "memory", &plan->memory);
+		r = find_place(host, "memory", &plan->memory);
 		if (r == 0)
 			*ret_why = "the right to make a control group";
 		r = r < 0 ? r : plan_directory(group, plan->memory.path);
 		plan->has_memory = r == 0;
 	}
-	if (r == 0 && tasks && find_place(&host, "pids", &plan->tasks) == 0) {
+	if (r == 0 && tasks && find_place(host, "pids", &plan->tasks) == 0) {
 		plan->tasks_in_memory = plan->has_memory && plan->tasks.unified &&
 					strcmp(plan->tasks.path, plan->memory.path) == 0;
 		/* A process is born into one group of version 2. */
@@ -358,8 +353,6 @@ static int make_plan(
 			!(plan->has_memory && plan->memory.unified && plan->tasks.unified) &&
 			plan_directory(group, plan->tasks.path) == 0;
 	}
-	free(host.groups);
-	free(host.mounts);
 	return r;
 }
 
@@ -392,10 +385,11 @@ static void create_tasks(struct cgroup *group, const struct plan *plan, uint64_t
 		(void)open_entrance(group, index, fd, plan->tasks.unified);
 }
 
-int cgroup_create(struct cgroup *group, uint64_t memory, uint64_t tasks, const char **ret_why)
+int cgroup_create_on(struct cgroup *group, const struct cgroup_host *host, uint64_t memory,
+	uint64_t tasks, const char **ret_why)
 {
 	struct plan plan;
-	int r = make_plan(group, memory, tasks, &plan, ret_why);
+	int r = make_plan(group, host, memory, tasks, &plan, ret_why);
 
 	if (r == 0 && group->count) {
 		*ret_why = "a process that removes the control group";
@@ -410,6 +404,15 @@ int cgroup_create(struct cgroup *group, uint64_t memory, uint64_t tasks, const c
 	else if (tasks)
 		create_tasks(group, &plan, tasks);
 	return r;
+}
+
+int cgroup_create(struct cgroup *group, uint64_t memory, uint64_t tasks, const char **ret_why)
+{
+	_cleanup_free_ char *groups = read_text("/proc/self/cgroup");
+	_cleanup_free_ char *mounts = read_text("/proc/self/mountinfo");
+	const struct cgroup_host host = {groups, mounts};
+
+	return cgroup_create_on(group, &host, memory, tasks, ret_why);
 }
 
 /* ---- living in it ---- */

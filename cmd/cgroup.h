@@ -31,6 +31,12 @@ struct cgroup_place {
 	bool unified;
 };
 
+/* What the host says about groups: the texts of /proc/self/cgroup and /proc/self/mountinfo, or
+ * NULL. */
+struct cgroup_host {
+	const char *groups, *mounts;
+};
+
 void cgroup_init(struct cgroup *group);
 /*
  * A group that holds at most @memory bytes and @tasks tasks (0: that one is not limited), empty so
@@ -38,6 +44,9 @@ void cgroup_init(struct cgroup *group);
  * lacks in *ret_why and *group as cgroup_init() left it. The caller ends it with cgroup_remove().
  */
 int cgroup_create(struct cgroup *group, uint64_t memory, uint64_t tasks, const char **ret_why);
+/* The same on a host that is described. */
+int cgroup_create_on(struct cgroup *group, const struct cgroup_host *host, uint64_t memory,
+	uint64_t tasks, const char **ret_why);
 /* The limit that goes with --memory: room for the kernel process and the host's own memory too. */
 uint64_t cgroup_memory_for(uint64_t limit);
 
