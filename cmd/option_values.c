@@ -50,12 +50,14 @@ int usage_error(const char *format, ...)
 
 	if (error_sink.why) {
 		va_start(args, format);
+		/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is right above */
 		vsnprintf(error_sink.why, error_sink.size, format, args);
 		va_end(args);
 		return -EINVAL;
 	}
 	fputs("sentry run: ", stderr);
 	va_start(args, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is right above */
 	vfprintf(stderr, format, args);
 	va_end(args);
 	fputs("; see 'sentry run --help'\n", stderr);
