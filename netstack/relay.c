@@ -79,16 +79,47 @@ static struct relay_flow *find(struct relay *relay, uint8_t protocol, const stru
 	return NULL;
 }
 
+static size_t cost(const struct inet_datagram *datagram)
+{
+	return datagram->data.size + DATAGRAM_OVERHEAD;
+}
+
+/* Keeps the packet's datagram until the flow is open, if there is room: nobody's buffers are
+ * charged for it meanwhile. */
+static void keep_waiting(struct relay_flow *flow, struct inet_packet *packet)
+{
+	struct relay *relay = flow->relay;
+	size_t size = cost(packet->datagram);
+
+	if (flow->waiting_count >= RELAY_DATAGRAMS_MAX ||
+		size > RELAY_WAITING_MAX - relay->waiting_bytes)
+		return;
+	list_add_tail(&packet->datagram->link, &flow->waiting);
+	packet->datagram = NULL;
+	flow->waiting_count++;
+	relay->waiting_bytes += size;
+}
+
+/* The first one, owned; NULL: there is none. */
+static struct inet_datagram *take_waiting(struct relay_flow *flow)
+{
+	struct inet_datagram *datagram;
+
+	if (list_empty(&flow->waiting))
+		return NULL;
+	datagram = list_first(&flow->waiting, struct inet_datagram, link);
+	list_remove(&datagram->link);
+	flow->waiting_count--;
+	flow->relay->waiting_bytes -= cost(datagram);
+	return datagram;
+}
+
 static void drop_waiting(struct relay_flow *flow)
 {
-	while (!list_empty(&flow->waiting)) {
-		struct inet_datagram *datagram =
-			list_first(&flow->waiting, struct inet_datagram, link);
+	struct inet_datagram *datagram;
 
-		list_remove(&datagram->link);
+	while ((datagram = take_waiting(flow)))
 		inet_datagram_free(NULL, datagram);
-	}
-	flow->waiting_count = 0;
 }
 
 static void flow_free(struct relay_flow *flow)
@@ -308,19 +339,15 @@ static void take_datagram(struct relay *relay, struct inet_packet *packet)
 	if (!flow) {
 		if (flow_new(relay, INET_UDP, &packet->from, &packet->to, &flow) < 0)
 			return;
-		list_add_tail(&packet->datagram->link, &flow->waiting);
-		packet->datagram = NULL;
-		flow->waiting_count = 1;
+		keep_waiting(flow, packet);
 		relay->ops->open(flow);
 		return;
 	}
 	if (flow->opened) {
 		relay->ops->datagram(flow, &packet->datagram->data);
 		netbuf_queue_clear(&packet->datagram->data);
-	} else if (flow->waiting_count < RELAY_DATAGRAMS_MAX) {
-		list_add_tail(&packet->datagram->link, &flow->waiting);
-		packet->datagram = NULL;
-		flow->waiting_count++;
+	} else {
+		keep_waiting(flow, packet);
 	}
 }
 
@@ -350,6 +377,7 @@ static bool take(struct netif *netif, struct inet_packet *packet)
 void relay_accept(struct relay_flow *flow)
 {
 	struct relay *relay = flow->relay;
+	struct inet_datagram *datagram;
 
 	enter(relay);
 	if (flow->protocol == INET_TCP) {
@@ -361,11 +389,7 @@ void relay_accept(struct relay_flow *flow)
 		return;
 	}
 	flow->opened = true;
-	while (!list_empty(&flow->waiting)) {
-		struct inet_datagram *datagram =
-			list_first(&flow->waiting, struct inet_datagram, link);
-
-		list_remove(&datagram->link);
+	while ((datagram = take_waiting(flow))) {
 		if (!flow->dead)
 			relay->ops->datagram(flow, &datagram->data);
 		inet_datagram_free(NULL, datagram);

@@ -19,7 +19,8 @@ struct relay;
 struct relay_flow;
 
 #define RELAY_FLOWS_MAX	    8192u
-#define RELAY_DATAGRAMS_MAX 32u /* that wait for a flow to be opened */
+#define RELAY_DATAGRAMS_MAX 32u	       /* that wait for a flow to be opened */
+#define RELAY_WAITING_MAX   (4u << 20) /* bytes of these, in all flows */
 
 #define RELAY_CONNECTED 0x01u /* an inward flow: the program has accepted */
 #define RELAY_READABLE	0x02u /* bytes from the guest in flow->tcp, or their end */
@@ -64,6 +65,7 @@ struct relay {
 	struct hash_table flows;
 	struct list_head all, dead;
 	unsigned flow_count, depth;
+	size_t waiting_bytes;
 	bool taking;
 	uint16_t last_port;
 	uint64_t isn_key[2];

@@ -12,6 +12,7 @@
 #include "abi/poll.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/fiber.h"
 
 #define SOCKETS_MAX	 4096u
 #define REQUEST_SIZE_MAX 32768u
@@ -36,12 +37,18 @@ static struct list_head sockets = LIST_HEAD_INIT(sockets);
 static unsigned socket_count;
 static size_t queued_total;
 
+/* What was sent, once for all who are to have it. */
+struct payload {
+	uint32_t refs;
+	uint8_t bytes[];
+};
+
 struct datagram {
 	struct list_head link;
 	uint32_t from, group; /* 0: the kernel; none */
 	struct lx_ucred cred;
 	size_t size;
-	uint8_t bytes[];
+	struct payload *payload;
 };
 
 struct netlink_socket *netlink_next(const struct netlink_socket *socket)
@@ -76,31 +83,78 @@ static size_t passing(const struct netlink_socket *socket, const void *bytes, si
 	return min_of(size, (size_t)keep);
 }
 
-static int enqueue(struct netlink_socket *socket, const void *bytes, size_t size, uint32_t from,
-	unsigned group, const struct lx_ucred *cred)
+static struct payload *payload_new(const void *bytes, size_t size)
+{
+	struct payload *payload = malloc(sizeof(*payload) + size);
+
+	if (payload) {
+		payload->refs = 1;
+		memcpy(payload->bytes, bytes, size);
+	}
+	return payload;
+}
+
+static struct payload *payload_get(struct payload *payload)
+{
+	payload->refs++;
+	return payload;
+}
+
+static void payload_put(struct payload *payload)
+{
+	if (payload && --payload->refs == 0)
+		free(payload);
+}
+
+/* @payload may be NULL: no memory. Each queue counts all of it. */
+static int enqueue_payload(struct netlink_socket *socket, struct payload *payload, size_t size,
+	uint32_t from, unsigned group, const struct lx_ucred *cred)
 {
 	struct datagram *datagram;
 	size_t whole = size;
 
-	size = passing(socket, bytes, size);
+	if (!payload)
+		return -ENOMEM;
+	size = passing(socket, payload->bytes, size);
 	if (size == 0 && whole > 0)
 		return 0;
 	/* One more than fits, as sk_rcvbuf is compared before a packet is added. */
 	if (socket->queued > socket->base.receive_size || queued_total > QUEUED_TOTAL_MAX)
 		return -ENOBUFS;
-	datagram = malloc(sizeof(*datagram) + size);
-	if (!datagram)
+	datagram = malloc(sizeof(*datagram));
+	/* What is charged is what is kept. */
+	payload = size < whole ? payload_new(payload->bytes, size) : payload_get(payload);
+	if (!datagram || !payload) {
+		free(datagram);
+		payload_put(payload);
 		return -ENOMEM;
+	}
 	datagram->from = from;
 	datagram->group = group;
 	datagram->cred = cred ? *cred : (struct lx_ucred){0};
 	datagram->size = size;
-	memcpy(datagram->bytes, bytes, size);
+	datagram->payload = payload;
 	list_add_tail(&datagram->link, &socket->datagrams);
 	socket->queued += sizeof(*datagram) + size;
 	queued_total += sizeof(*datagram) + size;
 	wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
 	return 0;
+}
+
+static int enqueue(struct netlink_socket *socket, const void *bytes, size_t size, uint32_t from,
+	unsigned group, const struct lx_ucred *cred)
+{
+	struct payload *payload = payload_new(bytes, size);
+	int err = enqueue_payload(socket, payload, size, from, group, cred);
+
+	payload_put(payload);
+	return err;
+}
+
+static void datagram_free(struct datagram *datagram)
+{
+	payload_put(datagram->payload);
+	free(datagram);
 }
 
 static void dequeue(struct netlink_socket *socket, struct datagram *datagram)
@@ -135,13 +189,17 @@ static void multicast(const struct ns *net, const struct netlink_protocol *proto
 	const void *bytes, size_t size, uint32_t from, const struct lx_ucred *cred,
 	const struct netlink_socket *but)
 {
+	struct payload *payload = NULL;
 	struct netlink_socket *socket;
 
 	list_for_each_entry (socket, &sockets, link) {
-		if (socket != but && is_member(socket, net, protocol, group) &&
-			enqueue(socket, bytes, size, from, group, cred) < 0)
+		if (socket == but || !is_member(socket, net, protocol, group))
+			continue;
+		payload = payload ?: payload_new(bytes, size);
+		if (enqueue_payload(socket, payload, size, from, group, cred) < 0)
 			overrun(socket);
 	}
+	payload_put(payload);
 }
 
 void netlink_multicast(const struct net_ns *net, const struct netlink_protocol *protocol,
@@ -238,7 +296,14 @@ static void dump_go_on(struct netlink_socket *socket)
 		return;
 	}
 	more = dump->error ? dump->error : dump->fill(socket, dump, builder);
-	if (more == 1 && builder->size > 0) {
+	while (more == NL_DUMP_LATER && builder->size == 0) {
+		fiber_yield();
+		/* Another thread may have read on, or to the end. */
+		if (socket->dump != dump || !list_empty(&socket->datagrams))
+			return;
+		more = dump->fill(socket, dump, builder);
+	}
+	if (more > 0 && builder->size > 0) {
 		if (enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0) {
 			overrun(socket);
 			dump_free(socket);
@@ -458,6 +523,8 @@ static void handle_all(
 		if (nl_padded(request.header.nlmsg_len) >= size - at)
 			return;
 		at += nl_padded(request.header.nlmsg_len);
+		/* Each may go through a whole table. */
+		fiber_yield();
 	}
 }
 
@@ -574,7 +641,7 @@ static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_
 	size = min_of(datagram->size, (size_t)message->uio->resid);
 	/* Ours while the copy sleeps; a peek puts it back. */
 	list_remove(&datagram->link);
-	result = uio_copy_to(message->uio, datagram->bytes, size);
+	result = uio_copy_to(message->uio, datagram->payload->bytes, size);
 	if (result >= 0 && (size_t)result < size)
 		result = -EFAULT;
 	if (result >= 0) {
@@ -594,7 +661,7 @@ static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_
 	list_add(&datagram->link, &socket->datagrams);
 	if (!peek) {
 		dequeue(socket, datagram);
-		free(datagram);
+		datagram_free(datagram);
 		dump_go_on(socket);
 	}
 	return result;
@@ -699,7 +766,7 @@ static void nl_release(struct socket *base)
 		struct datagram *datagram = list_first(&socket->datagrams, struct datagram, link);
 
 		dequeue(socket, datagram);
-		free(datagram);
+		datagram_free(datagram);
 	}
 	dump_free(socket);
 	list_remove(&socket->link);

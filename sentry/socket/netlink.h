@@ -90,8 +90,9 @@ int nl_parse_nested(struct nl_request *request, const struct nl_attribute *nest,
 	struct nl_attribute *ret, unsigned max, const uint8_t *least);
 
 struct nl_dump {
-	/* Writes messages from `at` on, and moves it. 1: the datagram is full, there is more; 0:
-	 * that was all; -errno ends the dump with it. */
+	/* Writes messages from `at` on, and moves it. 1: the datagram is full, there is more;
+	 * NL_DUMP_LATER: enough for one turn of the kernel's, there is more; 0: that was all;
+	 * -errno ends the dump with it. */
 	int (*fill)(
 		struct netlink_socket *socket, struct nl_dump *dump, struct nl_builder *builder);
 	struct lx_nlmsghdr header; /* of the answers */
@@ -116,7 +117,8 @@ struct lx_nlmsghdr nl_answer_header(const struct nl_request *request, uint16_t t
 /* One datagram to who asked. -ENOBUFS, -ENOMEM. */
 int nl_answer(struct nl_request *request, const struct nl_builder *builder);
 
-#define NL_STARTED 1 /* a handler's: a dump answers, no acknowledgement */
+#define NL_DUMP_LATER 2
+#define NL_STARTED    1 /* a handler's: a dump answers, no acknowledgement */
 
 /* ---- protocols ------------------------------------------------------------------------------- */
 

@@ -17,6 +17,9 @@
 #include "sentry/socket/raw.h"
 
 #define BYTECODE_MAX 16384u
+/* Steps of the filter in one turn of the kernel's, a millisecond or two: a long filter over all
+ * sockets is 134 million. */
+#define STEPS_MAX (256u << 10)
 
 static const struct file *file_of(const struct inet_endpoint *endpoint)
 {
@@ -184,7 +187,8 @@ static bool step(
 	}
 }
 
-static bool filter_passes(const struct inet_endpoint *endpoint, const uint8_t *code, size_t size)
+static bool filter_passes(
+	const struct inet_endpoint *endpoint, const uint8_t *code, size_t size, uint32_t *steps)
 {
 	size_t at = 0;
 
@@ -192,6 +196,7 @@ static bool filter_passes(const struct inet_endpoint *endpoint, const uint8_t *c
 		struct filter_op op;
 		size_t jump;
 
+		++*steps;
 		memcpy(&op, code + at, sizeof(op));
 		if (op_size(code + at, size - at) > size - at)
 			return false;
@@ -343,7 +348,7 @@ static int put_endpoint(struct nl_builder *builder, const struct lx_nlmsghdr *he
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static bool is_wanted(const struct inet_endpoint *endpoint, const struct lx_inet_diag_req *req,
-	uint8_t protocol, const struct nl_dump *dump)
+	uint8_t protocol, const struct nl_dump *dump, uint32_t *steps)
 {
 	uint16_t source = ntohs(req->id.sport), target = ntohs(req->id.dport);
 
@@ -352,7 +357,7 @@ static bool is_wanted(const struct inet_endpoint *endpoint, const struct lx_inet
 	       (req->states >> state_of(endpoint) & 1) &&
 	       (!source || source == endpoint->local.port) &&
 	       (!target || target == endpoint->remote.port) &&
-	       (!dump->more || filter_passes(endpoint, dump->more, dump->more_size));
+	       (!dump->more || filter_passes(endpoint, dump->more, dump->more_size, steps));
 }
 
 static int fill_inet(
@@ -361,13 +366,16 @@ static int fill_inet(
 	const struct netstack *stack = &netlink_net(socket)->stack;
 	const struct inet_endpoint *endpoint;
 	struct lx_inet_diag_req req;
+	uint32_t steps = 0;
 	size_t place = 0;
 
 	memcpy(&req, dump->filter, sizeof(req));
 	list_for_each_entry (endpoint, &stack->endpoints, list) {
 		if (place++ < dump->at[0])
 			continue;
-		if (is_wanted(endpoint, &req, req.protocol, dump) &&
+		if (steps > STEPS_MAX)
+			return NL_DUMP_LATER;
+		if (is_wanted(endpoint, &req, req.protocol, dump, &steps) &&
 			put_endpoint(builder, &dump->header, endpoint, req.extensions) < 0)
 			return 1;
 		dump->at[0] = place;

@@ -351,3 +351,78 @@ CASE(proc_groups)
 	note_file("/proc/net/igmp");
 	note_file("/proc/net/igmp6");
 }
+
+/* Counts messages and errors until the dump's end, or @most of them. */
+static void note_answers(int fd, const char *what, int most)
+{
+	static char bytes[65536] __attribute__((aligned(4)));
+	int messages = 0, errors = 0;
+	bool done = false;
+
+	while (!done && messages + errors < most) {
+		ssize_t size = recv(fd, bytes, sizeof(bytes), 0);
+		struct nlmsghdr *header = (struct nlmsghdr *)bytes;
+
+		if (size < 0)
+			break;
+		for (; NLMSG_OK(header, size); header = NLMSG_NEXT(header, size)) {
+			done |= header->nlmsg_type == NLMSG_DONE;
+			errors += header->nlmsg_type == NLMSG_ERROR;
+			messages += header->nlmsg_type == SOCK_DIAG_BY_FAMILY;
+		}
+	}
+	NOTE("%s: %d sockets, %d errors, end %d", what, messages, errors, done);
+}
+
+#define FILTER_OPS 4000
+#define SOCKETS	   300
+
+/* A filter that takes its time with each of many sockets; and many requests at once. */
+CASE(long_filters_and_batches)
+{
+	static struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 req;
+		struct rtattr attribute;
+		struct inet_diag_bc_op code[FILTER_OPS];
+	} dump;
+	static struct {
+		struct nlmsghdr header;
+		struct inet_diag_req_v2 req;
+	} one[40];
+	int netlink, fds[SOCKETS];
+
+	own_network();
+	netlink = netlink_socket(NETLINK_ROUTE);
+	link_up(netlink, 1, true);
+	netlink = netlink_socket(NETLINK_SOCK_DIAG);
+	for (int i = 0; i < SOCKETS; i++)
+		fds[i] = bound(AF_INET, SOCK_DGRAM);
+	dump.header = (struct nlmsghdr){.nlmsg_len = sizeof(dump),
+		.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP};
+	dump.req = (struct inet_diag_req_v2){
+		.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_UDP, .idiag_states = ~0u};
+	dump.attribute = (struct rtattr){.rta_len = sizeof(dump.attribute) + sizeof(dump.code),
+		.rta_type = INET_DIAG_REQ_BYTECODE};
+	for (int i = 0; i < FILTER_OPS; i++)
+		dump.code[i] = (struct inet_diag_bc_op){.code = INET_DIAG_BC_NOP, .yes = 4};
+	NOTE("sent all: %d", send(netlink, &dump, sizeof(dump), 0) == sizeof(dump));
+	note_answers(netlink, "passes", INT_MAX);
+	/* The last one jumps behind the end: no. */
+	dump.code[FILTER_OPS - 1] =
+		(struct inet_diag_bc_op){.code = INET_DIAG_BC_JMP, .yes = 4, .no = 8};
+	NOTE("sent all: %d", send(netlink, &dump, sizeof(dump), 0) == sizeof(dump));
+	note_answers(netlink, "passes nothing", INT_MAX);
+	for (size_t i = 0; i < sizeof(one) / sizeof(one[0]); i++) {
+		one[i].header = (struct nlmsghdr){.nlmsg_len = sizeof(one[i]),
+			.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			.nlmsg_flags = NLM_F_REQUEST};
+		one[i].req = dump.req;
+		one[i].req.id.idiag_sport = htons(1);
+	}
+	NOTE("sent all: %d", send(netlink, one, sizeof(one), 0) == sizeof(one));
+	note_answers(netlink, "batch", sizeof(one) / sizeof(one[0]));
+	for (int i = 0; i < SOCKETS; i++)
+		close(fds[i]);
+}

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The relay's interface: echo requests to its own addresses are answered, others are dropped. */
+/* The relay's interface: echo requests to its own addresses are answered, others are dropped; what
+ * waits for flows to be opened is bounded. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/loop.h"
+#include "netstack/inet_private.h"
 #include "netstack/relay.h"
 
 static struct relay relay;
@@ -97,4 +100,64 @@ Test(relay, answers_pings_over_ipv6)
 	cr_expect_eq(reply[23], 2);
 	packet[39] = 3;
 	cr_expect_eq(answer(packet, sizeof(packet), reply), 0);
+}
+
+static struct relay_flow *opened[256];
+static unsigned open_count, datagram_count;
+
+static void keep_flow(struct relay_flow *flow)
+{
+	opened[open_count++] = flow;
+}
+
+static void count_datagram(struct relay_flow *flow, struct netbuf_queue *data)
+{
+	datagram_count++;
+	netbuf_queue_clear(data);
+}
+
+/* True when the relay has kept it. */
+static bool send_datagram(uint16_t port, size_t size)
+{
+	static const uint8_t guest[4] = {10, 0, 2, 15}, far[4] = {192, 0, 2, 1}, zeroes[60000];
+	struct inet_packet packet = {.protocol = INET_UDP,
+		.from = {inet_from_v4(guest), 1000},
+		.to = {inet_from_v4(far), port}};
+	bool kept;
+
+	packet.datagram = calloc(1, sizeof(*packet.datagram));
+	cr_assert_not_null(packet.datagram);
+	list_init(&packet.datagram->link);
+	cr_assert_eq(netbuf_append(&packet.datagram->data, zeroes, size), 0);
+	cr_expect(relay.netif.ops->take(&relay.netif, &packet));
+	kept = !packet.datagram;
+	if (packet.datagram)
+		inet_datagram_free(NULL, packet.datagram);
+	return kept;
+}
+
+/* The far side opens nothing for a while: what waits for it does not grow on. */
+Test(relay, waiting_datagrams_are_bounded)
+{
+	static const struct relay_ops ops = {.open = keep_flow, .datagram = count_datagram};
+	unsigned kept = 0;
+
+	begin();
+	relay.ops = &ops;
+	for (unsigned port = 1; port <= 200; port++)
+		for (unsigned i = 0; i < 2 * RELAY_DATAGRAMS_MAX; i++)
+			kept += send_datagram((uint16_t)port, 60000);
+	cr_expect_eq(open_count, 200);
+	cr_expect(relay.waiting_bytes <= RELAY_WAITING_MAX &&
+		  relay.waiting_bytes > RELAY_WAITING_MAX / 2);
+	cr_expect(kept > 0 && kept <= RELAY_WAITING_MAX / 60000);
+	/* Those of a flow that opens are sent, and make room. */
+	relay_accept(opened[0]);
+	cr_expect_eq(datagram_count, RELAY_DATAGRAMS_MAX);
+	for (unsigned i = 0; i < 2 * RELAY_DATAGRAMS_MAX; i++)
+		kept += send_datagram(200, 100);
+	cr_expect(send_datagram(1, 100) == false && datagram_count == RELAY_DATAGRAMS_MAX + 1);
+	for (unsigned i = 1; i < open_count; i++)
+		relay_refuse(opened[i], 111);
+	cr_expect_eq(relay.waiting_bytes, 0);
 }
