@@ -56,6 +56,7 @@ static struct boot {
 	struct path root; /* of the guest, until the program has it */
 	bool mounted;
 	bool writable; /* some of the host's files may be written */
+	uint64_t confining_ns;
 } boot;
 
 void kernel_fail(int exit_code, const char *format, ...)
@@ -222,6 +223,7 @@ static int set_up_host(void)
 	char message[sizeof(boot.result->message)] = "";
 	struct namespaces own;
 	const char *why;
+	uint64_t begin;
 	int r = check_host();
 
 	r = r < 0 ? r : limit_processors(boot.config->cpus);
@@ -251,6 +253,7 @@ static int set_up_host(void)
 	sched_init(procfs_cpu_count());
 	platform_capture_host();
 	oom_score_open();
+	begin = loop_monotonic_now();
 	own = boot.config->namespaces;
 	r = namespaces_leave_host(&own, boot.view, &why);
 	r = r < 0 ? r : confine_privileges(&why);
@@ -259,6 +262,7 @@ static int set_up_host(void)
 		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));
 		return r;
 	}
+	boot.confining_ns = loop_monotonic_now() - begin;
 	boot.writable = confine_any_writable(boot.view); /* mounting takes the roots away */
 	r = start_platform(0);
 	if (r < 0)
@@ -274,6 +278,7 @@ static int set_up_host(void)
 static int confine_host_calls(void)
 {
 	unsigned when = platform == &platform_systrap ? HOST_SYSTRAP : HOST_PTRACE;
+	uint64_t begin = loop_monotonic_now();
 	const char *why;
 	int r;
 
@@ -282,6 +287,7 @@ static int confine_host_calls(void)
 	if (boot.config->gateway_fd >= 0)
 		when |= HOST_GATEWAY;
 	r = confine_calls(when, &why);
+	boot.confining_ns += loop_monotonic_now() - begin;
 	if (r < 0)
 		kernel_fail(125, "cannot confine the kernel process: %s: %s", why, strerror(-r));
 	return r;
@@ -445,6 +451,8 @@ static void put_stat(const char *name, uint64_t value)
 
 static void write_stats(void)
 {
+	put_stat("start: us to be born into namespaces", kernel.config->namespaces.made_ns / 1000);
+	put_stat("start: us to leave the host's files and calls", boot.confining_ns / 1000);
 	if (platform->stats)
 		platform->stats(put_stat);
 	else

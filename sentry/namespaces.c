@@ -22,6 +22,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/host_proc.h"
+#include "base/loop.h"
 
 /*
  * Namespaces of the kernel process: a second wall behind Landlock and seccomp. In them no process
@@ -297,9 +298,11 @@ static int fork_best(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid, int 
 
 int namespaces_fork(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid)
 {
-	int first_error;
+	uint64_t begin = loop_monotonic_now();
+	int first_error, r = fork_best(ret, cgroup_fd, ret_pid, &first_error);
 
-	return fork_best(ret, cgroup_fd, ret_pid, &first_error);
+	ret->made_ns = loop_monotonic_now() - begin;
+	return r;
 }
 
 struct namespaces namespaces_probe(const char **ret_why, int *ret_error)

@@ -3,6 +3,7 @@
 #define SENTRY_SENTRY_NAMESPACES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "sentry/view.h"
@@ -13,6 +14,7 @@ struct namespaces {
 	int root_fd;	  /* an empty file system that becomes its root; owned */
 	int proc_fd;	  /* /proc of its own processes; owned */
 	bool partial_ids; /* only its own user and group have names in it */
+	uint64_t made_ns; /* what making them took, and the child with them */
 };
 
 /*

@@ -144,3 +144,4 @@ def test_stats_without_patches(box):
 def test_stats_of_ptrace(box):
     result = box.run("/bin/true", options=["--platform=ptrace", "--stats"]).expect(0, b"")
     check(b"no statistics" in result.err, result.err)
+    check(b"start: us to be born into namespaces" in result.err and b"start: us to leave the host's files and calls" in result.err, result.err)
