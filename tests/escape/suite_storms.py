@@ -129,6 +129,6 @@ def test_neighbour_speed(runner):
 
 
 def test_scribble_calls(runner):
-    status, out, err = runner.run("scribble_calls %d" % (100 if runner.all else 20), ["--pids-limit", "64", "-m", "512m"], timeout=120)
+    status, out, err = runner.run("scribble_calls %d" % (100 if runner.all else 20), ["--pids-limit", "64", "-m", "512m"], timeout=600 if runner.all else 120)
     if status != 0 or out != "alive\n":
         raise Failure("exit %s, %r, %s" % (status, out, err[-300:]))
