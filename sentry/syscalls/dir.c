@@ -73,6 +73,9 @@ static int64_t do_getdents(struct task *t, int fd, gaddr_t dirp, unsigned count,
 
 	if (!file)
 		return -EBADF;
+	/* struct getdents_callback counts in an int: what is more is no room at all. */
+	if (count > INT32_MAX)
+		count = 0;
 	buffer.size = min_of((size_t)count, (size_t)SENTRY_MAX_DIRENT_BUFFER);
 	buffer.data = data = malloc(buffer.size + 1);
 	if (!data)

@@ -391,3 +391,25 @@ CASE(seized_and_continued_with_a_stop)
 	say_two("SIGSTOP given", pid);
 	finish(pid);
 }
+
+/* More room than an int can count is none. */
+CASE(listing_with_much_room)
+{
+	static const unsigned sizes[] = {0x7fffffff, 0x80000000, 0xffffffff};
+	char room[1024];
+	int fd;
+
+	mkdir("d", 0755);
+	for (int i = 0; i < 3; i++) {
+		fd = open("d", O_RDONLY | O_DIRECTORY);
+		CALL(SYS(SYS_getdents, fd, BAD_ADDRESS, sizes[i]));
+		CALL(SYS(SYS_getdents64, fd, BAD_ADDRESS, sizes[i]));
+		while (SYS(SYS_getdents64, fd, room, sizeof(room)) > 0)
+			;
+		CALL(SYS(SYS_getdents, fd, BAD_ADDRESS, sizes[i]));
+		CALL(SYS(SYS_getdents64, fd, BAD_ADDRESS, sizes[i]));
+		close(fd);
+	}
+	write_file("f", "text");
+	CALL(SYS(SYS_getdents64, open("f", O_RDONLY), room, 0xffffffffu));
+}
