@@ -7,7 +7,9 @@ EFAULT = "-14"
 
 
 def out_of_a_failed_call(program, native, key):
-    """What memory a call wrote before it met the part that is inaccessible: nobody is promised any of it."""
+    """What memory a call wrote before it met the part that is inaccessible: nobody is promised any of it. It may become part of a name."""
+    if key.startswith("file ") and not (key.isascii() and key.isprintable() and "?" not in key):
+        return EFAULT in native.parts.values()
     words = key.split()
     return len(words) == 4 and words[2] == "out" and native.parts.get("call " + words[1]) == EFAULT
 
@@ -41,7 +43,7 @@ def socket_option(program, native, key):
         return False
     call = program.calls[int(words[1].rstrip("'"))]
     return call.name in ("setsockopt", "getsockopt") and call.args[1][1] == 1 and call.args[2][1] in (
-        1, 5, 10, 11, 12, 14, 15, 18, 19, 26, 29, 30, 31, 34, 35, 36, 37, 59, 76, 77)
+        1, 5, 10, 11, 12, 14, 15, 18, 19, 26, 29, 30, 31, 34, 35, 36, 37)
 
 
 def write_that_faults(program, native, key):
@@ -67,8 +69,10 @@ def pidfd(program, native, key):
         return False
     call = program.calls[int(words[1].rstrip("'"))]
     made = {i for i, c in enumerate(program.calls) if c.name == "pidfd_open"}
-    numbers = {int(native.parts.get("call %d" % i, -1)) for i in made}
-    if not any((kind == 1 and value in made) or (kind == 0 and value in numbers) for kind, value in call.args[:2]):
+    result = lambda i: int(native.parts.get("call %d" % i, "-1").replace("something", "-1"))
+    numbers = {result(i) for i in made} - {-1}
+    # The number may be what another task's call returned.
+    if not any((kind == 1 and (value in made or result(value) in numbers)) or (kind == 0 and value in numbers) for kind, value in call.args[:2]):
         return False
     return native.parts.get("call " + words[1], "").startswith("-") or call.name in ("fstatfs", "sync_file_range")
 
@@ -86,11 +90,11 @@ def size_of_a_queue(program, native, key):
 
 
 def socket_attribute(program, native, key):
-    """Sockets have an extended attribute on Linux, their protocol's name."""
+    """docs/caveats.md: sockets have an extended attribute on Linux, their protocol's name."""
     words = key.split()
     if words[0] != "call":
         return False
-    return "listxattr" in program.calls[int(words[1].rstrip("'"))].name and native.parts.get("call " + words[1]) == "21"
+    return "listxattr" in program.calls[int(words[1].rstrip("'"))].name and native.parts.get("call " + words[1]) in ("21", "-34")
 
 
 # Calls that say an id.
