@@ -2,8 +2,8 @@
 /*
  * The Sentry's side of looking at calls. A record is built in a buffer of its task, since a handler
  * may sleep and others make calls meanwhile, and goes to the stream when the call is done. The
- * stream is collected in memory and written when there is enough of it, or when the loop is about
- * to sleep; who reads it slowly slows the guests down, so that nothing is lost.
+ * stream is collected in memory and written when there is enough of it, or after a tenth of a
+ * second; who reads it slowly slows the guests down, so that nothing is lost.
  */
 #include "sentry/observe.h"
 
@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/wait.h"
+#include "sentry/observe_memory.h"
 #include "sentry/record.h"
 #include "sentry/strace.h"
 #include "sentry/syscall_table.h"
@@ -25,6 +26,9 @@
 
 #define STREAM_SIZE   (256u << 10)
 #define STREAM_ENOUGH (64u << 10)
+/* Each write wakes the observer, on another CPU than the guest's if there is one, which costs more
+ * than a call. */
+#define STREAM_LATE_NS 100000000u
 
 bool observing;
 
@@ -35,6 +39,7 @@ static struct {
 	uint64_t start;
 	size_t used;
 	bool broken;
+	struct timer late; /* armed while there is something in the buffer */
 	unsigned char buffer[STREAM_SIZE] __attribute__((aligned(8)));
 } stream;
 
@@ -46,6 +51,7 @@ struct observed {
 	bool announced; /* its RECORD_TASK was written */
 	bool host;
 	uint32_t counts[INJECT_RULES_MAX]; /* calls that each rule has seen */
+	struct observe_written written;	   /* in the present call */
 	struct strace_call shown, recorded;
 	union {
 		struct record_call made;
@@ -94,6 +100,8 @@ static void append(
 	stream.used += total;
 	if (stream.used >= STREAM_ENOUGH)
 		flush();
+	else if (stream.used == total)
+		(void)timer_arm(&stream.late, loop_monotonic() + STREAM_LATE_NS);
 }
 
 static uint64_t stream_time(void)
@@ -108,19 +116,9 @@ static struct record_head head_of(const struct task *task)
 		.time = stream_time()};
 }
 
-static unsigned poll_nothing(struct loop_source *source)
-{
-	return 0;
-}
-
-static bool flush_before_sleep(struct loop_source *source)
+static void flush_late(struct timer *timer)
 {
 	flush();
-	return true;
-}
-
-static void nothing(struct loop_source *source)
-{
 }
 
 static void audit_line(const char *line, size_t size)
@@ -140,8 +138,6 @@ void observe_strace(struct strace_sink *sink)
 
 void observe_start(const struct observe_config *config, const char *platform)
 {
-	static struct loop_source source = {
-		.poll = poll_nothing, .prepare_sleep = flush_before_sleep, .finish_sleep = nothing};
 	struct record_begin begin = {.magic = RECORD_MAGIC, .version = RECORD_VERSION};
 
 	rules = config->rules;
@@ -155,8 +151,8 @@ void observe_start(const struct observe_config *config, const char *platform)
 	begin.started = loop_realtime_now();
 	strncpy(begin.command, config->command, sizeof(begin.command) - 1);
 	strncpy(begin.platform, platform, sizeof(begin.platform) - 1);
+	timer_init(&stream.late, flush_late, NULL);
 	append(&begin.head, RECORD_BEGIN, sizeof(begin), NULL, 0);
-	loop_source_add(&source);
 	audit_set_observer(audit_line);
 }
 
@@ -194,6 +190,11 @@ static struct observed *observed_of(struct task *task)
 	if (!task->observed)
 		task->observed = calloc(1, sizeof(*task->observed));
 	return task->observed;
+}
+
+struct observe_written *observe_written_of(struct task *task)
+{
+	return task->observed ? &task->observed->written : NULL;
 }
 
 void observe_task_free(struct task *task)
@@ -246,11 +247,12 @@ struct tape {
 
 static ssize_t read_guest(void *context, void *dst, gaddr_t src, size_t size)
 {
-	struct task *task = context;
+	return observe_read(context, dst, src, size);
+}
 
-	if (!task->thread || src.v >= platform->guest_end().v)
-		return -EFAULT;
-	return platform->copy_in(task->thread, dst, src, size);
+static ssize_t read_guest_string(void *context, void *dst, gaddr_t src, size_t size)
+{
+	return observe_read_string(context, dst, src, size);
 }
 
 /* What does not fit any more was unreadable, for now and later. */
@@ -280,6 +282,13 @@ static ssize_t taped_read(void *context, void *dst, gaddr_t src, size_t size)
 	struct tape *tape = context;
 
 	return tape_read(tape, read_guest, tape->context, dst, src, size);
+}
+
+static ssize_t taped_string(void *context, void *dst, gaddr_t src, size_t size)
+{
+	struct tape *tape = context;
+
+	return tape_read(tape, read_guest_string, tape->context, dst, src, size);
 }
 
 /* ---- injection ------------------------------------------------------------------------------- */
@@ -373,7 +382,8 @@ static int64_t shown_call(struct task *task, const struct syscall_entry *entry,
 	struct observed *observed, uint32_t *flags,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
 {
-	const struct strace_memory memory = {.read = read_guest, .context = task};
+	const struct strace_memory memory = {
+		.read = read_guest, .read_string = read_guest_string, .context = task};
 	struct strace_call *shown = &observed->shown;
 	int64_t result;
 
@@ -397,7 +407,8 @@ static int64_t recorded_call(struct task *task, const struct syscall_entry *entr
 	struct tape tape = {.context = task,
 		.bytes = observed->bytes + sizeof(observed->made),
 		.capacity = RECORD_READS_MAX};
-	const struct strace_memory memory = {.read = taped_read, .context = &tape};
+	const struct strace_memory memory = {
+		.read = taped_read, .read_string = taped_string, .context = &tape};
 	struct record_call *made = &observed->made;
 	struct strace_call *shown = &observed->recorded;
 	int64_t result;
@@ -514,6 +525,8 @@ void observe_first(
 	struct record_call *made;
 	struct tape tape;
 
+	if (observing)
+		observe_memory_start();
 	if (!observed)
 		return;
 	if (strace_sink) {
@@ -569,6 +582,8 @@ int64_t observe_call(struct task *task, const struct syscall_entry *entry,
 		log_warning("a call of task %d was not looked at: out of memory", task->pid->nr);
 		return call(task, entry);
 	}
+	observed->written.count = 0;
+	observed->written.used = 0;
 	if (stream.config && has_call(stream.config->calls, task->event.syscall.nr))
 		return recorded_call(task, entry, observed, &flags, call);
 	if (stream.config && stream.config->record_tasks)

@@ -156,7 +156,8 @@ void record_explain(const union record *record, struct strace_call *call, struct
 	const unsigned char *reads = (const unsigned char *)(made + 1);
 	struct replay entry = {reads, reads + made->entry_size};
 	struct replay exit = {entry.end, record->bytes + made->head.size};
-	const struct strace_memory before = {replay_read, &entry}, after = {replay_read, &exit};
+	const struct strace_memory before = {.read = replay_read, .context = &entry};
+	const struct strace_memory after = {.read = replay_read, .context = &exit};
 
 	call->silent = false;
 	strace_enter(call, made->head.tid, made->nr, made->args, &before);

@@ -66,12 +66,13 @@ static void show_bytes(struct strace_text *text, const struct moment *m, uint64_
 /* A string may end just before unreadable memory: a short read is fine if it has the NUL. */
 static void show_string(struct strace_text *text, const struct moment *m, uint64_t address)
 {
+	ssize_t (*read)(void *context, void *dst, gaddr_t src, size_t size) =
+		m->memory->read_string ? m->memory->read_string : m->memory->read;
 	char bytes[STRACE_PATH_MAX + 1];
 	ssize_t got;
 	size_t size;
 
-	got = address ? m->memory->read(m->memory->context, bytes, GADDR(address), sizeof(bytes))
-		      : 0;
+	got = address ? read(m->memory->context, bytes, GADDR(address), sizeof(bytes)) : 0;
 	size = got > 0 ? strnlen(bytes, (size_t)got) : 0;
 	if (got <= 0 || (size == (size_t)got && (size_t)got < sizeof(bytes))) {
 		format_address(text, address);

@@ -31,6 +31,8 @@
  */
 struct strace_memory {
 	ssize_t (*read)(void *context, void *dst, gaddr_t src, size_t size);
+	/* The same for a string: what lies behind its end need not be read. Missing: read. */
+	ssize_t (*read_string)(void *context, void *dst, gaddr_t src, size_t size);
 	void *context;
 };
 

@@ -38,13 +38,15 @@ struct reader {
 
 /* ---- confinement ----------------------------------------------------------------------------- */
 
-/* Everything is open, and memory is mapped as it is needed: nothing executable. */
+/* Everything is open, and memory is mapped as it is needed: nothing executable. sysinfo(2) is what
+ * qsort(3) asks for the size of memory. */
 static int confine(void)
 {
 	static const int allowed[] = {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(lseek),
 		SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(ftruncate), SCMP_SYS(close),
 		SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk), SCMP_SYS(madvise),
-		SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime)};
+		SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(clock_gettime),
+		SCMP_SYS(sysinfo)};
 	scmp_filter_ctx filter;
 	int r;
 
