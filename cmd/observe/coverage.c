@@ -116,7 +116,7 @@ void coverage_add_error(struct coverage_item *item, int number, uint64_t count)
 			return;
 		}
 	}
-	if (item->error_count == COVERAGE_ERRORS - 1 && number != 0) {
+	if (item->error_count >= COVERAGE_ERRORS - 1 && number != 0) {
 		coverage_add_error(item, 0, count);
 		return;
 	}
@@ -213,6 +213,16 @@ static bool is_tcp_option(const struct syscall_info *info, unsigned index, const
 	       (int)args[index - 1] == LX_SOL_TCP;
 }
 
+/* Options of other levels have no table: their level and number. */
+static void count_other_option(struct coverage *coverage, const struct syscall_info *info,
+	int level, uint64_t option, const struct record_call *call)
+{
+	char argument[32];
+
+	(void)snprintf(argument, sizeof(argument), "level %d", level);
+	count_value(coverage, info, argument, NULL, option, call);
+}
+
 static void count_values(
 	struct coverage *coverage, const struct syscall_info *info, const struct record_call *call)
 {
@@ -227,10 +237,13 @@ static void count_values(
 			value = (uint32_t)value;
 		if (is_tcp_option(info, i, call->args))
 			set = &value_set_sockopt_tcp;
-		else if (strcmp(set->name, "sockopt") == 0 &&
+		else if (i > 0 && strcmp(set->name, "sockopt") == 0 &&
 			 (int)call->args[i - 1] != LX_SOL_SOCKET)
-			set = &(const struct value_set){.enum_mask = UINT64_MAX};
-		count_set(coverage, info, arg->name, set, value, call);
+			set = NULL;
+		if (set)
+			count_set(coverage, info, arg->name, set, value, call);
+		else
+			count_other_option(coverage, info, (int)call->args[i - 1], value, call);
 	}
 }
 

@@ -110,6 +110,38 @@ Test(coverage, foreign_files)
 	coverage_free(coverage);
 }
 
+Test(coverage, options_of_other_levels)
+{
+	struct coverage *coverage = coverage_new();
+	union record record;
+
+	memset(&record, 0, sizeof(record.call));
+	record.call = (struct record_call){
+		.head = {.kind = RECORD_CALL, .size = sizeof(record.call), .pid = 2, .tid = 2},
+		.nr = LX_NR_setsockopt,
+		.args = {3, 41, 26}};
+	coverage_add(coverage, &record);
+	cr_assert_not_null(coverage_find(coverage, "setsockopt level 41 0x1a"));
+	coverage_free(coverage);
+}
+
+/* There are more errors than there is room for. */
+Test(coverage, many_errors)
+{
+	struct coverage *coverage = coverage_new();
+	const struct coverage_item *item;
+	uint64_t sum = 0;
+
+	for (int number = 1; number <= 40; number++)
+		coverage_add(coverage, call_record(LX_NR_openat, 0x1000, "/x", 0, -number));
+	item = coverage_find(coverage, "openat");
+	cr_assert_leq(item->error_count, COVERAGE_ERRORS);
+	for (unsigned i = 0; i < item->error_count; i++)
+		sum += item->errors[i].count;
+	cr_assert_eq(sum, 40);
+	coverage_free(coverage);
+}
+
 Test(record, explained_as_it_was)
 {
 	static struct strace_call call;
