@@ -34,6 +34,8 @@ TITLES = (
      "16 requests at a time; nginx with 20 connections kept alive; Python's `http.server` with one."),
     ("link", "Links", "TCP between a program in the sandbox and the host's kernel, over `--network packet:IF` (a veth) and `tap:IF`, from the "
      "sandbox's side: 64 KiB, or a byte there and back. Natively the program is in a network namespace at the other end of a veth."),
+    ("trace", "Looking at calls", "Wall time of the programs under `--trace FILE` next to the same sandbox without: the geometric mean of each form over all programs "
+     "of a round, and of each program in JSON lines."),
     ("sandbox", "Being there", "`pss` is the proportional set size of a sandbox with a shell that waits; `many` are 50 of them at once."),
 )
 

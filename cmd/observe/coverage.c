@@ -172,6 +172,14 @@ static const char *value_name(const struct value_set *set, uint64_t value)
 	return NULL;
 }
 
+/* How calls answer what they have never heard of. */
+static bool is_not_known(int64_t result)
+{
+	return result == -EINVAL || result == -ENOSYS || result == -EOPNOTSUPP ||
+	       result == -ENOTTY || result == -ENOPROTOOPT || result == -EAFNOSUPPORT ||
+	       result == -EPROTONOSUPPORT || result == -ESOCKTNOSUPPORT;
+}
+
 /* Of calls that failed, only those that nobody knows say something about support. */
 static void count_value(struct coverage *coverage, const struct syscall_info *info,
 	const char *argument, const char *value, uint64_t number, const struct record_call *call)
@@ -182,7 +190,11 @@ static void count_value(struct coverage *coverage, const struct syscall_info *in
 		(void)snprintf(name, sizeof(name), "%s %s %s", info->name, argument, value);
 	else
 		(void)snprintf(name, sizeof(name), "%s %s %#" PRIx64, info->name, argument, number);
-	count(coverage, name, value ? "full" : call->result < 0 ? "none" : "unknown", call);
+	count(coverage, name,
+		value			     ? "full"
+		: is_not_known(call->result) ? "none"
+					     : "unknown",
+		call);
 }
 
 static void count_set(struct coverage *coverage, const struct syscall_info *info,
@@ -191,7 +203,8 @@ static void count_set(struct coverage *coverage, const struct syscall_info *info
 {
 	uint64_t rest = value & ~set->enum_mask;
 
-	if (set->enum_mask)
+	/* A zero without a name says that nothing is asked for. */
+	if (set->enum_mask && ((value & set->enum_mask) || value_name(set, 0)))
 		count_value(coverage, info, argument, value_name(set, value & set->enum_mask),
 			value & set->enum_mask, call);
 	for (unsigned i = 0; i < set->flag_count; i++) {
