@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """--trace, --coverage, --inject; sentry trace, sentry coverage."""
+import ctypes
 import json
 import os
 import re
@@ -319,6 +320,48 @@ def test_report_formats(box):
     box.raw("report", "--format", "policy", box.path("trace"), "-o", box.path("p.json")).expect(0)
     box.raw("policy", "check", box.path("p.json")).expect(0)
     box.run("/bin/true", options=["--policy", box.path("p.json")]).expect(0)
+
+
+LOADER = r"""
+import ctypes, json, os, sys
+profile, argv = json.load(open(sys.argv[1])), sys.argv[2:]
+lib = ctypes.CDLL("libseccomp.so.2")
+lib.seccomp_init.restype = ctypes.c_void_p
+lib.seccomp_syscall_resolve_name.argtypes = [ctypes.c_char_p]
+lib.seccomp_rule_add_array.argtypes = [ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint, ctypes.c_void_p]
+lib.seccomp_load.argtypes = [ctypes.c_void_p]
+assert profile["defaultAction"] == "SCMP_ACT_ERRNO" and profile["architectures"] == ["SCMP_ARCH_X86_64"]
+context = lib.seccomp_init(0x00050000 | profile["defaultErrnoRet"])
+for rule in profile["syscalls"]:
+    assert rule["action"] == "SCMP_ACT_ALLOW"
+    for name in rule["names"]:
+        number = lib.seccomp_syscall_resolve_name(name.encode())
+        assert number >= 0, name
+        assert lib.seccomp_rule_add_array(context, 0x7fff0000, number, 0, None) == 0, name
+assert lib.seccomp_load(context) == 0
+os.execv(argv[0], argv)
+"""
+
+
+def test_report_seccomp_profile_holds_natively(box):
+    """What a run in the sandbox called is enough for a native one, and no more than that is allowed."""
+    try:
+        ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        raise Skip("libseccomp is not installed")
+    box.write("load.py", LOADER)
+    script = "cd /usr && ls | sort -r | head -3; echo $(expr 3 + 4) >/dev/null"
+    result, _ = traced(box, "/bin/sh", "-c", script)
+    box.raw("report", "--format", "seccomp", "-o", box.path("profile.json"), box.path("trace")).expect(0)
+
+    def natively(*argv):
+        return subprocess.run(["/usr/bin/python3", box.path("load.py"), box.path("profile.json")] + list(argv), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              env={"PATH": "/usr/bin:/bin"}, timeout=30, check=False)
+
+    done = natively("/bin/sh", "-c", script)
+    check(done.returncode == 0 and done.stdout == result.out, done)
+    done = natively("/bin/sh", "-c", "kill -0 $$")
+    check(b"not permitted" in done.stderr, "kill(2) was not in it", done)
 
 
 def test_report_of_foreign_files(box):
