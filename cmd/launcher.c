@@ -536,6 +536,8 @@ int launch(struct kernel_config *config, bool no_stdin, bool commit, const char 
 		close(config->link.fd);
 	if (config->observe.record_fd >= 0)
 		close(config->observe.record_fd);
+	if (config->observe.stacks_fd >= 0)
+		close(config->observe.stacks_fd);
 	if (config->gateway_fd >= 0)
 		close(config->gateway_fd);
 	for (int i = 0; i < 3; i++) {

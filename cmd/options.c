@@ -87,6 +87,7 @@ enum {
 	OPT_STRACE,
 	OPT_TRACE,
 	OPT_TRACE_ALL,
+	OPT_STACKS,
 	OPT_TRACE_FORMAT,
 	OPT_COVERAGE,
 	OPT_INJECT,
@@ -143,6 +144,7 @@ static const struct option long_options[] = {
 	{"cpu-time", required_argument, NULL, OPT_CPU_TIME},
 	{"trace", required_argument, NULL, OPT_TRACE},
 	{"trace-all", no_argument, NULL, OPT_TRACE_ALL},
+	{"stacks", no_argument, NULL, OPT_STACKS},
 	{"trace-format", required_argument, NULL, OPT_TRACE_FORMAT},
 	{"coverage", required_argument, NULL, OPT_COVERAGE},
 	{"inject", required_argument, NULL, OPT_INJECT},
@@ -296,6 +298,9 @@ static int parse_one(
 		return parse_link(option, arg, &options->link);
 	case OPT_TRACE:
 		return option_trace(options, arg);
+	case OPT_STACKS:
+		options->stacks = true;
+		return 0;
 	case OPT_TRACE_ALL:
 		options->trace_all = true;
 		return 0;

@@ -60,8 +60,8 @@ struct run_options {
 	const char *stats_file; /* NULL: stderr */
 	/* --trace: a file ("-": stderr) and what of it; see cmd/observe */
 	const char *trace_file, *coverage_file;
-	bool trace_all, trace_chosen; /* trace_calls holds a choice */
-	uint8_t trace_format;	      /* enum trace_format */
+	bool trace_all, stacks, trace_chosen; /* trace_calls holds a choice */
+	uint8_t trace_format;		      /* enum trace_format */
 	uint64_t trace_calls[OBSERVE_WORDS];
 	struct inject_rule inject[INJECT_RULES_MAX];
 	unsigned inject_count;

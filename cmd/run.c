@@ -16,6 +16,7 @@
 #include "cmd/observe/coverage.h"
 #include "cmd/observe/observer.h"
 #include "cmd/observe/otlp.h"
+#include "cmd/observe/unwinder.h"
 #include "cmd/account.h"
 #include "cmd/audit_log.h"
 #include "cmd/commands.h"
@@ -41,6 +42,7 @@ struct run {
 	char *cwd, *prefix, *bin, *home;
 	struct guard *guard;
 	struct audit_log *audit; /* NULL: off */
+	struct unwinder unwinder;
 	struct observer_config observed;
 	struct observer observer;
 	struct state_own state;
@@ -345,7 +347,8 @@ static int open_observed(struct run *run)
 {
 	const struct run_options *options = &run->options;
 	struct observe_config *observe = &run->config.observe;
-	bool traced = options->trace_file || options->trace_chosen || options->trace_all;
+	bool traced = options->trace_file || options->trace_chosen || options->trace_all ||
+		      (options->stacks && !options->coverage_file);
 	int r = 0;
 
 	observe->rules = options->inject;
@@ -409,7 +412,7 @@ static int configure(struct run *run)
 		.commit_fd = -1,
 		.platform_name = options->platform,
 		.strace_fd = -1,
-		.observe = {.record_fd = -1},
+		.observe = {.record_fd = -1, .stacks_fd = -1},
 		.audit_fd = -1,
 		.stats_fd = -1,
 		.no_patch = options->no_patch,
@@ -501,6 +504,8 @@ static int start_observer(struct run *run)
 		close(run->observed.trace_fd);
 	if (run->observed.otlp_fd >= 0)
 		close(run->observed.otlp_fd);
+	if (r == 0 && run->options.stacks)
+		r = unwinder_start(&run->unwinder, &run->config.observe.stacks_fd);
 	return r;
 }
 
@@ -592,6 +597,7 @@ int command_run(int argc, char **argv)
 	} else if (r == -ENOMEM) {
 		log_error("out of memory");
 	}
+	unwinder_end(&run.unwinder);
 	if (r == 0 && end_observer(&run) < 0)
 		result.exit_code = 125;
 	if (r == 0 && run.audit)

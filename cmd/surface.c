@@ -5,6 +5,7 @@
 
 #include "cmd/commands.h"
 #include "cmd/json.h"
+#include "cmd/unwinder/unwinder.h"
 #include "gateway/gateway.h"
 #include "platform/platform.h"
 #include "sentry/host_calls.h"
@@ -90,6 +91,16 @@ static unsigned count_gateway(unsigned when)
 	return count;
 }
 
+/* The unwinder's, without what is for builds with sanitizers. */
+static unsigned count_unwinder(void)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < unwinder_call_count; i++)
+		count += (unwinder_calls[i].when & UNWINDER_ALWAYS) != 0;
+	return count;
+}
+
 /* ---- table ---- */
 
 static void print_row(const char *name, const char *when, const char *constraint, const char *rest,
@@ -131,6 +142,14 @@ static void print_table(const struct platform_ops *ops)
 		if (gateway_when(call))
 			print_row(call->name, gateway_when(call), call->constraint, call->rest,
 				call->reason);
+	}
+	printf("\nThe unwinder (--stacks): %u host calls. Everything else ends it with SIGSYS.\n\n",
+		count_unwinder());
+	for (size_t i = 0; i < unwinder_call_count; i++) {
+		const struct host_call *call = &unwinder_calls[i];
+
+		if (call->when & UNWINDER_ALWAYS)
+			print_row(call->name, "always", call->constraint, call->rest, call->reason);
 	}
 }
 
@@ -231,6 +250,26 @@ static void write_gateway(struct json *json)
 	json_close(json, '}');
 }
 
+static void write_unwinder(struct json *json)
+{
+	json_open(json, "unwinder", '{');
+	json_open(json, "counts", '{');
+	json_integer(json, "unwinder", count_unwinder());
+	json_close(json, '}');
+	json_open(json, "unwinder", '[');
+	for (size_t i = 0; i < unwinder_call_count; i++) {
+		const struct host_call *call = &unwinder_calls[i];
+
+		if (!(call->when & UNWINDER_ALWAYS))
+			continue;
+		open_row(json, call->name, "always", call->constraint, call->rest, call->reason);
+		json_integer(json, "number", call->nr);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
 static int print_json(const struct platform_ops *only)
 {
 	struct json json = {.out = stdout};
@@ -240,8 +279,10 @@ static int print_json(const struct platform_ops *only)
 		if (!only || only == platforms[i])
 			write_platform(&json, platforms[i]);
 	}
-	if (!only)
+	if (!only) {
 		write_gateway(&json);
+		write_unwinder(&json);
+	}
 	json_close(&json, '}');
 	return 0;
 }

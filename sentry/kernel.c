@@ -78,9 +78,10 @@ static int set_up_descriptors(void)
 {
 	const struct kernel_config *config = boot.config;
 	int keep[] = {config->control_fd, config->commit_fd, config->strace_fd, config->audit_fd,
-		config->observe.record_fd, config->stats_fd, config->death_fd, config->stdio[0],
-		config->stdio[1], config->stdio[2], config->namespaces.root_fd,
-		config->namespaces.proc_fd, config->link.fd, config->gateway_fd};
+		config->observe.record_fd, config->observe.stacks_fd, config->stats_fd,
+		config->death_fd, config->stdio[0], config->stdio[1], config->stdio[2],
+		config->namespaces.root_fd, config->namespaces.proc_fd, config->link.fd,
+		config->gateway_fd};
 	const char *why;
 	int r = confine_descriptors(keep, array_size(keep), &why);
 

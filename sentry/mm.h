@@ -48,8 +48,9 @@ struct mm {
 	struct fiber_mutex mutex;
 	struct vma **vmas; /* sorted by start */
 	size_t vma_count, vma_capacity;
-	uint64_t guest_end; /* nothing at or above */
-	uint64_t mmap_base; /* top-down search starts here */
+	uint64_t code_changes; /* how often mappings with a file or of code came, went, moved */
+	uint64_t guest_end;    /* nothing at or above */
+	uint64_t mmap_base;    /* top-down search starts here */
 	uint64_t start_brk, brk;
 	uint64_t start_code, end_code, start_data, end_data, start_stack;
 	uint64_t arg_start, arg_end, env_start, env_end;

@@ -254,8 +254,15 @@ int mm_split_range(struct mm *mm, uint64_t start, uint64_t end)
 	return err;
 }
 
+static void count_change(struct mm *mm, const struct vma *vma)
+{
+	if (vma->file || vma->prot & LX_PROT_EXEC)
+		mm->code_changes++;
+}
+
 void mm_insert(struct mm *mm, struct vma *vma)
 {
+	count_change(mm, vma);
 	mm_insert_at(mm, mm_index(mm, vma->start), vma);
 	mm_account(mm, vma, 1);
 }
@@ -266,6 +273,7 @@ void mm_remove_range(struct mm *mm, uint64_t start, uint64_t end)
 
 	for (i = first; i < mm->vma_count && mm->vmas[i]->start < end; i++) {
 		sentry_assert(mm->vmas[i]->start >= start && mm->vmas[i]->end <= end);
+		count_change(mm, mm->vmas[i]);
 		mm_account(mm, mm->vmas[i], -1);
 		vma_free(mm->vmas[i]);
 	}
@@ -391,7 +399,9 @@ void mm_set_prot(struct mm *mm, uint64_t start, uint64_t end, int prot)
 		/* The platform forgets what the guest has changed: it is the guest's. */
 		if (prot != mm->vmas[i]->prot)
 			mm->vmas[i]->ours = false;
+		count_change(mm, mm->vmas[i]);
 		mm->vmas[i]->prot = prot;
+		count_change(mm, mm->vmas[i]);
 		mm_account(mm, mm->vmas[i], 1);
 	}
 	mm_merge(mm, start, end);

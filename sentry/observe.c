@@ -20,6 +20,7 @@
 #include "base/wait.h"
 #include "sentry/observe_memory.h"
 #include "sentry/record.h"
+#include "sentry/stacks.h"
 #include "sentry/strace.h"
 #include "sentry/syscall_table.h"
 #include "sentry/task_private.h"
@@ -52,6 +53,8 @@ struct observed {
 	bool host;
 	uint32_t counts[INJECT_RULES_MAX]; /* calls that each rule has seen */
 	struct observe_written written;	   /* in the present call */
+	union record *stack;		   /* RECORD_STACK_MAX bytes; NULL: not needed yet */
+	size_t stack_size;		   /* of the present call's; 0: none */
 	struct strace_call shown, recorded;
 	union {
 		struct record_call made;
@@ -153,6 +156,8 @@ void observe_start(const struct observe_config *config, const char *platform)
 	strncpy(begin.platform, platform, sizeof(begin.platform) - 1);
 	timer_init(&stream.late, flush_late, NULL);
 	append(&begin.head, RECORD_BEGIN, sizeof(begin), NULL, 0);
+	if (config->stacks_fd >= 0)
+		stacks_start(config->stacks_fd);
 	audit_set_observer(audit_line);
 }
 
@@ -199,6 +204,8 @@ struct observe_written *observe_written_of(struct task *task)
 
 void observe_task_free(struct task *task)
 {
+	if (task->observed)
+		free(task->observed->stack);
 	free(task->observed);
 }
 
@@ -400,6 +407,26 @@ static int64_t shown_call(struct task *task, const struct syscall_entry *entry,
 	return result;
 }
 
+/* Where the call comes from. May sleep, as long as the unwinder takes. */
+static void take_stack(struct task *task, struct observed *observed)
+{
+	observed->stack_size = 0;
+	if (!stacks_on())
+		return;
+	if (!observed->stack)
+		observed->stack = malloc(RECORD_STACK_MAX);
+	if (!observed->stack)
+		return;
+	observed->stack->head = head_of(task);
+	observed->stack_size = stacks_collect(task, observed->stack);
+}
+
+static void append_stack(struct observed *observed)
+{
+	if (observed->stack_size > 0)
+		append(&observed->stack->head, RECORD_STACK, observed->stack_size, NULL, 0);
+}
+
 static int64_t recorded_call(struct task *task, const struct syscall_entry *entry,
 	struct observed *observed, uint32_t *flags,
 	int64_t (*call)(struct task *task, const struct syscall_entry *entry))
@@ -414,6 +441,7 @@ static int64_t recorded_call(struct task *task, const struct syscall_entry *entr
 	int64_t result;
 
 	announce(task, observed);
+	take_stack(task, observed);
 	*made = (struct record_call){.head = head_of(task), .nr = task->event.syscall.nr};
 	memcpy(made->args, task->event.syscall.args, sizeof(made->args));
 	made->ip = platform_regs(task->thread)->rip;
@@ -432,6 +460,7 @@ static int64_t recorded_call(struct task *task, const struct syscall_entry *entr
 	/* A new program, a new name. */
 	if ((made->nr == LX_NR_execve || made->nr == LX_NR_execveat) && result == 0)
 		observed->announced = false;
+	append_stack(observed);
 	append(&made->head, RECORD_CALL, sizeof(*made) + tape.used, NULL, 0);
 	return result;
 }

@@ -41,6 +41,7 @@ struct inject_rule {
 /* What kernel_run() is asked for; arrays are borrowed for the run. */
 struct observe_config {
 	int record_fd;	       /* where records go, or -1 */
+	int stacks_fd;	       /* to the unwinder (stack_wire.h), or -1: no call stacks */
 	bool record_all;       /* nothing is answered within the guest */
 	bool record_tasks;     /* each task, whether its calls are recorded or not */
 	const uint64_t *calls; /* OBSERVE_WORDS: the numbers to be recorded */

@@ -48,7 +48,8 @@ static bool stack_is_good(const struct record_stack *stack)
 	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
 	size_t names = sizeof(*stack) + (size_t)stack->frame_count * sizeof(*frames);
 
-	if (stack->frame_count > RECORD_FRAMES_MAX || names > stack->head.size)
+	if (stack->frame_count > RECORD_FRAMES_MAX || names > stack->head.size ||
+		!name_is_good(stack, names, stack->site))
 		return false;
 	for (uint32_t i = 0; i < stack->frame_count; i++)
 		if (!name_is_good(stack, names, frames[i].module) ||

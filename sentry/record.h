@@ -98,17 +98,25 @@ struct record_count {
 	uint64_t nr, count;
 };
 
-/* Frames of code addresses, innermost first, and the mappings that they lie in. */
+/* Frames, innermost first, with what is known of each. It comes directly before its call. */
 #define RECORD_FRAMES_MAX 64u
+#define RECORD_STACK_MAX  (16u << 10)
 struct record_stack {
 	struct record_head head;
-	uint32_t frame_count, unused;
-	/* struct record_frame[frame_count], then their module names, NUL-terminated */
+	uint32_t frame_count;
+	uint32_t site; /* the instructions that called, in words; as a frame's names */
+		       /* struct record_frame[frame_count], then the names, NUL-terminated */
+};
+enum record_frame_kind {
+	RECORD_FRAME_NATIVE,
+	RECORD_FRAME_PYTHON, /* module: the source file, symbol: the function; no address */
 };
 struct record_frame {
 	uint64_t address, offset; /* in the guest; in the file */
 	uint32_t module, symbol;  /* where its name begins behind the frames; UINT32_MAX: none */
 	uint64_t symbol_offset;
+	uint32_t kind; /* enum record_frame_kind */
+	uint32_t line; /* of the source; 0: unknown */
 };
 
 /* ---- reading --------------------------------------------------------------------------------- */

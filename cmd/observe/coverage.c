@@ -16,7 +16,8 @@
 #include "cmd/observe/coverage_private.h"
 #include "sentry/syscall_table.h"
 
-#define TABLE_SIZE 16384u
+#define TABLE_SIZE   16384u
+#define STACK_FRAMES 24u /* shown at most */
 
 struct coverage *coverage_new(void)
 {
@@ -131,15 +132,56 @@ unsigned coverage_latency_bin(uint64_t ns)
 	return min_of(bin, COVERAGE_LATENCIES - 1);
 }
 
+static void put_frame(FILE *out, const struct record_stack *stack, const struct record_frame *frame)
+{
+	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
+	const char *names = (const char *)(frames + stack->frame_count);
+	const char *module = frame->module == UINT32_MAX ? "?" : names + frame->module;
+	const char *symbol = frame->symbol == UINT32_MAX ? NULL : names + frame->symbol;
+	const char *slash = strrchr(module, '/');
+
+	module = slash ? slash + 1 : module;
+	if (frame->kind == RECORD_FRAME_PYTHON)
+		fprintf(out, "%s (%s:%" PRIu32 ")", symbol ? symbol : "?", module, frame->line);
+	else if (symbol)
+		fprintf(out, "%s", symbol);
+	else
+		fprintf(out, "%s+%#" PRIx64, module, frame->offset);
+}
+
+/* "write < print_all < main < libc.so.6+0x2724a < _start", as much of it as there is room. */
+static void stack_in_words(const struct record_stack *stack, char *ret, size_t size)
+{
+	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
+	FILE *out;
+
+	memset(ret, 0, size);
+	out = fmemopen(ret, size - 1, "w");
+	if (!out)
+		return;
+	for (uint32_t i = 0; i < stack->frame_count && i < STACK_FRAMES; i++) {
+		fputs(i ? " < " : "", out);
+		put_frame(out, stack, &frames[i]);
+	}
+	(void)fclose(out);
+	for (char *at = ret; *at; at++)
+		if (!isprint((unsigned char)*at))
+			*at = '?';
+}
+
 /* Who made it, and where in its code. */
 static void note_seen(
 	const struct coverage *coverage, const struct record_call *call, struct coverage_item *item)
 {
 	const char *name = coverage->names[(uint32_t)call->head.tid % array_size(coverage->names)];
 
-	if (coverage->stack_tid == call->head.tid && coverage->stack[0])
-		(void)snprintf(item->seen, sizeof(item->seen), "%.40s: %s %d: %.80s",
-			coverage->command, name, call->head.tid, coverage->stack);
+	char stack[COVERAGE_STACK_MAX] = "";
+
+	if (coverage->stack.head.size > 0 && coverage->stack.head.tid == call->head.tid)
+		stack_in_words(&coverage->stack, stack, sizeof(stack));
+	if (stack[0])
+		(void)snprintf(item->seen, sizeof(item->seen), "%.40s: %s %d: %s",
+			coverage->command, name, call->head.tid, stack);
 	else
 		(void)snprintf(item->seen, sizeof(item->seen), "%.80s: %s %d at %#" PRIx64,
 			coverage->command, name, call->head.tid, call->ip);
@@ -347,25 +389,10 @@ static void add_count(struct coverage *coverage, const struct record_count *reco
 	item->in_guest += record->count;
 }
 
-/* "libc.so.6+0x1234 < python3+0x10" */
 static void keep_stack(struct coverage *coverage, const struct record_stack *stack)
 {
-	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
-	const char *names = (const char *)(frames + stack->frame_count);
-	size_t used = 0;
-
-	coverage->stack_tid = stack->head.tid;
-	coverage->stack[0] = '\0';
-	for (uint32_t i = 0; i < stack->frame_count && used < sizeof(coverage->stack); i++) {
-		const char *module =
-			frames[i].module == UINT32_MAX ? "?" : names + frames[i].module;
-		const char *slash = strrchr(module, '/');
-		int size = snprintf(coverage->stack + used, sizeof(coverage->stack) - used,
-			"%s%s+%#" PRIx64, i ? " < " : "", slash ? slash + 1 : module,
-			frames[i].offset);
-
-		used += size > 0 ? (size_t)size : 0;
-	}
+	if (stack->head.size <= sizeof(coverage->stack_bytes))
+		memcpy(coverage->stack_bytes, stack, stack->head.size);
 }
 
 static void keep_printable(char *to, const char *from, size_t size)

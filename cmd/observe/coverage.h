@@ -18,7 +18,8 @@
 #define COVERAGE_ERRORS	   16u /* different errors of one item; others count as "other" */
 #define COVERAGE_ITEMS_MAX 65536u
 #define COVERAGE_NAME_MAX  120u
-#define COVERAGE_SEEN_MAX  160u
+#define COVERAGE_SEEN_MAX  400u
+#define COVERAGE_STACK_MAX 320u
 
 /* A call ("openat"), or something of it ("openat flags O_TMPFILE", "file /proc/self/maps"). */
 struct coverage_item {
@@ -43,8 +44,10 @@ struct coverage {
 	uint64_t runs;
 	uint64_t dropped; /* items beyond COVERAGE_ITEMS_MAX */
 	char command[256];
-	char stack[COVERAGE_SEEN_MAX]; /* of the call that comes next */
-	int stack_tid;
+	union {
+		struct record_stack stack; /* of the call that comes next */
+		unsigned char stack_bytes[RECORD_STACK_MAX];
+	};
 	char names[64][16]; /* of tasks, by tid */
 	struct strace_call call;
 };

@@ -167,7 +167,7 @@ static void put_finding(struct outputs *to, const struct coverage_item *old,
 	const struct coverage_item *new, size_t kind)
 {
 	bool fails = to->config->fail_on & kinds[kind].bit;
-	char text[512];
+	char text[1024];
 
 	describe(old, new, kinds[kind].bit, text, sizeof(text));
 	printf("%s %s: %s\n", fails ? "FAIL" : "note", kinds[kind].name, text);

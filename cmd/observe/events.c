@@ -26,7 +26,6 @@ static const char *const types[] = {[EVENT_BEGIN] = "begin",
 	[EVENT_SIGNAL] = "signal",
 	[EVENT_AUDIT] = "audit",
 	[EVENT_COUNT] = "answered-in-guest",
-	[EVENT_STACK] = "stack",
 	[EVENT_END] = "end"};
 
 /* ---- members --------------------------------------------------------------------------------- */
@@ -82,9 +81,19 @@ static void take_args(yajl_val root, struct event *event)
 	}
 }
 
+static void take_frame(yajl_val frame, struct event_frame *ret)
+{
+	ret->python = member(frame, "file");
+	ret->module = text_of(frame, ret->python ? "file" : "module");
+	ret->symbol = text_of(frame, ret->python ? "function" : "symbol");
+	ret->offset = text_of(frame, "offset");
+	ret->address = text_of(frame, "address");
+	ret->line = int_of(frame, "line");
+}
+
 static void take_frames(yajl_val root, struct event *event)
 {
-	yajl_val frames = member(root, "frames");
+	yajl_val frames = member(root, "stack");
 
 	for (size_t i = 0; frames && YAJL_IS_ARRAY(frames) && i < frames->u.array.len &&
 			   event->frame_count < EVENT_FRAMES_MAX;
@@ -93,10 +102,7 @@ static void take_frames(yajl_val root, struct event *event)
 
 		if (!YAJL_IS_OBJECT(frame))
 			continue;
-		event->frames[event->frame_count].module = text_of(frame, "module");
-		event->frames[event->frame_count].symbol = text_of(frame, "symbol");
-		event->frames[event->frame_count].offset = text_of(frame, "offset");
-		event->frames[event->frame_count++].address = text_of(frame, "address");
+		take_frame(frame, &event->frames[event->frame_count++]);
 	}
 }
 
@@ -146,6 +152,7 @@ static bool take_event(yajl_val root, struct event *event)
 	event->signo = int_of(root, "signo");
 	event->whole_process = member(root, "process") && YAJL_IS_TRUE(member(root, "process"));
 	event->count = (uint64_t)max_of(integer_of(root, "count"), INT64_C(0));
+	event->site = text_of(root, "site");
 	take_frames(root, event);
 	return true;
 }

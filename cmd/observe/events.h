@@ -21,8 +21,14 @@ enum event_type {
 	EVENT_SIGNAL,
 	EVENT_AUDIT,
 	EVENT_COUNT,
-	EVENT_STACK,
 	EVENT_END,
+};
+
+struct event_frame {
+	/* Of a Python frame: the source file, the function, and no address. */
+	const char *module, *symbol, *offset, *address;
+	int line; /* of the source; 0: unknown */
+	bool python;
 };
 
 struct event {
@@ -46,10 +52,9 @@ struct event {
 	int parent, status, signo;
 	bool whole_process;
 	uint64_t count;
-	unsigned frame_count;
-	struct {
-		const char *module, *symbol, *offset, *address;
-	} frames[EVENT_FRAMES_MAX];
+	const char *site;     /* EVENT_CALL: the instructions that called */
+	unsigned frame_count; /* innermost first */
+	struct event_frame frames[EVENT_FRAMES_MAX];
 };
 
 typedef void event_fn(void *data, const struct event *event);

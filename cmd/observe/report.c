@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/cleanup.h"
 
 #define SLOTS 8192u
 
@@ -204,19 +205,55 @@ static const char *static_support(const char *support)
 	return "";
 }
 
-/* "python3;main;libc.so.6+read;read": outermost first. */
+/* What a frame is called: the function, or the place in its file. */
+static void put_frame_name(FILE *out, const struct event_frame *frame)
+{
+	const char *slash = strrchr(frame->module, '/');
+	const char *file = slash ? slash + 1 : frame->module;
+
+	if (frame->python)
+		fprintf(out, "%s (%s:%d)", frame->symbol, file, frame->line);
+	else if (*frame->symbol)
+		fputs(frame->symbol, out);
+	else
+		fprintf(out, "%s+%s", *file ? file : "?",
+			*frame->offset ? frame->offset : frame->address);
+}
+
+/* "python3;main;read;read": outermost first, the call last. ';' within a name is another sign. */
+static char *origin_of(const struct event *event, const struct report_task *task)
+{
+	char *name = NULL;
+	size_t size;
+	FILE *out = open_memstream(&name, &size);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "%s", task ? task->name : "?");
+	for (unsigned i = event->frame_count; i > 0; i--) {
+		long before = ftell(out);
+
+		(void)putc(';', out);
+		put_frame_name(out, &event->frames[i - 1]);
+		if (fflush(out) != 0)
+			break;
+		for (char *at = name + before + 1; *at; at++)
+			if (*at == ';')
+				*at = ',';
+	}
+	fprintf(out, ";%s", event->call);
+	if (fclose(out) == 0)
+		return name;
+	free(name);
+	return NULL;
+}
+
 static void take_origin(
 	struct report *report, const struct event *event, const struct report_task *task)
 {
-	char name[4096];
-	struct tally *tally;
+	_cleanup_free_ char *name = origin_of(event, task);
+	struct tally *tally = name ? tally_of(&report->origins, name) : NULL;
 
-	if (report->stack && report->stack_tid == event->tid && *report->stack)
-		(void)snprintf(name, sizeof(name), "%s;%s;%s", task ? task->name : "?",
-			report->stack, event->call);
-	else
-		(void)snprintf(name, sizeof(name), "%s;%s", task ? task->name : "?", event->call);
-	tally = tally_of(&report->origins, name);
 	if (tally)
 		tally_add(tally, event);
 	else
@@ -286,34 +323,6 @@ static void take_call(struct report *report, const struct event *event)
 		take_denial(report, event);
 }
 
-static void take_stack(struct report *report, const struct event *event)
-{
-	size_t size = 1;
-	char *at;
-
-	for (unsigned i = 0; i < event->frame_count; i++)
-		size += strlen(event->frames[i].module) + strlen(event->frames[i].symbol) +
-			strlen(event->frames[i].offset) + 4;
-	free(report->stack);
-	report->stack = at = malloc(size);
-	report->stack_tid = event->tid;
-	if (!at)
-		return;
-	*at = '\0';
-	for (unsigned i = event->frame_count; i > 0; i--) {
-		const char *module = event->frames[i - 1].module;
-		const char *slash = strrchr(module, '/');
-		bool named = *event->frames[i - 1].symbol;
-
-		at += sprintf(at, "%s%s%s%s", at == report->stack ? "" : ";",
-			named	? ""
-			: slash ? slash + 1
-				: module,
-			named ? "" : "+",
-			named ? event->frames[i - 1].symbol : event->frames[i - 1].offset);
-	}
-}
-
 static void take_task(struct report *report, const struct event *event)
 {
 	struct report_task *task = task_of(report, event);
@@ -360,9 +369,6 @@ void report_take(void *data, const struct event *event)
 		}
 		report->call_count += event->count;
 		break;
-	case EVENT_STACK:
-		take_stack(report, event);
-		break;
 	case EVENT_END:
 		report->whole = true;
 		break;
@@ -405,6 +411,5 @@ void report_free(struct report *report)
 	free(report->denials);
 	free(report->timeline);
 	free(report->tasks);
-	free(report->stack);
 	free(report);
 }

@@ -74,8 +74,6 @@ struct report {
 	} * denials;
 	unsigned denial_count;
 	uint64_t call_count, dropped;
-	char *stack; /* of the call that comes next, and whose */
-	int stack_tid;
 };
 
 struct report *report_new(void); /* NULL: out of memory */

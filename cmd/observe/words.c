@@ -154,6 +154,74 @@ static void put_result(yajl_gen gen, const struct record_call *call, const char 
 		words_string(gen, "error", error);
 }
 
+/* ---- stacks ---------------------------------------------------------------------------------- */
+
+static void keep_stack(struct words *words, const union record *record)
+{
+	if (record->head.size <= sizeof(words->stack_bytes))
+		memcpy(words->stack_bytes, record, record->head.size);
+}
+
+static void put_name(
+	yajl_gen gen, const char *member, const struct record_stack *stack, uint32_t offset)
+{
+	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
+	const char *name = (const char *)(frames + stack->frame_count) + offset;
+
+	if (offset != UINT32_MAX)
+		put_guest_text(gen, member, name, strlen(name));
+}
+
+static void put_hex(yajl_gen gen, const char *member, uint64_t value)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%#" PRIx64, value);
+	words_string(gen, member, text);
+}
+
+static void put_frame(
+	yajl_gen gen, const struct record_stack *stack, const struct record_frame *frame)
+{
+	bool python = frame->kind == RECORD_FRAME_PYTHON;
+
+	yajl_gen_map_open(gen);
+	if (python) {
+		put_name(gen, "file", stack, frame->module);
+		if (frame->line)
+			words_number(gen, "line", frame->line);
+		put_name(gen, "function", stack, frame->symbol);
+	} else {
+		put_hex(gen, "address", frame->address);
+		put_name(gen, "module", stack, frame->module);
+		if (frame->module != UINT32_MAX)
+			put_hex(gen, "offset", frame->offset);
+		put_name(gen, "symbol", stack, frame->symbol);
+		if (frame->symbol != UINT32_MAX)
+			put_hex(gen, "symbol_offset", frame->symbol_offset);
+	}
+	yajl_gen_map_close(gen);
+}
+
+/* That of the call of the task @tid, if it has come. */
+static void put_stack(struct words *words, yajl_gen gen, int tid)
+{
+	const struct record_stack *stack = &words->stack;
+	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
+
+	if (stack->head.size == 0 || stack->head.tid != tid)
+		return;
+	put_name(gen, "site", stack, stack->site);
+	put_text(gen, "stack", 5);
+	yajl_gen_array_open(gen);
+	for (uint32_t i = 0; i < stack->frame_count; i++)
+		put_frame(gen, stack, &frames[i]);
+	yajl_gen_array_close(gen);
+	words->stack.head.size = 0;
+}
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
 static void put_call(struct words *words, yajl_gen gen, const union record *record)
 {
 	const struct record_call *call = &record->call;
@@ -180,39 +248,7 @@ static void put_call(struct words *words, yajl_gen gen, const union record *reco
 	if (event) {
 		put_guest_text(gen, "event", event, strlen(event));
 	}
-}
-
-static void put_stack(yajl_gen gen, const struct record_stack *stack)
-{
-	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
-	const char *names = (const char *)(frames + stack->frame_count);
-	char text[32];
-
-	put_text(gen, "frames", 6);
-	yajl_gen_array_open(gen);
-	for (uint32_t i = 0; i < stack->frame_count; i++) {
-		const struct record_frame *frame = &frames[i];
-
-		yajl_gen_map_open(gen);
-		(void)snprintf(text, sizeof(text), "%#" PRIx64, frame->address);
-		words_string(gen, "address", text);
-		if (frame->module != UINT32_MAX) {
-			const char *name = names + frame->module;
-
-			put_guest_text(gen, "module", name, strlen(name));
-			(void)snprintf(text, sizeof(text), "%#" PRIx64, frame->offset);
-			words_string(gen, "offset", text);
-		}
-		if (frame->symbol != UINT32_MAX) {
-			const char *name = names + frame->symbol;
-
-			put_guest_text(gen, "symbol", name, strlen(name));
-			(void)snprintf(text, sizeof(text), "%#" PRIx64, frame->symbol_offset);
-			words_string(gen, "symbol_offset", text);
-		}
-		yajl_gen_map_close(gen);
-	}
-	yajl_gen_array_close(gen);
+	put_stack(words, gen, call->head.tid);
 }
 
 static void put_begin(yajl_gen gen, const struct record_begin *begin)
@@ -270,9 +306,6 @@ static void put_record(struct words *words, yajl_gen gen, const union record *re
 	case RECORD_COUNT:
 		put_count(gen, &record->count);
 		break;
-	case RECORD_STACK:
-		put_stack(gen, &record->stack);
-		break;
 	}
 }
 
@@ -283,7 +316,6 @@ static const char *const kinds[] = {[RECORD_BEGIN] = "begin",
 	[RECORD_SIGNAL] = "signal",
 	[RECORD_EVENT] = "audit",
 	[RECORD_COUNT] = "answered-in-guest",
-	[RECORD_STACK] = "stack",
 	[RECORD_END] = "end"};
 
 static void put_json(struct words *words, const union record *record)
@@ -325,6 +357,46 @@ static void put_call_line(struct words *words, const union record *record)
 		(double)record->call.latency / 1e9);
 }
 
+/* A name that a guest chose. */
+static void put_name_text(FILE *out, const struct record_stack *stack, uint32_t offset)
+{
+	const struct record_frame *frames = (const struct record_frame *)(stack + 1);
+	const char *name = (const char *)(frames + stack->frame_count) + offset;
+
+	for (name = offset == UINT32_MAX ? "" : name; *name; name++)
+		fprintf(out, (unsigned char)*name >= 0x20 && *name < 0x7f ? "%c" : "\\x%02x",
+			(unsigned char)*name);
+}
+
+/* As strace -k has it: " > /lib/libc.so.6(write+0x10) [0xf8350]". */
+static void put_stack_lines(struct words *words, int tid)
+{
+	const struct record_stack *stack = &words->stack;
+	const struct record_frame *frame = (const struct record_frame *)(stack + 1);
+	FILE *out = words->out;
+
+	if (stack->head.size == 0 || stack->head.tid != tid)
+		return;
+	for (uint32_t i = 0; i < stack->frame_count; i++, frame++) {
+		bool python = frame->kind == RECORD_FRAME_PYTHON;
+
+		fputs(" > ", out);
+		put_name_text(out, stack, frame->module);
+		if (python)
+			fprintf(out, ":%" PRIu32, frame->line);
+		(void)putc('(', out);
+		put_name_text(out, stack, frame->symbol);
+		if (!python && frame->symbol != UINT32_MAX)
+			fprintf(out, "+%#" PRIx64, frame->symbol_offset);
+		(void)putc(')', out);
+		if (!python)
+			fprintf(out, " [%#" PRIx64 "]",
+				frame->module == UINT32_MAX ? frame->address : frame->offset);
+		(void)putc('\n', out);
+	}
+	words->stack.head.size = 0;
+}
+
 static void put_line(struct words *words, const union record *record)
 {
 	int status = record->exit.status;
@@ -332,6 +404,7 @@ static void put_line(struct words *words, const union record *record)
 	switch (record->head.kind) {
 	case RECORD_CALL:
 		put_call_line(words, record);
+		put_stack_lines(words, record->head.tid);
 		break;
 	case RECORD_SIGNAL:
 		fprintf(words->out, "[%d] --- SIG%s ---\n", record->head.tid,
@@ -350,7 +423,9 @@ static void put_line(struct words *words, const union record *record)
 
 void words_put(struct words *words, const union record *record)
 {
-	if (words->format == WORDS_JSON)
+	if (record->head.kind == RECORD_STACK)
+		keep_stack(words, record);
+	else if (words->format == WORDS_JSON)
 		put_json(words, record);
 	else
 		put_line(words, record);

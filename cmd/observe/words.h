@@ -20,6 +20,10 @@ struct words {
 	FILE *out; /* borrowed; errors are the stream's */
 	enum words_format format;
 	struct strace_call call;
+	union {
+		struct record_stack stack; /* of the call that comes next */
+		unsigned char stack_bytes[RECORD_STACK_MAX];
+	};
 	struct words_event {
 		int tid; /* 0: free */
 		char text[1024];
