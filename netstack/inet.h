@@ -218,6 +218,7 @@ struct inet_udp {
 	struct list_head datagrams;
 	uint32_t queued, limit; /* bytes charged, and how many may be */
 	uint64_t dropped;
+	uint64_t taken_at;	 /* CLOCK_MONOTONIC: a datagram left the queue; 0: none did */
 	int error;		 /* positive errno that the network reported; the owner takes it */
 	uint16_t least_coverage; /* UDP-Lite: less is dropped (RFC 3828 section 3.3) */
 	bool coalesce;		 /* UDP_GRO: what was sent as one arrives as one */
@@ -303,6 +304,9 @@ struct inet_send {
 	uint16_t coverage;     /* UDP-Lite: bytes under the checksum, header included; 0: all */
 };
 
+/* Whether what was sent since the last question filled more than half of the queue of a reader who
+ * is at work: it may want the CPU that the sender is on. */
+bool inet_udp_crowds_reader(void);
 /*
  * Sends @data (consumed). Binds an unbound endpoint. A datagram that nobody takes is lost; a
  * connected sender is told (ECONNREFUSED). Errors of route_lookup(), -EAGAIN without a free port,

@@ -12,7 +12,10 @@
 	      */
 #define RECEIVE_LIMIT 212992u
 
+#define AT_WORK_NS 5000000u /* since it took a datagram */
+
 static uint64_t queued_total; /* what all receivers are charged for */
+static bool crowds_reader;    /* since inet_udp_crowds_reader() was asked */
 
 int inet_udp_new(struct netstack *stack, uint8_t protocol, bool ipv6, struct inet_udp **ret)
 {
@@ -41,6 +44,7 @@ void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagra
 	if (endpoint) {
 		endpoint->queued -= datagram->charge;
 		queued_total -= datagram->charge;
+		endpoint->taken_at = loop_monotonic_now();
 	}
 	netbuf_queue_clear(&datagram->data);
 	free(datagram);
@@ -266,6 +270,17 @@ static void enqueue(struct inet_udp *receiver, struct inet_datagram *datagram)
 	receiver->queued += datagram->charge;
 	queued_total += datagram->charge;
 	list_add_tail(&datagram->link, &receiver->datagrams);
+	if (receiver->queued > receiver->limit / 2 &&
+		loop_monotonic_now() - receiver->taken_at < AT_WORK_NS)
+		crowds_reader = true;
+}
+
+bool inet_udp_crowds_reader(void)
+{
+	bool crowds = crowds_reader;
+
+	crowds_reader = false;
+	return crowds;
 }
 
 /* Another with the bytes [@offset, @offset + @size) of @from. NULL without memory: it is lost. */

@@ -5,6 +5,7 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -117,6 +118,34 @@ static void op_udp_pingpong_same(long count)
 	ping_pong(count, fds, 64, 0, 0);
 }
 
+/* How long a datagram takes that arrives, while another process sends as fast as it can. */
+static void op_udp_rate(long count)
+{
+	char bytes[64] = "";
+	int fds[2];
+	pid_t pid;
+
+	udp_pair(fds);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		close(fds[1]);
+		while (write(fds[0], bytes, sizeof(bytes)) > 0)
+			;
+		_exit(0);
+	}
+	bench_start();
+	while (count--)
+		if (read(fds[1], bytes, sizeof(bytes)) != sizeof(bytes))
+			die("read");
+	bench_stop();
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 /* 64 KiB at a time into another process, all of them read. */
 static void op_tcp_stream(long count)
 {
@@ -174,5 +203,6 @@ const struct bench bench_net[] = {
 	{"tcp-stream-64k", op_tcp_stream},
 	{"tcp-connect", op_tcp_connect},
 	{"udp-pingpong-same", op_udp_pingpong_same},
+	{"udp-rate", op_udp_rate},
 	{0},
 };

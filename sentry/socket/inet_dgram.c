@@ -17,6 +17,8 @@
 #define ETHERTYPE_IP6 0x86ddu
 #define TO_GROUP      2u /* PACKET_MULTICAST */
 
+#define READER_TURN_NS 20000u
+
 static void notify(struct inet_endpoint *endpoint, uint32_t events)
 {
 	struct inet_socket *socket = endpoint->owner;
@@ -297,6 +299,18 @@ static int compose_again(struct inet_socket *socket, struct socket_message *mess
 	return err < 0 ? err : compose(socket, message, size, send);
 }
 
+/*
+ * Sender and reader often share a CPU, as another one answers their calls. Without a word the
+ * sender would go on for the rest of its time slice, which is more datagrams than any queue holds,
+ * and nearly all would be lost. It is answered a little later: it waits awake, but gives its CPU
+ * to whoever wants it.
+ */
+static void let_reader_run(void)
+{
+	if (inet_udp_crowds_reader())
+		(void)wait_sleep(NULL, 0, loop_monotonic_now() + READER_TURN_NS, true, false);
+}
+
 static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_message *message)
 {
 	struct inet_socket *socket = inet_of(base);
@@ -350,6 +364,7 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 		if (err == -ENETUNREACH)
 			inet_tell_unreachable(socket, &send.to);
 	}
+	let_reader_run();
 	return err < 0 ? err : (ssize_t)size;
 }
 
