@@ -9,18 +9,21 @@
  */
 #include "cmd/observe/otlp.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -103,20 +106,63 @@ const char *otlp_url_error(const char *url)
 	return parse_url(url, &sender);
 }
 
+static bool take_address(struct sender *sender, const char *text)
+{
+	uint16_t port = htons((uint16_t)strtoul(sender->port, NULL, 10));
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&sender->address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&sender->address;
+
+	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = port;
+		sender->address_size = sizeof(*v4);
+	} else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = port;
+		sender->address_size = sizeof(*v6);
+	}
+	return sender->address_size > 0;
+}
+
+/* The first address of a name, by getent(1): a static program cannot do what nsswitch.conf(5) may
+ * ask for. */
+static void look_up(struct sender *sender)
+{
+	char *words[] = {"getent", "ahosts", "--", sender->host, NULL};
+	posix_spawn_file_actions_t actions;
+	char text[INET6_ADDRSTRLEN + 1] = "";
+	FILE *answer;
+	int fds[2], r;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return;
+	answer = fdopen(fds[0], "r");
+	r = answer ? posix_spawn_file_actions_init(&actions) : ENOMEM;
+	if (r == 0) {
+		r = posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
+		r = r ? r : posix_spawnp(&pid, words[0], &actions, NULL, words, environ);
+		(void)posix_spawn_file_actions_destroy(&actions);
+	}
+	close(fds[1]);
+	if (r == 0) {
+		if (fscanf(answer, "%46s", text) == 1)
+			(void)take_address(sender, text);
+		(void)waitpid(pid, NULL, 0);
+	}
+	if (answer)
+		fclose(answer);
+	else
+		close(fds[0]);
+}
+
 static void resolve(struct sender *sender)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-	struct addrinfo *found = NULL;
-	int r = getaddrinfo(sender->host, sender->port, &hints, &found);
-
-	if (r != 0 || found->ai_addrlen > sizeof(sender->address)) {
-		(void)snprintf(
-			sender->why, sizeof(sender->why), "%s", r ? gai_strerror(r) : "no address");
+	if (take_address(sender, sender->host))
 		return;
-	}
-	memcpy(&sender->address, found->ai_addr, found->ai_addrlen);
-	sender->address_size = found->ai_addrlen;
-	freeaddrinfo(found);
+	look_up(sender);
+	if (!sender->address_size)
+		(void)snprintf(sender->why, sizeof(sender->why), "that name has no address");
 }
 
 static int confine(void)
