@@ -55,7 +55,10 @@ static int64_t do_chown(struct task *t, const struct path *path, unsigned owner,
 {
 	struct iattr attr = {.valid = IATTR_KILL_SETID};
 	struct vfs_ctx ctx = task_vfs_ctx(t);
+	int err = path_check_write(path);
 
+	if (err < 0)
+		return err;
 	attr.uid = user_ns_make_uid(t->cred->user_ns, owner);
 	attr.gid = user_ns_make_gid(t->cred->user_ns, group);
 	if ((owner != UINT32_MAX && attr.uid == ID_INVALID) ||

@@ -395,8 +395,6 @@ int64_t sys_rt_tgsigqueueinfo(struct task *task, int tgid, int tid, int signo, g
 		return -EINVAL;
 	if ((info.code >= 0 || info.code == LX_SI_TKILL) && tid != pid_vnr(task->pid))
 		return -EPERM;
-	if (signo < 0 || signo > LX_NSIG)
-		return -EINVAL;
 	return send_thread(task, tgid, tid, &info);
 }
 

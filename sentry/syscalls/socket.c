@@ -328,6 +328,18 @@ int64_t sys_setsockopt(
 	return r;
 }
 
+/* As getpeername(2), but who asks for more than the name has gets nothing (sk_getsockopt()). */
+static int get_peer_name(struct task *task, struct socket *socket, gaddr_t to, int32_t size)
+{
+	struct socket_address address;
+
+	if (socket->ops->getname(socket, true, &address) < 0)
+		return -ENOTCONN;
+	if ((uint32_t)size > address.size)
+		return -EINVAL;
+	return size ? guest_write(task, to, address.bytes, (size_t)size) : 0;
+}
+
 int64_t sys_getsockopt(
 	struct task *task, int sockfd, int level, int optname, gaddr_t optval, gaddr_t optlen)
 {
@@ -347,6 +359,10 @@ int64_t sys_getsockopt(
 		return r;
 	if (size < 0)
 		return -EINVAL;
+	if (level == LX_SOL_SOCKET && optname == LX_SO_PEERNAME) {
+		r = get_peer_name(task, socket, optval, size);
+		return r < 0 ? r : guest_write_value(task, optlen, &size);
+	}
 	size = min_of(size, (int32_t)sizeof(value));
 	/* PACKET_HDRLEN (packet(7)) asks with a value. */
 	if (socket->family == LX_AF_PACKET && size) {

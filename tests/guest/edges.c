@@ -84,6 +84,8 @@ CASE(sigqueueinfo_to_nobody)
 	CALL(SYS(SYS_rt_sigqueueinfo, 0, -1, &info));
 	CALL(SYS(SYS_rt_sigqueueinfo, 0x7ffffff, 100, &info));
 	CALL(SYS(SYS_rt_sigqueueinfo, getpid(), 100, &info));
+	CALL(SYS(SYS_rt_tgsigqueueinfo, 0x7ffffff, 0x7ffffff, 100, &info));
+	CALL(SYS(SYS_rt_tgsigqueueinfo, getpid(), getpid(), 100, &info));
 }
 
 /* Times of what is nobody's file: permission to touch comes first. */

@@ -499,6 +499,8 @@ CASE(tmpfs_of_a_namespace)
 	NOTE("%u %u %o", stat.st_uid, stat.st_gid, stat.st_mode);
 	CALL(mkdir("m/x", 0700));
 	CALL(chown("m/x", 1, 0));
+	CALL(mount(NULL, "m", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	CALL(chown("m/x", 1, 0));
 	CALL(mount("t", "m", "tmpfs", 0, "uid=1"));
 	CALL(mknod("m/null", S_IFCHR | 0666, makedev(1, 3)));
 }

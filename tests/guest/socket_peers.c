@@ -2,6 +2,7 @@
 /* Who is at the other end of an AF_UNIX socket: SO_PEERPIDFD, SCM_PIDFD, SO_PEERGROUPS (unix(7)).
  */
 #include <grp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -265,6 +266,39 @@ CASE(peer_groups)
 	CALL(getsockopt(inet, SOL_SOCKET, SO_PEERGROUPS, groups, &size));
 	CALL(getsockopt(socket(AF_UNIX, SOCK_STREAM, 0), SOL_SOCKET, SO_PEERGROUPS, groups, &size));
 	CALL(setsockopt(fds[0], SOL_SOCKET, SO_PEERGROUPS, groups, 4));
+}
+
+/* The whole name or its beginning, never more; for all families. */
+CASE(peer_name)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_un un;
+		char bytes[200];
+	} name, own = {.in.sin_family = AF_INET};
+	socklen_t size = sizeof(own.in), small = 2, none = 0, large = sizeof(name);
+	int fds[2], listener = socket(AF_INET, SOCK_STREAM, 0),
+		    fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	CALL(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &name, &size));
+	own.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	bind(listener, &own.any, sizeof(own.in));
+	getsockname(listener, &own.any, &size);
+	listen(listener, 1);
+	CALL(connect(fd, &own.any, size));
+	CALL(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &name, &size));
+	TRUTH(memcmp(&name, &own, size) == 0);
+	CALL(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &name, &small));
+	NOTE("%u", small);
+	CALL(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &name, &none));
+	CALL(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &name, &large));
+	CALL(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, BAD_ADDRESS, &size));
+	CALL(setsockopt(fd, SOL_SOCKET, SO_PEERNAME, &name, size));
+	socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+	CALL(getsockopt(fds[0], SOL_SOCKET, SO_PEERNAME, &name, &small));
+	NOTE("family %u", name.any.sa_family);
+	CALL(getsockopt(fds[0], SOL_SOCKET, SO_PEERNAME, &name, &size));
 }
 
 /* As they were when the sockets were made. */

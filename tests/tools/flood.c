@@ -152,7 +152,7 @@ static size_t put_out_of_order(unsigned char *packet)
 
 static uint32_t queue_seq(int fd, int queue)
 {
-	uint32_t seq;
+	uint32_t seq = 0;
 	socklen_t size = sizeof(seq);
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue)) < 0 ||
