@@ -10,6 +10,7 @@
 
 #include "abi/seccomp.h"
 #include "base/checked.h"
+#include "base/loop.h"
 #include "base/random.h"
 
 #define BPF_H	   0x08u
@@ -207,6 +208,11 @@ static int attach(struct socket *socket, struct task *task, const void *value, s
 	err = socket_filter_read(task, value, size, &filter);
 	if (err < 0)
 		return err;
+	/* Reading the program slept: another task may have locked the socket meanwhile. */
+	if (socket->filter_locked) {
+		socket_filter_free(filter);
+		return -EPERM;
+	}
 	socket_filter_free(socket->filter);
 	socket->filter = filter;
 	return 0;
@@ -341,6 +347,11 @@ static bool do_load(const struct filter_packet *packet, const struct lx_sock_fil
 	return true;
 }
 
+size_t socket_filter_steps(const struct socket_filter *filter)
+{
+	return filter ? filter->count : 0;
+}
+
 uint32_t socket_filter_run(const struct socket_filter *filter, const struct filter_packet *packet)
 {
 	struct machine machine = {0};
@@ -385,4 +396,25 @@ uint32_t socket_filter_run(const struct socket_filter *filter, const struct filt
 		}
 	}
 	return 0; /* not reached: a checked program returns */
+}
+
+#define STEPS_SHORT 64u	       /* no more work than the delivery itself */
+#define STEPS_TURN  (4u << 20) /* some 10 ms */
+
+uint32_t socket_filter_packet(
+	const struct socket_filter *filter, const struct filter_packet *packet)
+{
+	static uint64_t turn;
+	static size_t steps;
+
+	if (socket_filter_steps(filter) > STEPS_SHORT) {
+		if (turn != loop_monotonic()) {
+			turn = loop_monotonic();
+			steps = 0;
+		}
+		steps += socket_filter_steps(filter);
+		if (steps > STEPS_TURN)
+			return 0;
+	}
+	return socket_filter_run(filter, packet);
 }

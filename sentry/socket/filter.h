@@ -34,7 +34,13 @@ struct filter_packet {
 	uint16_t hardware_type;	 /* ARPHRD_* */
 	unsigned interface;
 };
+/* How many steps a run of it takes at most. NULL takes none. */
+size_t socket_filter_steps(const struct socket_filter *filter);
 /* How many bytes of the packet the socket gets; 0: it is dropped. NULL takes all. */
 uint32_t socket_filter_run(const struct socket_filter *filter, const struct filter_packet *packet);
+/* The same for packets, which may be lost: one may be for thousands of sockets, and beyond some
+ * million steps in one turn of the kernel's all long programs drop what they are asked about. */
+uint32_t socket_filter_packet(
+	const struct socket_filter *filter, const struct filter_packet *packet);
 
 #endif

@@ -42,7 +42,7 @@ uint32_t inet_dgram_filter(const struct inet_udp *endpoint, const struct inet_da
 		.type = inet_is_multicast(&datagram->to.address) ? TO_GROUP : 0,
 		.interface = datagram->netif_index};
 
-	return socket_filter_run(socket->base.filter, &view);
+	return socket_filter_packet(socket->base.filter, &view);
 }
 
 int inet_dgram_new(

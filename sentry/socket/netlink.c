@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Netlink sockets: names, groups, queues, requests and their acknowledgements (netlink(7)). What
  * the messages say is the business of the protocols. */
-#include "sentry/socket/filter.h"
 #include "sentry/socket/netlink.h"
 
 #include <errno.h>
@@ -16,7 +15,6 @@
 
 #define SOCKETS_MAX	 4096u
 #define REQUEST_SIZE_MAX 32768u
-#define QUEUED_TOTAL_MAX (32u << 20) /* in all sockets: groups multiply what is sent */
 
 static const struct netlink_protocol *const protocols[LX_NETLINK_PROTOCOLS] = {
 	[LX_NETLINK_ROUTE] = &netlink_route,
@@ -35,21 +33,7 @@ const struct netlink_protocol netlink_uevent = {
 
 static struct list_head sockets = LIST_HEAD_INIT(sockets);
 static unsigned socket_count;
-static size_t queued_total;
-
-/* What was sent, once for all who are to have it. */
-struct payload {
-	uint32_t refs;
-	uint8_t bytes[];
-};
-
-struct datagram {
-	struct list_head link;
-	uint32_t from, group; /* 0: the kernel; none */
-	struct lx_ucred cred;
-	size_t size;
-	struct payload *payload;
-};
+static uint64_t last_number;
 
 struct netlink_socket *netlink_next(const struct netlink_socket *socket)
 {
@@ -65,162 +49,6 @@ bool netlink_may_administer(const struct nl_request *request)
 	return cred_ns_capable(request->task->cred, socket->base.net->user_ns, LX_CAP_NET_ADMIN);
 }
 
-/* ---- queues ---------------------------------------------------------------------------------- */
-
-/* How much of a message gets by the socket's filter (sk_filter() in netlink_unicast() and
- * do_one_broadcast()). */
-static size_t passing(const struct netlink_socket *socket, const void *bytes, size_t size)
-{
-	struct netbuf_queue packet = {0};
-	const struct filter_packet view = {.bytes = &packet};
-	uint32_t keep = 0;
-
-	if (!socket->base.filter)
-		return size;
-	if (netbuf_append(&packet, bytes, (uint32_t)size) == 0)
-		keep = socket_filter_run(socket->base.filter, &view);
-	netbuf_queue_clear(&packet);
-	return min_of(size, (size_t)keep);
-}
-
-static struct payload *payload_new(const void *bytes, size_t size)
-{
-	struct payload *payload = malloc(sizeof(*payload) + size);
-
-	if (payload) {
-		payload->refs = 1;
-		memcpy(payload->bytes, bytes, size);
-	}
-	return payload;
-}
-
-static struct payload *payload_get(struct payload *payload)
-{
-	payload->refs++;
-	return payload;
-}
-
-static void payload_put(struct payload *payload)
-{
-	if (payload && --payload->refs == 0)
-		free(payload);
-}
-
-/* @payload may be NULL: no memory. Each queue counts all of it. */
-static int enqueue_payload(struct netlink_socket *socket, struct payload *payload, size_t size,
-	uint32_t from, unsigned group, const struct lx_ucred *cred)
-{
-	struct datagram *datagram;
-	size_t whole = size;
-
-	if (!payload)
-		return -ENOMEM;
-	size = passing(socket, payload->bytes, size);
-	if (size == 0 && whole > 0)
-		return 0;
-	/* One more than fits, as sk_rcvbuf is compared before a packet is added. */
-	if (socket->queued > socket->base.receive_size || queued_total > QUEUED_TOTAL_MAX)
-		return -ENOBUFS;
-	datagram = malloc(sizeof(*datagram));
-	/* What is charged is what is kept. */
-	payload = size < whole ? payload_new(payload->bytes, size) : payload_get(payload);
-	if (!datagram || !payload) {
-		free(datagram);
-		payload_put(payload);
-		return -ENOMEM;
-	}
-	datagram->from = from;
-	datagram->group = group;
-	datagram->cred = cred ? *cred : (struct lx_ucred){0};
-	datagram->size = size;
-	datagram->payload = payload;
-	list_add_tail(&datagram->link, &socket->datagrams);
-	socket->queued += sizeof(*datagram) + size;
-	queued_total += sizeof(*datagram) + size;
-	wait_queue_wake(&socket->base.queue, LX_POLLIN | LX_POLLRDNORM);
-	return 0;
-}
-
-static int enqueue(struct netlink_socket *socket, const void *bytes, size_t size, uint32_t from,
-	unsigned group, const struct lx_ucred *cred)
-{
-	struct payload *payload = payload_new(bytes, size);
-	int err = enqueue_payload(socket, payload, size, from, group, cred);
-
-	payload_put(payload);
-	return err;
-}
-
-static void datagram_free(struct datagram *datagram)
-{
-	payload_put(datagram->payload);
-	free(datagram);
-}
-
-static void dequeue(struct netlink_socket *socket, struct datagram *datagram)
-{
-	list_remove(&datagram->link);
-	socket->queued -= sizeof(*datagram) + datagram->size;
-	queued_total -= sizeof(*datagram) + datagram->size;
-}
-
-/* netlink_overrun(): who does not read learns that he missed something. */
-static void overrun(struct netlink_socket *socket)
-{
-	if (socket->no_overrun_error)
-		return;
-	socket->base.error = ENOBUFS;
-	wait_queue_wake(&socket->base.queue, LX_POLLERR | LX_POLLIN);
-}
-
-int netlink_deliver(struct socket *base, const void *bytes, size_t size)
-{
-	return enqueue(netlink_of(base), bytes, size, 0, 0, NULL);
-}
-
-static bool is_member(const struct netlink_socket *socket, const struct ns *net,
-	const struct netlink_protocol *protocol, unsigned group)
-{
-	return socket->protocol == protocol && socket->base.net == net &&
-	       (socket->groups >> (group - 1) & 1);
-}
-
-static void multicast(const struct ns *net, const struct netlink_protocol *protocol, unsigned group,
-	const void *bytes, size_t size, uint32_t from, const struct lx_ucred *cred,
-	const struct netlink_socket *but)
-{
-	struct payload *payload = NULL;
-	struct netlink_socket *socket;
-
-	list_for_each_entry (socket, &sockets, link) {
-		if (socket == but || !is_member(socket, net, protocol, group))
-			continue;
-		payload = payload ?: payload_new(bytes, size);
-		if (enqueue_payload(socket, payload, size, from, group, cred) < 0)
-			overrun(socket);
-	}
-	payload_put(payload);
-}
-
-void netlink_multicast(const struct net_ns *net, const struct netlink_protocol *protocol,
-	unsigned group, const void *bytes, size_t size, uint32_t from,
-	const struct netlink_socket *but)
-{
-	multicast(&net->ns, protocol, group, bytes, size, from, NULL, but);
-}
-
-bool netlink_has_members(
-	const struct net_ns *net, const struct netlink_protocol *protocol, unsigned group)
-{
-	const struct netlink_socket *socket;
-
-	list_for_each_entry (socket, &sockets, link) {
-		if (is_member(socket, &net->ns, protocol, group))
-			return true;
-	}
-	return false;
-}
-
 /* ---- answers --------------------------------------------------------------------------------- */
 
 struct lx_nlmsghdr nl_answer_header(const struct nl_request *request, uint16_t type)
@@ -234,7 +62,7 @@ struct lx_nlmsghdr nl_answer_header(const struct nl_request *request, uint16_t t
 
 int nl_answer(struct nl_request *request, const struct nl_builder *builder)
 {
-	return enqueue(request->socket, builder->bytes, builder->size, 0, 0, NULL);
+	return netlink_enqueue(request->socket, builder->bytes, builder->size, 0, 0, NULL);
 }
 
 /* netlink_ack(): the error, the request or its header, and what an extended one says. */
@@ -249,7 +77,7 @@ static void acknowledge(struct nl_request *request, int error)
 	size_t start;
 
 	if (!builder) {
-		overrun(socket);
+		netlink_overrun(socket);
 		return;
 	}
 	if (request->size > NL_BUILDER_SIZE - 1024)
@@ -267,7 +95,7 @@ static void acknowledge(struct nl_request *request, int error)
 		nl_u32(builder, LX_NLMSGERR_ATTR_OFFS, request->offset);
 	(void)nl_end(builder, start);
 	if (nl_answer(request, builder) < 0)
-		overrun(socket);
+		netlink_overrun(socket);
 }
 
 /* ---- dumps ----------------------------------------------------------------------------------- */
@@ -291,7 +119,7 @@ static void dump_go_on(struct netlink_socket *socket)
 		return;
 	builder = nl_builder_new(NL_DATAGRAM_SIZE);
 	if (!builder) {
-		overrun(socket);
+		netlink_overrun(socket);
 		dump_free(socket);
 		return;
 	}
@@ -304,8 +132,8 @@ static void dump_go_on(struct netlink_socket *socket)
 		more = dump->fill(socket, dump, builder);
 	}
 	if (more > 0 && builder->size > 0) {
-		if (enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0) {
-			overrun(socket);
+		if (netlink_enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0) {
+			netlink_overrun(socket);
 			dump_free(socket);
 		}
 		return;
@@ -328,8 +156,8 @@ static void dump_go_on(struct netlink_socket *socket)
 		(void)nl_end(builder, start);
 	}
 	dump_free(socket);
-	if (enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0)
-		overrun(socket);
+	if (netlink_enqueue(socket, builder->bytes, builder->size, 0, 0, NULL) < 0)
+		netlink_overrun(socket);
 }
 
 int nl_dump_start(struct nl_request *request, struct nl_dump *dump)
@@ -508,6 +336,7 @@ static void handle_all(
 		struct nl_request request = {.socket = socket, .task = task};
 		int err = 0;
 
+		netlink_wait_groups();
 		memcpy(&request.header, bytes + at, sizeof(request.header));
 		if (request.header.nlmsg_len < sizeof(request.header) ||
 			request.header.nlmsg_len > size - at)
@@ -536,7 +365,7 @@ static int send_to_port(struct netlink_socket *socket, uint32_t port, const uint
 
 	if (!to || (to->peer_port && to->peer_port != socket->port))
 		return -ECONNREFUSED;
-	return enqueue(to, bytes, size, socket->port, 0, cred) == -ENOMEM ? -ENOMEM : 0;
+	return netlink_enqueue(to, bytes, size, socket->port, 0, cred) == -ENOMEM ? -ENOMEM : 0;
 }
 
 static ssize_t nl_send(struct socket *base, struct task *task, struct socket_message *message)
@@ -573,15 +402,16 @@ static ssize_t nl_send(struct socket *base, struct task *task, struct socket_mes
 	if (got < 0 || (size_t)got < size)
 		return got < 0 ? got : -EFAULT;
 	if (name.nl_groups)
-		multicast(base->net, socket->protocol, (unsigned)__builtin_ctz(name.nl_groups) + 1,
-			bytes, size, socket->port, &cred, socket);
+		netlink_send_group(
+			socket, (unsigned)__builtin_ctz(name.nl_groups) + 1, bytes, size, &cred);
 	if (name.nl_pid) {
 		err = send_to_port(socket, name.nl_pid, bytes, size, &cred);
 		if (err < 0)
 			return err;
 	} else if (socket->protocol->request) {
 		handle_all(socket, task, bytes, size);
-	} else if (!name.nl_groups) {
+	} else {
+		/* After a group, too: netlink_sendmsg() sends to port 0 as well. */
 		return -ECONNREFUSED;
 	}
 	if (message->scm)
@@ -612,8 +442,8 @@ static int wait_datagram(struct netlink_socket *socket, const struct socket_mess
 	return 0;
 }
 
-static void write_notes(
-	const struct netlink_socket *socket, const struct datagram *datagram, struct scm *scm)
+static void write_notes(const struct netlink_socket *socket,
+	const struct netlink_datagram *datagram, struct scm *scm)
 {
 	uint32_t group = datagram->group;
 
@@ -627,7 +457,7 @@ static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_
 {
 	struct netlink_socket *socket = netlink_of(base);
 	bool peek = message->flags & LX_MSG_PEEK;
-	struct datagram *datagram;
+	struct netlink_datagram *datagram;
 	ssize_t result;
 	size_t size;
 	int err;
@@ -637,11 +467,11 @@ static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_
 	err = wait_datagram(socket, message);
 	if (err < 0)
 		return err;
-	datagram = list_first(&socket->datagrams, struct datagram, link);
+	datagram = list_first(&socket->datagrams, struct netlink_datagram, link);
 	size = min_of(datagram->size, (size_t)message->uio->resid);
 	/* Ours while the copy sleeps; a peek puts it back. */
 	list_remove(&datagram->link);
-	result = uio_copy_to(message->uio, datagram->payload->bytes, size);
+	result = uio_copy_to(message->uio, netlink_datagram_bytes(datagram), size);
 	if (result >= 0 && (size_t)result < size)
 		result = -EFAULT;
 	if (result >= 0) {
@@ -660,8 +490,8 @@ static ssize_t nl_receive(struct socket *base, struct task *task, struct socket_
 	}
 	list_add(&datagram->link, &socket->datagrams);
 	if (!peek) {
-		dequeue(socket, datagram);
-		datagram_free(datagram);
+		netlink_dequeue(socket, datagram);
+		netlink_datagram_free(datagram);
 		dump_go_on(socket);
 	}
 	return result;
@@ -763,10 +593,11 @@ static void nl_release(struct socket *base)
 	struct netlink_socket *socket = netlink_of(base);
 
 	while (!list_empty(&socket->datagrams)) {
-		struct datagram *datagram = list_first(&socket->datagrams, struct datagram, link);
+		struct netlink_datagram *datagram =
+			list_first(&socket->datagrams, struct netlink_datagram, link);
 
-		dequeue(socket, datagram);
-		datagram_free(datagram);
+		netlink_dequeue(socket, datagram);
+		netlink_datagram_free(datagram);
 	}
 	dump_free(socket);
 	list_remove(&socket->link);
@@ -806,6 +637,7 @@ int netlink_create(int type, int protocol, struct socket **ret)
 		return -ENOMEM;
 	socket_init(&socket->base, &netlink_ops, LX_AF_NETLINK, type, protocol);
 	socket->protocol = protocols[protocol];
+	socket->number = ++last_number;
 	list_init(&socket->datagrams);
 	list_add_tail(&socket->link, &sockets);
 	socket_count++;

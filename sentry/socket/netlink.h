@@ -137,7 +137,8 @@ extern const struct netlink_protocol netlink_route, netlink_diag, netlink_generi
 struct netlink_socket {
 	struct socket base; /* first */
 	const struct netlink_protocol *protocol;
-	struct list_head link; /* all of them */
+	struct list_head link; /* all of them, by number */
+	uint64_t number;       /* counted up, from 1 */
 	uint32_t port;
 	bool bound;
 	uint32_t peer_port, peer_groups; /* connect(2) */
@@ -161,13 +162,40 @@ static inline struct net_ns *netlink_net(const struct netlink_socket *socket)
 /* CAP_NET_ADMIN over the socket's network. */
 bool netlink_may_administer(const struct nl_request *request);
 
-/* To all members of @group (from 1) in @net; @but gets none. */
-void netlink_multicast(const struct net_ns *net, const struct netlink_protocol *protocol,
-	unsigned group, const void *bytes, size_t size, uint32_t from,
-	const struct netlink_socket *but);
-bool netlink_has_members(
-	const struct net_ns *net, const struct netlink_protocol *protocol, unsigned group);
 /* Every socket; NULL begins and ends. */
 struct netlink_socket *netlink_next(const struct netlink_socket *socket);
+
+/* ---- queues (netlink_queue.c) ---------------------------------------------------------------- */
+
+struct netlink_payload;
+
+struct netlink_datagram {
+	struct list_head link;
+	uint32_t from, group; /* 0: the kernel; none */
+	struct lx_ucred cred;
+	size_t size;
+	struct netlink_payload *payload;
+};
+const uint8_t *netlink_datagram_bytes(const struct netlink_datagram *datagram);
+void netlink_datagram_free(struct netlink_datagram *datagram);
+
+/* One message to one socket, if its filter lets it by. -ENOBUFS, -ENOMEM. */
+int netlink_enqueue(struct netlink_socket *socket, const void *bytes, size_t size, uint32_t from,
+	unsigned group, const struct lx_ucred *cred);
+void netlink_dequeue(struct netlink_socket *socket, struct netlink_datagram *datagram);
+/* The socket learns that it missed something. */
+void netlink_overrun(struct netlink_socket *socket);
+
+/* To all members of @group (from 1) in @net, from the kernel. Does not sleep: what takes long is
+ * done in the turns that follow. */
+void netlink_multicast(const struct net_ns *net, const struct netlink_protocol *protocol,
+	unsigned group, const void *bytes, size_t size);
+/* The same from @socket, which gets none. May sleep until all have it. */
+void netlink_send_group(struct netlink_socket *socket, unsigned group, const void *bytes,
+	size_t size, const struct lx_ucred *cred);
+/* Sleeps until no message to a group waits for a turn of the kernel's. */
+void netlink_wait_groups(void);
+bool netlink_has_members(
+	const struct net_ns *net, const struct netlink_protocol *protocol, unsigned group);
 
 #endif

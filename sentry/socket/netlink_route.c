@@ -98,7 +98,7 @@ int route_rule_request(struct nl_request *request)
 static void announce(const struct netstack *stack, unsigned group, const struct nl_builder *builder)
 {
 	netlink_multicast(container_of(stack, struct net_ns, stack), &netlink_route, group,
-		builder->bytes, builder->size, 0, NULL);
+		builder->bytes, builder->size);
 }
 
 static unsigned group_of(enum netstack_event event, const void *object)

@@ -190,7 +190,7 @@ static void see_frame(struct packet_socket *socket, struct netif *netif, struct 
 		.type = frame->from.type,
 		.hardware_type = frame->from.hardware_type,
 		.interface = netif->index};
-	size = socket_filter_run(socket->base.filter, &view);
+	size = socket_filter_packet(socket->base.filter, &view);
 	if (size == 0) {
 		frame_free(frame);
 		return;

@@ -114,7 +114,7 @@ static void arrives(struct raw_hook *hook, struct netif *netif, const struct ine
 		!checksum_is_right(from, to, hook->protocol, packet))
 		return;
 	start = raw->ping ? offset : 0;
-	size = min_of(packet->size - start, socket_filter_run(raw->socket->base.filter, &view));
+	size = min_of(packet->size - start, socket_filter_packet(raw->socket->base.filter, &view));
 	datagram = size ? calloc(1, sizeof(*datagram)) : NULL;
 	if (!datagram)
 		return;
