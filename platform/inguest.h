@@ -72,6 +72,24 @@ struct platform_ahead {
 
 #define PLATFORM_LIMITS 16u
 
+/*
+ * A call that the platform has answered already; told with the thread's next event, and done by the
+ * kernel before anything else. They take effect in their order, as if they had been made then:
+ * nobody else can tell, since only the thread itself can see what they change (stub/told.c).
+ */
+#define PLATFORM_TOLD_MAX 12u
+
+struct platform_told {
+	uint32_t nr;
+	uint32_t unused;
+	/* close: descriptor. lseek: descriptor, position. brk: the heap's end, where the memory is
+	 * that of then already. rt_sigaction: a set of signals, struct sigaction. */
+	uint64_t args[5];
+};
+
+/* `told`: what may be told in this way. */
+#define PLATFORM_TOLD_ACTIONS 1u /* nobody shares the signal actions */
+
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
 	PLATFORM_ID_TID,
@@ -97,6 +115,9 @@ struct platform_inguest {
 	/* How many of platform_thread.ahead's names are true. The kernel writes it while the thread
 	 * is stopped; a platform that knows better makes it 0. */
 	uint32_t ahead_count;
+	/* Moves on when others get hold of open files of the thread's, or begin to watch any. */
+	uint32_t files_epoch;
+	uint32_t told;	  /* PLATFORM_TOLD_ */
 	uint64_t pending; /* the thread's and its process's signals, or more than those */
 	uint64_t
 		default_actions; /* signals whose struct sigaction is all zeroes, or some of them */
@@ -114,6 +135,9 @@ struct platform_inguest {
 	uint64_t altstack[3];
 	/* The end of the heap as long as nobody else can move it; 0: ask. */
 	uint64_t brk;
+	/* While it is not 0: the platform may move it in [brk_low, brk_high] and tell later; the
+	 * memory there is the heap's or nobody's. The kernel's, current while in guest. */
+	uint64_t brk_low, brk_high;
 	/* Bytes for one getrandom(2), which nobody else has; the platform makes it 0. 0: none. */
 	uint64_t random;
 	/* As prlimit(2) says them, by resource; the version is odd while they change, at any time.

@@ -135,6 +135,16 @@ struct platform_thread {
 	 * anything else and clears this. 0: none.
 	 */
 	uint8_t closed;
+	/*
+	 * Set by run(): calls that were answered before the event and are told now, to be done
+	 * first. The kernel clears the count.
+	 */
+	uint8_t told_count;
+	const struct platform_told *told;
+	/* Set by the kernel: PLATFORM_OPENED_ of the present call, an open. Cleared by run(). */
+	uint16_t opened_flags;
+	/* Set by the kernel around a map or unmap that the guest has made already. */
+	bool done_already;
 };
 
 /*

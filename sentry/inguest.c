@@ -57,6 +57,7 @@ _Static_assert(sizeof(((struct platform_inguest *)0)->limits) ==
 	"as prlimit(2) says them");
 
 static struct list_head published = LIST_HEAD_INIT(published);
+static uint32_t files_epoch; /* tasks_files_shared() */
 
 static void names_epoch_publish(struct task *task);
 
@@ -113,10 +114,19 @@ static void publish_limits(struct platform_inguest *inguest, const struct thread
 void task_publish_brk(struct task *task)
 {
 	struct platform_inguest *inguest = task->thread ? task->thread->inguest : NULL;
+	const struct thread_group *group = task->group;
 	const struct mm *mm = task->mm;
+	const bool alone = group->tasks.next == group->tasks.prev;
 
-	if (inguest)
-		inguest->brk = mm && refcount_is_one(&mm->refs) ? mm->brk : 0;
+	if (!inguest)
+		return;
+	store(&inguest->told,
+		alone && refcount_is_one(&group->sighand->refs) ? PLATFORM_TOLD_ACTIONS : 0);
+	inguest->brk = mm && refcount_is_one(&mm->refs) ? mm->brk : 0;
+	if (inguest->brk) {
+		mm_brk_room(task, &inguest->brk_low, &inguest->brk_high);
+		task->brk_changes = mm->changes;
+	}
 }
 
 void task_publish_random(struct task *task)
@@ -139,6 +149,7 @@ void task_publish(struct task *task)
 		return;
 	ids = inguest->ids;
 	names_epoch_publish(task);
+	store(&inguest->files_epoch, files_epoch);
 	if (list_empty(&task->inguest_link))
 		list_add(&task->inguest_link, &published);
 	store(&ids[PLATFORM_ID_TGID], (uint32_t)pid_nr_in(group->pid, ns));
@@ -221,6 +232,8 @@ void task_lend(struct task *task)
 
 	if (!inguest)
 		return;
+	if (task->mm && task->brk_changes != task->mm->changes)
+		task_publish_brk(task);
 	/* Only what changed: both sides read these lines much more often than they write them. */
 	if (inguest->blocked != task->blocked)
 		__atomic_store_n(&inguest->blocked, task->blocked, __ATOMIC_RELAXED);
@@ -328,6 +341,16 @@ void task_forget_opened(struct task *task)
 	task->opened_told = false;
 }
 
+void tasks_files_shared(void)
+{
+	struct task *task;
+
+	files_epoch++;
+	list_for_each_entry (task, &published, inguest_link)
+		if (task->thread && task->thread->inguest)
+			store(&task->thread->inguest->files_epoch, files_epoch);
+}
+
 void tasks_forget_opened(void)
 {
 	struct task *task;
@@ -335,6 +358,7 @@ void tasks_forget_opened(void)
 	list_for_each_entry (task, &published, inguest_link)
 		if (task->thread && task->thread->inguest)
 			task_forget_opened(task);
+	tasks_files_shared();
 }
 
 bool task_may_know_opened(const struct task *task)
@@ -342,16 +366,6 @@ bool task_may_know_opened(const struct task *task)
 	return task->thread && task->thread->inguest && !observe_needs_all() &&
 	       !task->seccomp_mode && !task->tracer &&
 	       task->group->tasks.next == task->group->tasks.prev && !fd_table_shared(task->files);
-}
-
-/* What a filter judges does not come by here: its thread was told nothing, but may lie. */
-void task_close_told(struct task *task)
-{
-	int fd = task->thread->closed - 1;
-
-	task->thread->closed = 0;
-	if (task->files && !task->seccomp_mode)
-		(void)fd_close(task->files, fd, NULL);
 }
 
 #define READS_WORTH 8u
@@ -381,6 +395,7 @@ void task_tell_opened(
 	if (flags & PLATFORM_OPENED_STAT)
 		memcpy(opened->stat, stat, sizeof(opened->stat));
 	store(&opened->flags, flags);
+	task->thread->opened_flags = (uint16_t)flags;
 	task->opened_told = true;
 	task->opened_fd = fd;
 	task->opened_epoch = names_epoch;

@@ -48,6 +48,7 @@ struct mm {
 	struct fiber_mutex mutex;
 	struct vma **vmas; /* sorted by start */
 	size_t vma_count, vma_capacity;
+	uint64_t changes;      /* counts those of the list */
 	uint64_t code_changes; /* how often mappings with a file or of code came, went, moved */
 	uint64_t guest_end;    /* nothing at or above */
 	uint64_t mmap_base;    /* top-down search starts here */
@@ -103,6 +104,10 @@ int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t 
 	uint64_t new_addr);
 uint64_t do_brk(struct task *task,
 	uint64_t addr); /* the new break, or the old one when it cannot move (brk(2)) */
+/* In what range the caller may move its break itself, now. Does not sleep. */
+void mm_brk_room(struct task *task, uint64_t *ret_low, uint64_t *ret_high);
+/* It has moved it there; the memory is mapped or unmapped already. What cannot be is left out. */
+void mm_brk_moved(struct task *task, uint64_t addr);
 int do_madvise(struct task *task, uint64_t addr, uint64_t size, int advice);
 int do_mseal(struct task *task, uint64_t addr, uint64_t size);
 int do_remap_file_pages(

@@ -402,6 +402,7 @@ int do_mlockall(struct task *task, int flags)
 		err = -ENOMEM;
 	} else {
 		mm->lock_future = (flags & LX_MCL_FUTURE) != 0;
+		mm->changes++;
 		if (flags & LX_MCL_CURRENT)
 			set_all_locked(&work, true);
 		for (size_t i = 0;
@@ -419,6 +420,7 @@ int do_munlockall(struct task *task)
 
 	fiber_mutex_lock(&work.mm->mutex);
 	work.mm->lock_future = false;
+	work.mm->changes++;
 	set_all_locked(&work, false);
 	fiber_mutex_unlock(&work.mm->mutex);
 	return 0;

@@ -254,6 +254,9 @@ int64_t do_mremap(struct task *task, uint64_t addr, uint64_t old_size, uint64_t 
 
 /* ---- brk ------------------------------------------------------------------------------------- */
 
+/* How far a guest may move it without asking. */
+#define BRK_ROOM_MAX (8ull << 20)
+
 static int grow_brk(const struct mm_work *work, uint64_t old_end, uint64_t new_end)
 {
 	struct mm *mm = work->mm;
@@ -325,4 +328,46 @@ uint64_t do_brk(struct task *task, uint64_t addr)
 	brk = work.mm->brk;
 	fiber_mutex_unlock(&work.mm->mutex);
 	return brk;
+}
+
+void mm_brk_room(struct task *task, uint64_t *ret_low, uint64_t *ret_high)
+{
+	const struct mm_work work = mm_work_of(task);
+	const struct mm *mm = work.mm;
+	const uint64_t limit = task_rlimit(task, LX_RLIMIT_DATA);
+	uint64_t end, high, room = BRK_ROOM_MAX;
+	size_t i;
+
+	*ret_low = *ret_high = mm->brk;
+	if (mm->lock_future || !align_up_checked(mm->brk, LX_PAGE_SIZE, &end))
+		return;
+	i = mm_index(mm, end);
+	high = i < mm->vma_count ? vma_start_gap(mm->vmas[i]) : mm->guest_end;
+	if (high < end + 2 * LX_PAGE_SIZE)
+		return;
+	room = min_of(room, high - LX_PAGE_SIZE - end);
+	/* Within the limits, if they are far. */
+	if (mm_may_expand(&work, room) && mm_may_add_data(&work, room) &&
+		mm->vma_count < SENTRY_MAX_VMAS &&
+		room < limit - min_of(limit, mm->end_data - mm->start_data + end - mm->start_brk))
+		*ret_high = end + room;
+	/* Only what brk(2) has mapped, as it was mapped. */
+	if (i > 0) {
+		const struct vma *vma = mm->vmas[i - 1];
+
+		if (vma->heap && vma->end == end && !vma->sealed && !vma->locked && !vma->file &&
+			vma->prot == (LX_PROT_READ | LX_PROT_WRITE))
+			*ret_low = min_of(mm->brk, max_of(vma->start, mm->start_brk));
+	}
+}
+
+void mm_brk_moved(struct task *task, uint64_t addr)
+{
+	struct mm_work work = mm_work_of(task);
+
+	fiber_mutex_lock(&work.mm->mutex);
+	task->thread->done_already = true;
+	move_brk(&work, addr);
+	task->thread->done_already = false;
+	fiber_mutex_unlock(&work.mm->mutex);
 }

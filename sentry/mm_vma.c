@@ -172,6 +172,7 @@ void mm_account(struct mm *mm, const struct vma *vma, int sign)
 {
 	uint64_t pages = (vma->end - vma->start) / LX_PAGE_SIZE;
 
+	mm->changes++;
 	if (vma->ours)
 		return;
 	if (sign < 0)

@@ -226,6 +226,7 @@ int64_t sys_pidfd_getfd(struct task *task, int pidfd, int target_fd, unsigned fl
 	if (r < 0)
 		return r;
 	names_changed(false); /* its owner is not alone with it any more: task_tell_opened() */
+	tasks_files_shared();
 	r = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
 	if (r < 0)
 		file_unref(file);

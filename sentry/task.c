@@ -387,8 +387,8 @@ void task_main(void *arg)
 		task_take(task);
 		if (task->event.kind != PLATFORM_FRAME_REFUSED)
 			task->unframed.pending = false;
-		if (task->thread->closed)
-			task_close_told(task);
+		if (task->thread->closed || task->thread->told_count)
+			task_do_told(task);
 		handle_event(task);
 	}
 	if (task->tracer)

@@ -207,6 +207,7 @@ struct task {
 	/* Signals. */
 	uint64_t blocked;	/* the mask while mask_shared is false: others use task_blocked() */
 	struct ahead *ahead;	/* ahead.c: what it listed last; owned, NULL: nothing */
+	uint64_t brk_changes;	/* mm->changes of when inguest.brk_low and brk_high were said */
 	bool opened_told;	/* thread->inguest->opened says something, namely of */
 	uint8_t opened_reads;	/* (reads in a row that it was too old for) */
 	int opened_fd;		/* this, as of */
@@ -443,8 +444,10 @@ uint32_t task_names_epoch(struct task *task);
 /* Of all tasks: from now on somebody waits for what is closed (PLATFORM_OPENED_CLOSE). */
 void tasks_forget_opened(void);
 bool task_may_know_opened(const struct task *task);
-/* Closes what the guest says that it has closed already. May sleep. */
-void task_close_told(struct task *task);
+/* Does what the guest says that it has been answered already. May sleep. */
+void task_do_told(struct task *task);
+/* Others got hold of open files that only their opener could reach before, or watch files. */
+void tasks_files_shared(void);
 /* What was said of @fd is not true any more, it is read again and again, and nothing changes
  * meanwhile. */
 bool task_should_tell_again(struct task *task, int fd);

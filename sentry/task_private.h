@@ -101,6 +101,9 @@ void sigpending_discard(struct sigpending *pending, uint64_t mask);
 int signal_dequeue(struct task *task, uint64_t blocked, struct lx_siginfo *ret);
 /* Whether @signo would be dropped now: its action is to ignore it. */
 bool signal_action_ignores(struct thread_group *group, int signo);
+/* rt_sigaction(2) with a valid @signo that can be caught; -EINVAL: it cannot be changed any more.
+ */
+int signal_set_action(struct task *task, int signo, const struct lx_sigaction *action);
 /* Makes @task look at its signals soon. */
 void signal_wake(struct task *task);
 void signal_kill_task(struct task *task); /* this thread leaves, whatever it does */

@@ -114,6 +114,25 @@ static void take_results(struct systrap_thread *thread)
 			(thread->pending_commands - CHANNEL_RESULTS_NEAR) * sizeof(int64_t));
 }
 
+/* Calls that the stub has answered before. */
+static void take_told(struct systrap_thread *thread, unsigned closed)
+{
+	const struct channel_slot *slot = thread->slot;
+	const uint32_t before = thread->head.told_count;
+	uint32_t count;
+
+	if (closed < CHANNEL_CLOSED_TOLD) {
+		thread->head.closed = (uint8_t)closed;
+		return;
+	}
+	count = __atomic_load_n(&slot->told_count, __ATOMIC_RELAXED);
+	if (count > PLATFORM_TOLD_MAX || before + count > array_size(thread->told))
+		return;
+	systrap_take(thread->told + before, slot->told, count * sizeof(slot->told[0]));
+	thread->head.told = thread->told;
+	thread->head.told_count = (uint8_t)(before + count);
+}
+
 int systrap_channel_poll(struct systrap_thread *thread)
 {
 	const struct channel_request *shared = &thread->slot->request;
@@ -134,7 +153,7 @@ int systrap_channel_poll(struct systrap_thread *thread)
 		offsetof(struct channel_request, near) - sizeof(head));
 	request->head = head;
 	if (head.kind != REQUEST_DONE && head.kind != REQUEST_REFUSED && head.closed)
-		thread->head.closed = head.closed;
+		take_told(thread, head.closed);
 	if (head.kind == REQUEST_FAULT)
 		systrap_take(&request->fault, &shared->fault, sizeof(request->fault));
 	if (head.kind == REQUEST_DONE || head.kind == REQUEST_REFUSED)
@@ -234,6 +253,7 @@ void systrap_channel_reply(struct systrap_thread *thread, uint8_t flags, uint64_
 		.seq = thread->seq,
 		.flags = flags,
 		.command_count = (uint8_t)thread->pending_commands,
+		.opened = thread->head.opened_flags,
 	};
 
 	if (thread->out.size > 0) {

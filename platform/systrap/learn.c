@@ -20,7 +20,7 @@
 #define FILES	    16u
 #define PAGES_MAX   (SYSTRAP_TEXT_SIZE / PAGE_SIZE)
 #define PAGE_SIZE   4096u
-#define TRAPS_WORTH 32u /* so many, and it is known where most calls of a program are */
+#define TRAPS_WORTH 56u /* so many, and it is known where most calls of a program are */
 
 static struct learnt {
 	uint64_t content, offset, size;

@@ -323,7 +323,7 @@ int systrap_map(struct platform_thread *head, const struct platform_map *map)
 	if (map->fd < 0)
 		flags |= 0x20;
 	err = systrap_patch_leave(thread, map->addr.v, map->size, true);
-	if (err < 0)
+	if (err < 0 || head->done_already)
 		return err;
 	args[0] = map->addr.v;
 	args[1] = map->size;
@@ -358,7 +358,9 @@ int systrap_unmap(struct platform_thread *head, gaddr_t addr, uint64_t size)
 	struct systrap_thread *thread = systrap_thread(head);
 	int err = systrap_patch_leave(thread, addr.v, size, true);
 
-	return err < 0 ? err : simple_call(thread, SYS_munmap, addr.v, size, 0);
+	if (err < 0 || head->done_already)
+		return err;
+	return simple_call(thread, SYS_munmap, addr.v, size, 0);
 }
 
 int systrap_protect(struct platform_thread *head, gaddr_t addr, uint64_t size, int prot)

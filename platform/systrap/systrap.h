@@ -162,6 +162,8 @@ struct systrap_thread {
 	uint64_t usual_park; /* average time from there to the answer, clipped */
 
 	struct systrap_snapshot snapshot;
+	/* Two requests' worth: the kernel need not have looked at the first one's. */
+	struct platform_told told[2 * PLATFORM_TOLD_MAX];
 };
 
 /* A clone that was asked of a stub and is not done yet. */

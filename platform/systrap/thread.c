@@ -98,6 +98,7 @@ static void take_event(struct systrap_thread *thread, struct platform_event *eve
 	thread->head.regs_dirty = false;
 	thread->head.regs_lazy = true;
 	thread->head.answer_lasts = false;
+	thread->head.opened_flags = 0;
 	thread->pending_fault = false;
 	if (thread->snapshot.request.head.kind == REQUEST_SYSCALL) {
 		take_call(thread, event);

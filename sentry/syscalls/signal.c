@@ -36,9 +36,25 @@ static void discard_ignored(struct thread_group *group, int signo)
 		sigpending_discard(&task->pending, LX_SIGMASK(signo));
 }
 
+int signal_set_action(struct task *task, int signo, const struct lx_sigaction *action)
+{
+	struct lx_sigaction *slot = &task->group->sighand->action[signo - 1];
+
+	if (slot->flags & LX_SA_IMMUTABLE)
+		return -EINVAL;
+	*slot = *action;
+	/* Unknown bits are cleared, so that programs can ask what is supported (sigaction(2)). */
+	slot->flags &= SA_KNOWN_FLAGS;
+	slot->mask &= ~SIGNALS_UNBLOCKABLE;
+	group_publish_action(task->group, signo);
+	discard_ignored(task->group, signo);
+	signal_recalculate(task);
+	return 0;
+}
+
 int64_t sys_rt_sigaction(struct task *task, int signo, gaddr_t act, gaddr_t oldact, uint64_t size)
 {
-	struct lx_sigaction *slot, new, old;
+	struct lx_sigaction new, old;
 	int r;
 
 	if (size != LX_SIGSET_SIZE)
@@ -52,20 +68,11 @@ int64_t sys_rt_sigaction(struct task *task, int signo, gaddr_t act, gaddr_t olda
 		return -EINVAL;
 	if (!gaddr_is_null(act) && (SIGNALS_UNBLOCKABLE & LX_SIGMASK(signo)))
 		return -EINVAL;
-	slot = &task->group->sighand->action[signo - 1];
-	if (slot->flags & LX_SA_IMMUTABLE)
+	old = task->group->sighand->action[signo - 1];
+	if (old.flags & LX_SA_IMMUTABLE)
 		return -EINVAL;
-	old = *slot;
-	if (!gaddr_is_null(act)) {
-		/* Unknown bits are cleared, so that programs can ask what is supported
-		 * (sigaction(2)). */
-		new.flags &= SA_KNOWN_FLAGS;
-		new.mask &= ~SIGNALS_UNBLOCKABLE;
-		*slot = new;
-		group_publish_action(task->group, signo);
-		discard_ignored(task->group, signo);
-		signal_recalculate(task);
-	}
+	if (!gaddr_is_null(act))
+		(void)signal_set_action(task, signo, &new);
 	if (!gaddr_is_null(oldact))
 		return guest_write_value(task, oldact, &old);
 	return 0;

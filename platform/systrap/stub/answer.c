@@ -22,6 +22,8 @@ enum answer_kind {
 	ANSWER_OPEN,
 	ANSWER_NAME_OR_OPENED,
 	ANSWER_OPENED,
+	ANSWER_SEEK,
+	ANSWER_CLOSE,
 	ANSWER_SIGPROCMASK,
 	ANSWER_CLOCK_GETTIME,
 	ANSWER_CLOCK_GETRES,
@@ -61,12 +63,12 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_lstat] = ANSWER_NAME,
 	[LX_NR_newfstatat] = ANSWER_NAME_OR_OPENED,
 	[LX_NR_fstat] = ANSWER_OPENED,
-	[LX_NR_lseek] = ANSWER_OPENED,
+	[LX_NR_lseek] = ANSWER_SEEK,
 	[LX_NR_ioctl] = ANSWER_OPENED,
 	[LX_NR_read] = ANSWER_OPENED,
 	[LX_NR_pread64] = ANSWER_OPENED,
 	[LX_NR_getdents64] = ANSWER_OPENED,
-	[LX_NR_close] = ANSWER_OPENED,
+	[LX_NR_close] = ANSWER_CLOSE,
 	[LX_NR_fcntl] = ANSWER_OPENED,
 	[LX_NR_open] = ANSWER_OPEN,
 	[LX_NR_openat] = ANSWER_OPEN,
@@ -138,7 +140,7 @@ static bool answer_futex(struct stub_thread *self, const uint64_t args[6], int64
 	if (!(slot->inguest.features & PLATFORM_INGUEST_FUTEX) || !futex_is_plain(args))
 		return false;
 	/* Who may sleep for long tells first what there is to tell. */
-	if (self->closed)
+	if (self->closed || self->told_count)
 		return false;
 	for (;;) {
 		int64_t result;
@@ -199,6 +201,9 @@ static bool answer_sigprocmask(struct stub_thread *self, const uint64_t args[6],
 		if (!change_mask((uint32_t)args[0], old, set, &mask))
 			return false;
 	}
+	/* With another action, that the Sentry has yet to hear of, the signal must not come. */
+	if (self->told_actions && (old & ~mask))
+		return false;
 	if (mask != old) {
 		__atomic_store_n(&known->blocked, mask, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&known->pending, __ATOMIC_SEQ_CST) & ~mask)
@@ -314,7 +319,9 @@ static bool answer_sigaction(struct stub_thread *self, const uint64_t args[6], i
 {
 	uint32_t index = (uint32_t)args[0] - 1;
 
-	if (args[1] || args[3] != SIGSET_SIZE || index >= SIGNALS ||
+	if (args[1])
+		return stub_told_action(self, args, ret);
+	if (args[3] != SIGSET_SIZE || index >= SIGNALS ||
 		!(self->slot->inguest.default_actions >> index & 1))
 		return false;
 	if (args[2] &&
@@ -378,7 +385,7 @@ static bool answer_own(
 		return true;
 	case ANSWER_BRK:
 		*ret = (int64_t)known->brk;
-		return args[0] == 0 && *ret != 0;
+		return *ret != 0 && (args[0] == 0 || stub_told_brk(self, args[0], ret));
 	case ANSWER_FS_BASE:
 		if ((uint32_t)args[0] != LX_ARCH_SET_FS || args[1] >= LX_TASK_SIZE)
 			return false;
@@ -413,6 +420,10 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 		return stub_open_answer(self, nr, args, ret);
 	case ANSWER_OPENED:
 		return stub_opened_answer(self, nr, args, ret);
+	case ANSWER_SEEK:
+		return stub_opened_answer(self, nr, args, ret) || stub_told_seek(self, args, ret);
+	case ANSWER_CLOSE:
+		return stub_opened_answer(self, nr, args, ret) || stub_told_close(self, args, ret);
 	case ANSWER_FUTEX:
 		return answer_futex(self, args, ret);
 	case ANSWER_SIGPROCMASK:

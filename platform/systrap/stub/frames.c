@@ -179,6 +179,8 @@ bool stub_sigreturn(struct stub_thread *self, struct stub_ucontext *uc)
 		(frame.mc.eflags & EFLAGS_TRAP))
 		return false;
 	mask = frame.sigmask & ~PLATFORM_UNBLOCKABLE;
+	if (self->told_actions && (old & ~mask))
+		return false;
 	if (mask != old) {
 		__atomic_store_n(&known->blocked, mask, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&known->pending, __ATOMIC_SEQ_CST) & ~mask)

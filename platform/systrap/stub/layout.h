@@ -137,7 +137,7 @@ union channel_request_head {
 		uint8_t kind, flags;
 		uint8_t prefetch_count : 4;
 		/* Not for DONE and REFUSED: a descriptor and one, whose close(2) has been answered
-		 * already. 0: none. */
+		 * already. 0: none. CHANNEL_CLOSED_TOLD: there are calls in `told`. */
 		uint8_t closed : 4;
 		/* SYSCALL without prefetch entries: the last words of `args` are (bits 3 to 7) + 1
 		 * bytes of the guest's, at the address in argument (bits 0 to 2) - 1. 0: they are
@@ -148,7 +148,8 @@ union channel_request_head {
 };
 
 #define CHANNEL_SPARE_WORDS 4u
-#define CHANNEL_CLOSED_MAX  15u
+#define CHANNEL_CLOSED_TOLD 15u
+#define CHANNEL_CLOSED_MAX  14u
 
 /* The results of a DONE that fit into its first cache line. */
 #define CHANNEL_RESULTS_NEAR 6u
@@ -247,7 +248,7 @@ union channel_reply_head {
 		uint32_t seq; /* the request's */
 		uint8_t flags;
 		uint8_t command_count; /* 0 with REPLY_OUT */
-		uint16_t unused;
+		uint16_t opened;       /* with RESUME, of an open: PLATFORM_OPENED_ */
 	};
 	uint64_t word;
 };
@@ -295,6 +296,9 @@ struct channel_slot {
 	struct channel_reply reply __attribute__((aligned(4096)));	 /* the Sentry writes */
 	struct platform_inguest inguest __attribute__((aligned(2048)));	 /* in the page of reply */
 	uint64_t vdso_clock_gettime; /* the Sentry writes, when the thread is made; 0: none */
+	/* The stub writes, before it stores the head of a request with CHANNEL_CLOSED_TOLD. */
+	uint32_t told_count;
+	struct platform_told told[PLATFORM_TOLD_MAX];
 	/* The Sentry writes, while the thread is stopped. Pages that only those threads have which
 	 * make use of them. */
 	struct platform_ahead ahead __attribute__((aligned(4096)));

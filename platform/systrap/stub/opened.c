@@ -90,6 +90,7 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	self->effect = 0;
 	self->reads_at = POSITION_UNKNOWN;
 	stub_ahead_note(self, nr, args, effect != EFFECT_ENDS);
+	stub_told_note(self, nr, args, effect != EFFECT_ENDS);
 	switch (effect) {
 	case EFFECT_NONE:
 		if (nr == LX_NR_pread64 && self->opened != OPENED_NOTHING &&
@@ -150,6 +151,7 @@ void stub_opened_result(struct stub_thread *self, int64_t result)
 	default:
 		self->opened = OPENED_KNOWN;
 		self->opened_fd = (int32_t)result;
+		stub_told_opened(self, result);
 		self->position = 0;
 		self->list_end = 0;
 	}
@@ -223,10 +225,11 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 	*ret = 0;
 	if (nr == LX_NR_close) {
 		if (!(flags & PLATFORM_OPENED_CLOSE) ||
-			(uint32_t)self->opened_fd >= CHANNEL_CLOSED_MAX)
+			(uint32_t)self->opened_fd >= CHANNEL_CLOSED_MAX || self->told_count ||
+			self->closed)
 			return false;
 		stub_ahead_note(self, nr, args, false);
-		self->closed = (uint8_t)(self->opened_fd + 1);
+		stub_tell_close(self, (uint32_t)self->opened_fd);
 		self->opened = OPENED_NOTHING;
 		return true;
 	}

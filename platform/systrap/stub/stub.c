@@ -143,10 +143,9 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 		.kind = what->kind,
 		.flags = what->flags,
 		.prefetch_count = what->prefetch_count & 15,
-		.closed = self->closed & 15,
+		.closed = stub_tell_all(self),
 		.spare = what->spare};
 
-	self->closed = 0;
 	self->window = 0;
 	request->nr = what->nr;
 	request->cpu = self->cpu;
@@ -347,6 +346,9 @@ static int64_t command_thread(
 	child->opened = OPENED_NOTHING;
 	child->effect = 0;
 	child->closed = 0;
+	child->told_count = 0;
+	child->told_actions = false;
+	child->seekable = child->closeable = 0;
 	child->window = 0;
 	child->uc = child_uc;
 	/* EINTR: as in command_fork(). */

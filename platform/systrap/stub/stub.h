@@ -56,9 +56,14 @@ struct stub_thread {
 	uint8_t opened; /* enum stub_opened: what inguest.opened is worth */
 	uint8_t effect; /* of the call that was posted last */
 	uint8_t closed; /* a descriptor and one, to be told with the next request; 0: none */
+	/* told.c */
+	uint8_t told_count;
+	bool told_actions; /* one of them matters when signals are unblocked */
 	int32_t opened_fd;
-	uint64_t position; /* of the open file */
-	uint64_t reads_at; /* of the pread that was posted last, on this file */
+	uint64_t seekable, closeable; /* descriptors below 64 */
+	uint32_t files_epoch;	      /* inguest.files_epoch of when that was so */
+	uint64_t position;	      /* of the open file */
+	uint64_t reads_at;	      /* of the pread that was posted last, on this file */
 	/* A window (its address, 0: none) from which the last reply was served, and where in the
 	 * file it begins. Until the next request. */
 	uint64_t window, window_from;
@@ -237,6 +242,21 @@ void stub_opened_result(struct stub_thread *self, int64_t result);
 void stub_opened_window(struct stub_thread *self);
 bool stub_opened_answer(
 	struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
+
+/* told.c */
+/* Room for a call that is told with the next request; NULL: there is none. */
+struct platform_told *stub_tell(struct stub_thread *self, uint32_t nr);
+/* Of the calls that are told now. */
+uint8_t stub_tell_all(struct stub_thread *self);
+/* A call is about to be posted. @harmless: descriptors mean afterwards what they did before. */
+void stub_told_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6], bool harmless);
+/* An open has this result. */
+void stub_told_opened(struct stub_thread *self, int64_t fd);
+bool stub_told_seek(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
+bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
+void stub_tell_close(struct stub_thread *self, uint32_t fd);
+bool stub_told_brk(struct stub_thread *self, uint64_t end, int64_t *ret);
+bool stub_told_action(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
 
 /* trampoline.c */
 enum stub_place {
