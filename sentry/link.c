@@ -70,11 +70,12 @@ static int add_default_route(struct netstack *stack, const struct link_address *
 void link_flush(void)
 {
 	struct net_ns *net = container_of(nsproxy_first()->ns[NS_NET], struct net_ns, ns);
-	uint64_t now = loop_monotonic(), end = now + FLUSH_NS;
+	/* Not the turn's time: a sleep whose end is past does not begin, and no turn would end. */
+	uint64_t now = loop_monotonic_now(), end = now + FLUSH_NS;
 
 	while (uplink.netif.stack && now < end && inet_tcp_any_unsent(&net->stack)) {
 		(void)wait_sleep(NULL, ~0u, now + FLUSH_POLL_NS, false, false);
-		now = loop_monotonic();
+		now = loop_monotonic_now();
 	}
 }
 
