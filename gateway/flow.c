@@ -169,10 +169,7 @@ static int read_hello(struct gate_flow *flow)
 	flow->up.rest = flow->hello;
 	flow->up.rest_size = flow->hello_size;
 	flow->hello = NULL;
-	if (n > 0)
-		return 1;
-	flow->up.ended = true;
-	(void)shutdown(flow->host.loop.fd, SHUT_WR);
+	flow->up.ended = n == 0;
 	return 1;
 }
 
@@ -223,7 +220,6 @@ static int relay(struct gate_stream *stream, int from, int to)
 			return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 		if (n == 0) {
 			stream->ended = true;
-			(void)shutdown(to, SHUT_WR);
 			return 0;
 		}
 		put = send(to, chunk, (size_t)n, MSG_NOSIGNAL);
@@ -239,8 +235,18 @@ static int relay(struct gate_stream *stream, int from, int to)
 	return 0;
 }
 
+static void pass_end(struct gate_stream *stream, int to)
+{
+	if (!stream->ended || stream->rest || stream->passed)
+		return;
+	stream->passed = true;
+	(void)shutdown(to, SHUT_WR);
+}
+
 static void stream_step(struct gate_flow *flow)
 {
+	bool had_ended = flow->up.ended;
+	uint32_t id = flow->id;
 	int host = flow->host.loop.fd, pair = flow->pair.loop.fd, r = 0, from_host;
 	bool up_waits, down_waits;
 
@@ -248,6 +254,12 @@ static void stream_step(struct gate_flow *flow)
 		r = read_hello(flow);
 	if (r >= 0 && !flow->checking)
 		r = relay(&flow->up, pair, host);
+	if (!had_ended && flow->up.ended) {
+		/* A reset was said before the pair was closed, if it was one. */
+		gate_take_messages();
+		if (gate_flow_find(id) != flow)
+			return;
+	}
 	from_host = r < 0 ? 0 : relay(&flow->down, host, pair);
 	if (r < 0 || from_host < 0) {
 		int error = r < 0 ? -r : -from_host;
@@ -256,6 +268,8 @@ static void stream_step(struct gate_flow *flow)
 			error == EACCES ? "denied" : "reset");
 		return;
 	}
+	pass_end(&flow->up, host);
+	pass_end(&flow->down, pair);
 	up_waits = flow->up.rest;
 	down_waits = flow->down.rest;
 	if (flow->up.ended && flow->down.ended && !up_waits && !down_waits) {

@@ -371,32 +371,49 @@ static unsigned close_received(struct msghdr *header)
 
 #define MESSAGES_A_TURN 64
 
+/* False: there is no more. */
+static bool take_one(int fd)
+{
+	char control[CMSG_SPACE(4 * sizeof(int))], bytes[sizeof(struct gate_message) + 1];
+	struct iovec iov = {bytes, sizeof(bytes)};
+	struct msghdr header = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct gate_message message;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (n <= 0) {
+		loop_stop(0); /* the Sentry is gone */
+		return false;
+	}
+	if (gate_message_check(
+		    bytes, (size_t)n, close_received(&header), GATE_BY_SENTRY, &message) < 0) {
+		log_error("the kernel process sent the gateway what is no message");
+		loop_stop(1);
+		return false;
+	}
+	take_message(&message);
+	return true;
+}
+
 static void control_ready(struct loop_fd *self, uint32_t events)
 {
-	for (unsigned i = 0; i < MESSAGES_A_TURN; i++) {
-		char control[CMSG_SPACE(4 * sizeof(int))], bytes[sizeof(struct gate_message) + 1];
-		struct iovec iov = {bytes, sizeof(bytes)};
-		struct msghdr header = {.msg_iov = &iov,
-			.msg_iovlen = 1,
-			.msg_control = control,
-			.msg_controllen = sizeof(control)};
-		ssize_t n = recvmsg(self->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-		struct gate_message message;
+	static bool busy; /* a message's consequences may come back here */
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n <= 0) {
-			loop_stop(0); /* the Sentry is gone */
-			return;
-		}
-		if (gate_message_check(bytes, (size_t)n, close_received(&header), GATE_BY_SENTRY,
-			    &message) < 0) {
-			log_error("the kernel process sent the gateway what is no message");
-			loop_stop(1);
-			return;
-		}
-		take_message(&message);
-	}
+	if (busy)
+		return;
+	busy = true;
+	for (unsigned i = 0; i < MESSAGES_A_TURN && take_one(self->fd); i++)
+		;
+	busy = false;
+}
+
+void gate_take_messages(void)
+{
+	control_ready(&gateway.control, EPOLLIN);
 }
 
 /* ---- the process ----------------------------------------------------------------------------- */

@@ -40,7 +40,8 @@ void gate_watch_close(struct gate_watch *watch);
 struct gate_stream {
 	uint8_t *rest;
 	size_t rest_at, rest_size;
-	bool ended; /* the reading side is at its end, and the other was told */
+	bool ended;  /* the reading side is at its end ... */
+	bool passed; /* ... and the other was told, behind the last byte */
 	uint64_t bytes;
 };
 
@@ -87,6 +88,8 @@ void gate_refuse(uint32_t id, int error);
 /* -ENOMEM, -ENOBUFS. Not in the tables yet. */
 int gate_flow_new(enum gate_flow_kind kind, uint32_t id, struct gate_flow **ret);
 struct gate_flow *gate_flow_find(uint32_t id);
+/* What the Sentry has said so far. Any flow may be gone after it. */
+void gate_take_messages(void);
 /* The last of it; says nothing to anybody. */
 void gate_flow_free(struct gate_flow *flow);
 /* The same, with a line in the audit stream: @end says how. */

@@ -212,7 +212,8 @@ static int write_up(struct flow *flow)
 			return errno == EAGAIN || errno == EINTR ? 1 : -errno;
 		tcp_received(tcp, skip + (uint32_t)n, (int64_t)loop_monotonic());
 	}
-	if (tcp_at_end(tcp) && !flow->write_ended) {
+	/* A reset is no end: on_gone() tells. */
+	if (tcp_at_end(tcp) && !tcp->error && !flow->write_ended) {
 		flow->write_ended = true;
 		(void)shutdown(flow->fd.fd, SHUT_WR);
 	}
