@@ -10,6 +10,7 @@
 #define LX_XATTR_TRUSTED_PREFIX	 "trusted."
 #define LX_XATTR_SECURITY_PREFIX "security."
 #define LX_XATTR_SYSTEM_PREFIX	 "system."
+#define LX_XATTR_SOCKPROTONAME	 "system.sockprotoname"
 
 /* setxattrat(2), getxattrat(2) */
 struct lx_xattr_args {

@@ -46,6 +46,12 @@ void pipe_register_sigpipe(void (*fn)(void *task));
  */
 ssize_t file_splice(struct file *in, int64_t *in_pos, struct file *out, int64_t *out_pos,
 	size_t size, bool nonblock, const struct vfs_ctx *ctx);
+/*
+ * vmsplice(2) into a pipe (-EBADF: it is none): waits for a free slot, unless @uio says not to, and
+ * fills those that are free, one for each page of the caller's that the data touches. The file's
+ * O_NONBLOCK does not count. -EPIPE: the signal is the caller's business. May sleep.
+ */
+ssize_t file_vmsplice(struct file *file, struct uio *uio);
 /* tee(2): both are pipes; nothing is consumed. */
 ssize_t file_tee(struct file *in, struct file *out, size_t size, bool nonblock);
 

@@ -515,8 +515,8 @@ static int rename_apply(struct renaming *r)
 
 	if (lock_target)
 		fiber_mutex_lock(&target->mutex);
-	err = old_dir->ops->rename(
-		old_dir, r->old_last.name, source, new_dir, r->new_last.name, target, r->flags);
+	err = old_dir->ops->rename(old_dir, r->old_last.name, source, new_dir, r->new_last.name,
+		target, r->flags, r->ctx->cred);
 	if (lock_target)
 		fiber_mutex_unlock(&target->mutex);
 	if (err < 0)

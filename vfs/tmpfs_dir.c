@@ -324,7 +324,8 @@ static int rename_exchange(struct inode *old_dir, struct tmpfs_entry *old, struc
 }
 
 static int tmpfs_rename(struct inode *old_dir, const char *old_name, struct inode *inode,
-	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags)
+	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags,
+	const struct cred *cred)
 {
 	struct tmpfs_entry *old = entry_find(old_dir, old_name);
 	struct tmpfs_entry *new = entry_find(new_dir, new_name);
@@ -339,7 +340,7 @@ static int tmpfs_rename(struct inode *old_dir, const char *old_name, struct inod
 	if (target && LX_S_ISDIR(target->mode) && dir_of(target)->live)
 		return -ENOTEMPTY;
 	if (flags & LX_RENAME_WHITEOUT) {
-		err = tmpfs_inode_new(old_dir->sb, old_dir, LX_S_IFCHR, cred_kernel(), &whiteout);
+		err = tmpfs_inode_new(old_dir->sb, old_dir, LX_S_IFCHR, cred, &whiteout);
 		if (err < 0)
 			return err;
 	}

@@ -178,6 +178,7 @@ struct uio {
 	bool append;	/* RWF_APPEND */
 	bool no_append; /* RWF_NOAPPEND */
 	bool no_signal; /* RWF_NOSIGNAL: no SIGPIPE */
+	bool spliced;	/* vmsplice(2) from a pipe: O_NONBLOCK and packets do not count */
 	/* The guest memory is known to be writable: copies to it may be done on the way back to it.
 	 */
 	bool deferred;
@@ -313,9 +314,10 @@ struct inode_ops {
 	int (*unlink)(struct inode *dir, const char *name, struct inode *inode);
 	int (*rmdir)(struct inode *dir, const char *name, struct inode *inode);
 	/* @flags: 0 or LX_RENAME_NOREPLACE/EXCHANGE/WHITEOUT; @target is NULL when the new name
-	 * does not exist. */
+	 * does not exist. A whiteout is made by @cred. */
 	int (*rename)(struct inode *old_dir, const char *old_name, struct inode *inode,
-		struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags);
+		struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags,
+		const struct cred *cred);
 	/* O_TMPFILE: an unlinked regular file. */
 	int (*tmpfile)(struct inode *dir, uint32_t mode, const struct cred *cred,
 		struct inode **ret_inode);
@@ -343,7 +345,9 @@ struct inode_ops {
 	int (*revalidate)(struct inode *dir, struct dentry *dentry);
 	/* Beyond the mode bits (procfs' ptrace-like checks). Missing: the core's check by mode. */
 	int (*permission)(struct inode *inode, int may, const struct vfs_ctx *ctx);
-	/* xattr(7); @name includes its prefix. Missing: -EOPNOTSUPP. */
+	/* xattr(7); @name includes its prefix. Missing: -EOPNOTSUPP. Names of system.* reach
+	 * getxattr with @system_names alone. */
+	bool system_names;
 	ssize_t (*getxattr)(struct inode *inode, const char *name, void *value, size_t size);
 	int (*setxattr)(
 		struct inode *inode, const char *name, const void *value, size_t size, int flags);

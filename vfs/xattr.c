@@ -49,7 +49,7 @@ static int xattr_permission(
 }
 
 /* A known prefix with something behind it. */
-static int xattr_name_check(const char *name)
+static int xattr_name_check(const struct inode *inode, const char *name)
 {
 	static const char *const prefixes[] = {
 		LX_XATTR_USER_PREFIX, LX_XATTR_TRUSTED_PREFIX, LX_XATTR_SECURITY_PREFIX};
@@ -58,7 +58,8 @@ static int xattr_name_check(const char *name)
 		if (has_prefix(name, prefixes[i]))
 			return name[strlen(prefixes[i])] ? 0 : -EINVAL;
 	}
-	return -EOPNOTSUPP;
+	return inode->ops->system_names && has_prefix(name, LX_XATTR_SYSTEM_PREFIX) ? 0
+										    : -EOPNOTSUPP;
 }
 
 /* As the caller's user namespace sees it. */
@@ -79,7 +80,7 @@ ssize_t vfs_getxattr(const struct vfs_ctx *ctx, const struct path *path, const c
 
 	if (err < 0)
 		return err;
-	err = xattr_name_check(name);
+	err = xattr_name_check(inode, name);
 	if (err < 0)
 		return err;
 	if (!inode->ops->getxattr)
@@ -108,7 +109,7 @@ int vfs_setxattr(const struct vfs_ctx *ctx, const struct path *path, const char 
 	fiber_mutex_lock(&inode->mutex);
 	err = xattr_permission(ctx, inode, name, VFS_MAY_WRITE);
 	if (err >= 0)
-		err = xattr_name_check(name);
+		err = xattr_name_check(inode, name);
 	if (err >= 0)
 		err = inode->ops->setxattr ? inode->ops->setxattr(inode, name, value, size, flags)
 					   : -EOPNOTSUPP;
@@ -128,7 +129,7 @@ int vfs_removexattr(const struct vfs_ctx *ctx, const struct path *path, const ch
 	fiber_mutex_lock(&inode->mutex);
 	err = xattr_permission(ctx, inode, name, VFS_MAY_WRITE);
 	if (err >= 0)
-		err = xattr_name_check(name);
+		err = xattr_name_check(inode, name);
 	if (err >= 0)
 		err = inode->ops->removexattr ? inode->ops->removexattr(inode, name) : -EOPNOTSUPP;
 	fiber_mutex_unlock(&inode->mutex);

@@ -16,6 +16,7 @@
 #include "abi/poll.h"
 #include "abi/stat.h"
 #include "abi/time.h"
+#include "abi/xattr.h"
 #include "base/checked.h"
 #include "base/log.h"
 
@@ -160,6 +161,72 @@ static const struct file_ops socket_file_ops = {
 	.release = socket_release,
 };
 
+/* ---- its inode ---- */
+
+static int socket_setattr(struct inode *inode, const struct iattr *attr)
+{
+	inode_apply_attr(inode, attr);
+	return 0;
+}
+
+/* What the protocol is called (struct proto); by what makes the socket, so accept(2) inherits it.
+ */
+static const char *protocol_name(const struct socket *socket)
+{
+	bool v6 = socket->family == LX_AF_INET6;
+
+	switch (socket->family) {
+	case LX_AF_UNIX:
+		return socket->type == LX_SOCK_STREAM ? "UNIX-STREAM" : "UNIX";
+	case LX_AF_NETLINK:
+		return "NETLINK";
+	case LX_AF_PACKET:
+		return "PACKET";
+	default:
+		break;
+	}
+	if (socket->type == LX_SOCK_STREAM)
+		return v6 ? "TCPv6" : "TCP";
+	if (socket->type == LX_SOCK_RAW)
+		return v6 ? "RAWv6" : "RAW";
+	if (socket->protocol == LX_IPPROTO_ICMP || socket->protocol == LX_IPPROTO_ICMPV6)
+		return v6 ? "PINGv6" : "PING";
+	if (socket->protocol == LX_IPPROTO_UDPLITE)
+		return v6 ? "UDPLITEv6" : "UDP-Lite";
+	return v6 ? "UDPv6" : "UDP";
+}
+
+static ssize_t return_text(const char *text, void *value, size_t size)
+{
+	size_t length = strlen(text) + 1;
+
+	if (size && size < length)
+		return -ERANGE;
+	if (size)
+		memcpy(value, text, length);
+	return (ssize_t)length;
+}
+
+/* sockfs_xattr_get(), sockfs_listxattr(): the protocol's name is the one attribute. */
+static ssize_t socket_getxattr(struct inode *inode, const char *name, void *value, size_t size)
+{
+	return strcmp(name, LX_XATTR_SOCKPROTONAME) ? -EOPNOTSUPP
+						    : return_text(inode->private, value, size);
+}
+
+static ssize_t socket_listxattr(struct inode *inode, char *list, size_t size)
+{
+	(void)inode;
+	return return_text(LX_XATTR_SOCKPROTONAME, list, size);
+}
+
+static const struct inode_ops socket_inode_ops = {
+	.setattr = socket_setattr,
+	.system_names = true,
+	.getxattr = socket_getxattr,
+	.listxattr = socket_listxattr,
+};
+
 int socket_file_new(struct socket *socket, const struct cred *cred, int flags, struct file **ret)
 {
 	int r = file_new_anonymous(
@@ -171,6 +238,8 @@ int socket_file_new(struct socket *socket, const struct cred *cred, int flags, s
 	(*ret)->stream = true;
 	(*ret)->inode->uid = cred->fsuid;
 	(*ret)->inode->gid = cred->fsgid;
+	(*ret)->inode->ops = &socket_inode_ops;
+	(*ret)->inode->private = (void *)(uintptr_t)protocol_name(socket);
 	return 0;
 }
 

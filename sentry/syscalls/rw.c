@@ -233,10 +233,20 @@ int64_t sys_vmsplice(struct task *t, int fd, gaddr_t iov, uint64_t nr_segs, unsi
 	err = guest_read_iovec(t, iov, (uint32_t)nr_segs, &segments, &uio); /* as above */
 	if (err < 0)
 		return err;
+	for (size_t i = 0; i < uio.segment_count; i++)
+		if (!guest_range_ok(segments[i].guest, segments[i].size))
+			return -EFAULT;
 	if (uio.resid == 0)
 		return 0;
 	if (!file_is_pipe(file))
 		return -EBADF;
 	uio.nonblock = flags & LX_SPLICE_F_NONBLOCK;
-	return do_transfer(t, file, &uio, NULL, file->writable);
+	if (file->writable) {
+		ssize_t done = file_vmsplice(file, &uio);
+
+		signal_failed_write(t, done, false);
+		return done;
+	}
+	uio.spliced = true;
+	return do_transfer(t, file, &uio, NULL, false);
 }

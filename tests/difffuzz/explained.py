@@ -6,6 +6,11 @@ import os
 EFAULT = "-14"
 
 
+def is_descriptor(key):
+    """What a descriptor leads to at the end: the first task's, or another one's ("1:fd 5")."""
+    return key.split(" ")[0].split(":")[-1] == "fd"
+
+
 def out_of_a_failed_call(program, native, key):
     """What memory a call wrote before it met the part that is inaccessible: nobody is promised any of it. It may become part of a name."""
     if key.startswith("file ") and not (key.isascii() and key.isprintable() and "?" not in key):
@@ -50,16 +55,16 @@ def write_that_faults(program, native, key):
     """A write whose memory is inaccessible leaves a page, or a longer file, on Linux' tmpfs: nobody is promised either."""
     faulted = any(c.name in ("write", "writev", "pwrite64", "pwritev", "pwritev2", "io_submit") and native.parts.get("call %d" % i) in (EFAULT, "1")
                   for i, c in enumerate(program.calls))
-    return faulted and (key.startswith(("file ", "fd ")) or "out" in key or (
+    return faulted and (key.startswith("file ") or is_descriptor(key) or "out" in key or (
         key.startswith("call ") and program.calls[int(key.split()[1].rstrip("'"))].name in ("read", "readv", "pread64", "lseek", "sendfile")))
 
 
-def slots_of_a_pipe(program, native, key):
-    """How many small pieces of vmsplice fit into a pipe: Linux takes a slot for each, the sandbox bytes."""
+def memory_of_a_pipe(program, native, key):
+    """docs/caveats.md: what vmsplice puts into a pipe is a copy, and natively the caller's pages, which may change before they are read."""
     words = key.split()
-    if words[0] != "call" or program.calls[int(words[1].rstrip("'"))].name not in ("write", "writev", "vmsplice", "read", "readv", "splice", "tee", "ioctl", "sendfile"):
-        return False
-    return any(c.name == "vmsplice" for c in program.calls) and ((native.parts.get(key) or "-")[0] != "-" or native.parts.get(key) == "-11")
+    return any(c.name == "vmsplice" for c in program.calls) and (
+        key.startswith("file ") or (len(words) == 4 and words[2] == "out" and
+                                    program.calls[int(words[1].rstrip("'"))].name in ("read", "readv", "vmsplice")))
 
 
 def pidfd(program, native, key):
@@ -86,15 +91,20 @@ def protection_keys(program, native, key):
 def size_of_a_queue(program, native, key):
     """A message queue's descriptor can be truncated on Linux: its inode then shows another size."""
     return any(c.name == "mq_open" for c in program.calls) and any(c.name == "ftruncate" for c in program.calls) and (
-        key.startswith("fd ") or key.startswith("call "))
+        is_descriptor(key) or key.startswith("call "))
 
 
-def socket_attribute(program, native, key):
-    """docs/caveats.md: sockets have an extended attribute on Linux, their protocol's name."""
+GET_RW_HINT, SET_RW_HINT = 1035, 1036
+
+
+def write_life_hint(program, native, key):
+    """Natively all anonymous files have one inode; its hint may be somebody else's on the host, set long ago."""
     words = key.split()
-    if words[0] != "call":
+    if len(words) != 4 or words[2] != "out":
         return False
-    return "listxattr" in program.calls[int(words[1].rstrip("'"))].name and native.parts.get("call " + words[1]) in ("21", "-34")
+    call = program.calls[int(words[1].rstrip("'"))]
+    return call.name == "fcntl" and call.args[1][1] == GET_RW_HINT and not any(
+        c.name == "fcntl" and c.args[1][1] == SET_RW_HINT for c in program.calls)
 
 
 # Calls that say an id.
@@ -108,15 +118,7 @@ def unmapped_id(program, native, key):
         program.calls[int(words[1].rstrip("'"))].name in IDS
 
 
-def vmsplice_waits(program, native, key):
-    """docs/caveats.md: Linux' vmsplice does not look at O_NONBLOCK, the sandbox does."""
-    words = key.split()
-    if len(words) != 2 or words[0] != "call":
-        return False
-    return program.calls[int(words[1].rstrip("'"))].name == "vmsplice" and native.parts.get(key) == "-4"
-
-
-RULES = [unmapped_id, vmsplice_waits, several_mistakes, socket_option, write_that_faults, slots_of_a_pipe, pidfd, protection_keys, size_of_a_queue, socket_attribute, out_of_a_failed_call, name_in_proc_fd]
+RULES = [unmapped_id, several_mistakes, socket_option, write_that_faults, memory_of_a_pipe, pidfd, protection_keys, size_of_a_queue, write_life_hint, out_of_a_failed_call, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "ns.h"
 #include "ptrace.h"
 
 /* ---- a process whose first thread is gone ---------------------------------------------------- */
@@ -412,4 +413,86 @@ CASE(listing_with_much_room)
 	}
 	write_file("f", "text");
 	CALL(SYS(SYS_getdents64, open("f", O_RDONLY), room, 0xffffffffu));
+}
+
+/* What a rename leaves belongs to who renamed, or to the directory's group. */
+CASE(owner_of_a_whiteout)
+{
+	struct stat stat;
+
+	own_mounts();
+	mkdir("m", 0755);
+	if (mount("t", "m", "tmpfs", 0, "mode=777") < 0)
+		exit(9);
+	become(1234);
+	if (chdir("m") < 0)
+		exit(9);
+	write_file("f", "x");
+	CALL(renameat2(AT_FDCWD, "f", AT_FDCWD, "g", RENAME_WHITEOUT));
+	CALL(lstat("f", &stat));
+	NOTE("%o %u %u %llx", stat.st_mode, stat.st_uid, stat.st_gid,
+		(unsigned long long)stat.st_rdev);
+	CALL(lstat("g", &stat));
+	NOTE("%o %u %u", stat.st_mode, stat.st_uid, stat.st_gid);
+}
+
+/* Each page that vmsplice takes from fills a slot of the pipe, whatever it takes; the pipe's size
+ * counts these. */
+CASE(slots_of_vmsplice)
+{
+	static char pages[4 * 4096] __attribute__((aligned(4096)));
+	struct iovec small[20], across = {pages + 4000, 200}, all = {pages, sizeof(pages)};
+	struct pollfd poll_out;
+	int fds[2], have;
+
+	pipe(fds);
+	poll_out = (struct pollfd){fds[1], POLLOUT, 0};
+	for (int i = 0; i < 20; i++)
+		small[i] = (struct iovec){pages + i, 1};
+	CALL(vmsplice(fds[1], small, 3, 0));
+	CALL(fcntl(fds[1], F_SETPIPE_SZ, 8192));
+	CALL(fcntl(fds[1], F_SETPIPE_SZ, 16384));
+	CALL(vmsplice(fds[1], small, 3, 0));
+	CALL(poll(&poll_out, 1, 0));
+	CALL(vmsplice(fds[1], small, 3, SPLICE_F_NONBLOCK));
+	CALL(fcntl(fds[1], F_SETPIPE_SZ, 65536));
+	CALL(vmsplice(fds[1], &across, 1, 0));
+	CALL(vmsplice(fds[1], small, 20, 0));
+	CALL(ioctl(fds[0], FIONREAD, &have));
+	NOTE("%d", have);
+	CALL(read(fds[0], pages, 6));
+	CALL(vmsplice(fds[1], &all, 1, 0));
+	CALL(fcntl(fds[1], F_SETPIPE_SZ, 4096));
+	CALL(read(fds[0], pages, sizeof(pages)));
+}
+
+/* vmsplice does not look at O_NONBLOCK, nor stop at packets; a fault ends it at a page. */
+CASE(flags_and_faults_of_vmsplice)
+{
+	char *pages =
+		mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct iovec into = {pages, 100}, from = {pages + 4000, 8192},
+		     far = {(void *)(1ul << 62), 1};
+	int fds[2];
+
+	munmap(pages + 8192, 4096);
+	memset(pages, 'p', 8192);
+	if (pipe2(fds, O_DIRECT | O_NONBLOCK) < 0)
+		exit(9);
+	CALL(vmsplice(fds[0], &into, 1, SPLICE_F_NONBLOCK));
+	CALL(write(fds[1], "abcdef", 6));
+	CALL(write(fds[1], "ghi", 3));
+	CALL(vmsplice(fds[0], &into, 1, 0));
+	NOTE("%.10s", pages);
+	CALL(write(fds[1], "abcdef", 6));
+	into.iov_len = 2;
+	CALL(vmsplice(fds[0], &into, 1, 0));
+	CALL(read(fds[0], pages, 100));
+	CALL(vmsplice(fds[1], &from, 1, 0));
+	CALL(read(fds[0], pages, 5000));
+	CALL(vmsplice(fds[1], &far, 1, 0));
+	close(fds[0]);
+	signal(SIGPIPE, SIG_IGN);
+	from.iov_len = 1;
+	CALL(vmsplice(fds[1], &from, 1, 0));
 }

@@ -3,6 +3,7 @@
  */
 #include "case.h"
 
+#include <sys/socket.h>
 #include <sys/xattr.h>
 
 /* The scratch directory's file system may not have them natively; then both sides must not. */
@@ -274,4 +275,57 @@ CASE(lsetxattr_of_a_file)
 	CALL(lsetxattr("f", "user.a", "abc", 3, XATTR_CREATE));
 	CALL(lsetxattr("missing", "user.a", "abc", 3, 0));
 	CALL(lsetxattr("f", "user.a", BAD_ADDRESS, 3, 0));
+}
+
+static void note_protocol(int family, int type, int protocol)
+{
+	char name[16] = "", list[32] = "";
+	int fd = socket(family, type, protocol);
+
+	if (fd < 0) {
+		NOTE("no such socket");
+		return;
+	}
+	CALL(fgetxattr(fd, "system.sockprotoname", name, sizeof(name)));
+	NOTE("%s", name);
+	CALL(flistxattr(fd, list, sizeof(list)));
+	NOTE("%s", list);
+	close(fd);
+}
+
+CASE(names_of_protocols)
+{
+	note_protocol(AF_UNIX, SOCK_STREAM, 0);
+	note_protocol(AF_UNIX, SOCK_DGRAM, 0);
+	note_protocol(AF_UNIX, SOCK_SEQPACKET, 0);
+	note_protocol(AF_INET, SOCK_STREAM, 0);
+	note_protocol(AF_INET, SOCK_DGRAM, 0);
+	note_protocol(AF_INET6, SOCK_STREAM, 0);
+	note_protocol(AF_INET6, SOCK_DGRAM, 0);
+	note_protocol(AF_NETLINK, SOCK_RAW, 0);
+}
+
+CASE(attributes_of_a_socket)
+{
+	char value[32] = "";
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		exit(9);
+	CALL(fgetxattr(pair[1], "system.sockprotoname", NULL, 0));
+	CALL(fgetxattr(pair[1], "system.sockprotoname", value, 11));
+	CALL(fgetxattr(pair[1], "system.sockprotoname", value, 12));
+	NOTE("%s", value);
+	CALL(flistxattr(pair[0], NULL, 0));
+	CALL(flistxattr(pair[0], value, 20));
+	CALL(fgetxattr(pair[0], "system.other", value, 32));
+	CALL(fgetxattr(pair[0], "system.", value, 32));
+	CALL(fgetxattr(pair[0], "user.a", value, 32));
+	CALL(fgetxattr(pair[0], "security.a", value, 32));
+	CALL(fsetxattr(pair[0], "system.sockprotoname", "x", 1, 0));
+	CALL(fsetxattr(pair[0], "user.a", "x", 1, 0));
+	CALL(fremovexattr(pair[0], "system.sockprotoname"));
+	CALL(fchmod(pair[0], 0600));
+	write_file("f", "x");
+	CALL(getxattr("f", "system.sockprotoname", value, 32));
 }

@@ -228,8 +228,8 @@ static ssize_t take_run(struct pipe *pipe, struct uio *uio, bool *ret_packet)
 		copied = (ssize_t)whole_slots(pipe, (size_t)copied);
 	if (copied == 0)
 		return -EFAULT;
-	*ret_packet = slot->packet;
-	if (slot->packet && (size_t)copied == wanted)
+	*ret_packet = slot->packet && !uio->spliced;
+	if (*ret_packet && (size_t)copied == wanted)
 		pipe->tail++; /* what the reader had no room for is lost */
 	else
 		pipe_consume(pipe, (size_t)copied);
@@ -239,7 +239,7 @@ static ssize_t take_run(struct pipe *pipe, struct uio *uio, bool *ret_packet)
 static ssize_t pipe_read(struct file *file, struct uio *uio, int64_t *pos)
 {
 	struct pipe *pipe = file_pipe(file);
-	bool nonblock = (file->flags & LX_O_NONBLOCK) || uio->nonblock;
+	bool nonblock = (!uio->spliced && (file->flags & LX_O_NONBLOCK)) || uio->nonblock;
 	bool was_full, packet = false, slept = false;
 	size_t done = 0;
 	int err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * splice(2) and tee(2).
+ * splice(2), tee(2) and vmsplice(2).
  *
  * Linux moves page references; here the bytes are copied once more, through a buffer of ours when
  * the other side is not a pipe. What a program can see is the same: how many bytes move, when a
@@ -163,6 +163,77 @@ static ssize_t file_to_pipe(struct file *in, int64_t *pos, struct pipe *pipe, si
 	if (got > 0 && (was_empty || pipe->polled))
 		pipe_wake_readers(pipe);
 	return got;
+}
+
+/* ---- memory to pipe ---- */
+
+/*
+ * The rest of a segment, or what of it the free slots up to the ring's end take: each byte lies in
+ * its slot's page where it lay in its own. Returns the bytes, or -EFAULT when not one slot was
+ * filled.
+ */
+static ssize_t fill_pages(struct pipe *pipe, struct uio *uio)
+{
+	const struct uio_segment *segment = &uio->segments[uio->segment];
+	uint32_t index = pipe->head & (pipe->slot_count - 1);
+	uint32_t run = min_of(pipe->slot_count - pipe_used(pipe), pipe->slot_count - index);
+	size_t start = gaddr_add(segment->guest, uio->offset).v % LX_PAGE_SIZE, done = 0;
+	size_t wanted = min_of((size_t)run * LX_PAGE_SIZE - start,
+		(size_t)min_of(segment->size - uio->offset, uio->resid));
+	ssize_t copied = uio_copy_from(uio, pipe_page(pipe, pipe->head) + start, wanted);
+
+	if (copied < 0)
+		return copied;
+	/* A page that is not there whole is not there. */
+	if ((size_t)copied < wanted) {
+		size_t beyond = (start + (size_t)copied) % LX_PAGE_SIZE;
+
+		copied = (size_t)copied > beyond ? copied - (ssize_t)beyond : 0;
+	}
+	while (done < (size_t)copied) {
+		uint32_t offset = (uint32_t)((start + done) % LX_PAGE_SIZE);
+		uint32_t piece = (uint32_t)min_of((size_t)copied - done, LX_PAGE_SIZE - offset);
+
+		*pipe_slot(pipe, pipe->head) = (struct pipe_slot){.offset = offset, .size = piece};
+		pipe->head++;
+		done += piece;
+	}
+	return done ? (ssize_t)done : -EFAULT;
+}
+
+/* kernel: vmsplice_to_pipe(), iter_to_pipe() */
+ssize_t file_vmsplice(struct file *file, struct uio *uio)
+{
+	struct pipe *pipe = file_pipe(file);
+	uint64_t all = uio->resid;
+	bool was_empty;
+	size_t done = 0;
+	int err;
+
+	if (!pipe)
+		return -EBADF;
+	err = fiber_mutex_lock_interruptible(&pipe->mutex);
+	if (err < 0)
+		return err;
+	err = wait_for_space(pipe, uio->nonblock);
+	if (err < 0)
+		return err;
+	was_empty = pipe_empty(pipe);
+	while (uio->resid && !pipe_full(pipe) && done == all - uio->resid) {
+		ssize_t moved;
+
+		uio_skip(uio, 0);
+		moved = fill_pages(pipe, uio);
+		if (moved < 0) {
+			err = (int)moved;
+			break;
+		}
+		done += (size_t)moved;
+	}
+	fiber_mutex_unlock(&pipe->mutex);
+	if (done && (was_empty || pipe->polled))
+		pipe_wake_readers(pipe);
+	return done ? (ssize_t)done : err;
 }
 
 /* ---- pipe to pipe ---- */

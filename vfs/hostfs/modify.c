@@ -309,7 +309,8 @@ static int hostfs_link(struct inode *dir, const char *name, struct inode *inode)
 }
 
 static int hostfs_rename(struct inode *old_dir, const char *old_name, struct inode *inode,
-	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags)
+	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags,
+	const struct cred *cred)
 {
 	_cleanup_free_ struct change_job *job = NULL;
 	int status;

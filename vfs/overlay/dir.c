@@ -346,7 +346,8 @@ static void rename_exchange(struct inode *old_dir, struct ovl_entry *old_entry, 
 }
 
 static int ovl_rename(struct inode *old_dir, const char *old_name, struct inode *inode,
-	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags)
+	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags,
+	const struct cred *cred)
 {
 	struct ovl_entry *old_entry, *new_entry;
 	bool old_made, new_made;

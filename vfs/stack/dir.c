@@ -541,7 +541,8 @@ static int rename_real(struct dentry *from_dir, const char *old_name, struct den
 	}
 	if (err == 0)
 		err = dir->ops->rename ? dir->ops->rename(dir, old_name, from->inode, to_dir->inode,
-						 new_name, to->inode, flags & LX_RENAME_EXCHANGE)
+						 new_name, to->inode, flags & LX_RENAME_EXCHANGE,
+						 cred_kernel())
 				       : -EPERM;
 	if (err < 0)
 		return err;
@@ -591,7 +592,8 @@ static int rename_prepare(struct inode *old_dir, struct inode *inode, struct ino
 }
 
 static int stack_rename(struct inode *old_dir, const char *old_name, struct inode *inode,
-	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags)
+	struct inode *new_dir, const char *new_name, struct inode *target, unsigned flags,
+	const struct cred *cred)
 {
 	bool old_below = false, new_below = false;
 	struct dentry *from, *to;
