@@ -45,9 +45,25 @@ static void collect_servers(const struct run_options *options, struct gateway_co
 
 /* ---- the child ------------------------------------------------------------------------------- */
 
+static int observer = -1;
+
+static void tell_observer(const char *line, size_t size)
+{
+	while (size > 0) {
+		ssize_t put = write(observer, line, size);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put <= 0)
+			break; /* it is gone, and says why */
+		line += put;
+		size -= (size_t)put;
+	}
+}
+
 static int prepare(struct gateway_config *config, int ready, int audit, char *message)
 {
-	const int keep[] = {config->control_fd, ready, audit};
+	const int keep[] = {config->control_fd, ready, audit, observer};
 	const char *why = "";
 	int r = confine_descriptors(keep, array_size(keep), &why);
 
@@ -88,6 +104,8 @@ static _Noreturn void gateway_process(
 	audit_log_use(NULL);
 	if (audit >= 0)
 		audit_set_fd(audit);
+	if (observer >= 0)
+		audit_set_observer(tell_observer);
 	r = prepare(config, ready, audit, message);
 	if (write(ready, message, strlen(message) + 1) < 0 || r < 0)
 		_exit(125);
@@ -155,9 +173,12 @@ static int start(const struct run_options *options, bool audit, struct gateway_p
 }
 
 int gateway_process_start(
-	const struct run_options *options, bool audit, struct gateway_process *ret)
+	const struct run_options *options, bool audit, int observer_fd, struct gateway_process *ret)
 {
-	int r = start(options, audit, ret);
+	int r;
+
+	observer = observer_fd;
+	r = start(options, audit, ret);
 
 	if (r < 0 && r != -EINVAL)
 		log_error("cannot start the gateway: %s", strerror(-r));

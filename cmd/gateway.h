@@ -15,10 +15,10 @@ struct gateway_process {
 
 /*
  * Starts it, confined and listening, with what @options say. @audit: its events are wanted.
- * -errno after a line on stderr.
+ * @observer: where they go as well, or -1. -errno after a line on stderr.
  */
 int gateway_process_start(
-	const struct run_options *options, bool audit, struct gateway_process *ret);
+	const struct run_options *options, bool audit, int observer, struct gateway_process *ret);
 /* 1 when it ended without being asked to, with a line that says how in @why; 0. */
 int gateway_process_check(struct gateway_process *gateway, char *why, size_t why_size);
 /* The Sentry is gone: waits for the end, which it is a moment away from; @drain is called until

@@ -499,6 +499,10 @@ static int start_observer(struct run *run)
 		return 0;
 	run->observed.sandbox_id = run->state.id;
 	run->observed.sandbox_name = run->options.name ? run->options.name : "";
+	run->observed.gateway = run->options.network == NETWORK_GATEWAY;
+	run->observed.view = &run->config.view;
+	run->observed.allowed = &run->options.allowed;
+	run->observed.workdir = run->config.workdir;
 	r = observer_start(&run->observed, &run->observer, &run->config.observe.record_fd);
 	if (run->observed.trace_fd >= 0)
 		close(run->observed.trace_fd);
@@ -566,7 +570,7 @@ static void end_audit(struct run *run, struct kernel_result *result)
 
 int command_run(int argc, char **argv)
 {
-	struct run run = {0};
+	struct run run = {.observer.events = -1};
 	struct kernel_result result = {.exit_code = 125};
 	struct gateway_process gateway = {0};
 	int status_fd = -1;
@@ -584,8 +588,10 @@ int command_run(int argc, char **argv)
 		r = open_log(&run);
 	r = r < 0 ? r : start_observer(&run);
 	if (r == 0 && run.options.network == NETWORK_GATEWAY) {
-		r = gateway_process_start(&run.options, run.audit, &gateway);
+		r = gateway_process_start(&run.options, run.audit, run.observer.events, &gateway);
 		run.config.gateway_fd = r == 0 ? gateway.link : -1;
+		if (run.observer.events >= 0)
+			close(run.observer.events);
 	}
 	if (r == 0) {
 		r = launch(&run.config, run.options.no_stdin, run.options.commit, run.cwd,

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -23,6 +24,7 @@
 #define HELLO_NS	   30000000000ll
 #define DATAGRAM_FLOWS_MAX (GATE_FLOWS_MAX / 2)
 #define NAMES_MAX	   64u /* names of one address */
+#define NAMES_TOLD	   512u
 
 struct gateway gateway;
 
@@ -173,6 +175,7 @@ void gate_flow_free(struct gate_flow *flow)
 	free(flow->up.rest);
 	free(flow->down.rest);
 	free(flow->domain);
+	free(flow->names);
 	free(flow->hello);
 	free(flow->message);
 	free(flow);
@@ -280,6 +283,23 @@ static void open_names(const struct gate_message *message)
 	gate_names_open(flow);
 }
 
+/* Names of one address, for the audit stream; so many as fit. */
+static char *join_names(const char *const *names, size_t count)
+{
+	char text[NAMES_TOLD] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t size = strlen(names[i]);
+
+		if (used + size + 2 > sizeof(text))
+			break;
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, "%s%s", used ? "," : "", names[i]);
+	}
+	return used && audit_wanted() ? strdup(text) : NULL;
+}
+
 static void open_flow(const struct gate_message *message)
 {
 	const char *names[NAMES_MAX];
@@ -315,6 +335,7 @@ static void open_flow(const struct gate_message *message)
 	memcpy(flow->from.address.bytes, message->from, sizeof(flow->from.address.bytes));
 	flow->rule = answer.rule;
 	flow->domain = answer.name ? strdup(answer.name) : NULL;
+	flow->names = join_names(names, question.name_count);
 	flow->checking = answer.name && flow->protocol == GATE_TCP;
 	if (answer.name && !flow->domain) {
 		gate_flow_free(flow);

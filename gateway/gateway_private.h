@@ -67,6 +67,7 @@ struct gate_flow {
 	/* By which the flow is allowed. */
 	const struct gate_rule *rule;
 	char *domain; /* owned; NULL: by its address */
+	char *names;  /* that its address was looked up by, separated by commas; or NULL */
 	/* The client's first bytes, until it is clear whom they name. */
 	bool checking;
 	uint8_t *hello;
@@ -129,6 +130,8 @@ void gate_report_server(const struct gate_flow *flow, const char *server);
 void gate_report_name(const char *name, uint16_t type, const struct gate_rule *rule);
 /* A name's answers that were private. */
 void gate_report_private(const char *name, const struct gate_address *address);
+/* One that was asked for was answered with so many addresses. */
+void gate_report_answer(const char *name, uint16_t type, unsigned count);
 void gate_report_flow(const struct gate_flow *flow, const char *end);
 
 #endif

@@ -169,6 +169,15 @@ void gate_report_private(const char *name, const struct gate_address *address)
 		"answers that are not public are dropped", "allow", allow, NULL);
 }
 
+void gate_report_answer(const char *name, uint16_t type, unsigned count)
+{
+	char kind[16], answers[16];
+
+	type_name(type, kind, sizeof(kind));
+	(void)snprintf(answers, sizeof(answers), "%u", count);
+	audit_event("name", "name", name, "type", kind, "addresses", answers, NULL);
+}
+
 void gate_report_flow(const struct gate_flow *flow, const char *end)
 {
 	char from[GATE_NAME_TEXT], to[GATE_NAME_TEXT], up[24], down[24], seconds[32], rule[512];
@@ -188,6 +197,6 @@ void gate_report_flow(const struct gate_flow *flow, const char *end)
 		rule_name(flow->rule, rule, sizeof(rule));
 	audit_event("flow", "protocol", protocol_name(flow->protocol), "direction",
 		flow->inward ? "in" : "out", "from", from, "to", to, "domain",
-		flow->domain ? flow->domain : "", "rule", rule, "sent", up, "received", down,
-		"seconds", seconds, "end", end, NULL);
+		flow->domain ? flow->domain : "", "names", flow->names ? flow->names : "", "rule",
+		rule, "sent", up, "received", down, "seconds", seconds, "end", end, NULL);
 }

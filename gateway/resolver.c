@@ -125,6 +125,7 @@ static void finish(struct lookup *lookup, struct gate_dns_answer *answer)
 	else
 		answer->count = 0;
 	answer->truncated = false;
+	gate_report_answer(lookup->query.name, lookup->query.type, answer->count);
 	if (flow && (flow->kind == GATE_FLOW_NAMES || flow->kind == GATE_FLOW_NAMES_STREAM))
 		send_answer(flow, &lookup->query, answer);
 	lookup_free(lookup);

@@ -485,7 +485,8 @@ void kernel_run(const struct kernel_config *config, struct kernel_result *ret_re
 	platform->stop();
 	if (platform->answered)
 		platform->answered(observe_count);
-	observe_end();
+	observe_end(kernel_memory_peak(), ret_result->user_ns + ret_result->system_ns,
+		ret_result->output_size);
 	if (config->stats_fd >= 0)
 		write_stats();
 }

@@ -27,6 +27,9 @@ void pipe_syscalls_init(void);
 /* sentry/limits.c: wall clock, CPU time, resident memory. */
 void kernel_limits_start(const struct kernel_config *config, struct kernel_result *result);
 void kernel_limits_stop(void);
+/* Looks at memory now, for kernel_memory_peak(), unless there are too many tasks for that. */
+void kernel_limits_look(void);
+uint64_t kernel_memory_peak(void); /* bytes, the most that was seen so far */
 
 /* sentry/finish.c: counts or hands over the working directory's changes. On a fiber. */
 void kernel_finish(struct view *view, struct kernel_result *result);

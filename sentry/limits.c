@@ -41,7 +41,7 @@ static struct limits {
 	struct kernel_result *result;
 	struct timer wall, grace, sample;
 	uint64_t last_cpu_ns, cpu_due; /* when to look at CPU time again */
-	uint64_t last_memory;
+	uint64_t last_memory, peak_memory;
 	uint64_t live_due;    /* when to take the next sample for who watches */
 	uint64_t last_excess; /* of files in memory beyond their limit */
 } limits;
@@ -204,6 +204,7 @@ static uint64_t check_memory(void)
 	bool idle = total == limits.last_memory, grows = excess > limits.last_excess;
 
 	limits.last_memory = total;
+	limits.peak_memory = max_of(limits.peak_memory, total + tmpfs_memory_used());
 	limits.last_excess = excess;
 	if (total > limit || grows) {
 		if (worst)
@@ -233,6 +234,22 @@ static void check_cpu_time(uint64_t now)
 		limits.result->cpu_time_hit = true;
 		end_sandbox("CPU time limit", "--cpu-time");
 	}
+}
+
+#define LOOK_TASKS_MAX 64u
+
+void kernel_limits_look(void)
+{
+	struct task *worst;
+
+	if (kernel.task_count <= LOOK_TASKS_MAX)
+		limits.peak_memory =
+			max_of(limits.peak_memory, total_memory(&worst) + tmpfs_memory_used());
+}
+
+uint64_t kernel_memory_peak(void)
+{
+	return limits.peak_memory;
 }
 
 /* The numbers that are not counted as they happen. */

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/wait.h"
+#include "sentry/kernel_private.h"
 #include "sentry/observe_memory.h"
 #include "sentry/record.h"
 #include "sentry/stacks.h"
@@ -40,6 +41,7 @@ static struct {
 	uint64_t start;
 	size_t used;
 	bool broken;
+	uint32_t task_peak;
 	struct timer late; /* armed while there is something in the buffer */
 	unsigned char buffer[STREAM_SIZE] __attribute__((aligned(8)));
 } stream;
@@ -161,14 +163,19 @@ void observe_start(const struct observe_config *config, const char *platform)
 	audit_set_observer(audit_line);
 }
 
-void observe_end(void)
+void observe_end(uint64_t memory, uint64_t cpu_ns, uint64_t output_size)
 {
 	struct record_head head = {.time = 0};
+	struct record_usage usage = {.memory = memory,
+		.tasks = stream.task_peak,
+		.cpu_ns = cpu_ns,
+		.output_size = output_size};
 
 	if (!stream.config)
 		return;
-	head.time = stream_time();
+	usage.head.time = head.time = stream_time();
 	audit_set_observer(NULL);
+	append(&usage.head, RECORD_USAGE, sizeof(usage), NULL, 0);
 	append(&head, RECORD_END, sizeof(head), NULL, 0);
 	flush();
 }
@@ -216,6 +223,7 @@ static void announce(struct task *task, struct observed *observed)
 	if (observed->announced)
 		return;
 	observed->announced = true;
+	stream.task_peak = max_of(stream.task_peak, (uint32_t)kernel.task_count);
 	record.parent = task->group->parent ? task->group->parent->pid->nr : 0;
 	memcpy(record.name, task->comm, sizeof(record.name) - 1);
 	append(&record.head, RECORD_TASK, sizeof(record), NULL, 0);
@@ -239,6 +247,9 @@ void observe_exit(struct task *task, int status, bool whole_process)
 
 	if (!stream.config)
 		return;
+	/* Its memory is there for the last time. */
+	if (whole_process)
+		kernel_limits_look();
 	record.head = head_of(task);
 	append(&record.head, RECORD_EXIT, sizeof(record), NULL, 0);
 }

@@ -54,8 +54,8 @@ extern bool observing;
 
 void observe_strace(struct strace_sink *sink); /* before the first guest runs */
 void observe_start(const struct observe_config *config, const char *platform);
-/* All that is still in memory is written. */
-void observe_end(void);
+/* All that is still in memory is written. What the run used is told with it. */
+void observe_end(uint64_t memory, uint64_t cpu_ns, uint64_t output_size);
 
 /* Nothing may be answered within the guest: somebody wants to see or change each call. */
 bool observe_needs_all(void);

@@ -25,7 +25,12 @@ static size_t smallest(uint32_t kind)
 		return sizeof(struct record_count);
 	case RECORD_STACK:
 		return sizeof(struct record_stack);
+	case RECORD_VOLUME:
+		return sizeof(struct record_volume);
+	case RECORD_USAGE:
+		return sizeof(struct record_usage);
 	case RECORD_EVENT:
+	case RECORD_NETWORK:
 	case RECORD_END:
 		return sizeof(struct record_head);
 	default:
@@ -63,6 +68,15 @@ static bool is_text(const char *text, size_t size)
 	return memchr(text, '\0', size);
 }
 
+static bool volume_is_good(const struct record_volume *volume)
+{
+	const size_t size = volume->head.size - sizeof(*volume);
+	const char *text = (const char *)(volume + 1);
+
+	return size > 0 && is_text(text, size) && volume->target < size &&
+	       is_text(text + volume->target, size - volume->target);
+}
+
 static bool content_is_good(const union record *record)
 {
 	switch (record->head.kind) {
@@ -74,6 +88,8 @@ static bool content_is_good(const union record *record)
 		return record->call.entry_size <= record->head.size - sizeof(record->call);
 	case RECORD_TASK:
 		return is_text(record->task.name, sizeof(record->task.name));
+	case RECORD_VOLUME:
+		return volume_is_good(&record->volume);
 	case RECORD_STACK:
 		return stack_is_good(&record->stack);
 	default:
@@ -107,7 +123,7 @@ const char *record_refuse(const void *data, size_t size)
 		return "it is empty or cut off in its first record";
 	if (begin->head.kind != RECORD_BEGIN || begin->magic != RECORD_MAGIC)
 		return "it is not a trace of sentry";
-	if (begin->version != RECORD_VERSION)
+	if (begin->version < 1 || begin->version > RECORD_VERSION)
 		return "another version of sentry wrote it";
 	if (size < sizeof(*begin))
 		return "it is cut off in its first record";
@@ -121,6 +137,16 @@ const char *record_event_text(const union record *record, size_t *ret_size)
 
 	*ret_size = strnlen(text, size);
 	return text;
+}
+
+const char *record_volume_source(const union record *record)
+{
+	return (const char *)(&record->volume + 1);
+}
+
+const char *record_volume_target(const union record *record)
+{
+	return record_volume_source(record) + record->volume.target;
 }
 
 /* ---- the decoder's memory -------------------------------------------------------------------- */

@@ -21,7 +21,7 @@
  * the machine's order, records begin at multiples of 8. A reader trusts nothing of it.
  */
 #define RECORD_MAGIC   0x43525453u /* "STRC" */
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u	   /* 1: without the kinds behind RECORD_END */
 
 #define RECORD_SIZE_MAX	 (64u << 10)
 #define RECORD_READS_MAX (16u << 10) /* bytes of memory that go with one call */
@@ -36,6 +36,9 @@ enum record_kind {
 	RECORD_COUNT,  /* a call that was answered within the guest, how often */
 	RECORD_STACK,  /* of the call that comes next from this task */
 	RECORD_END,
+	RECORD_NETWORK, /* an audit event of the gateway: text of it, JSON */
+	RECORD_VOLUME,	/* what of the host is shown where: two strings */
+	RECORD_USAGE,	/* what the run needed in all, before RECORD_END */
 };
 
 struct record_head {
@@ -98,6 +101,28 @@ struct record_count {
 	uint64_t nr, count;
 };
 
+enum record_volume_mode {
+	RECORD_VOLUME_READ,
+	RECORD_VOLUME_WRITE,
+	RECORD_VOLUME_ALLOWED, /* no volume: the target is a pattern of names (--allow-path) */
+	RECORD_VOLUME_START,   /* no volume: the target is where the first program begins */
+	RECORD_VOLUME_COPY, /* shown without being asked for; what is written to it is no file's */
+};
+
+struct record_volume {
+	struct record_head head;
+	uint32_t mode;	 /* enum record_volume_mode */
+	uint32_t target; /* where it begins behind the source */
+			 /* the source on the host, the target in the sandbox, NUL-terminated */
+};
+
+struct record_usage {
+	struct record_head head;
+	uint64_t memory; /* bytes, of guests and their files in memory: the most that was seen */
+	uint64_t tasks;	 /* at one time, the most */
+	uint64_t cpu_ns, output_size;
+};
+
 /* Frames, innermost first, with what is known of each. It comes directly before its call. */
 #define RECORD_FRAMES_MAX 64u
 #define RECORD_STACK_MAX  (16u << 10)
@@ -130,6 +155,8 @@ union record {
 	struct record_signal signal;
 	struct record_count count;
 	struct record_stack stack;
+	struct record_volume volume;
+	struct record_usage usage;
 	unsigned char bytes[RECORD_SIZE_MAX];
 	uint64_t align;
 };
@@ -144,8 +171,11 @@ int64_t record_parse(const void *data, size_t size, const union record **ret);
  * we read, in words; NULL: it is fine. */
 const char *record_refuse(const void *data, size_t size);
 
-/* The text of a RECORD_EVENT, which is not NUL-terminated. */
+/* The text of a RECORD_EVENT or RECORD_NETWORK, which is not NUL-terminated. */
 const char *record_event_text(const union record *record, size_t *ret_size);
+
+const char *record_volume_source(const union record *record);
+const char *record_volume_target(const union record *record);
 
 /* Puts a RECORD_CALL into words, in @call, which lives as long as they do. */
 void record_explain(const union record *record, struct strace_call *call, struct strace_words *ret);

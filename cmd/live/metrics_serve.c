@@ -23,12 +23,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/helper.h"
 
 #define REQUEST_MAX 8192u
 #define REQUEST_MS  2000
@@ -160,29 +160,13 @@ static void say_where(int fd, const char *text)
 
 /* ---- a request ------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static bool wait_for(int fd, short events, int64_t until)
-{
-	struct pollfd wait = {.fd = fd, .events = events};
-	int64_t left = until - now_ms();
-
-	return left > 0 && poll(&wait, 1, (int)left) > 0;
-}
-
 /* Up to the empty line. The HTTP status that it deserves when there is none; 0. */
 static int read_request(int fd, char request[REQUEST_MAX + 1])
 {
-	const int64_t until = now_ms() + REQUEST_MS;
+	const int64_t until = helper_now_ms() + REQUEST_MS;
 	size_t used = 0;
 
-	while (wait_for(fd, POLLIN, until)) {
+	while (helper_wait(fd, POLLIN, until)) {
 		ssize_t n = recv(fd, request + used, REQUEST_MAX - used, MSG_DONTWAIT);
 
 		if (n == 0)
@@ -266,9 +250,9 @@ static const char *reason(int status)
 
 static void send_all(int fd, const char *bytes, size_t size)
 {
-	const int64_t until = now_ms() + REQUEST_MS;
+	const int64_t until = helper_now_ms() + REQUEST_MS;
 
-	while (size > 0 && wait_for(fd, POLLOUT, until)) {
+	while (size > 0 && helper_wait(fd, POLLOUT, until)) {
 		ssize_t n = send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -328,7 +312,7 @@ static void answer(int fd, bool on_network)
 		send_all(fd, body, size);
 	/* What a bad client still sends must not turn the answer into a reset. */
 	(void)shutdown(fd, SHUT_WR);
-	for (int i = 0; i < 16 && wait_for(fd, POLLIN, now_ms() + 100); i++)
+	for (int i = 0; i < 16 && helper_wait(fd, POLLIN, helper_now_ms() + 100); i++)
 		if (recv(fd, request, REQUEST_MAX, MSG_DONTWAIT) <= 0)
 			break;
 }

@@ -310,10 +310,32 @@ static bool is_pseudo(const char *path)
 	       strncmp(path, "/dev/", 5) == 0;
 }
 
-/* A component of nothing but digits is a number of the run: N. What does not print is "?". */
-static void plain_path(const char *path, char *ret, size_t size)
+/*
+ * Where names begin that programs make up: semaphores and shared memory ("/dev/shm/sem.XXXXXX"),
+ * and files of anywhere that are reached by way of a process ("/proc/N/root/usr/lib/x.so"). Neither
+ * are pseudo-files; all of a place count as one.
+ */
+static char *made_up_part(char *path)
+{
+	static const char *const links[] = {"/root/", "/cwd/", "/fd/N/"};
+
+	if (strncmp(path, "/dev/shm/", 9) == 0)
+		return path + 9;
+	for (size_t i = 0; strncmp(path, "/proc/", 6) == 0 && i < array_size(links); i++) {
+		char *at = strstr(path, links[i]);
+
+		if (at)
+			return at + strlen(links[i]);
+	}
+	return NULL;
+}
+
+/* A component of nothing but digits is a number of the run: N. What does not print is "?". What
+ * was made up is "*". */
+void coverage_plain_path(const char *path, char *ret, size_t size)
 {
 	size_t used = 0;
+	char *made_up;
 
 	while (*path && used + 2 < size) {
 		size_t digits = strspn(path, "0123456789");
@@ -328,6 +350,11 @@ static void plain_path(const char *path, char *ret, size_t size)
 		path++;
 	}
 	ret[used] = '\0';
+	made_up = made_up_part(ret);
+	if (made_up && *made_up) {
+		made_up[0] = '*';
+		made_up[1] = '\0';
+	}
 }
 
 static void count_files(
@@ -340,7 +367,7 @@ static void count_files(
 			!record_string(record, record->call.args[i], path, sizeof(path)) ||
 			!is_pseudo(path))
 			continue;
-		plain_path(path, name + 5, sizeof(name) - 5);
+		coverage_plain_path(path, name + 5, sizeof(name) - 5);
 		count(coverage, name, "", &record->call);
 	}
 }

@@ -29,22 +29,17 @@
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-static void put_name(yajl_gen gen, const char *name)
-{
-	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
-}
-
 static void put_item(yajl_gen gen, const struct coverage_item *item)
 {
 	unsigned bins = COVERAGE_LATENCIES;
 
-	put_name(gen, item->name);
+	words_name(gen, item->name);
 	yajl_gen_map_open(gen);
 	words_string(gen, "support", item->support);
 	words_number(gen, "count", (long long)item->count);
 	if (item->in_guest)
 		words_number(gen, "in_guest", (long long)item->in_guest);
-	put_name(gen, "errors");
+	words_name(gen, "errors");
 	yajl_gen_map_open(gen);
 	for (unsigned i = 0; i < item->error_count; i++) {
 		const char *name =
@@ -57,7 +52,7 @@ static void put_item(yajl_gen gen, const struct coverage_item *item)
 	yajl_gen_map_close(gen);
 	while (bins > 0 && item->latencies[bins - 1] == 0)
 		bins--;
-	put_name(gen, "latencies");
+	words_name(gen, "latencies");
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < bins; i++)
 		yajl_gen_integer(gen, (long long)item->latencies[i]);
@@ -70,9 +65,6 @@ int coverage_write(const struct coverage *coverage, FILE *out)
 {
 	_cleanup_free_ struct coverage_item **items = coverage_sorted(coverage);
 	yajl_gen gen = items ? yajl_gen_alloc(NULL) : NULL;
-	const unsigned char *text;
-	size_t size;
-	bool good;
 
 	if (!gen)
 		return -ENOMEM;
@@ -82,16 +74,13 @@ int coverage_write(const struct coverage *coverage, FILE *out)
 	words_number(gen, "sentry_coverage", FORMAT_VERSION);
 	words_number(gen, "runs", (long long)coverage->runs);
 	words_number(gen, "dropped", (long long)coverage->dropped);
-	put_name(gen, "items");
+	words_name(gen, "items");
 	yajl_gen_map_open(gen);
 	for (size_t i = 0; items[i]; i++)
 		put_item(gen, items[i]);
 	yajl_gen_map_close(gen);
 	yajl_gen_map_close(gen);
-	good = yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok &&
-	       fwrite(text, 1, size, out) == size;
-	yajl_gen_free(gen);
-	return good ? 0 : -EIO;
+	return words_finish(gen, out);
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -154,6 +143,9 @@ static int read_item(struct coverage *coverage, const char *name, yajl_val value
 	if (!YAJL_IS_OBJECT(value))
 		return -EINVAL;
 	copy_printable(plain, sizeof(plain), name);
+	/* Older files have made-up names one by one. */
+	if (strncmp(plain, "file ", 5) == 0)
+		coverage_plain_path(name + 5, plain + 5, sizeof(plain) - 5);
 	item = coverage_item_of(coverage, plain);
 	if (!item)
 		return -ENOMEM;

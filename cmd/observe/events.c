@@ -26,7 +26,10 @@ static const char *const types[] = {[EVENT_BEGIN] = "begin",
 	[EVENT_SIGNAL] = "signal",
 	[EVENT_AUDIT] = "audit",
 	[EVENT_COUNT] = "answered-in-guest",
-	[EVENT_END] = "end"};
+	[EVENT_END] = "end",
+	[EVENT_NETWORK] = "network",
+	[EVENT_VOLUME] = "volume",
+	[EVENT_USAGE] = "usage"};
 
 /* ---- members --------------------------------------------------------------------------------- */
 
@@ -119,6 +122,41 @@ static bool take_type(yajl_val root, struct event *event)
 	return false;
 }
 
+static uint64_t count_of(yajl_val object, const char *name)
+{
+	return (uint64_t)max_of(integer_of(object, name), INT64_C(0));
+}
+
+static void take_network(yajl_val root, struct event *event)
+{
+	event->network.event = text_of(root, "event");
+	event->network.protocol = text_of(root, "protocol");
+	event->network.direction = text_of(root, "direction");
+	event->network.from = text_of(root, "from");
+	event->network.to = text_of(root, "to");
+	event->network.domain = text_of(root, "domain");
+	event->network.names = text_of(root, "names");
+	event->network.name = text_of(root, "name");
+	event->network.allow = text_of(root, "allow");
+	event->network.rule = text_of(root, "rule");
+	event->network.end = text_of(root, "end");
+	event->network.kind = text_of(root, "kind");
+	event->network.sent = count_of(root, "sent");
+	event->network.received = count_of(root, "received");
+}
+
+/* What the run had and used. */
+static void take_sums(yajl_val root, struct event *event)
+{
+	event->source = text_of(root, "source");
+	event->target = text_of(root, "target");
+	event->mode = text_of(root, "mode");
+	event->memory = count_of(root, "memory");
+	event->tasks = count_of(root, "tasks");
+	event->output = count_of(root, "output");
+	event->cpu = number_of(root, "cpu");
+}
+
 static bool take_event(yajl_val root, struct event *event)
 {
 	yajl_val result = member(root, "result");
@@ -151,7 +189,11 @@ static bool take_event(yajl_val root, struct event *event)
 	event->status = int_of(root, "status");
 	event->signo = int_of(root, "signo");
 	event->whole_process = member(root, "process") && YAJL_IS_TRUE(member(root, "process"));
-	event->count = (uint64_t)max_of(integer_of(root, "count"), INT64_C(0));
+	event->count = count_of(root, "count");
+	if (event->type == EVENT_NETWORK)
+		take_network(root, event);
+	else if (event->type == EVENT_VOLUME || event->type == EVENT_USAGE)
+		take_sums(root, event);
 	event->site = text_of(root, "site");
 	take_frames(root, event);
 	return true;

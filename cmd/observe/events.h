@@ -22,6 +22,9 @@ enum event_type {
 	EVENT_AUDIT,
 	EVENT_COUNT,
 	EVENT_END,
+	EVENT_NETWORK, /* a flow, a name that was looked up, a refusal */
+	EVENT_VOLUME,
+	EVENT_USAGE,
 };
 
 struct event_frame {
@@ -52,8 +55,16 @@ struct event {
 	int parent, status, signo;
 	bool whole_process;
 	uint64_t count;
-	const char *site;     /* EVENT_CALL: the instructions that called */
-	unsigned frame_count; /* innermost first */
+	struct {
+		const char *event, *protocol, *direction, *from, *to, *domain, *names, *name,
+			*allow, *rule, *end, *kind;
+		uint64_t sent, received;
+	} network;			    /* EVENT_NETWORK */
+	const char *source, *target, *mode; /* EVENT_VOLUME */
+	uint64_t memory, tasks, output;	    /* EVENT_USAGE: bytes, at one time, bytes */
+	double cpu;			    /* seconds */
+	const char *site;		    /* EVENT_CALL: the instructions that called */
+	unsigned frame_count;		    /* innermost first */
 	struct event_frame frames[EVENT_FRAMES_MAX];
 };
 

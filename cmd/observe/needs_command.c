@@ -206,12 +206,13 @@ static unsigned inject_options(const struct need *need, enum need_way way, char 
 			argument + 1, value + 1, error);
 		return 1;
 	}
-	/* "file /proc/N/maps": any number. */
+	/* "file /proc/N/maps": any number; "/dev/shm/" and a star: any name. */
 	for (const char *at = need->name + 5; *at && used + 3 < sizeof(pattern); at++) {
-		bool number = *at == 'N' && at[-1] == '/' && (at[1] == '/' || !at[1]);
+		bool any = (*at == 'N' && at[-1] == '/' && (at[1] == '/' || !at[1])) ||
+			   (*at == '*' && at[-1] == '/' && !at[1]);
 
-		if (number || *at == '*' || *at == '[' || *at == '\\' || *at == ':')
-			pattern[used++] = number ? '*' : '?';
+		if (any || *at == '*' || *at == '[' || *at == '\\' || *at == ':')
+			pattern[used++] = any ? '*' : '?';
 		else
 			pattern[used++] = *at;
 	}

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct string_list;
+struct view_config;
+
 /*
  * The observer: a process between the Sentry and the files of --trace and --coverage. It reads
  * records (sentry/record.h), which hold bytes that guests chose, and puts them into words; so it
@@ -20,11 +23,16 @@ struct observer_config {
 	int otlp_fd; /* where spans go, or -1 */
 	uint64_t otlp_random[3];
 	const char *sandbox_id, *sandbox_name;
-	int coverage_fd; /* a memfd that gets what this run covered, or -1 */
+	const struct view_config *view;	   /* what of the host is where; borrowed */
+	const struct string_list *allowed; /* --allow-path; borrowed */
+	const char *workdir;		   /* where the program begins; borrowed */
+	bool gateway;			   /* there will be one, and its events are wanted */
+	int coverage_fd;		   /* a memfd that gets what this run covered, or -1 */
 };
 
 struct observer {
-	pid_t pid; /* 0: there is none */
+	pid_t pid;  /* 0: there is none */
+	int events; /* where the gateway's events go: its own; -1: nowhere */
 };
 
 /* Starts it. *@ret_records is where records go: the Sentry's. -errno. */

@@ -20,16 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "cmd/helper.h"
 
 #define BATCH_SIZE   (1u << 20)
 #define BATCH_ENOUGH (BATCH_SIZE / 4)
@@ -172,46 +170,11 @@ static int confine(void)
 		SCMP_SYS(recvfrom), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk),
 		SCMP_SYS(madvise), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn),
 		SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall)};
-	scmp_filter_ctx filter;
-	int r;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	if (!filter)
-		return -ENOMEM;
-	r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-		SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	r = r ? r
-	      : seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_INET));
-	r = r ? r
-	      : seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, AF_INET6));
-	for (size_t i = 0; i < array_size(allowed) && r == 0; i++)
-		r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
-	r = r == 0 ? seccomp_load(filter) : r;
-	seccomp_release(filter);
-	return r;
+	return helper_confine(allowed, array_size(allowed), true);
 }
 
 /* ---- a request ------------------------------------------------------------------------------- */
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static bool wait_for(int fd, short events, int64_t until)
-{
-	struct pollfd wait = {.fd = fd, .events = events};
-	int64_t left = until - now_ms();
-
-	return left > 0 && poll(&wait, 1, (int)left) > 0;
-}
 
 static int open_connection(const struct sender *sender, int64_t until)
 {
@@ -225,7 +188,7 @@ static int open_connection(const struct sender *sender, int64_t until)
 	if (connect(fd, (const struct sockaddr *)&sender->address, sender->address_size) < 0 &&
 		errno != EINPROGRESS)
 		return -errno;
-	if (!wait_for(fd, POLLOUT, until))
+	if (!helper_wait(fd, POLLOUT, until))
 		return -ETIMEDOUT;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error)
 		return error ? -error : -errno;
@@ -237,7 +200,7 @@ static int send_all(int fd, const char *bytes, size_t size, int64_t until)
 	while (size > 0) {
 		ssize_t n;
 
-		if (!wait_for(fd, POLLOUT, until))
+		if (!helper_wait(fd, POLLOUT, until))
 			return -ETIMEDOUT;
 		n = send(fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN)
@@ -258,7 +221,7 @@ static int read_status(int fd, int64_t until)
 	while (used < sizeof(answer) - 1 && !strchr(answer, '\n')) {
 		ssize_t n;
 
-		if (!wait_for(fd, POLLIN, until))
+		if (!helper_wait(fd, POLLIN, until))
 			return -ETIMEDOUT;
 		n = recv(fd, answer + used, sizeof(answer) - 1 - used, MSG_DONTWAIT);
 		if (n < 0 && errno != EAGAIN)
@@ -275,7 +238,7 @@ static int read_status(int fd, int64_t until)
 
 static int post(struct sender *sender)
 {
-	const int64_t until = now_ms() + ANSWER_MS;
+	const int64_t until = helper_now_ms() + ANSWER_MS;
 	_cleanup_close_ int fd = open_connection(sender, until);
 	const bool bracket = strchr(sender->host, ':');
 	char head[1024];
@@ -308,12 +271,12 @@ static void flush(struct sender *sender)
 
 	if (sender->count == 0)
 		return;
-	if (!sender->address_size || now_ms() < sender->paused_until) {
+	if (!sender->address_size || helper_now_ms() < sender->paused_until) {
 		lose(sender, "it was away");
 	} else {
 		r = post(sender);
 		if (r < 0)
-			sender->paused_until = now_ms() + PAUSE_MS;
+			sender->paused_until = helper_now_ms() + PAUSE_MS;
 		(void)snprintf(why, sizeof(why), "HTTP status %d", r);
 		if (r < 200 || r > 299)
 			lose(sender, r < 0 ? strerror(-r) : why);
@@ -353,14 +316,14 @@ static void run(struct sender *sender, int from)
 		const char *end;
 		ssize_t n;
 
-		if (sender->count > 0 && !wait_for(from, POLLIN, due))
+		if (sender->count > 0 && !helper_wait(from, POLLIN, due))
 			flush(sender);
 		n = read(from, buffer + used, sizeof(buffer) - used);
 		if (n <= 0)
 			break;
 		used += (size_t)n;
 		if (sender->count == 0)
-			due = now_ms() + POST_MS;
+			due = helper_now_ms() + POST_MS;
 		for (at = 0; (end = memchr(buffer + at, '\n', used - at)) != NULL;) {
 			add_line(sender, buffer + at, (size_t)(end - buffer) - at);
 			at = (size_t)(end - buffer) + 1;

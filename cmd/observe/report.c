@@ -8,8 +8,10 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "gateway/address.h"
 
-#define SLOTS 8192u
+#define SLOTS	      8192u
+#define PATH_SIZE_MAX 4096u
 
 /* ---- tallies --------------------------------------------------------------------------------- */
 
@@ -169,7 +171,111 @@ static unsigned uses_of(const struct event *event)
 	return TALLY_WRITE;
 }
 
-static void take_places(struct report *report, const struct event *event)
+/* ---- sockets and descriptors ----------------------------------------------------------------- */
+
+static struct report_socket *socket_slot(struct report *report, int pid, int64_t fd)
+{
+	return &report->sockets[((uint32_t)pid * 31 + (uint32_t)fd) % REPORT_SOCKETS];
+}
+
+static const char *argument_of(const struct event *event, const char *name)
+{
+	for (unsigned i = 0; i < event->arg_count; i++)
+		if (strcmp(event->args[i].name, name) == 0)
+			return event->args[i].text;
+	return "";
+}
+
+/* Of connect(2) it is known when socket(2) was seen; who names an address for a message has no
+ * connection. */
+static bool is_for_datagrams(struct report *report, const struct event *event)
+{
+	int fd = atoi(event->arg_count > 0 ? event->args[0].text : "");
+	const struct report_socket *slot = socket_slot(report, event->pid, fd);
+
+	return strncmp(event->call, "send", 4) == 0 ||
+	       (slot->pid == event->pid && slot->fd == fd && slot->datagrams);
+}
+
+static void take_descriptor(struct report *report, const struct event *event)
+{
+	static const char *const makers[] = {"open", "openat", "openat2", "creat", "socket",
+		"accept", "accept4", "dup", "dup2", "dup3", "epoll_create", "epoll_create1",
+		"eventfd", "eventfd2", "signalfd", "signalfd4", "timerfd_create", "inotify_init",
+		"inotify_init1", "memfd_create", "pidfd_open", "fcntl"};
+
+	if (event->result < 0 || event->result > 1 << 20)
+		return;
+	if (strcmp(event->call, "socket") == 0)
+		*socket_slot(report, event->pid, event->result) =
+			(struct report_socket){.pid = event->pid,
+				.fd = (int)event->result,
+				.datagrams = strstr(argument_of(event, "type"), "SOCK_DGRAM")};
+	if (strcmp(event->call, "fcntl") == 0 &&
+		strncmp(argument_of(event, "cmd"), "F_DUPFD", 7) != 0)
+		return;
+	for (size_t i = 0; i < array_size(makers); i++)
+		if (strcmp(makers[i], event->call) == 0)
+			report->highest_fd = max_of(report->highest_fd, (unsigned)event->result);
+}
+
+/* ---- files and addresses of a call ------------------------------------------------------------
+ */
+
+/* The absolute path of the argument @i, which is @text; NULL: it cannot be told. */
+static char *absolute(
+	const struct event *event, unsigned i, const struct report_task *task, const char *text)
+{
+	char *path = NULL;
+
+	if (text[0] == '/')
+		return strdup(text);
+	if (i > 0 && has_suffix(event->args[i - 1].name, "dirfd") &&
+		strcmp(event->args[i - 1].text, "AT_FDCWD") != 0)
+		return NULL;
+	if (!task || !task->directory || strlen(task->directory) + strlen(text) > PATH_SIZE_MAX ||
+		asprintf(&path, "%s/%s", task->directory, text) < 0)
+		return NULL;
+	return path;
+}
+
+static void take_path(struct report *report, const struct event *event, unsigned i,
+	const struct report_task *task, const char *text)
+{
+	_cleanup_free_ char *path = NULL;
+	struct tally *tally;
+
+	if (*event->error || !event->returned)
+		return;
+	path = absolute(event, i, task, text);
+	tally = path ? tally_of(&report->paths, path) : NULL;
+	if (tally)
+		tally->uses |= uses_of(event);
+	else
+		report->vague_uses |= uses_of(event);
+}
+
+static void take_directory(struct report *report, const struct event *event)
+{
+	struct report_task *task = task_of(report, event);
+	char text[1024], *path;
+
+	if (!task || *event->error || !event->returned)
+		return;
+	if (strcmp(event->call, "fchdir") == 0 || strcmp(event->call, "chroot") == 0) {
+		free(task->directory);
+		task->directory = NULL;
+	}
+	if (strcmp(event->call, "chdir") != 0 || event->arg_count < 1)
+		return;
+	path = unquote(event->args[0].text, text, sizeof(text)) ? absolute(event, 0, task, text)
+								: NULL;
+	free(task->directory);
+	task->directory = path;
+}
+
+static void take_places(
+	struct report *report, const struct event *event, const struct report_task *task)
 {
 	char text[1024];
 
@@ -182,11 +288,14 @@ static void take_places(struct report *report, const struct event *event)
 			tally = tally_of(&report->files, text);
 			if (tally && !*event->error)
 				tally->uses |= uses_of(event);
+			take_path(report, event, i, task, text);
 		} else if (strncmp(argument, "{sa_family=", 11) == 0) {
 			tally = tally_of(&report->addresses, argument);
 			if (tally)
 				tally->uses |= strcmp(event->call, "bind") == 0 ? TALLY_BIND
-										: TALLY_CONNECT;
+					       : is_for_datagrams(report, event)
+						       ? TALLY_CONNECT | TALLY_DATAGRAMS
+						       : TALLY_CONNECT;
 		}
 		if (tally)
 			tally_add(tally, event);
@@ -318,9 +427,25 @@ static void take_call(struct report *report, const struct event *event)
 	tally_add(call, event);
 	take_origin(report, event, task);
 	take_mark(report, event, task, call);
-	take_places(report, event);
+	take_places(report, event, task);
+	take_descriptor(report, event);
+	take_directory(report, event);
 	if (strcmp(event->verdict, "refused") == 0 || strcmp(event->verdict, "unsupported") == 0)
 		take_denial(report, event);
+}
+
+/* Where a new task works: where its parent does; the first one where the sandbox says. */
+static char *directory_of(const struct report *report, const struct event *event)
+{
+	const int from = event->tid == event->pid ? event->parent : event->pid;
+
+	for (unsigned i = report->task_count; i > 0; i--) {
+		const struct report_task *task = &report->tasks[i - 1];
+
+		if (task->tid == from && task->tid != event->tid)
+			return task->directory ? strdup(task->directory) : NULL;
+	}
+	return report->start ? strdup(report->start) : NULL;
 }
 
 static void take_task(struct report *report, const struct event *event)
@@ -330,7 +455,148 @@ static void take_task(struct report *report, const struct event *event)
 	if (!task)
 		return;
 	task->parent = event->parent;
+	if (!task->directory)
+		task->directory = directory_of(report, event);
 	(void)snprintf(task->name, sizeof(task->name), "%s", event->name);
+}
+
+static void take_allowed(struct report *report, const char *pattern)
+{
+	char *copy;
+
+	for (unsigned i = 0; i < report->allowed_count; i++)
+		if (strcmp(report->allowed[i], pattern) == 0)
+			return;
+	copy = report->allowed_count < REPORT_VOLUMES_MAX ? strdup(pattern) : NULL;
+	if (copy)
+		report->allowed[report->allowed_count++] = copy;
+}
+
+static void take_volume(struct report *report, const struct event *event)
+{
+	struct report_volume *volume = &report->volumes[report->volume_count];
+
+	if (strcmp(event->mode, "start") == 0) {
+		free(report->start);
+		report->start = strdup(event->target);
+		return;
+	}
+	if (strcmp(event->mode, "allowed") == 0) {
+		take_allowed(report, event->target);
+		return;
+	}
+	for (unsigned i = 0; i < report->volume_count; i++)
+		if (strcmp(report->volumes[i].target, event->target) == 0)
+			return;
+	if (report->volume_count == REPORT_VOLUMES_MAX)
+		return;
+	*volume = (struct report_volume){.source = strdup(event->source),
+		.target = strdup(event->target),
+		.writable = strcmp(event->mode, "write") == 0,
+		.copy = strcmp(event->mode, "copy") == 0};
+	if (volume->source && volume->target) {
+		report->volume_count++;
+	} else {
+		free(volume->source);
+		free(volume->target);
+	}
+}
+
+/* "1.2.3.4:53", "[::1]:53": the address alone, and whether it is public. */
+static bool take_apart(const char *to, char *ret_host, size_t size, unsigned *ret_port)
+{
+	const char *colon = strrchr(to, ':');
+	const char *host = *to == '[' ? to + 1 : to;
+	size_t length = colon && colon > host ? (size_t)(colon - host) : 0;
+
+	if (*to == '[' && length > 0)
+		length--; /* the other bracket */
+	if (length == 0 || length >= size)
+		return false;
+	memcpy(ret_host, host, length);
+	ret_host[length] = '\0';
+	*ret_port = (unsigned)strtoul(colon + 1, NULL, 10);
+	return *ret_port > 0 && *ret_port < 65536;
+}
+
+static void add_flow(struct report *report, const struct event *event, const char *host,
+	unsigned port, bool special)
+{
+	const bool udp = strcmp(event->network.protocol, "udp") == 0;
+	const bool inward = strcmp(event->network.direction, "in") == 0;
+	char name[400];
+	struct tally *tally;
+
+	(void)snprintf(name, sizeof(name), "%s%s %.253s %u", inward ? "in " : "",
+		udp ? "udp" : "tcp", host, port);
+	tally = tally_of(&report->flows, name);
+	if (!tally)
+		return;
+	tally->count++;
+	tally->sent += event->network.sent;
+	tally->received += event->network.received;
+	tally->uses |= (udp ? TALLY_DATAGRAMS : 0) | (inward ? TALLY_INWARD : 0) |
+		       (special ? TALLY_SPECIAL : 0);
+}
+
+/* By the name that it was allowed by; else each that was looked up and led there, since it cannot
+ * be told which was meant; else the address. */
+static void take_flow(struct report *report, const struct event *event)
+{
+	char host[64];
+	const char *names;
+	bool special;
+	struct gate_address address;
+	unsigned port;
+
+	if (!take_apart(event->network.to, host, sizeof(host), &port) ||
+		gate_address_parse(host, &address) < 0)
+		return;
+	names = *event->network.domain ? event->network.domain : event->network.names;
+	special = gate_address_special(&address);
+	if (!*names)
+		add_flow(report, event, host, port, special);
+	while (*names) {
+		char name[256];
+		size_t size = strcspn(names, ",");
+
+		(void)snprintf(name, sizeof(name), "%.*s", (int)min_of(size, sizeof(name)), names);
+		add_flow(report, event, name, port, special);
+		names += size + (names[size] == ',');
+	}
+}
+
+static void take_network(struct report *report, const struct event *event)
+{
+	struct event denied = *event;
+	char *text = NULL;
+	struct tally *tally;
+
+	if (strcmp(event->network.event, "flow") == 0) {
+		take_flow(report, event);
+	} else if (strcmp(event->network.event, "name") == 0) {
+		tally = tally_of(&report->names, event->network.name);
+		if (tally)
+			tally->count++;
+	} else if (strcmp(event->network.event, "denied") == 0 &&
+		   asprintf(&text, "%s %s %s: %s; allow it with %s", event->network.protocol,
+			   *event->network.to ? event->network.to : event->network.name,
+			   event->network.domain, event->network.rule, event->network.allow) >= 0) {
+		denied.call = "(network)";
+		denied.verdict = "refused";
+		denied.text = text;
+		take_denial(report, &denied);
+		free(text);
+	}
+}
+
+static void take_usage(struct report *report, const struct event *event)
+{
+	report->usage.known = true;
+	report->usage.memory = max_of(report->usage.memory, event->memory);
+	report->usage.tasks = max_of(report->usage.tasks, event->tasks);
+	report->usage.output = max_of(report->usage.output, event->output);
+	report->usage.cpu = max_of(report->usage.cpu, event->cpu);
 }
 
 void report_take(void *data, const struct event *event)
@@ -340,6 +606,7 @@ void report_take(void *data, const struct event *event)
 	struct tally *tally;
 
 	report->duration = max_of(report->duration, event->time);
+	report->longest = max_of(report->longest, event->time);
 	switch (event->type) {
 	case EVENT_BEGIN:
 		(void)snprintf(report->command, sizeof(report->command), "%s", event->name);
@@ -372,6 +639,15 @@ void report_take(void *data, const struct event *event)
 	case EVENT_END:
 		report->whole = true;
 		break;
+	case EVENT_NETWORK:
+		take_network(report, event);
+		break;
+	case EVENT_VOLUME:
+		take_volume(report, event);
+		break;
+	case EVENT_USAGE:
+		take_usage(report, event);
+		break;
 	case EVENT_SIGNAL:
 	case EVENT_AUDIT:
 		break;
@@ -388,8 +664,9 @@ struct report *report_new(void)
 	report->timeline = calloc(REPORT_TIMELINE_MAX, sizeof(*report->timeline));
 	report->denials = calloc(REPORT_DENIALS_MAX, sizeof(*report->denials));
 	if (table_init(&report->calls) && table_init(&report->files) &&
-		table_init(&report->addresses) && table_init(&report->origins) && report->tasks &&
-		report->timeline && report->denials)
+		table_init(&report->addresses) && table_init(&report->origins) &&
+		table_init(&report->flows) && table_init(&report->names) &&
+		table_init(&report->paths) && report->tasks && report->timeline && report->denials)
 		return report;
 	report_free(report);
 	return NULL;
@@ -403,6 +680,18 @@ void report_free(struct report *report)
 	table_fini(&report->files);
 	table_fini(&report->addresses);
 	table_fini(&report->origins);
+	table_fini(&report->flows);
+	table_fini(&report->names);
+	table_fini(&report->paths);
+	for (unsigned i = 0; i < report->task_count; i++)
+		free(report->tasks[i].directory);
+	for (unsigned i = 0; i < report->volume_count; i++) {
+		free(report->volumes[i].source);
+		free(report->volumes[i].target);
+	}
+	for (unsigned i = 0; i < report->allowed_count; i++)
+		free(report->allowed[i]);
+	free(report->start);
 	for (unsigned i = 0; i < report->denial_count; i++) {
 		free(report->denials[i].call);
 		free(report->denials[i].verdict);

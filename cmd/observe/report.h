@@ -18,6 +18,7 @@
 #define REPORT_DENIALS_MAX  2000u
 #define REPORT_TASKS_MAX    4096u
 #define REPORT_ERRORS_MAX   16u
+#define REPORT_SOCKETS	    1024u
 
 /* A name and what is counted of it. */
 struct tally {
@@ -34,13 +35,17 @@ struct tally {
 		uint64_t count;
 	} errors[REPORT_ERRORS_MAX];
 	unsigned error_count;
-	unsigned uses; /* of a file: TALLY_* */
+	unsigned uses;		 /* of a file, an address, a flow: TALLY_* */
+	uint64_t sent, received; /* bytes, of a flow */
 };
-#define TALLY_READ    1u
-#define TALLY_WRITE   2u
-#define TALLY_EXECUTE 4u
-#define TALLY_CONNECT 8u
-#define TALLY_BIND    16u
+#define TALLY_READ	1u
+#define TALLY_WRITE	2u
+#define TALLY_EXECUTE	4u
+#define TALLY_CONNECT	8u
+#define TALLY_BIND	16u
+#define TALLY_DATAGRAMS 32u
+#define TALLY_SPECIAL	64u /* a flow to an address that is not public */
+#define TALLY_INWARD	128u
 
 struct tally_table {
 	struct tally **slots, **all; /* all: by index */
@@ -50,15 +55,44 @@ struct tally_table {
 struct report_task {
 	int tid, pid, parent, status;
 	char name[32];
+	char *directory;   /* it works in; NULL: unknown */
 	double begin, end; /* end < 0: it did not end */
 	uint64_t calls;
 };
 
+/* What of the host was where (struct record_volume). */
+struct report_volume {
+	char *source, *target;
+	bool writable, copy;
+};
+#define REPORT_VOLUMES_MAX 256u
+
 struct report {
 	char command[256], platform[16];
-	double started, duration;
-	bool whole; /* the trace has its end */
+	double started, duration; /* seconds; of all runs that were added */
+	double longest;		  /* of one run */
+	bool whole;		  /* the trace has its end */
 	struct tally_table calls, files, addresses, origins;
+	/* With --network gateway: "tcp:example.com:443", and names that were looked up. */
+	struct tally_table flows, names;
+	struct tally_table paths; /* absolute ones of what was found, by TALLY_* alone */
+	struct report_volume volumes[REPORT_VOLUMES_MAX];
+	unsigned volume_count;
+	char *allowed[REPORT_VOLUMES_MAX]; /* patterns of --allow-path */
+	unsigned allowed_count;
+	char *start;	     /* where the first program began, or NULL */
+	unsigned vague_uses; /* of files that are known by a descriptor and a name alone */
+	unsigned highest_fd;
+	struct {
+		bool known;
+		uint64_t memory, tasks, output; /* bytes, at one time, bytes: the most of a run */
+		double cpu;			/* seconds */
+	} usage;
+	/* Sockets for datagrams, by process and descriptor, as far as they are remembered. */
+	struct report_socket {
+		int pid, fd;
+		bool datagrams;
+	} sockets[REPORT_SOCKETS];
 	struct report_task *tasks;
 	unsigned task_count;
 	struct report_mark {

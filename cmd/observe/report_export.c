@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What others read: seccomp profiles, policies, Chrome's trace events, OpenTelemetry. */
-#include <arpa/inet.h>
+/* What others read: seccomp profiles, Chrome's trace events, OpenTelemetry. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,11 +10,6 @@
 #include "cmd/observe/report.h"
 #include "cmd/observe/words.h"
 
-static void put_name(yajl_gen gen, const char *name)
-{
-	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
-}
-
 static yajl_gen begin(bool beautiful)
 {
 	yajl_gen gen = yajl_gen_alloc(NULL);
@@ -23,17 +17,6 @@ static yajl_gen begin(bool beautiful)
 	if (gen && beautiful)
 		yajl_gen_config(gen, yajl_gen_beautify, 1);
 	return gen;
-}
-
-static int finish(yajl_gen gen, FILE *out)
-{
-	const unsigned char *text;
-	size_t size;
-	bool good = yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok &&
-		    fwrite(text, 1, size, out) == size;
-
-	yajl_gen_free(gen);
-	return good ? 0 : -EIO;
 }
 
 /* ---- least privilege ------------------------------------------------------------------------- */
@@ -79,17 +62,17 @@ int report_seccomp(const struct report *report, unsigned runs, FILE *out)
 	yajl_gen_map_open(gen);
 	words_string(gen, "defaultAction", "SCMP_ACT_ERRNO");
 	words_number(gen, "defaultErrnoRet", EPERM);
-	put_name(gen, "architectures");
+	words_name(gen, "architectures");
 	yajl_gen_array_open(gen);
-	put_name(gen, "SCMP_ARCH_X86_64");
+	words_name(gen, "SCMP_ARCH_X86_64");
 	yajl_gen_array_close(gen);
-	put_name(gen, "syscalls");
+	words_name(gen, "syscalls");
 	yajl_gen_array_open(gen);
 	yajl_gen_map_open(gen);
-	put_name(gen, "names");
+	words_name(gen, "names");
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < count; i++)
-		put_name(gen, names[i]);
+		words_name(gen, names[i]);
 	yajl_gen_array_close(gen);
 	words_string(gen, "action", "SCMP_ACT_ALLOW");
 	words_string(gen, "comment", comment);
@@ -97,169 +80,7 @@ int report_seccomp(const struct report *report, unsigned runs, FILE *out)
 	yajl_gen_array_close(gen);
 	yajl_gen_map_close(gen);
 	free(names);
-	return finish(gen, out);
-}
-
-/* Places that every sandbox has. */
-static bool is_given(const char *path)
-{
-	static const char *const places[] = {"/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/",
-		"/etc/", "/proc/", "/sys/", "/dev/", "/tmp/", "/run/", "/var/tmp/"};
-
-	if (path[0] != '/')
-		return true;
-	for (size_t i = 0; i < array_size(places); i++)
-		if (strncmp(path, places[i], strlen(places[i])) == 0)
-			return true;
-	return strrchr(path, '/') == path;
-}
-
-struct directory {
-	char path[512];
-	bool writable;
-};
-
-#define DIRECTORIES_MAX 64u
-
-/* The directories of files that the run opened outside of the usual places. */
-static unsigned find_directories(const struct report *report, struct directory *ret)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < report->files.count; i++) {
-		const struct tally *file = report->files.all[i];
-		const char *slash = strrchr(file->name, '/');
-		size_t size = slash ? (size_t)(slash - file->name) : 0;
-		unsigned at = 0;
-
-		if (is_given(file->name) || file->uses == 0 || size >= sizeof(ret->path) ||
-			strpbrk(file->name, "\\:"))
-			continue;
-		while (at < count && (strlen(ret[at].path) != size ||
-					     memcmp(ret[at].path, file->name, size) != 0))
-			at++;
-		if (at == DIRECTORIES_MAX)
-			continue;
-		if (at == count) {
-			memcpy(ret[at].path, file->name, size);
-			ret[at].path[size] = '\0';
-			ret[at].writable = false;
-			count++;
-		}
-		ret[at].writable |= (file->uses & TALLY_WRITE) != 0;
-	}
-	return count;
-}
-
-/* "{sa_family=AF_INET, sin_port=htons(443), sin_addr=inet_addr("1.2.3.4")}" */
-static bool read_address(const char *text, char *ret_address, size_t size, unsigned *ret_port)
-{
-	const char *port = strstr(text, "port=htons("), *at = strstr(text, "addr(\"");
-	const char *v6 = strstr(text, "inet_pton(AF_INET6, \""), *end;
-	unsigned char bytes[16];
-
-	if (v6)
-		at = v6 + strlen("inet_pton(AF_INET6, \"");
-	else if (at)
-		at += strlen("addr(\"");
-	end = at ? strchr(at, '"') : NULL;
-	if (!port || !end || (size_t)(end - at) >= size)
-		return false;
-	memcpy(ret_address, at, (size_t)(end - at));
-	ret_address[end - at] = '\0';
-	*ret_port = (unsigned)strtoul(port + strlen("port=htons("), NULL, 10);
-	return *ret_port > 0 && *ret_port < 65536 &&
-	       inet_pton(v6 ? AF_INET6 : AF_INET, ret_address, bytes) == 1;
-}
-
-static bool is_loopback(const char *address)
-{
-	return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0 ||
-	       strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
-}
-
-static void put_network(yajl_gen gen, const struct report *report)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < report->addresses.count; i++) {
-		const struct tally *tally = report->addresses.all[i];
-		char address[64], cidr[80];
-		unsigned port;
-
-		if (!(tally->uses & TALLY_CONNECT) ||
-			!read_address(tally->name, address, sizeof(address), &port) ||
-			is_loopback(address))
-			continue;
-		if (!any) {
-			words_string(gen, "network", "gateway");
-			put_name(gen, "egress");
-			yajl_gen_array_open(gen);
-		}
-		any = true;
-		(void)snprintf(
-			cidr, sizeof(cidr), "%s/%d", address, strchr(address, ':') ? 128 : 32);
-		yajl_gen_map_open(gen);
-		words_string(gen, "action", "allow");
-		words_string(gen, "proto", "tcp");
-		words_string(gen, "cidr", cidr);
-		words_number(gen, "ports", port);
-		yajl_gen_map_close(gen);
-	}
-	if (any)
-		yajl_gen_array_close(gen);
-	else
-		words_string(gen, "network", "none");
-}
-
-static void put_limits(yajl_gen gen, const struct report *report)
-{
-	char text[32];
-
-	put_name(gen, "limits");
-	yajl_gen_map_open(gen);
-	(void)snprintf(text, sizeof(text), "%llus",
-		(unsigned long long)max_of(10.0, report->duration * 10 + 1));
-	words_string(gen, "timeout", text);
-	words_number(gen, "pids-limit", max_of(16u, report->task_count * 2));
-	yajl_gen_map_close(gen);
-}
-
-int report_policy(const struct report *report, unsigned runs, FILE *out)
-{
-	struct directory *directories = calloc(DIRECTORIES_MAX, sizeof(*directories));
-	yajl_gen gen = directories ? begin(true) : NULL;
-	unsigned count;
-	char volume[1100];
-
-	if (!gen) {
-		free(directories);
-		return -ENOMEM;
-	}
-	fprintf(out,
-		"// What %u run%s needed: a lower bound, other inputs may need more. Limits are "
-		"ten "
-		"times the time\n// and twice the tasks that were seen; addresses are those of the "
-		"day, a domain may be meant.\n",
-		runs, runs == 1 ? "" : "s");
-	count = find_directories(report, directories);
-	yajl_gen_map_open(gen);
-	put_name(gen, "files");
-	yajl_gen_map_open(gen);
-	put_name(gen, "volumes");
-	yajl_gen_array_open(gen);
-	for (unsigned i = 0; i < count; i++) {
-		(void)snprintf(volume, sizeof(volume), "%s:%s:%s", directories[i].path,
-			directories[i].path, directories[i].writable ? "rw" : "ro");
-		put_name(gen, volume);
-	}
-	yajl_gen_array_close(gen);
-	yajl_gen_map_close(gen);
-	put_limits(gen, report);
-	put_network(gen, report);
-	yajl_gen_map_close(gen);
-	free(directories);
-	return finish(gen, out);
+	return words_finish(gen, out);
 }
 
 /* ---- streams --------------------------------------------------------------------------------- */
@@ -281,7 +102,7 @@ static void put_separator(struct stream *stream)
 static void put_object(struct stream *stream, yajl_gen gen)
 {
 	put_separator(stream);
-	(void)finish(gen, stream->out);
+	(void)words_finish(gen, stream->out);
 }
 
 static void put_us(yajl_gen gen, const char *name, double seconds)
@@ -289,7 +110,7 @@ static void put_us(yajl_gen gen, const char *name, double seconds)
 	char text[40];
 	int size = snprintf(text, sizeof(text), "%.3f", seconds * 1e6);
 
-	put_name(gen, name);
+	words_name(gen, name);
 	yajl_gen_number(gen, text, (size_t)size);
 }
 
@@ -305,7 +126,7 @@ static void chrome_name(struct stream *stream, const struct event *event, const 
 	words_string(gen, "ph", "M");
 	words_number(gen, "pid", event->pid);
 	words_number(gen, "tid", event->tid);
-	put_name(gen, "args");
+	words_name(gen, "args");
 	yajl_gen_map_open(gen);
 	words_string(gen, "name", event->name);
 	yajl_gen_map_close(gen);
@@ -331,7 +152,7 @@ static void chrome_span(struct stream *stream, const struct event *event, const 
 		words_string(gen, "s", "t");
 	words_number(gen, "pid", event->pid);
 	words_number(gen, "tid", event->tid);
-	put_name(gen, "args");
+	words_name(gen, "args");
 	yajl_gen_map_open(gen);
 	for (unsigned i = 0; i < event->arg_count; i++)
 		words_string(gen, event->args[i].name, event->args[i].text);
@@ -390,7 +211,7 @@ static void otlp_text(yajl_gen gen, const char *key, const char *value)
 {
 	yajl_gen_map_open(gen);
 	words_string(gen, "key", key);
-	put_name(gen, "value");
+	words_name(gen, "value");
 	yajl_gen_map_open(gen);
 	words_string(gen, "stringValue", value);
 	yajl_gen_map_close(gen);
@@ -433,7 +254,7 @@ static yajl_gen otlp_begin(const struct stream *stream, uint64_t id, uint64_t pa
 	words_number(gen, "kind", 1);
 	otlp_time(gen, "startTimeUnixNano", stream, from);
 	otlp_time(gen, "endTimeUnixNano", stream, to);
-	put_name(gen, "attributes");
+	words_name(gen, "attributes");
 	yajl_gen_array_open(gen);
 	return gen;
 }
@@ -442,7 +263,7 @@ static void otlp_end(struct stream *stream, yajl_gen gen, bool failed)
 {
 	yajl_gen_array_close(gen);
 	if (failed) {
-		put_name(gen, "status");
+		words_name(gen, "status");
 		yajl_gen_map_open(gen);
 		words_number(gen, "code", 2);
 		yajl_gen_map_close(gen);

@@ -10,7 +10,9 @@
 
 #include "base/cleanup.h"
 
-#define CHUNK (1u << 20)
+/* One record more than a read may bring, so that there is always room. */
+#define CHUNK	 (1u << 20)
+#define CAPACITY (CHUNK + RECORD_SIZE_MAX)
 
 struct source {
 	int fd;
@@ -25,7 +27,7 @@ static int fill(struct source *source)
 	ssize_t got;
 
 	do {
-		got = read(source->fd, source->buffer + source->used, CHUNK);
+		got = read(source->fd, source->buffer + source->used, CAPACITY - source->used);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
@@ -38,13 +40,11 @@ static int read_records(struct source *source, void (*take)(void *data, const un
 {
 	int more = 1;
 
+	/* What is there already comes first, which makes room. */
 	while (more > 0) {
 		size_t at = 0;
 		int64_t size;
 
-		more = fill(source);
-		if (more < 0)
-			return more;
 		do {
 			const union record *record;
 
@@ -61,7 +61,10 @@ static int read_records(struct source *source, void (*take)(void *data, const un
 		}
 		source->used -= at;
 		memmove(source->buffer, source->buffer + at, source->used);
+		more = fill(source);
 	}
+	if (more < 0)
+		return more;
 	if (source->ended && source->used == 0)
 		return 0;
 	*ret_why = TRACE_NO_END;
@@ -72,7 +75,7 @@ int trace_file_read(const char *file, void (*take)(void *data, const union recor
 	void *data, const char **ret_why)
 {
 	_cleanup_close_ int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	_cleanup_free_ unsigned char *buffer = aligned_alloc(8, CHUNK + RECORD_SIZE_MAX);
+	_cleanup_free_ unsigned char *buffer = aligned_alloc(8, CAPACITY);
 	struct source source = {.fd = fd, .buffer = buffer};
 	int r = fd < 0 ? -errno : buffer ? 0 : -ENOMEM;
 

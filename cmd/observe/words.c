@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yajl/yajl_tree.h>
 
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -40,6 +41,22 @@ void words_number(yajl_gen gen, const char *name, long long value)
 {
 	put_text(gen, name, strlen(name));
 	yajl_gen_integer(gen, value);
+}
+
+void words_name(yajl_gen gen, const char *name)
+{
+	put_text(gen, name, strlen(name));
+}
+
+int words_finish(yajl_gen gen, FILE *out)
+{
+	const unsigned char *text;
+	size_t size;
+	bool good = yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok &&
+		    fwrite(text, 1, size, out) == size;
+
+	yajl_gen_free(gen);
+	return good ? 0 : -EIO;
 }
 
 /* Seconds, exact to the nanosecond. */
@@ -269,6 +286,72 @@ static void put_count(yajl_gen gen, const struct record_count *count)
 	words_string(gen, "support", supports[known ? syscall_info[count->nr].support : 0]);
 }
 
+/* A member of an event of the gateway's: text, but for what is counted. */
+static void put_network_member(yajl_gen gen, const char *name, const char *value)
+{
+	static const char *const numbers[] = {"sent", "received", "seconds", "addresses"};
+	static const char *const ours[] = {"type", "time", "pid", "tid"};
+	size_t size = strlen(value);
+
+	if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyz_") < strlen(name))
+		return;
+	for (size_t i = 0; i < array_size(ours); i++)
+		if (strcmp(name, ours[i]) == 0)
+			name = i == 0 ? "record" : "";
+	if (!*name)
+		return;
+	for (size_t i = 0; i < array_size(numbers); i++) {
+		if (strcmp(name, numbers[i]) == 0 && size > 0 && size < 20 &&
+			strspn(value, "0123456789") > 0 && strspn(value, "0123456789.") == size &&
+			value[size - 1] != '.') {
+			put_text(gen, name, strlen(name));
+			yajl_gen_number(gen, value, size);
+			return;
+		}
+	}
+	put_guest_text(gen, name, value, size);
+}
+
+static void put_network(yajl_gen gen, const union record *record)
+{
+	_cleanup_free_ char *text = NULL;
+	char message[64];
+	yajl_val root;
+	size_t size;
+	const char *from = record_event_text(record, &size);
+
+	text = strndup(from, size);
+	root = text ? yajl_tree_parse(text, message, sizeof(message)) : NULL;
+	for (size_t i = 0; root && YAJL_IS_OBJECT(root) && i < root->u.object.len; i++)
+		if (YAJL_IS_STRING(root->u.object.values[i]))
+			put_network_member(gen, root->u.object.keys[i],
+				YAJL_GET_STRING(root->u.object.values[i]));
+	if (root)
+		yajl_tree_free(root);
+}
+
+static void put_volume(yajl_gen gen, const union record *record)
+{
+	const char *source = record_volume_source(record), *target = record_volume_target(record);
+
+	put_guest_text(gen, "source", source, strlen(source));
+	put_guest_text(gen, "target", target, strlen(target));
+	words_string(gen, "mode",
+		record->volume.mode == RECORD_VOLUME_READ      ? "read"
+		: record->volume.mode == RECORD_VOLUME_WRITE   ? "write"
+		: record->volume.mode == RECORD_VOLUME_START   ? "start"
+		: record->volume.mode == RECORD_VOLUME_ALLOWED ? "allowed"
+							       : "copy");
+}
+
+static void put_usage(yajl_gen gen, const struct record_usage *usage)
+{
+	words_number(gen, "memory", (long long)usage->memory);
+	words_number(gen, "tasks", (long long)usage->tasks);
+	put_seconds(gen, "cpu", usage->cpu_ns);
+	words_number(gen, "output", (long long)usage->output_size);
+}
+
 static void put_record(struct words *words, yajl_gen gen, const union record *record)
 {
 	const char *text;
@@ -306,6 +389,15 @@ static void put_record(struct words *words, yajl_gen gen, const union record *re
 	case RECORD_COUNT:
 		put_count(gen, &record->count);
 		break;
+	case RECORD_NETWORK:
+		put_network(gen, record);
+		break;
+	case RECORD_VOLUME:
+		put_volume(gen, record);
+		break;
+	case RECORD_USAGE:
+		put_usage(gen, &record->usage);
+		break;
 	}
 }
 
@@ -316,13 +408,14 @@ static const char *const kinds[] = {[RECORD_BEGIN] = "begin",
 	[RECORD_SIGNAL] = "signal",
 	[RECORD_EVENT] = "audit",
 	[RECORD_COUNT] = "answered-in-guest",
-	[RECORD_END] = "end"};
+	[RECORD_END] = "end",
+	[RECORD_NETWORK] = "network",
+	[RECORD_VOLUME] = "volume",
+	[RECORD_USAGE] = "usage"};
 
 static void put_json(struct words *words, const union record *record)
 {
 	yajl_gen gen = yajl_gen_alloc(NULL);
-	const unsigned char *text;
-	size_t size;
 
 	if (!gen)
 		return;
@@ -335,11 +428,8 @@ static void put_json(struct words *words, const union record *record)
 	}
 	put_record(words, gen, record);
 	yajl_gen_map_close(gen);
-	if (yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok) {
-		(void)fwrite(text, 1, size, words->out);
+	if (words_finish(gen, words->out) == 0)
 		(void)putc('\n', words->out);
-	}
-	yajl_gen_free(gen);
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

@@ -48,5 +48,9 @@ enum words_verdict words_verdict(const struct record_call *call, const char *eve
 /* Members of a JSON object. */
 void words_string(yajl_gen gen, const char *name, const char *value);
 void words_number(yajl_gen gen, const char *name, long long value);
+/* A name alone; its value comes next. Or an element of an array. */
+void words_name(yajl_gen gen, const char *name);
+/* Writes the text and frees @gen. -EIO. */
+int words_finish(yajl_gen gen, FILE *out);
 
 #endif

@@ -175,3 +175,30 @@ Test(record, forms)
 		.head = {.size = sizeof(record.call), .kind = RECORD_CALL}, .entry_size = 8};
 	cr_assert_eq(record_parse(&record, sizeof(record), &ret), -EINVAL);
 }
+
+Test(coverage, names_that_were_made_up)
+{
+	static const char *const paths[][2] = {{"/dev/shm/sem.mp-1t5c2cw9", "/dev/shm/*"},
+		{"/dev/shm", "/dev/shm"}, {"/dev/shm/", "/dev/shm/"},
+		{"/proc/12/root/usr/bin/x", "/proc/N/root/*"},
+		{"/proc/self/cwd/a", "/proc/self/cwd/*"}, {"/proc/self/fd/12", "/proc/self/fd/N"},
+		{"/proc/1/fd/2/x/y", "/proc/N/fd/N/*"}, {"/proc/7/maps", "/proc/N/maps"},
+		{"/dev/root/a", "/dev/root/a"}, {"/sys/a b\033", "/sys/a?b?"}};
+	static const char old[] =
+		"{\"sentry_coverage\":1,\"items\":{\"file /dev/shm/a\":{\"count\":2},"
+		"\"file /dev/shm/b\":{\"count\":3}}}";
+	FILE *in = fmemopen((void *)old, sizeof(old) - 1, "r");
+	struct coverage *coverage;
+	char text[40], *why;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		coverage_plain_path(paths[i][0], text, sizeof(text));
+		cr_assert_str_eq(text, paths[i][1]);
+	}
+	/* Older files have them one by one. */
+	cr_assert(in && coverage_read(in, &coverage, &why) == 0);
+	fclose(in);
+	cr_assert_eq(coverage->item_count, 1);
+	cr_assert_eq(coverage_find(coverage, "file /dev/shm/*")->count, 5);
+	coverage_free(coverage);
+}

@@ -58,6 +58,16 @@ static void make_trace(struct trace *trace)
 	struct record_signal sent = {.head = {.pid = 2, .tid = 2}, .signo = 10};
 	struct record_exit gone = {.head = {.pid = 2, .tid = 2}, .whole_process = 1};
 	struct record_count count = {.nr = LX_NR_getpid, .count = 3};
+	struct {
+		struct record_volume volume;
+		char names[16];
+	} shown = {.volume = {.target = 5}, .names = "/a\n/\0/data"};
+	struct {
+		struct record_head head;
+		char text[80];
+	} flow = {.text = "{\"event\":\"flow\",\"type\":\"end\",\"to\":\"\\u001b[0m\",\"sent\":"
+			  "\"12\"}"};
+	struct record_usage usage = {.memory = 1 << 20, .tasks = 2};
 	struct record_head end = {.time = 9};
 
 	trace->size = 0;
@@ -68,6 +78,9 @@ static void make_trace(struct trace *trace)
 	add_open(trace, "b");
 	add(trace, &gone.head, RECORD_EXIT, sizeof(gone));
 	add(trace, &count.head, RECORD_COUNT, sizeof(count));
+	add(trace, &shown.volume.head, RECORD_VOLUME, sizeof(shown));
+	add(trace, &flow.head, RECORD_NETWORK, sizeof(flow));
+	add(trace, &usage.head, RECORD_USAGE, sizeof(usage));
 	add(trace, &end, RECORD_END, sizeof(end));
 }
 
@@ -127,6 +140,35 @@ static void cut_everywhere(const char *bytes, size_t size, size_t first, unsigne
 	}
 }
 
+/* More than is read at once. */
+Test(traces, large)
+{
+	struct record_begin begin = {
+		.magic = RECORD_MAGIC, .version = RECORD_VERSION, .command = "x", .platform = "p"};
+	struct record_head end = {.time = 9};
+	struct trace trace = {0};
+	const size_t size = 3u << 20;
+	char *all = calloc(1, size);
+	size_t used;
+	unsigned got;
+
+	cr_assert_not_null(all);
+	add(&trace, &begin.head, RECORD_BEGIN, sizeof(begin));
+	memcpy(all, trace.bytes, trace.size);
+	used = trace.size;
+	trace.size = 0;
+	add_open(&trace, "name");
+	for (; used + 2 * trace.size < size; used += trace.size)
+		memcpy(all + used, trace.bytes, trace.size);
+	trace.size = 0;
+	add(&trace, &end, RECORD_END, sizeof(end));
+	memcpy(all + used, trace.bytes, trace.size);
+	cr_assert_eq(read_back(all, used + trace.size, &got), 0);
+	cr_assert_gt(got, 10000);
+	cr_assert_eq(read_back(all, used + trace.size - 1, &got), TRACE_CUT_OFF);
+	free(all);
+}
+
 Test(traces, cut_anywhere)
 {
 	struct trace trace;
@@ -135,8 +177,8 @@ Test(traces, cut_anywhere)
 
 	make_trace(&trace);
 	make_lines(&trace, &text, &size);
-	cut_everywhere((const char *)trace.bytes, trace.size, sizeof(struct record_begin), 8);
-	cut_everywhere(text, size, (size_t)(strchr(text, '\n') - text) + 1, 8);
+	cut_everywhere((const char *)trace.bytes, trace.size, sizeof(struct record_begin), 11);
+	cut_everywhere(text, size, (size_t)(strchr(text, '\n') - text) + 1, 11);
 	free(text);
 }
 
