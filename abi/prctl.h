@@ -77,7 +77,9 @@
 #define LX_SECCOMP_GET_NOTIF_SIZES  3
 
 /* personality(2) */
-#define LX_PER_LINUX 0x0
+#define LX_PER_LINUX   0x0
+#define LX_PER_LINUX32 0x8
+#define LX_UNAME26     0x20000
 
 #define LX_ADDR_NO_RANDOMIZE 0x40000
 

@@ -102,7 +102,7 @@ static void copy_attributes(struct task *child, const struct task *task, uint64_
 		}
 	}
 	memcpy(child->affinity, task->affinity, sizeof(child->affinity));
-	child->timer_slack_ns = task->timer_slack_ns;
+	child->timer_slack_ns = child->default_timer_slack_ns = task->timer_slack_ns;
 	child->personality = task->personality;
 	child->keep_caps = task->keep_caps;
 	/* sigaltstack(2): gone in a thread, kept by fork and vfork. */

@@ -17,6 +17,7 @@
 
 #include "abi/cap.h"
 #include "abi/mman.h"
+#include "abi/stat.h"
 #include "abi/prctl.h"
 #include "abi/fcntl.h"
 #include "abi/resource.h"
@@ -335,14 +336,17 @@ static int check_file_map(struct file *file, int prot, int flags, struct vma *vm
 	if (!file->readable)
 		return -EACCES;
 	/* What has no name and cannot be mapped either lives on a mount without execution. */
-	if (!file->path.mount && !file->ops->map && (prot & LX_PROT_EXEC))
+	if ((LX_S_ISSOCK(file->inode->mode) || (!file->path.mount && !file->ops->map)) &&
+		(prot & LX_PROT_EXEC))
 		return -EPERM;
 	if (file->path.mount && file->path.mount->no_exec) {
 		if (prot & LX_PROT_EXEC)
 			return -EPERM;
 		vma->max_prot &= ~LX_PROT_EXEC;
 	}
-	return file->ops->map ? 0 : -ENODEV;
+	if (!file->ops->map)
+		return -ENODEV;
+	return flags & LX_MAP_GROWSDOWN ? -EINVAL : 0;
 }
 
 /* Shared anonymous memory is an unlinked memory file, shown as Linux shows its shmem file
@@ -373,6 +377,14 @@ static int shared_memory_file(struct task *task, uint64_t size, struct file **re
 		return err;
 	*ret = TAKE(file);
 	return 0;
+}
+
+/* file_mmap_size_max(): what has no size is no matter of positions. */
+static uint64_t largest_mapping(const struct file *file)
+{
+	return LX_S_ISREG(file->inode->mode) || LX_S_ISSOCK(file->inode->mode) || file->ops->map
+		       ? INT64_MAX
+		       : UINT64_MAX;
 }
 
 static int check_anonymous_map(int flags, struct vma *vma)
@@ -487,7 +499,7 @@ int64_t mm_map_locked(const struct mm_work *work, uint64_t addr, uint64_t size, 
 		return -EPERM;
 	if (vma->locked && !mm_may_lock(work, size))
 		return -EAGAIN;
-	if (file && (!add_checked(offset, size, &end) || end > INT64_MAX))
+	if (file && (!add_checked(offset, size, &end) || end > largest_mapping(file)))
 		return -EOVERFLOW;
 	err = file ? check_file_map(file, prot, flags, vma) : check_anonymous_map(flags, vma);
 	if (err < 0)

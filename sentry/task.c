@@ -54,7 +54,7 @@ int task_alloc(struct task **ret)
 	sigpending_init(&task->pending);
 	wait_queue_init(&task->vfork_queue);
 	task->current_nr = UINT64_MAX;
-	task->timer_slack_ns = 50000;
+	task->timer_slack_ns = task->default_timer_slack_ns = 50000;
 	task->start_time = loop_monotonic_now();
 	*ret = task;
 	return 0;

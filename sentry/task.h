@@ -270,7 +270,7 @@ struct task {
 	bool sched_reset_on_fork; /* SCHED_RESET_ON_FORK: children get what everybody has */
 	int ioprio;		  /* class << 13 | level (ioprio_set(2)) */
 	uint64_t affinity[16];	  /* bit mask of CPUs, as set by the guest */
-	uint64_t timer_slack_ns;
+	uint64_t timer_slack_ns, default_timer_slack_ns; /* the second as when it began */
 	uint64_t start_time;
 	uint64_t utime_ns, stime_ns;	       /* last known, in all */
 	uint64_t past_utime_ns, past_stime_ns; /* of host threads before the present one (execve) */

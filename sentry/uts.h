@@ -8,7 +8,9 @@
  */
 #define UTS_SYSNAME "Linux"
 #define UTS_RELEASE "6.12.0-sentry"
-#define UTS_VERSION "#1 SMP PREEMPT_DYNAMIC sentry"
-#define UTS_MACHINE "x86_64"
+/* The same as of the last Linux 2.6, for who asks for UNAME26: personality(2). */
+#define UTS_RELEASE_26 "2.6.72-sentry"
+#define UTS_VERSION    "#1 SMP PREEMPT_DYNAMIC sentry"
+#define UTS_MACHINE    "x86_64"
 
 #endif

@@ -88,6 +88,11 @@ int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
 	return inode_permission_plain(inode, may, ctx->cred);
 }
 
+int inode_permission_by_mode(struct inode *inode, int may, const struct vfs_ctx *ctx)
+{
+	return inode_permission_plain(inode, may, ctx->cred);
+}
+
 /* inode_owner_or_capable(): the owner alone must have a name where the caller is. */
 static bool inode_capable_owner(const struct inode *inode, const struct cred *cred)
 {

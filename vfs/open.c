@@ -194,6 +194,7 @@ static int open_found(const struct vfs_ctx *ctx, const struct path *path, int fl
 		(struct cred *)(uintptr_t)ctx->cred, &file);
 	if (err < 0)
 		return err;
+	file->created = created && !(flags & LX_O_TMPFILE_BIT);
 	err = open_inode(file, ctx);
 	if (err < 0)
 		return err;

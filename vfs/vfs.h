@@ -521,6 +521,8 @@ ssize_t path_name(const struct path *path, const struct path *root, char *buffer
 /* Only this kernel changes the names that path_name() puts together: an answer that lasts. */
 bool path_name_lasts(const struct path *path);
 int inode_permission(struct inode *inode, int may, const struct vfs_ctx *ctx);
+/* generic_permission(): for inode_ops.permission, which begins with it. */
+int inode_permission_by_mode(struct inode *inode, int may, const struct vfs_ctx *ctx);
 /*
  * A file of a read-only tree of the host, which no guest can write, not even another one, and which
  * everybody may read who looks for it by its name: what is made of it may be shared by all guests.
@@ -679,6 +681,7 @@ struct file {
 	bool counted_open;	  /* holds inode->open_count */
 	bool no_truncate;	  /* by Landlock, as it was when the file was opened */
 	bool no_ioctl;		  /* the same, of a device */
+	bool created;		  /* its open made the file (F_CREATED_QUERY) */
 	void *private;
 };
 

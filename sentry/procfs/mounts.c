@@ -151,3 +151,24 @@ int proc_show_mountinfo(const struct pseudo_node *node, struct seq *seq)
 	}
 	return 0;
 }
+
+/* No file system has numbers of its own to tell. */
+int proc_show_mountstats(const struct pseudo_node *node, struct seq *seq)
+{
+	const struct path *root = node_root(node, seq);
+	const struct mnt_ns *ns = node_mnt_ns(node);
+	char name[LX_PATH_MAX];
+
+	if (!ns)
+		return -EINVAL;
+	for (struct mount *mount = mount_next(ns, NULL); mount; mount = mount_next(ns, mount)) {
+		if (!mount_place(mount, root, name, sizeof(name)))
+			continue;
+		seq_puts(seq, "device ");
+		seq_escape(seq, source_of(mount), ESCAPED);
+		seq_puts(seq, " mounted on ");
+		seq_escape(seq, name, ESCAPED);
+		seq_printf(seq, " with fstype %s\n", mount->sb->type);
+	}
+	return 0;
+}

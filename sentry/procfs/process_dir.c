@@ -147,8 +147,7 @@ static int show_fdinfo(const struct pseudo_node *node, struct seq *seq)
 
 	if (!file)
 		return -ENOENT;
-	/* Linux opens all files of 64-bit programs with O_LARGEFILE. */
-	flags = file->flags | (file->flags & LX_O_PATH ? 0 : LX_O_LARGEFILE);
+	flags = file->flags;
 	if (fd_get_flags(files, node->number) == LX_FD_CLOEXEC)
 		flags |= LX_O_CLOEXEC;
 	seq_printf(seq, "pos:\t%lli\nflags:\t0%o\nmnt_id:\t%i\nino:\t%llu\n", (long long)file->pos,
@@ -229,7 +228,19 @@ static bool next_fdinfo(
 	return next_descriptor(dir, cursor, name, &fdinfo_entry, ret);
 }
 
-static const struct pseudo_dynamic fd_names = {.lookup = lookup_fd, .next = next_fd};
+/* proc_fd_getattr() */
+static uint64_t count_fds(const struct pseudo_node *dir)
+{
+	struct fd_table *files = node_files(dir);
+	uint64_t count = 0;
+
+	for (int fd = files ? fd_next(files, 0) : -1; fd >= 0; fd = fd_next(files, fd + 1))
+		count++;
+	return count;
+}
+
+static const struct pseudo_dynamic fd_names = {
+	.lookup = lookup_fd, .next = next_fd, .size = count_fds};
 static const struct pseudo_dynamic fdinfo_names = {.lookup = lookup_fdinfo, .next = next_fdinfo};
 
 /* ---- small files ----------------------------------------------------------------------------- */
@@ -251,7 +262,7 @@ static int store_comm(const struct pseudo_node *node, char *text, size_t size,
 {
 	struct thread_group *group = pseudo_group(node);
 	struct task *task = pseudo_task(node);
-	size_t length = strcspn(text, "\n");
+	size_t length = strlen(text);
 
 	if (!task || !ctx->task || ((struct task *)ctx->task)->group != group)
 		return -EINVAL;
@@ -266,6 +277,11 @@ static int show_oom_score_adj(const struct pseudo_node *node, struct seq *seq)
 	seq_printf(seq, "%d\n", pseudo_group(node)->oom_score_adj);
 	return 0;
 }
+
+/* proc_pid_oom_adj(5) */
+#define OOM_DISABLE    (-17)
+#define OOM_ADJUST_MIN (-16)
+#define OOM_ADJUST_MAX 15
 
 /* Kept for the program's sake: which process the host would kill is not ours to say. */
 static int store_oom_score_adj(const struct pseudo_node *node, char *text, size_t size,
@@ -287,6 +303,39 @@ static int store_oom_score_adj(const struct pseudo_node *node, char *text, size_
 	return 0;
 }
 
+/* The old scale, from -17 (never) to 15: proc_pid_oom_adj(5). */
+static int show_oom_adj(const struct pseudo_node *node, struct seq *seq)
+{
+	int value = pseudo_group(node)->oom_score_adj;
+
+	seq_printf(seq, "%d\n",
+		value == LX_OOM_SCORE_ADJ_MAX ? OOM_ADJUST_MAX
+					      : value * -OOM_DISABLE / LX_OOM_SCORE_ADJ_MAX);
+	return 0;
+}
+
+static int store_oom_adj(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener)
+{
+	char *end;
+	long value = strtol(text, &end, 10);
+	struct thread_group *group = pseudo_group(node);
+
+	while (*end == ' ' || *end == '\n')
+		end++;
+	if (end == text || *end ||
+		((value < OOM_ADJUST_MIN || value > OOM_ADJUST_MAX) && value != OOM_DISABLE))
+		return -EINVAL;
+	if (!group)
+		return -ESRCH;
+	value = value == OOM_ADJUST_MAX ? LX_OOM_SCORE_ADJ_MAX
+					: value * LX_OOM_SCORE_ADJ_MAX / -OOM_DISABLE;
+	if (value < group->oom_score_adj && !cred_capable(ctx->cred, LX_CAP_SYS_RESOURCE))
+		return -EACCES;
+	group->oom_score_adj = (int)value;
+	return 0;
+}
+
 /* What a core would hold: core(5). It is kept and inherited; no core is ever written. */
 static int show_coredump_filter(const struct pseudo_node *node, struct seq *seq)
 {
@@ -294,6 +343,8 @@ static int show_coredump_filter(const struct pseudo_node *node, struct seq *seq)
 
 	if (!group)
 		return -ESRCH;
+	if (!pseudo_task(node))
+		return 0; /* it has no memory any more */
 	seq_printf(seq, "%08x\n", group->coredump_filter);
 	return 0;
 }
@@ -359,11 +410,49 @@ static int show_personality(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
+/* proc_timerslack_ns_operations: one's own, or with a right over scheduling. */
+static bool may_have_timerslack(const struct pseudo_node *node, const struct vfs_ctx *ctx)
+{
+	const struct task *task = pseudo_task(node);
+
+	return !task || !ctx || !ctx->task || task == ctx->task ||
+	       cred_ns_capable(ctx->cred, task->cred->user_ns, LX_CAP_SYS_NICE);
+}
+
 static int show_timerslack(const struct pseudo_node *node, struct seq *seq)
 {
 	const struct task *task = pseudo_task(node);
 
-	seq_printf(seq, "%llu\n", task ? (unsigned long long)task->timer_slack_ns : 0);
+	if (!task)
+		return -ESRCH;
+	if (!may_have_timerslack(node, seq->ctx))
+		return -EPERM;
+	seq_printf(seq, "%llu\n", (unsigned long long)task->timer_slack_ns);
+	return 0;
+}
+
+static int store_timerslack(const struct pseudo_node *node, char *text, size_t size,
+	const struct vfs_ctx *ctx, const struct cred *opener)
+{
+	struct task *task = pseudo_task(node);
+	unsigned long long value;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*end == '\n')
+		end++;
+	if (*end)
+		return -EINVAL;
+	if (errno == ERANGE)
+		return -ERANGE;
+	if (!task)
+		return -ESRCH;
+	if (!may_have_timerslack(node, ctx))
+		return -EPERM;
+	task->timer_slack_ns = value ? value : task->default_timer_slack_ns;
 	return 0;
 }
 
@@ -433,6 +522,32 @@ static const struct pseudo_entry ns_entries[] = {
 
 /* ---- the tables ------------------------------------------------------------------------------ */
 
+/* Files that belong to a memory (proc_mem_open()). */
+static int needs_memory(const struct pseudo_node *node)
+{
+	const struct task *task = pseudo_task(node);
+
+	return task && task->mm ? 0 : -ESRCH;
+}
+
+/* mounts_open_common() */
+static int needs_mounts(const struct pseudo_node *node)
+{
+	const struct task *task = pseudo_task(node);
+
+	return task && task->nsproxy ? 0 : -EINVAL;
+}
+
+#define PLAIN_PRIVATE_FILE(name_, mode_, show_)                                                    \
+	{                                                                                          \
+		.name = (name_), .mode = LX_S_IFREG | (mode_), .private = true, .show = (show_),   \
+		.may_open = needs_memory, .last_position = PSEUDO_LAST_POSITION                    \
+	}
+#define MOUNTS_FILE(name_, mode_, show_)                                                           \
+	{                                                                                          \
+		.name = (name_), .mode = LX_S_IFREG | (mode_), .show = (show_),                    \
+		.may_open = needs_mounts                                                           \
+	}
 #define PRIVATE_FILE(name_, mode_, show_)                                                          \
 	{                                                                                          \
 		.name = (name_), .mode = LX_S_IFREG | (mode_), .private = true, .show = (show_)    \
@@ -449,15 +564,19 @@ static const struct pseudo_entry ns_entries[] = {
 
 /* What processes and threads have in common. */
 #define COMMON_ENTRIES                                                                             \
-	PRIVATE_FILE("auxv", 0400, proc_show_auxv), PSEUDO_FILE("cgroup", 0444, show_cgroup),      \
-		PSEUDO_FILE("cmdline", 0444, proc_show_cmdline),                                   \
+	PLAIN_PRIVATE_FILE("auxv", 0400, proc_show_auxv),                                          \
+		PSEUDO_FILE("cgroup", 0444, show_cgroup),                                          \
+		{.name = "cmdline",                                                                \
+			.mode = LX_S_IFREG | 0444,                                                 \
+			.show = proc_show_cmdline,                                                 \
+			.last_position = PSEUDO_LAST_POSITION},                                    \
 		{.name = "comm",                                                                   \
 			.own = true,                                                               \
 			.mode = LX_S_IFREG | 0644,                                                 \
 			.show = show_comm,                                                         \
 			.store = store_comm},                                                      \
 		PSEUDO_FILE("cpuset", 0444, show_cpuset), LINK("cwd", cwd),                        \
-		PRIVATE_FILE("environ", 0400, proc_show_environ), LINK("exe", exe),                \
+		PLAIN_PRIVATE_FILE("environ", 0400, proc_show_environ), LINK("exe", exe),          \
 		{.name = "fd",                                                                     \
 			.mode = LX_S_IFDIR | 0500,                                                 \
 			.own = true,                                                               \
@@ -472,11 +591,21 @@ static const struct pseudo_entry ns_entries[] = {
 		PSEUDO_FILE("loginuid", 0444, show_no_audit_id),                                   \
 		PRIVATE_FILE("maps", 0444, proc_show_maps),                                        \
 		{.name = "mem", .mode = LX_S_IFREG | 0600, .open = proc_open_memory},              \
-		PSEUDO_FILE("mountinfo", 0444, proc_show_mountinfo),                               \
-		PSEUDO_FILE("mounts", 0444, proc_show_mounts), PSEUDO_DIR("ns", ns_entries),       \
+		MOUNTS_FILE("mountinfo", 0444, proc_show_mountinfo),                               \
+		MOUNTS_FILE("mounts", 0444, proc_show_mounts),                                     \
+		{.name = "ns",                                                                     \
+			.mode = LX_S_IFDIR | 0511,                                                 \
+			.children = ns_entries,                                                    \
+			.child_count = array_size(ns_entries)},                                    \
+		{.name = "oom_adj",                                                                \
+			.mode = LX_S_IFREG | 0644,                                                 \
+			.show = show_oom_adj,                                                      \
+			.store = store_oom_adj,                                                    \
+			.last_position = INT64_MAX},                                               \
 		PSEUDO_FILE("oom_score", 0444, show_zero),                                         \
 		{.name = "oom_score_adj",                                                          \
 			.mode = LX_S_IFREG | 0644,                                                 \
+			.last_position = INT64_MAX,                                                \
 			.show = show_oom_score_adj,                                                \
 			.store = store_oom_score_adj},                                             \
 		PRIVATE_FILE("personality", 0400, show_personality),                               \
@@ -489,11 +618,14 @@ static const struct pseudo_entry ns_entries[] = {
 			.store = proc_store_setgroups,                                             \
 			.may_write = proc_may_write_setgroups},                                    \
 		PRIVATE_FILE("smaps", 0444, proc_show_smaps),                                      \
-		PRIVATE_FILE("smaps_rollup", 0444, proc_show_smaps_rollup),                        \
+		{.name = "smaps_rollup",                                                           \
+			.mode = LX_S_IFREG | 0444,                                                 \
+			.private = true,                                                           \
+			.show = proc_show_smaps_rollup,                                            \
+			.may_open = needs_memory},                                                 \
 		PSEUDO_FILE("stat", 0444, proc_show_stat),                                         \
 		PSEUDO_FILE("statm", 0444, proc_show_statm),                                       \
 		PSEUDO_FILE("status", 0444, proc_show_status),                                     \
-		PSEUDO_FILE("timerslack_ns", 0444, show_timerslack),                               \
 		WRITABLE_FILE("uid_map", proc_show_uid_map, proc_store_uid_map),                   \
 		PSEUDO_FILE("wchan", 0444, show_zero_bare)
 
@@ -558,7 +690,19 @@ static const struct pseudo_dynamic thread_names = {
 
 static const struct pseudo_entry process_entries[] = {
 	COMMON_ENTRIES,
-	WRITABLE_FILE("coredump_filter", show_coredump_filter, store_coredump_filter),
+	{.name = "coredump_filter",
+		.mode = LX_S_IFREG | 0644,
+		.show = show_coredump_filter,
+		.store = store_coredump_filter,
+		.last_position = PSEUDO_LAST_POSITION},
+	{.name = "mountstats",
+		.mode = LX_S_IFREG | 0400,
+		.show = proc_show_mountstats,
+		.may_open = needs_mounts},
+	{.name = "timerslack_ns",
+		.mode = LX_S_IFREG | 0666,
+		.show = show_timerslack,
+		.store = store_timerslack},
 	{.name = "net", .mode = LX_S_IFDIR | 0555, .dynamic = &proc_net_names},
 	{.name = "task", .mode = LX_S_IFDIR | 0555, .dynamic = &thread_names},
 };

@@ -116,14 +116,14 @@ int proc_open_memory(const struct pseudo_node *node, struct file *file, const st
 	struct task *task = pseudo_task(node);
 	struct memory_file *memory;
 
-	if (!pseudo_group(node))
+	if (!task || !task->mm)
 		return -ESRCH;
-	if (task && ctx->task && trace_may_access(ctx->task, task, TRACE_FSCREDS) < 0)
+	if (ctx->task && trace_may_access(ctx->task, task, TRACE_FSCREDS) < 0)
 		return -EACCES;
 	memory = malloc(sizeof(*memory));
 	if (!memory)
 		return -ENOMEM;
-	memory->mm = task && task->mm ? task->mm->id : 0;
+	memory->mm = task->mm->id;
 	file->private = memory;
 	file->ops = &memory_ops;
 	file->unordered = true;

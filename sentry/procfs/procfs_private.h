@@ -65,6 +65,7 @@ int proc_open_memory(const struct pseudo_node *node, struct file *file, const st
 /* mounts.c */
 int proc_show_mounts(const struct pseudo_node *node, struct seq *seq);
 int proc_show_mountinfo(const struct pseudo_node *node, struct seq *seq);
+int proc_show_mountstats(const struct pseudo_node *node, struct seq *seq);
 /* memory.c */
 int proc_show_meminfo(const struct pseudo_node *node, struct seq *seq);
 int proc_show_node_meminfo(const struct pseudo_node *node, struct seq *seq);

@@ -160,8 +160,13 @@ static void node_refresh(struct inode *inode)
 	inode->uid = task->cred->euid;
 	inode->gid = task->cred->egid;
 	/* task_dump_owner(): what may not be looked into is root's, but for what everybody may. */
-	if (!task->mm || task->group->dumpable || node->entry->own ||
-		node->entry->mode == (LX_S_IFDIR | 0555))
+	if (node->entry->mode == (LX_S_IFDIR | 0555))
+		return;
+	if (!task->mm) {
+		inode->uid = inode->gid = 0;
+		return;
+	}
+	if (task->group->dumpable)
 		return;
 	inode->uid = user_ns_make_uid(task->mm->user_ns, 0);
 	inode->gid = user_ns_make_gid(task->mm->user_ns, 0);
@@ -268,6 +273,23 @@ static int pseudo_revalidate(struct inode *dir, struct dentry *dentry)
 	return 1;
 }
 
+/* proc_fd_permission(), proc_tid_comm_permission(), proc_fdinfo_permission() */
+static int pseudo_permission(struct inode *inode, int may, const struct vfs_ctx *ctx)
+{
+	const struct pseudo_node *node = pseudo_node(inode);
+	int status = inode_permission_by_mode(inode, may, ctx);
+
+	/* Of a process' comm only its threads' own files. */
+	if (node->entry->own && (node->thread || LX_S_ISDIR(inode->mode)))
+		return status < 0 && ctx->task &&
+				       ((struct task *)ctx->task)->group == pseudo_group(node)
+			       ? 0
+			       : status;
+	if (status == 0 && node->entry->private && LX_S_ISDIR(inode->mode))
+		return pseudo_may_trace(node, ctx);
+	return status;
+}
+
 static int pseudo_getattr(struct inode *inode, struct kstat *ret)
 {
 	const struct pseudo_node *node = pseudo_node(inode);
@@ -279,8 +301,10 @@ static int pseudo_getattr(struct inode *inode, struct kstat *ret)
 		ret->nlink += dynamic->links(node);
 	ret->blocks = 0;
 	ret->block_size = 1024;
-	if (LX_S_ISLNK(inode->mode) && pseudo_node(inode)->entry->follow)
-		ret->size = 64; /* what proc says of magic links, whatever they say */
+	if (dynamic && dynamic->size)
+		ret->size = dynamic->size(node);
+	if (LX_S_ISLNK(inode->mode) && node->entry->mode_of)
+		ret->size = 64; /* of links to descriptors, whatever they say */
 	return 0;
 }
 
@@ -326,13 +350,18 @@ static int pseudo_read_dir(struct file *file, struct dir_context *dir)
 
 static int64_t pseudo_seek_dir(struct file *file, int64_t offset, int whence)
 {
-	if (whence == LX_SEEK_END)
-		return -EINVAL;
-	return file_generic_seek(file, offset, whence, 0, INT64_MAX);
+	return file_generic_seek(file, offset, whence, 0, PSEUDO_LAST_POSITION);
+}
+
+/* None of these files has an fsync operation (vfs_fsync_range()). */
+static int pseudo_sync(struct file *file, bool data_only)
+{
+	return -EINVAL;
 }
 
 static const struct file_ops pseudo_dir_file_ops = {
 	.name = "proc directory",
+	.sync = pseudo_sync,
 	.read_dir = pseudo_read_dir,
 	.seek = pseudo_seek_dir,
 };
@@ -351,6 +380,7 @@ static const struct inode_ops pseudo_dir_ops = {
 	.lookup = pseudo_lookup,
 	.revalidate = pseudo_revalidate,
 	.getattr = pseudo_getattr,
+	.permission = pseudo_permission,
 	.open = pseudo_open_dir,
 };
 
@@ -498,7 +528,10 @@ static ssize_t pseudo_write(
 static int64_t pseudo_seek(struct file *file, int64_t offset, int whence)
 {
 	const struct pseudo_text *text = file->private;
+	int64_t last = pseudo_node(file->inode)->entry->last_position;
 
+	if (last)
+		return file_generic_seek(file, offset, whence, 0, (uint64_t)last);
 	if (whence != LX_SEEK_SET && whence != LX_SEEK_CUR)
 		return -EINVAL; /* seq_lseek() */
 	return file_generic_seek(
@@ -515,6 +548,7 @@ static void pseudo_release(struct file *file)
 
 static const struct file_ops pseudo_file_ops = {
 	.name = "proc file",
+	.sync = pseudo_sync,
 	.read = pseudo_read,
 	.write = pseudo_write,
 	.seek = pseudo_seek,
@@ -528,6 +562,8 @@ static int pseudo_open_file(struct inode *inode, struct file *file, const struct
 
 	if (status >= 0 && file->writable && node->entry->may_write)
 		status = node->entry->may_write(node, ctx);
+	if (status >= 0 && node->entry->may_open)
+		status = node->entry->may_open(node);
 	if (status < 0)
 		return status;
 	if (node->entry->open)
@@ -551,6 +587,7 @@ static int pseudo_setattr(struct inode *inode, const struct iattr *attr)
 
 static const struct inode_ops pseudo_file_inode_ops = {
 	.getattr = pseudo_getattr,
+	.permission = pseudo_permission,
 	.setattr = pseudo_setattr,
 	.open = pseudo_open_file,
 };

@@ -55,7 +55,13 @@ struct pseudo_dynamic {
 		struct pseudo_node *ret);
 	/* How many links these names add to the directory. Missing: none. */
 	uint32_t (*links)(const struct pseudo_node *dir);
+	/* The size that stat(2) tells. Missing: 0. */
+	uint64_t (*size)(const struct pseudo_node *dir);
 };
+
+/* The last position in files and directories that generic_file_llseek() moves in
+ * (MAX_NON_LFS). */
+#define PSEUDO_LAST_POSITION 0x7fffffff
 
 struct pseudo_entry {
 	const char *name;
@@ -64,6 +70,11 @@ struct pseudo_entry {
 	bool own;	/* the process may always use it, whoever owns it (proc_fd_permission()) */
 	bool private; /* only for those who might trace the process (ptrace(2), access mode checks)
 		       */
+	/* Positions go up to this, as in a file of no size (generic_file_llseek(),
+	 * default_llseek()). 0: those of seq_lseek(). */
+	int64_t last_position;
+	/* Before an open that the permissions allow: 0 or -errno. Missing: 0. */
+	int (*may_open)(const struct pseudo_node *node);
 	/* Files: -errno, or 0. May sleep. Missing: reads are -EINVAL. */
 	int (*show)(const struct pseudo_node *node, struct seq *seq);
 	/* One write of at most a page, NUL-terminated. 0 or -errno. Missing: -EINVAL. */

@@ -13,6 +13,7 @@
 #include "sentry/kernel.h"
 #include "sentry/nsproxy.h"
 #include "sentry/procfs/procfs_private.h"
+#include "sentry/tty/tty.h"
 #include "sentry/uts.h"
 
 #define VALUE(fn_, format_, ...)                                                                   \
@@ -54,6 +55,10 @@ VALUE(perf_event_paranoid, "4")
 VALUE(tainted, "0")
 VALUE(entropy, "256")
 VALUE(sched_rr, "100")
+VALUE(pty_nr, "%d", devpts_count())
+VALUE(pty_max, "%d", devpts_count_max())
+VALUE(seccomp_actions, "kill_process kill_thread trap errno user_notif trace log allow")
+VALUE(seccomp_logged, "kill_process kill_thread trap errno user_notif trace log")
 VALUE(max_map_count, "%d", SENTRY_MAX_VMAS)
 VALUE(mmap_min_addr, "%llu", LX_MMAP_MIN_ADDR)
 VALUE(overcommit_ratio, "50")
@@ -75,6 +80,7 @@ VALUE(lease_break, "45")
 VALUE(somaxconn, "4096")
 VALUE(socket_buffer, "%d", SENTRY_MAX_SOCKET_BUFFER)
 VALUE(socket_buffer_default, "212992")
+VALUE(netdev_backlog, "1000")
 VALUE(optmem_max, "%d", SENTRY_MAX_SOCKET_CONTROL)
 VALUE(local_port_range, "32768\t60999")
 VALUE(unix_dgram_qlen, "512")
@@ -123,13 +129,29 @@ static int show_boot_id(const struct pseudo_node *node, struct seq *seq)
 	return 0;
 }
 
-#define READ(name_, what_) PSEUDO_FILE(name_, 0444, show_##what_)
+/* Of no size, with any position (proc_sys_file_operations: default_llseek()). */
+#define READ(name_, what_)                                                                         \
+	{                                                                                          \
+		.name = (name_), .mode = LX_S_IFREG | 0444, .show = show_##what_,                  \
+		.last_position = INT64_MAX                                                         \
+	}
 
 static const struct pseudo_entry random_entries[] = {
 	READ("boot_id", boot_id),
 	READ("entropy_avail", entropy),
 	READ("poolsize", entropy),
 	READ("uuid", uuid),
+};
+
+static const struct pseudo_entry pty_entries[] = {
+	READ("max", pty_max),
+	READ("nr", pty_nr),
+	READ("reserve", zero),
+};
+
+static const struct pseudo_entry seccomp_entries[] = {
+	READ("actions_avail", seccomp_actions),
+	READ("actions_logged", seccomp_logged),
 };
 
 static const struct pseudo_entry kernel_entries[] = {
@@ -153,9 +175,11 @@ static const struct pseudo_entry kernel_entries[] = {
 	READ("perf_event_paranoid", perf_event_paranoid),
 	READ("pid_max", pid_max),
 	READ("printk", printk),
+	PSEUDO_DIR("pty", pty_entries),
 	PSEUDO_DIR("random", random_entries),
 	READ("randomize_va_space", two),
 	READ("sched_rr_timeslice_ms", sched_rr),
+	PSEUDO_DIR("seccomp", seccomp_entries),
 	READ("sem", sem),
 	READ("shmall", shmmax),
 	READ("shmmax", shmmax),
@@ -207,6 +231,7 @@ static const struct pseudo_entry fs_entries[] = {
 	READ("pipe-max-size", pipe_max_size),
 	READ("pipe-user-pages-soft", pipe_user_soft),
 	READ("lease-break-time", lease_break),
+	READ("leases-enable", one),
 	READ("protected_fifos", zero),
 	READ("protected_hardlinks", zero),
 	READ("protected_regular", zero),
@@ -215,6 +240,7 @@ static const struct pseudo_entry fs_entries[] = {
 };
 
 static const struct pseudo_entry net_core_entries[] = {
+	READ("netdev_max_backlog", netdev_backlog),
 	READ("optmem_max", optmem_max),
 	READ("rmem_default", socket_buffer_default),
 	READ("rmem_max", socket_buffer),

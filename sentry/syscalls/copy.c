@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
+#include "vfs/anon.h"
 
 #define COPY_BUFFER 65536u
 
@@ -85,8 +86,9 @@ static int64_t do_sendfile(
 
 	if (out->flags & LX_O_APPEND)
 		return -EINVAL;
-	if (count == 0)
-		return 0;
+	/* Into a pipe goes what splice(2) takes there; only sockets are not covered below. */
+	if (LX_S_ISSOCK(in->inode->mode) && LX_S_ISFIFO(out->inode->mode))
+		return file_splice(in, NULL, out, NULL, count, false, &ctx);
 	if (!LX_S_ISREG(in->inode->mode) && !LX_S_ISBLK(in->inode->mode) &&
 		!LX_S_ISCHR(in->inode->mode))
 		return -EINVAL;
@@ -94,6 +96,8 @@ static int64_t do_sendfile(
 		return -EINVAL;
 	if (LX_S_ISCHR(in->inode->mode) && in->inode->rdev == lx_makedev(1, 3))
 		return -EINVAL; /* /dev/null alone has no splice_read */
+	if (count == 0)
+		return 0;
 	if (!pos && LX_S_ISREG(in->inode->mode)) {
 		own = file_seek(in, 0, LX_SEEK_CUR);
 		from.pos = &own;

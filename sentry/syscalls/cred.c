@@ -7,6 +7,7 @@
 #include "abi/limits.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "sentry/mm.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
 
@@ -53,6 +54,8 @@ static void commit(struct task *task, struct cred *new)
 	if (old->euid != new->euid || old->egid != new->egid || old->fsuid != new->fsuid ||
 		old->fsgid != new->fsgid || (new->cap_permitted & ~old->cap_permitted)) {
 		task->group->dumpable = false;
+		if (task->mm)
+			task->mm->dumpable = false;
 		task->pdeath_signal = 0;
 	}
 	task->cred = new;

@@ -4,6 +4,7 @@
 #include <limits.h>
 
 #include "abi/errno.h"
+#include "abi/cap.h"
 #include "abi/fcntl.h"
 #include "abi/ioctl.h"
 #include "abi/resource.h"
@@ -321,7 +322,8 @@ static int64_t same_file(struct task *t, const struct file *file, int fd)
 static bool allowed_for_path(int cmd)
 {
 	return cmd == LX_F_DUPFD || cmd == LX_F_DUPFD_CLOEXEC || cmd == LX_F_GETFD ||
-	       cmd == LX_F_SETFD || cmd == LX_F_GETFL || cmd == LX_F_DUPFD_QUERY;
+	       cmd == LX_F_SETFD || cmd == LX_F_GETFL || cmd == LX_F_DUPFD_QUERY ||
+	       cmd == LX_F_CREATED_QUERY;
 }
 
 /* Commands about the descriptor or with plain values; -ENOIOCTLCMD: none of them. */
@@ -352,6 +354,8 @@ static int64_t fcntl_value(struct task *t, int fd, struct file *file, int cmd, u
 		return file->owner.signo;
 	case LX_F_DUPFD_QUERY:
 		return same_file(t, file, (int)arg);
+	case LX_F_CREATED_QUERY:
+		return file->created;
 	case LX_F_NOTIFY:
 		return sigio_notify(t, file, fd, (unsigned)arg);
 	case LX_F_SETLEASE:
@@ -466,12 +470,47 @@ static int64_t owner_ioctl(struct task *t, struct file *file, unsigned request, 
 	return err < 0 ? err : set_owner_int(t, file, who);
 }
 
+/* generic_file_rw_checks(), vfs_clone_file_range(): no file system here shares blocks. */
+static int64_t clone_range(struct task *t, struct file *out, int fd_in)
+{
+	_cleanup_(cleanup_file_unref) struct file *in = fd_get(t->files, fd_in);
+
+	if (!in)
+		return -EBADF;
+	if (in->inode->sb != out->inode->sb)
+		return -EXDEV;
+	if (LX_S_ISDIR(in->inode->mode) || LX_S_ISDIR(out->inode->mode))
+		return -EISDIR;
+	if (!LX_S_ISREG(in->inode->mode) || !LX_S_ISREG(out->inode->mode))
+		return -EINVAL;
+	if (!in->readable || !out->writable || (out->flags & LX_O_APPEND))
+		return -EBADF;
+	return -EOPNOTSUPP;
+}
+
+/* ioctl_file_dedupe_range(): the request is read before anything is said. */
+static int64_t dedupe_range(struct task *t, gaddr_t arg)
+{
+	uint8_t header[24];
+	int err = guest_read(t, header, arg, sizeof(header));
+
+	return err < 0 ? err : -EOPNOTSUPP;
+}
+
+/* ioctl_fibmap() */
+static int64_t file_block_ioctl(const struct task *t)
+{
+	return cred_capable(t->cred, LX_CAP_SYS_RAWIO) ? -EINVAL : -EPERM;
+}
+
 /* The requests that the kernel answers for every file (do_vfs_ioctl()). -ENOIOCTLCMD: not one. */
 static int64_t generic_ioctl(
 	struct task *t, int fd, struct file *file, unsigned request, gaddr_t arg)
 {
 	uint32_t mode = file->inode->mode;
+	struct lx_file_clone_range range;
 	int32_t block_size;
+	int err;
 
 	switch (request) {
 	case LX_FIOCLEX:
@@ -497,9 +536,14 @@ static int64_t generic_ioctl(
 		block_size = (int32_t)file->inode->sb->block_size;
 		return guest_write_value(t, arg, &block_size);
 	case LX_FICLONE:
-		return fd_get_flags(t->files, (int)arg.v) < 0 ? -EBADF : -EOPNOTSUPP;
+		return clone_range(t, file, (int)arg.v);
 	case LX_FICLONERANGE:
-		return -EOPNOTSUPP;
+		err = guest_read_value(t, &range, arg);
+		return err < 0 ? err : clone_range(t, file, (int)range.src_fd);
+	case LX_FIDEDUPERANGE:
+		return dedupe_range(t, arg);
+	case LX_FIBMAP:
+		return LX_S_ISREG(mode) ? file_block_ioctl(t) : -ENOIOCTLCMD;
 	case LX_FS_IOC_GETFLAGS:
 	case LX_FS_IOC_SETFLAGS:
 		return file_flags_ioctl(t, file, request, arg);

@@ -42,6 +42,10 @@ int64_t sys_uname(struct task *t, gaddr_t buf)
 		.machine = UTS_MACHINE,
 	};
 
+	if ((t->personality & LX_PER_MASK) == LX_PER_LINUX32)
+		strcpy(name.machine, "i686"); /* override_architecture() */
+	if (t->personality & LX_UNAME26)
+		strcpy(name.release, UTS_RELEASE_26); /* override_release() */
 	memcpy(name.nodename, task_uts(t)->hostname, sizeof(name.nodename));
 	memcpy(name.domainname, task_uts(t)->domainname, sizeof(name.domainname));
 	return guest_write_value(t, buf, &name);

@@ -22,10 +22,9 @@ struct prctl_args {
 	uint64_t a2, a3, a4, a5;
 };
 
-#define TIMER_SLACK_DEFAULT_NS 50000
-#define PR_TSC_ENABLE	       1
-#define ANON_VMA_NAME_MAX      80
-#define SECURE_ALL_BITS	       0x55 /* NOROOT, NO_SETUID_FIXUP, KEEP_CAPS, NO_CAP_AMBIENT_RAISE */
+#define PR_TSC_ENABLE	  1
+#define ANON_VMA_NAME_MAX 80
+#define SECURE_ALL_BITS	  0x55 /* NOROOT, NO_SETUID_FIXUP, KEEP_CAPS, NO_CAP_AMBIENT_RAISE */
 
 /* ---- credentials ----------------------------------------------------------------------------- */
 
@@ -193,7 +192,7 @@ static int64_t pdeathsig_set(struct task *t, const struct prctl_args *a)
 
 static int64_t timer_slack_set(struct task *t, const struct prctl_args *a)
 {
-	t->timer_slack_ns = (int64_t)a->a2 <= 0 ? TIMER_SLACK_DEFAULT_NS : a->a2;
+	t->timer_slack_ns = (int64_t)a->a2 <= 0 ? t->default_timer_slack_ns : a->a2;
 	return 0;
 }
 

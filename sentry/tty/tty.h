@@ -28,6 +28,9 @@ struct devpts_options {
 int devpts_new(const struct devpts_options *options, struct super_block **ret);
 /* The sandbox's own, with one reference for the caller. */
 int devpts_first(struct super_block **ret);
+/* How many terminals there are, in all instances together. */
+int devpts_count(void);
+int devpts_count_max(void);
 void devpts_reconfigure(struct super_block *sb, const struct devpts_options *options);
 
 struct tty *tty_ref(struct tty *tty);

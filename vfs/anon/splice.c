@@ -13,6 +13,7 @@
 #include "abi/errno.h"
 #include "abi/fcntl.h"
 #include "abi/limits.h"
+#include "abi/stat.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "vfs/anon/pipe_private.h"
@@ -154,6 +155,10 @@ static ssize_t file_to_pipe(struct file *in, int64_t *pos, struct pipe *pipe, si
 		return err;
 	room = (pipe->slot_count - pipe_used(pipe)) * LX_PAGE_SIZE;
 	size = min_of(min_of(size, room), (size_t)SPLICE_BUFFER);
+	if (LX_S_ISDIR(in->inode->mode)) {
+		fiber_mutex_unlock(&pipe->mutex);
+		return -EINVAL; /* no splice_read */
+	}
 	buffer = malloc(size);
 	got = buffer ? file_read_kernel(in, pos, buffer, size, nonblock, ctx) : -ENOMEM;
 	was_empty = pipe_empty(pipe);
@@ -360,11 +365,15 @@ ssize_t file_splice(struct file *in, int64_t *in_pos, struct file *out, int64_t 
 	if (in_pipe) {
 		if (in_pos)
 			return -ESPIPE;
+		if (out_pos && file_is_stream(out))
+			return -EINVAL; /* no FMODE_PWRITE */
 		return pipe_to_file(in_pipe, out, out_pos, size, nonblock, ctx);
 	}
 	if (out_pipe) {
 		if (out_pos)
 			return -ESPIPE;
+		if (in_pos && file_is_stream(in))
+			return -EINVAL; /* no FMODE_PREAD */
 		nonblock = nonblock || (out->flags & LX_O_NONBLOCK);
 		return file_to_pipe(in, in_pos, out_pipe, size, nonblock, ctx);
 	}

@@ -12,6 +12,7 @@
 
 #include "abi/fcntl.h"
 #include "abi/limits.h"
+#include "abi/poll.h"
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/random.h"
@@ -204,11 +205,34 @@ static int64_t random_seek(struct file *file, int64_t offset, int whence)
 	return file->pos; /* noop_llseek */
 }
 
+/* random_ioctl(): what it does not know is invalid, whatever others make of it. */
+static int64_t random_ioctl(
+	struct file *file, unsigned request, gaddr_t arg, const struct vfs_ctx *ctx)
+{
+	return -EINVAL;
+}
+
 static const struct file_ops random_ops = {
 	.name = "random",
 	.read = random_read,
 	.write = random_write,
 	.seek = random_seek,
+	.ioctl = random_ioctl,
+};
+
+/* random_poll(): seeded at once, and for ever. urandom(4) cannot be waited for. */
+static uint32_t random_poll(struct file *file)
+{
+	return LX_POLLIN | LX_POLLRDNORM;
+}
+
+static const struct file_ops random_waited_ops = {
+	.name = "random",
+	.read = random_read,
+	.write = random_write,
+	.seek = random_seek,
+	.ioctl = random_ioctl,
+	.poll = random_poll,
 };
 
 int memory_device_open(struct inode *inode, struct file *file, const struct vfs_ctx *ctx)
@@ -224,6 +248,8 @@ int memory_device_open(struct inode *inode, struct file *file, const struct vfs_
 		file->ops = &full_ops;
 		return 0;
 	case DEV_RANDOM:
+		file->ops = &random_waited_ops;
+		return 0;
 	case DEV_URANDOM:
 		file->ops = &random_ops;
 		return 0;

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files of kinds that a call was not made for: what ioctl(2), lseek(2), splice(2), mmap(2) and
+ * fcntl(2) say to them. */
+#include "case.h"
+
+#include <linux/fs.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <termios.h>
+
+#ifndef F_CREATED_QUERY
+#define F_CREATED_QUERY 1028
+#endif
+
+CASE(lseek_in_proc)
+{
+	static const char *const names[] = {"cmdline", "environ", "auxv", "oom_score_adj",
+		"coredump_filter", "status", "fd", ".", "../sys/kernel/ostype"};
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/self/%s", names[i]);
+		int fd = open(path, O_RDONLY);
+
+		NOTE("%s", names[i]);
+		CALL(lseek(fd, 0, SEEK_END));
+		CALL(lseek(fd, 0, SEEK_DATA));
+		CALL(lseek(fd, 0, SEEK_HOLE));
+		CALL(lseek(fd, 0x7fffffff, SEEK_SET));
+		CALL(lseek(fd, 0x80000000, SEEK_SET));
+		CALL(lseek(fd, -1, SEEK_SET));
+		CALL(fsync(fd));
+		CALL(fdatasync(fd));
+		close(fd);
+	}
+}
+
+CASE(proc_of_a_zombie)
+{
+	static const char *const names[] = {"smaps_rollup", "environ", "auxv", "mounts",
+		"mountinfo", "mem", "maps", "cmdline", "coredump_filter"};
+	siginfo_t info;
+	pid_t child = fork();
+	char path[64], byte;
+
+	if (child == 0)
+		_exit(3);
+	CALL(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		NOTE("%s", names[i]);
+		snprintf(path, sizeof(path), "/proc/%d/%s", child, names[i]);
+		int fd = OK(open(path, O_RDONLY));
+
+		if (fd >= 0)
+			CALL(read(fd, &byte, 1));
+		close(fd);
+	}
+	note_wait("child", child);
+}
+
+static void write_to(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	NOTE("%s <- %s", path, text);
+	CALL(write(fd, text, strlen(text)));
+	close(fd);
+}
+
+CASE(proc_that_takes_writes)
+{
+	CALL(prctl(PR_SET_TIMERSLACK, 70000));
+	write_to("/proc/self/timerslack_ns", "60000\n");
+	note_file("/proc/self/timerslack_ns");
+	CALL(prctl(PR_GET_TIMERSLACK));
+	write_to("/proc/self/timerslack_ns", "0");
+	CALL(prctl(PR_GET_TIMERSLACK));
+	write_to("/proc/self/timerslack_ns", "-1");
+	write_to("/proc/self/timerslack_ns", "12x");
+	write_to("/proc/self/timerslack_ns", "99999999999999999999999");
+	write_to("/proc/self/oom_adj", "15");
+	note_file("/proc/self/oom_score_adj");
+	note_file("/proc/self/oom_adj");
+	write_to("/proc/self/oom_score_adj", "1000");
+	write_to("/proc/self/oom_adj", "16");
+	write_to("/proc/self/oom_adj", "-18");
+	write_to("/proc/self/oom_adj", "x");
+	write_to("/proc/self/comm", "a\nb\n");
+	note_file("/proc/self/comm");
+}
+
+CASE(timer_slack_of_a_child)
+{
+	CALL(prctl(PR_SET_TIMERSLACK, 70000));
+	pid_t child = fork();
+
+	if (child == 0) {
+		CALL(prctl(PR_SET_TIMERSLACK, 1));
+		CALL(prctl(PR_SET_TIMERSLACK, 0));
+		CALL(prctl(PR_GET_TIMERSLACK));
+		_exit(0);
+	}
+	note_wait("child", child);
+}
+
+CASE(sizes_in_proc)
+{
+	static const char *const names[] = {"exe", "cwd", "root", "fd/0", "ns/uts", "task"};
+	char path[64];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "/proc/self/%s", names[i]);
+		NOTE("%s", names[i]);
+		CALL(lstat(path, &st));
+		NOTE("size %lld", (long long)st.st_size);
+	}
+	CALL(stat("/proc/self/fd", &st));
+	int before = (int)st.st_size;
+
+	close(dup(0));
+	int fd = dup(0);
+
+	CALL(stat("/proc/self/fd", &st));
+	NOTE("one more: %d", (int)st.st_size - before);
+	close(fd);
+	CALL(stat("/proc/self/ns", &st));
+	NOTE("mode %o", st.st_mode);
+}
+
+static void note_flags(int fd)
+{
+	char path[64], text[512], *line;
+	int info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY);
+	text[read(info, text, sizeof(text) - 1)] = '\0';
+	line = strstr(text, "flags:");
+	NOTE("%.*s", (int)strcspn(line, "\n"), line);
+	close(info);
+	close(fd);
+}
+
+CASE(flags_in_fdinfo)
+{
+	int fds[2];
+
+	note_flags(open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	note_flags(eventfd(0, 0));
+	note_flags(epoll_create1(EPOLL_CLOEXEC));
+	note_flags(inotify_init1(IN_NONBLOCK));
+	CALL(pipe(fds));
+	note_flags(fds[0]);
+	note_flags(fds[1]);
+	note_flags(open(".", O_PATH));
+	note_flags(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+
+CASE(who_may_look)
+{
+	int ready[2], go[2];
+	char byte, path[64];
+
+	if (geteuid() != 0)
+		SKIP("needs root");
+	CALL(pipe(ready));
+	CALL(pipe(go));
+	pid_t child = fork();
+
+	if (child == 0) {
+		close(go[1]);
+		setresgid(777, 777, 777);
+		setresuid(777, 777, 777);
+		NOTE("dumpable %d", prctl(PR_GET_DUMPABLE));
+		close(open("/proc/self/comm", O_RDWR) >= 0 ? write(ready[1], "y", 1)
+							   : write(ready[1], "n", 1));
+		read(go[0], &byte, 1);
+		_exit(0);
+	}
+	close(go[0]);
+	read(ready[0], &byte, 1);
+	NOTE("its own comm: %c", byte);
+	CALL(setresgid(888, 888, 888));
+	CALL(setresuid(888, 888, 888));
+	for (const char *const *name = (const char *const[]){"fd", "fdinfo", "ns", "comm",
+		     "mountstats", "oom_adj", NULL};
+		*name; name++) {
+		struct stat st;
+
+		snprintf(path, sizeof(path), "/proc/%d/%s", child, *name);
+		NOTE("%s", *name);
+		CALL(stat(path, &st));
+		NOTE("mode %o owner %u", st.st_mode, st.st_uid);
+		CALL(access(path, R_OK));
+		OK(open(path, O_RDONLY));
+	}
+	close(go[1]);
+	/* It is another user's, but still the caller's child. */
+	note_wait("child", child);
+}
+
+CASE(created_by_open)
+{
+	CALL(fcntl(open("f", O_RDWR | O_CREAT, 0600), F_CREATED_QUERY));
+	CALL(fcntl(open("f", O_RDWR | O_CREAT, 0600), F_CREATED_QUERY));
+	CALL(fcntl(open("g", O_RDWR | O_CREAT | O_EXCL, 0600), F_CREATED_QUERY));
+	CALL(fcntl(open("g", O_RDONLY), F_CREATED_QUERY));
+	CALL(fcntl(open("g", O_PATH), F_CREATED_QUERY));
+	CALL(fcntl(open("/tmp", O_TMPFILE | O_RDWR, 0600), F_CREATED_QUERY));
+	CALL(fcntl(-1, F_CREATED_QUERY));
+}
+
+CASE(clones_and_copies)
+{
+	int file = open("f", O_RDWR | O_CREAT, 0600), reader = open("f", O_RDONLY);
+	int dir = open(".", O_RDONLY), fds[2];
+	struct file_clone_range range = {.src_fd = -1};
+
+	CALL(pipe(fds));
+	CALL(ioctl(reader, FICLONE, file));
+	CALL(ioctl(dir, FICLONE, dir));
+	CALL(ioctl(fds[1], FICLONE, fds[0]));
+	CALL(ioctl(file, FICLONE, -1));
+	CALL(ioctl(file, FICLONERANGE, &range));
+	CALL(ioctl(file, FICLONERANGE, BAD_ADDRESS));
+	CALL(ioctl(file, FIDEDUPERANGE, BAD_ADDRESS));
+}
+
+CASE(random_is_waited_for)
+{
+	int random = open("/dev/random", O_RDONLY), urandom = open("/dev/urandom", O_RDONLY), size;
+	int epoll = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT};
+	struct pollfd poll_random = {.fd = random, .events = 0xffff};
+
+	CALL(epoll_ctl(epoll, EPOLL_CTL_ADD, urandom, &event));
+	CALL(epoll_ctl(epoll, EPOLL_CTL_ADD, random, &event));
+	CALL(epoll_wait(epoll, &event, 1, 0));
+	NOTE("events %x", event.events);
+	CALL(poll(&poll_random, 1, 0));
+	NOTE("events %x", poll_random.revents);
+	CALL(ioctl(random, FIONREAD, &size));
+	CALL(ioctl(urandom, TCGETS, &size));
+}
+
+CASE(splice_positions_of_streams)
+{
+	int ends[2], event = eventfd(0, EFD_NONBLOCK), fds[2];
+	off_t pos = 0;
+
+	CALL(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends));
+	CALL(pipe2(fds, O_NONBLOCK));
+	CALL(write(fds[1], "abc", 3));
+	CALL(splice(fds[0], NULL, ends[0], &pos, 3, 0));
+	CALL(splice(ends[0], &pos, fds[1], NULL, 3, 0));
+	CALL(splice(event, &pos, fds[1], NULL, 8, 0));
+	CALL(splice(fds[0], &pos, ends[0], NULL, 3, 0));
+	CALL(splice(open(".", O_RDONLY), NULL, fds[1], NULL, 3, 0));
+	CALL(sendfile(open("/dev/null", O_WRONLY), ends[0], NULL, 0));
+	CALL(sendfile(open("/dev/null", O_WRONLY), fds[0], NULL, 0));
+	CALL(sendfile(fds[1], ends[0], NULL, 4));
+	CALL(write(ends[1], "xyz", 3));
+	CALL(sendfile(fds[1], ends[0], NULL, 4));
+}
+
+static void try_map(int fd, int prot, int flags, off_t offset)
+{
+	void *p = mmap(NULL, 8192, prot, flags, fd, offset);
+
+	NOTE("prot %d flags %#x offset %llx: %s", prot, flags, (long long)offset,
+		p == MAP_FAILED ? errno_name(errno) : "ok");
+}
+
+CASE(maps_of_streams)
+{
+	int fds[2], socket = open("f", O_RDWR | O_CREAT, 0600);
+
+	CALL(pipe(fds));
+	try_map(socket, PROT_READ, MAP_PRIVATE | MAP_GROWSDOWN, 0);
+	try_map(socket, PROT_READ, MAP_SHARED | MAP_GROWSDOWN, 0);
+	try_map(socket, PROT_READ, MAP_PRIVATE, 0x7ffffffffffff000);
+	try_map(fds[0], PROT_READ, MAP_PRIVATE, 0x7ffffffffffff000);
+	try_map(fds[1], PROT_READ, MAP_PRIVATE, 0x7ffffffffffff000);
+	CALL(socketpair(AF_UNIX, SOCK_STREAM, 0, fds));
+	try_map(fds[0], PROT_READ, MAP_PRIVATE, 0);
+	try_map(fds[0], PROT_READ | PROT_EXEC, MAP_PRIVATE, 0);
+	try_map(fds[0], PROT_READ, MAP_PRIVATE, 0x7ffffffffffff000);
+}
+
+CASE(names_of_other_personalities)
+{
+	struct utsname name;
+
+	CALL(syscall(SYS_personality, 8));
+	CALL(uname(&name));
+	NOTE("%s", name.machine);
+	CALL(syscall(SYS_personality, 0x20000));
+	CALL(uname(&name));
+	NOTE("%s %.4s", name.machine, name.release);
+}
