@@ -288,10 +288,10 @@ static int compare_bytes(const void *a, const void *b)
 /* What libc asks the host once and then remembers. */
 static void warm_libc_up(void)
 {
-	char bytes[2048] = {1};
+	char items[64][32] = {{1}};
 
 	/* Large sorts want to know how much memory there is. */
-	qsort(bytes, sizeof(bytes), 1, compare_bytes);
+	qsort(items, array_size(items), sizeof(items[0]), compare_bytes);
 }
 
 int confine_calls(unsigned when, const char **ret_why)

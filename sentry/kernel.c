@@ -29,6 +29,7 @@
 #include "sentry/link.h"
 #include "sentry/live.h"
 #include "sentry/oom_score.h"
+#include "sentry/scout.h"
 #include "sentry/procfs/procfs.h"
 #include "sentry/nsproxy.h"
 #include "sentry/shared_names.h"
@@ -232,6 +233,8 @@ static int set_up_host(void)
 	r = r < 0 ? r : set_up_descriptors();
 	if (r < 0)
 		return r;
+	own = boot.config->namespaces;
+	scout_start(&own);
 	r = loop_init();
 	clock_set_init();
 	r = r < 0 ? r : workers_init(KERNEL_WORKERS);
@@ -251,12 +254,18 @@ static int set_up_host(void)
 		kernel_fail(125, "%s", message[0] ? message : strerror(-r));
 		return r;
 	}
+	r = scout_host();
+	if (r < 0) {
+		kernel_fail(125, "cannot look at the host's processors: %s", strerror(-r));
+		return r;
+	}
 	sched_init(procfs_cpu_count());
 	platform_capture_host();
 	oom_score_open();
 	begin = loop_monotonic_now();
-	own = boot.config->namespaces;
 	r = namespaces_leave_host(&own, boot.view, &why);
+	/* Where the host grants no network namespace the rest holds all the same. */
+	(void)scout_finish();
 	r = r < 0 ? r : confine_privileges(&why);
 	r = r < 0 ? r : confine_files(boot.view, &why);
 	if (r < 0) {

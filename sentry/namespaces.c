@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -30,8 +32,8 @@
  * the host exists. They cost nothing once they are there, and none of the promises rests on them
  * alone: many hosts grant them to nobody but root.
  *
- * The launcher clones the kernel process into all of them at once; what the host grants is found
- * by trying, the best set first:
+ * The launcher clones the kernel process into all of them at once, but for the network's, which
+ * that makes later and can be without; what the host grants is found by trying, the best set first:
  *
  *	everything in a user namespace of its own, which needs no privilege where the host allows
  *it; the same without a PID namespace, where the host's /proc is masked (containers) and a fresh
@@ -58,6 +60,9 @@
  */
 
 #define OTHER_NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+/* Made by the child itself, beside its other work, since the host's kernel takes longer for it than
+ * for everything else together (namespaces_new_network()). */
+#define LATER_NAMESPACES CLONE_NEWNET
 
 static const int attempts[] = {
 	CLONE_NEWUSER | CLONE_NEWPID | OTHER_NAMESPACES,
@@ -239,15 +244,15 @@ static pid_t clone_child(int flags, int cgroup_fd)
 	return flags ? (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, NULL, NULL, 0) : fork();
 }
 
-/* One set. Returns 0 with *ret_pid as of fork(), or -errno in the parent. */
-static int fork_with(struct namespaces *own, int cgroup_fd, pid_t *ret_pid)
+/* One set without @later. Returns 0 with *ret_pid as of fork(), or -errno in the parent. */
+static int fork_with(struct namespaces *own, int later, int cgroup_fd, pid_t *ret_pid)
 {
 	int sockets[2], r;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
 		return -errno;
-	pid = clone_child(own->flags, cgroup_fd);
+	pid = clone_child(own->flags & ~later, cgroup_fd);
 	if (pid < 0) {
 		r = -errno;
 		(void)close(sockets[0]);
@@ -272,7 +277,8 @@ static int fork_with(struct namespaces *own, int cgroup_fd, pid_t *ret_pid)
 	return r;
 }
 
-static int fork_best(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid, int *ret_first_error)
+static int fork_best(
+	struct namespaces *ret, int later, int cgroup_fd, pid_t *ret_pid, int *ret_first_error)
 {
 	int r = -EPERM;
 
@@ -284,8 +290,9 @@ static int fork_best(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid, int 
 			.partial_ids = attempts[i] & CLONE_NEWUSER && geteuid() != 0,
 		};
 
-		r = !attempts[i] || may_try(attempts[i]) ? fork_with(&own, cgroup_fd, ret_pid)
-							 : -EPERM;
+		r = !attempts[i] || may_try(attempts[i])
+			    ? fork_with(&own, later, cgroup_fd, ret_pid)
+			    : -EPERM;
 		if (i == 0)
 			*ret_first_error = r;
 		if (r == 0) {
@@ -299,7 +306,7 @@ static int fork_best(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid, int 
 int namespaces_fork(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid)
 {
 	uint64_t begin = loop_monotonic_now();
-	int first_error, r = fork_best(ret, cgroup_fd, ret_pid, &first_error);
+	int first_error, r = fork_best(ret, LATER_NAMESPACES, cgroup_fd, ret_pid, &first_error);
 
 	ret->made_ns = loop_monotonic_now() - begin;
 	return r;
@@ -312,7 +319,7 @@ struct namespaces namespaces_probe(const char **ret_why, int *ret_error)
 
 	*ret_error = 0;
 	*ret_why = "";
-	if (fork_best(&own, -1, &pid, ret_error) < 0)
+	if (fork_best(&own, 0, -1, &pid, ret_error) < 0)
 		return own;
 	if (pid == 0)
 		_exit(0);
@@ -325,6 +332,21 @@ struct namespaces namespaces_probe(const char **ret_why, int *ret_error)
 }
 
 /* ---- leaving the host ---- */
+
+int namespaces_new_network(const struct namespaces *own)
+{
+	_cleanup_close_ int socket_fd = -1;
+	int fd;
+
+	if (!(own->flags & CLONE_NEWNET))
+		return -EPERM;
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	/* Not by a name in /proc, which may lead nowhere by now. */
+	socket_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket_fd < 0 ? -1 : ioctl(socket_fd, SIOCGSKNS);
+	return fd < 0 ? -errno : fd;
+}
 
 struct attach {
 	int root_fd;

@@ -10,7 +10,7 @@
 
 /* What the kernel process has of its own; all of it false and -1: the host's, shared. */
 struct namespaces {
-	int flags;	  /* CLONE_NEW...: those that it has; 0 none */
+	int flags;	  /* CLONE_NEW...: those that it has, or may make (NEWNET); 0 none */
 	int root_fd;	  /* an empty file system that becomes its root; owned */
 	int proc_fd;	  /* /proc of its own processes; owned */
 	bool partial_ids; /* only its own user and group have names in it */
@@ -24,6 +24,12 @@ struct namespaces {
  * that the child is born into, or -1.
  */
 int namespaces_fork(struct namespaces *ret, int cgroup_fd, pid_t *ret_pid);
+/*
+ * In the child, with its privileges: the calling thread, alone, gets a network namespace. Returns a
+ * descriptor of it, owned, with which others can enter it; or -errno, as on a host that grants
+ * none.
+ */
+int namespaces_new_network(const struct namespaces *own);
 /*
  * In the child, once all of the host that the view needs is open: each tree becomes a mount of its
  * own that nothing leads out of, and the root an empty one. Before Landlock, which forbids it.

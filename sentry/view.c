@@ -412,8 +412,6 @@ int view_open(const struct view_config *config, struct view **ret_view, char *me
 		status = add_cwd(view);
 	if (status == 0)
 		status = add_requested(view);
-	if (status == 0)
-		status = procfs_capture_host();
 	if (status < 0) {
 		if (!message[0])
 			(void)snprintf(message, message_size,

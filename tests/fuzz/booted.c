@@ -27,6 +27,7 @@
 #include "sentry/mm.h"
 #include "sentry/namespaces.h"
 #include "sentry/nsproxy.h"
+#include "sentry/procfs/procfs.h"
 #include "sentry/task.h"
 #include "sentry/task_private.h"
 #include "sentry/tty/tty.h"
@@ -164,6 +165,7 @@ static void boot(void)
 	pipe_syscalls_init();
 	tmpfs_set_memory_limit(32 << 20);
 	must(view_open(&config.view, &view, message, sizeof(message)), "view_open");
+	must(procfs_capture_host(), "procfs_capture_host");
 	(void)rmdir(empty);
 	sched_init(2);
 	must(platform_null.start(&platform_config, NULL, &why), "platform");
