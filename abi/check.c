@@ -840,6 +840,7 @@ FIELD(lx_user_regs, orig_rax, struct user_regs_struct, orig_rax);
 FIELD(lx_user_regs, gs_base, struct user_regs_struct, gs_base);
 FIELD(lx_user_regs, gs, struct user_regs_struct, gs);
 SIZE(lx_ptrace_peeksiginfo_args, struct __ptrace_peeksiginfo_args);
+SIZE(lx_ptrace_rseq_configuration, struct __ptrace_rseq_configuration);
 SIZE(lx_ptrace_syscall_info, struct __ptrace_syscall_info);
 FIELD(lx_ptrace_syscall_info, seccomp.ret_data, struct __ptrace_syscall_info, seccomp.ret_data);
 FIELD(lx_ptrace_syscall_info, exit.is_error, struct __ptrace_syscall_info, exit.is_error);

@@ -79,6 +79,14 @@
 #define LX_PTRACE_SYSCALL_INFO_EXIT    2
 #define LX_PTRACE_SYSCALL_INFO_SECCOMP 3
 
+struct lx_ptrace_rseq_configuration {
+	uint64_t rseq_abi_pointer;
+	uint32_t rseq_abi_size;
+	uint32_t signature;
+	uint32_t flags;
+	uint32_t pad;
+};
+
 struct lx_ptrace_syscall_info {
 	uint8_t op; /* LX_PTRACE_SYSCALL_INFO_* */
 	uint8_t pad[3];

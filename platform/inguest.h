@@ -21,13 +21,14 @@
 #define PLATFORM_INGUEST_YIELD 16u
 #define PLATFORM_INGUEST_CPU   32u /* getcpu: the thread may run on any CPU */
 #define PLATFORM_INGUEST_OWN                                                                       \
-	64u /* set_robust_list, set_tid_address, rseq, questions to rt_sigaction, and what a       \
-	       program asks for at its start: its limits, brk, FS base and some random bytes */
+	64u /* set_robust_list, set_tid_address, questions to rt_sigaction, and what a program     \
+	       asks for at its start: its limits, brk, FS base and some random bytes */
 
 /* What no mask can hold: SIGKILL and SIGSTOP. */
 #define PLATFORM_UNBLOCKABLE (1ull << (9 - 1) | 1ull << (19 - 1))
 
 #define PLATFORM_INGUEST_SIGRETURN 128u /* from frames of the usual kind */
+#define PLATFORM_INGUEST_RSEQ	   256u /* rseq(2), which is the host's own */
 
 /*
  * The file that the thread's last successful open made, as long as nobody but this thread can touch
@@ -131,6 +132,9 @@ struct platform_inguest {
 	uint64_t blocked __attribute__((aligned(64)));
 	/* Changes hands with the mask. The head of the robust list may travel with exit. */
 	uint64_t robust_list, clear_child_tid;
+	/* Likewise: the area that rseq(2) registered with the host, 0: none. */
+	uint64_t rseq;
+	uint32_t rseq_size, rseq_sig;
 	/* The alternate signal stack, as in a frame; the kernel's, current while in guest. */
 	uint64_t altstack[3];
 	/* The end of the heap as long as nobody else can move it; 0: ask. */

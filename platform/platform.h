@@ -462,6 +462,17 @@ struct platform_ops {
 	 */
 	int64_t (*futex)(struct platform_thread *thread, const struct platform_futex *futex);
 
+	/*
+	 * The host's rseq(2) for the stopped thread's host thread: 0, or Linux's errno. What is
+	 * registered lives and ends with that thread; a forked process inherits it (the host's
+	 * clone(2)). May sleep. Missing: there is none.
+	 */
+	int (*rseq)(struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t flags,
+		uint32_t sig);
+	/* As rseq() with RSEQ_FLAG_UNREGISTER, ordered with what else is asked of the thread, when
+	 * nobody cares whether it succeeds. May sleep. Missing with rseq(). */
+	void (*rseq_end)(struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t sig);
+
 	/* Where the host's vDSO is mapped in a fresh address space (the kernel may move it with
 	 * remap()), and its size. 0 = none. */
 	void (*vdso)(struct platform_as *as, gaddr_t *ret_addr, uint64_t *ret_size);

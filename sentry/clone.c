@@ -249,6 +249,11 @@ static int clone_thread(struct task *task, struct task *child, const struct clon
 	if (r < 0)
 		return r == -ESRCH ? -EINTR : r;
 	child->thread->kernel_data = child;
+	if (clone.new_as) {
+		child->rseq = task->rseq;
+		child->rseq_size = task->rseq_size;
+		child->rseq_sig = task->rseq_sig;
+	}
 	return 0;
 }
 

@@ -27,8 +27,12 @@
 #include "sentry/exec_private.h"
 #include "sentry/mm_patch.h"
 #include "sentry/mm_private.h"
-#include "sentry/task.h"
+#include "sentry/task_private.h"
 
+#ifndef AT_RSEQ_FEATURE_SIZE
+#define AT_RSEQ_FEATURE_SIZE 27
+#define AT_RSEQ_ALIGN	     28
+#endif
 #ifndef AT_MINSIGSTKSZ
 #define AT_MINSIGSTKSZ 51
 #endif
@@ -249,10 +253,7 @@ static void add_auxv(struct stack_request *request, uint64_t type, uint64_t valu
 	request->auxv_count++;
 }
 
-/*
- * In Linux's order. There is no AT_RSEQ_*: restartable sequences need a kernel that sees each
- * preemption (rseq is -ENOSYS), and a Linux without them has no such entries either.
- */
+/* In Linux's order. */
 static void fill_auxv(const struct exec_state *state, const struct load *program,
 	const struct load *interpreter, struct stack_request *request)
 {
@@ -281,6 +282,10 @@ static void fill_auxv(const struct exec_state *state, const struct load *program
 	add_auxv(request, AT_HWCAP2, getauxval(AT_HWCAP2));
 	add_auxv(request, AT_EXECFN, 0);
 	add_auxv(request, AT_PLATFORM, 0);
+	if (rseq_offered() && getauxval(AT_RSEQ_FEATURE_SIZE)) {
+		add_auxv(request, AT_RSEQ_FEATURE_SIZE, getauxval(AT_RSEQ_FEATURE_SIZE));
+		add_auxv(request, AT_RSEQ_ALIGN, getauxval(AT_RSEQ_ALIGN));
+	}
 }
 
 static int map_stack(const struct exec_state *state, uint64_t top, uint64_t used)

@@ -184,6 +184,8 @@ void task_release_memory(struct task *task)
 	if (task->thread && task->mm) {
 		walk_robust_list(task);
 		futex_pi_exit(task);
+		if (task->mm->refs.count > 1)
+			task_end_rseq(task);
 		if (!gaddr_is_null(task->clear_child_tid) && task->mm->refs.count > 1) {
 			const int32_t zero = 0;
 

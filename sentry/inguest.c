@@ -171,6 +171,8 @@ void task_publish(struct task *task)
 			   PLATFORM_INGUEST_SIGRETURN;
 		if (task_runs_anywhere(task))
 			features |= PLATFORM_INGUEST_CPU;
+		if (rseq_offered())
+			features |= PLATFORM_INGUEST_RSEQ;
 	}
 	__atomic_store_n(&inguest->default_actions, default_actions(group), __ATOMIC_RELAXED);
 	publish_limits(inguest, group);
@@ -243,9 +245,23 @@ void task_lend(struct task *task)
 		inguest->robust_list = task->robust_list.v;
 	if (inguest->clear_child_tid != task->clear_child_tid.v)
 		inguest->clear_child_tid = task->clear_child_tid.v;
+	if (inguest->rseq != task->rseq.v) {
+		inguest->rseq = task->rseq.v;
+		inguest->rseq_size = task->rseq_size;
+		inguest->rseq_sig = task->rseq_sig;
+	}
 	if (inguest->pending != pending)
 		__atomic_store_n(&inguest->pending, pending, __ATOMIC_RELAXED);
 	task->mask_shared = true;
+}
+
+static void task_take_rseq(struct task *task)
+{
+	const struct platform_inguest *inguest = task->thread->inguest;
+
+	task->rseq = GADDR(__atomic_load_n(&inguest->rseq, __ATOMIC_RELAXED));
+	task->rseq_size = __atomic_load_n(&inguest->rseq_size, __ATOMIC_RELAXED);
+	task->rseq_sig = __atomic_load_n(&inguest->rseq_sig, __ATOMIC_RELAXED);
 }
 
 void task_take(struct task *task)
@@ -256,6 +272,7 @@ void task_take(struct task *task)
 	task->robust_list = task_robust_list(task);
 	task->clear_child_tid =
 		GADDR(__atomic_load_n(&task->thread->inguest->clear_child_tid, __ATOMIC_RELAXED));
+	task_take_rseq(task);
 	task->mask_shared = false;
 	if (task->signal_wake)
 		signal_retarget(task, task->blocked);

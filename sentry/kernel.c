@@ -260,6 +260,7 @@ static int set_up_host(void)
 		return r;
 	}
 	sched_init(procfs_cpu_count());
+	rseq_init(procfs_cpu_count());
 	platform_capture_host();
 	oom_score_open();
 	begin = loop_monotonic_now();

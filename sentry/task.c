@@ -331,8 +331,12 @@ static void handle_event(struct task *task)
 		task->thread->regs.rax = (uint64_t)mm_late_refused(task, task->event.refused.error);
 		break;
 	case PLATFORM_EXITED:
-		/* The host process is gone without our doing: as if it had been killed. */
-		group_exit(task->group, LX_WSTATUS_SIGNAL(LX_SIGKILL));
+		/* The host process is gone without our doing: as if it had been killed. By SIGSEGV,
+		 * when its area of restartable sequences was. */
+		group_exit(
+			task->group, LX_WSTATUS_SIGNAL(task->event.exited.host_status == LX_SIGSEGV
+							       ? LX_SIGSEGV
+							       : LX_SIGKILL));
 		break;
 	}
 }

@@ -37,6 +37,12 @@ void dispatch_syscall(struct task *task);
 /* sched.c: how many processors the guest sees. Before confinement, and before the Sentry moves to a
  * core of its own. */
 void sched_init(unsigned cpu_count);
+/* Likewise; before the kernel process is confined. */
+void rseq_init(unsigned cpu_count);
+/* Whether guests have rseq(2). */
+bool rseq_offered(void);
+/* Before others may unmap the area of a task that goes on without it: its memory's other users. */
+void task_end_rseq(struct task *task);
 /* sched.c: no CPU is left out of its affinity. */
 bool task_runs_anywhere(const struct task *task);
 

@@ -173,3 +173,20 @@ int ptrace_advise(struct platform_thread *thread, gaddr_t addr, uint64_t size, i
 	}
 	return -EINVAL;
 }
+
+/* ---- restartable sequences: the tracee's own (rseq(2)) ---- */
+
+#define RSEQ_UNREGISTER 1
+
+int ptrace_rseq(
+	struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t flags, uint32_t sig)
+{
+	struct injected_call call = {.nr = SYS_rseq, .args = {area.v, size, flags, sig}};
+
+	return result_of(tracee_call(tracee_of(thread), &call));
+}
+
+void ptrace_rseq_end(struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t sig)
+{
+	(void)ptrace_rseq(thread, area, size, RSEQ_UNREGISTER, sig);
+}

@@ -223,6 +223,9 @@ int ptrace_unmap(struct platform_thread *thread, gaddr_t addr, uint64_t size);
 int ptrace_protect(struct platform_thread *thread, gaddr_t addr, uint64_t size, int prot);
 int ptrace_remap(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
 	uint64_t new_size, gaddr_t new_addr);
+int ptrace_rseq(
+	struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t flags, uint32_t sig);
+void ptrace_rseq_end(struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t sig);
 int ptrace_advise(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
 int64_t ptrace_futex(struct platform_thread *thread, const struct platform_futex *futex);
 ssize_t ptrace_fpu_get(struct platform_thread *thread, void *image, size_t capacity);

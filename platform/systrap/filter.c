@@ -98,8 +98,11 @@ const struct filter_rule systrap_filter_rules[] = {
 	{SYS_close, "close", .args = {{FILTER_LOW_IN, 0, LIST(transfer_slots)}},
 		.constraint = "a transfer slot", .reason = "after a descriptor was mapped"},
 	{SYS_sched_yield, "sched_yield", .constraint = "", .reason = "spinning guests"},
-	{SYS_restart_syscall, "restart_syscall", .constraint = "",
-		.reason = "the kernel re-enters a timed futex wait by it after stop and continue"},
+	{SYS_rseq, "rseq",
+		.args = {{FILTER_MASK, 1, .value = UINT32_MAX}, {FILTER_MASK, 2, .value = 1},
+			{FILTER_MASK, 3, .value = UINT32_MAX}},
+		.constraint = "no flag but UNREGISTER",
+		.reason = "the guest's restartable sequences: an area in its own memory"},
 	{SYS_exit, "exit", .constraint = "", .reason = "a thread ends"},
 	{SYS_clone, "clone", .notify = true, .args = {{FILTER_LOW_IN, 0, LIST(clone_flags)}},
 		.constraint = "CLONE_PARENT|SIGCHLD, or a thread's flags, when the Sentry awaits "
@@ -259,9 +262,15 @@ int systrap_filter_build(struct sock_filter *program, unsigned capacity)
 		if (err < 0)
 			return err;
 	}
-	if (b.count == b.capacity)
-		return -E2BIG;
+	/*
+	 * After stop and continue the kernel re-enters a timed futex wait by restart_syscall. It is
+	 * not executed: the stub's timeouts are absolute, so that it begins the wait anew, as after
+	 * any other signal that was not for the guest.
+	 */
+	load(&b, offsetof(struct seccomp_data, nr));
+	require_equal(&b, SYS_restart_syscall);
+	emit(&b, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EINTR);
 	/* From the stub's text, but not on the list: the Sentry audits it. */
-	b.program[b.count++] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF};
-	return (int)b.count;
+	err = flush(&b, SECCOMP_RET_USER_NOTIF);
+	return err < 0 ? err : (int)b.count;
 }

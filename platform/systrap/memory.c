@@ -435,3 +435,30 @@ int systrap_settle(struct platform_thread *head)
 	thread->late.error = 0;
 	return err;
 }
+
+/* ---- restartable sequences: the host thread's own (rseq(2)) ---- */
+
+#define RSEQ_UNREGISTER 1
+
+int systrap_rseq(
+	struct platform_thread *head, gaddr_t area, uint32_t size, uint32_t flags, uint32_t sig)
+{
+	const uint64_t args[6] = {area.v, size, flags, sig};
+	int64_t result;
+	int err = systrap_host_call(systrap_thread(head), SYS_rseq, args, &result);
+
+	return err < 0 ? err : systrap_check_result(result, 0);
+}
+
+void systrap_rseq_end(struct platform_thread *head, gaddr_t area, uint32_t size, uint32_t sig)
+{
+	struct systrap_thread *thread = systrap_thread(head);
+	struct channel_command *command;
+
+	if (thread->state == SYSTRAP_DEAD || systrap_make_room(thread, 1, 0) < 0)
+		return;
+	command = systrap_command_defer(thread, COMMAND_HOST, DEFERRED_LOSSY);
+	command->nr = SYS_rseq;
+	memcpy(command->args, (const uint64_t[6]){area.v, size, RSEQ_UNREGISTER, sig},
+		sizeof(command->args));
+}

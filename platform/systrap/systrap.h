@@ -486,6 +486,9 @@ int systrap_protect(struct platform_thread *thread, gaddr_t addr, uint64_t size,
 int systrap_remap(struct platform_thread *thread, gaddr_t old_addr, uint64_t old_size,
 	uint64_t new_size, gaddr_t new_addr);
 int systrap_settle(struct platform_thread *head);
+int systrap_rseq(
+	struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t flags, uint32_t sig);
+void systrap_rseq_end(struct platform_thread *thread, gaddr_t area, uint32_t size, uint32_t sig);
 int systrap_advise(struct platform_thread *thread, gaddr_t addr, uint64_t size, int advice);
 int64_t systrap_futex(struct platform_thread *thread, const struct platform_futex *futex);
 ssize_t systrap_fpu_get(struct platform_thread *thread, void *image, size_t capacity);

@@ -6,8 +6,10 @@
  * signal that brings a thread out of guest code, through the host's kernel, to the Sentry. So each
  * thread that is in guest code is interrupted, and the call waits until it was seen outside.
  * Whoever is outside has passed one on the way. That costs microseconds for each thread instead
- * of Linux' fractions of one; the promise is the same. Serialising the instruction stream
- * (SYNC_CORE) and restarting sequences (RSEQ) are not promised, and the query says so.
+ * of Linux' fractions of one; the promise is the same. The host signal also aborts restartable
+ * sequences, so a thread that was interrupted is in none that began before (RSEQ; on one CPU means
+ * on all here). Serialising the instruction stream (SYNC_CORE) is not promised, and the query says
+ * so.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +19,7 @@
 #include "base/cleanup.h"
 #include "sentry/mm.h"
 #include "sentry/syscalls_gen.h"
-#include "sentry/task.h"
+#include "sentry/task_private.h"
 
 #define COMMANDS                                                                                   \
 	(LX_MEMBARRIER_CMD_GLOBAL | LX_MEMBARRIER_CMD_GLOBAL_EXPEDITED |                           \
@@ -129,14 +131,34 @@ static int barrier_everybody(struct task *caller)
 	return err;
 }
 
+#define COMMANDS_RSEQ                                                                              \
+	(LX_MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ |                                                \
+		LX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ)
+
+static int64_t barrier_rseq(struct task *t, unsigned command)
+{
+	if (!rseq_offered())
+		return -EINVAL;
+	if (command == LX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ) {
+		t->mm->membarrier |= command;
+		return 0;
+	}
+	if (!(t->mm->membarrier & LX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ))
+		return -EPERM;
+	return barrier_all(t, SCOPE_PRIVATE);
+}
+
 int64_t sys_membarrier(struct task *t, unsigned command, unsigned flags, int cpu_id)
 {
-	/* The one flag belongs to a command that there is not. */
-	if (flags)
+	if (flags && (flags != LX_MEMBARRIER_CMD_FLAG_CPU ||
+			     command != LX_MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ))
 		return -EINVAL;
 	switch (command) {
 	case LX_MEMBARRIER_CMD_QUERY:
-		return COMMANDS;
+		return COMMANDS | (rseq_offered() ? COMMANDS_RSEQ : 0);
+	case LX_MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ:
+	case LX_MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ:
+		return barrier_rseq(t, command);
 	case LX_MEMBARRIER_CMD_GET_REGISTRATIONS:
 		return t->mm->membarrier;
 	case LX_MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED:

@@ -420,6 +420,24 @@ static int64_t get_syscall_info(const struct request *r)
 	return err < 0 ? err : (int64_t)size;
 }
 
+static int64_t get_rseq(const struct request *r)
+{
+	const struct task *child = r->child;
+	const bool is_registered = !gaddr_is_null(child->rseq);
+	const struct lx_ptrace_rseq_configuration answer = {
+		.rseq_abi_pointer = child->rseq.v,
+		.rseq_abi_size = is_registered ? child->rseq_size : 0,
+		.signature = is_registered ? child->rseq_sig : 0,
+	};
+	int err;
+
+	if (!rseq_offered())
+		return -EIO;
+	err = guest_write_result(
+		r->task, r->data, &answer, min_of(sizeof(answer), (size_t)r->addr.v));
+	return err < 0 ? err : (int64_t)sizeof(answer);
+}
+
 /* ---- going on ------------------------------------------------------------------------------- */
 
 static int64_t set_options(const struct request *r)
@@ -543,6 +561,8 @@ static int64_t do_request(const struct request *r)
 		return set_sigmask(r);
 	case LX_PTRACE_GET_SYSCALL_INFO:
 		return get_syscall_info(r);
+	case LX_PTRACE_GET_RSEQ_CONFIGURATION:
+		return get_rseq(r);
 	case LX_PTRACE_LISTEN:
 		return listen_group_stop(r);
 	default:

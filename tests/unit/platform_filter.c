@@ -74,6 +74,7 @@ static const struct {
 	{SYS_clone, {PT_CLONE_FORK}},
 	{SYS_clone, {PT_CLONE_THREAD}},
 	{SYS_exit, {0}},
+	{SYS_rseq, {0x1000, 32, 1, 0x53053053}},
 	{SYS_restart_syscall, {0}},
 };
 

@@ -362,6 +362,25 @@ static bool answer_random(struct platform_inguest *known, const uint64_t args[6]
 	return true;
 }
 
+#define RSEQ_UNREGISTER 1u
+
+/* The thread is the host's, so its area is: what was registered is noted for the Sentry. */
+static bool answer_rseq(struct platform_inguest *known, const uint64_t args[6], int64_t *ret)
+{
+	const uint32_t size = (uint32_t)args[1], flags = (uint32_t)args[2], sig = (uint32_t)args[3];
+
+	if (!(known->features & PLATFORM_INGUEST_RSEQ) || (flags & ~RSEQ_UNREGISTER) ||
+		args[0] + size >= STUB_BASE || args[0] + size < size)
+		return false;
+	*ret = stub_call6(STUB_NR_RSEQ, args[0], size, flags, sig, 0, 0);
+	if (*ret == 0) {
+		known->rseq = flags ? 0 : args[0];
+		known->rseq_size = size;
+		known->rseq_sig = sig;
+	}
+	return true;
+}
+
 static bool answer_own(
 	struct stub_thread *self, unsigned kind, const uint64_t args[6], int64_t *ret)
 {
@@ -381,8 +400,7 @@ static bool answer_own(
 		*ret = known->ids[PLATFORM_ID_TID];
 		return true;
 	case ANSWER_RSEQ:
-		*ret = -38; /* ENOSYS: as of a kernel without CONFIG_RSEQ */
-		return true;
+		return answer_rseq(known, args, ret);
 	case ANSWER_BRK:
 		*ret = (int64_t)known->brk;
 		return *ret != 0 && (args[0] == 0 || stub_told_brk(self, args[0], ret));
