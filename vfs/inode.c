@@ -113,6 +113,7 @@ void inode_unref(struct inode *inode)
 	sentry_assert(list_empty(&inode->dentries));
 	locks_free(inode);
 	leases_free(inode);
+	inode_handle_free(inode);
 	sb->ops->destroy_inode(inode);
 	free(inode);
 	super_block_unref(sb);

@@ -45,6 +45,9 @@ int leases_break(struct inode *inode, bool write, bool nonblock);
 void leases_release_file(struct file *file);
 void leases_free(struct inode *inode);
 
+/* ---- handle.c ---- */
+void inode_handle_free(struct inode *inode);
+
 /* ---- lasting.c ---- */
 
 /* The attributes of @inode change, or may from now on without our hearing of it. */

@@ -319,6 +319,7 @@ int tmpfs_new(
 	err = super_block_new(&tmpfs_super_ops, "tmpfs", LX_TMPFS_MAGIC, &sb);
 	if (err < 0)
 		return err;
+	sb->handles = HANDLES_FILES;
 	tmpfs = calloc(1, sizeof(*tmpfs));
 	if (!tmpfs)
 		return -ENOMEM;

@@ -232,6 +232,8 @@ struct super_block {
 	const char *type; /* "tmpfs", as /proc/filesystems and /proc/mounts name it */
 	uint64_t magic;	  /* f_type */
 	uint64_t dev;	  /* st_dev, allocated */
+	/* File handles (vfs/handle.c): none that can be opened; of files; of numbers alone. */
+	enum { HANDLES_NONE, HANDLES_FILES, HANDLES_KERNFS } handles;
 	uint32_t block_size;
 	bool read_only;		/* EROFS for every change, whatever the mount says */
 	bool bind_from_nowhere; /* its objects may be bound though no namespace has it: nsfs */
@@ -370,23 +372,24 @@ struct inode {
 	uint64_t size; /* maintained for regular files of memory file systems; others answer by
 			  getattr */
 	struct ktime atime, mtime, ctime, btime;
-	struct fiber_mutex mutex;  /* directory changes; size changes of regular files */
-	struct list_head dentries; /* aliases */
-	bool linkable;		   /* O_TMPFILE: link(2) may give it a first name */
-	struct list_head marks;	   /* inotify */
-	struct file_locks *locks;  /* flock, fcntl: vfs/locks.c; NULL when none */
-	struct unix_bound *bound;  /* AF_UNIX socket bound here; NULL else */
-	struct pipe *fifo;	   /* while a FIFO is open */
-	uint32_t write_count;	   /* open for writing; -ETXTBSY against deny_write_count */
-	uint32_t deny_write_count; /* running executables */
-	uint32_t open_count;	   /* open files, those of O_PATH aside */
-	struct lease_list *leases; /* vfs/leases.c; NULL when there never was one */
-	uint32_t mnt_ns_number;	   /* a file that holds this mount namespace (nsfs); 0: none */
-	bool empty_place;	   /* a directory that is empty for ever: a place to mount on */
-	bool immutable;		   /* S_IMMUTABLE: writing is -EPERM for everybody */
-	uint32_t attr_flags;	   /* FS_IOC_GETFLAGS */
-	uint8_t write_hint;	   /* F_SET_RW_HINT */
-	bool promised;		   /* the attributes are part of an answer that lasts */
+	struct fiber_mutex mutex;    /* directory changes; size changes of regular files */
+	struct list_head dentries;   /* aliases */
+	bool linkable;		     /* O_TMPFILE: link(2) may give it a first name */
+	struct list_head marks;	     /* inotify */
+	struct file_locks *locks;    /* flock, fcntl: vfs/locks.c; NULL when none */
+	struct unix_bound *bound;    /* AF_UNIX socket bound here; NULL else */
+	struct pipe *fifo;	     /* while a FIFO is open */
+	uint32_t write_count;	     /* open for writing; -ETXTBSY against deny_write_count */
+	uint32_t deny_write_count;   /* running executables */
+	uint32_t open_count;	     /* open files, those of O_PATH aside */
+	struct lease_list *leases;   /* vfs/leases.c; NULL when there never was one */
+	struct inode_handle *handle; /* vfs/handle.c; NULL until somebody asked for one */
+	uint32_t mnt_ns_number;	     /* a file that holds this mount namespace (nsfs); 0: none */
+	bool empty_place;	     /* a directory that is empty for ever: a place to mount on */
+	bool immutable;		     /* S_IMMUTABLE: writing is -EPERM for everybody */
+	uint32_t attr_flags;	     /* FS_IOC_GETFLAGS */
+	uint8_t write_hint;	     /* F_SET_RW_HINT */
+	bool promised;		     /* the attributes are part of an answer that lasts */
 	void *private;
 };
 /* A new inode with one reference, a number, nlink 1, times now; the other fields zeroed. */

@@ -617,6 +617,7 @@ int pseudo_new(const char *type, uint64_t magic, const struct pseudo_entry *root
 	if (status < 0)
 		return status;
 	sb->block_size = 4096;
+	sb->handles = strcmp(type, "cgroup2") == 0 ? HANDLES_KERNFS : HANDLES_NONE;
 	sb->no_missing_names = magic == LX_PROC_SUPER_MAGIC;
 	sb->type_must_show = true;
 	inode->ino = 1;

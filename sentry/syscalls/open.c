@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* open(2), openat2(2), creat(2), close(2), close_range(2), name_to_handle_at(2) */
+/* open(2), openat2(2), creat(2), close(2), close_range(2), name_to_handle_at(2),
+ * open_by_handle_at(2) */
 #include <errno.h>
 
 #include "abi/cap.h"
 #include "abi/fcntl.h"
 #include "abi/limits.h"
+#include "abi/mount.h"
 #include "abi/resource.h"
 #include "abi/stat.h"
 #include "base/cleanup.h"
@@ -12,6 +14,7 @@
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
+#include "vfs/handle.h"
 
 #define OPEN_FLAGS_KNOWN                                                                           \
 	(LX_O_ACCMODE | LX_O_CREAT | LX_O_EXCL | LX_O_NOCTTY | LX_O_TRUNC | LX_O_APPEND |          \
@@ -127,15 +130,16 @@ static int64_t do_open(
 }
 
 /* build_open_how(): the old calls ignore what they do not know. */
+static unsigned lenient_flags(unsigned flags)
+{
+	flags &= OPEN_FLAGS_KNOWN;
+	return flags & LX_O_PATH ? flags & OPEN_PATH_FLAGS : flags | LX_O_LARGEFILE;
+}
+
 static int64_t open_leniently(
 	struct task *t, int dirfd, gaddr_t name, unsigned flags, unsigned mode)
 {
-	flags &= OPEN_FLAGS_KNOWN;
-	if (flags & LX_O_PATH)
-		flags &= OPEN_PATH_FLAGS;
-	else
-		flags |= LX_O_LARGEFILE;
-	return do_open(t, dirfd, name, (int)flags, mode & 07777, 0);
+	return do_open(t, dirfd, name, (int)lenient_flags(flags), mode & 07777, 0);
 }
 
 int64_t sys_open(struct task *t, gaddr_t pathname, unsigned flags, unsigned mode)
@@ -229,34 +233,132 @@ int64_t sys_close_range(struct task *t, unsigned first, unsigned last, unsigned 
 	return 0;
 }
 
-/* No file system here makes handles that outlive its inodes. */
+/* ---- file handles ---- */
+
+#define HANDLE_FLAGS                                                                               \
+	(LX_AT_SYMLINK_FOLLOW | LX_AT_EMPTY_PATH | LX_AT_HANDLE_FID | LX_AT_HANDLE_MNT_ID_UNIQUE | \
+		LX_AT_HANDLE_CONNECTABLE)
+/* Upper half of handle_type (exportfs.h): made with AT_HANDLE_CONNECTABLE, of a directory. */
+#define HANDLE_IS_CONNECTABLE 0x10000u
+#define HANDLE_IS_DIR	      0x20000u
+
+/* struct file_handle without its bytes */
+struct handle_head {
+	uint32_t bytes;
+	int32_t type;
+};
+
+/* do_sys_name_to_handle(): the mount's number is told even if the buffer is too small. */
+static int64_t tell_handle(
+	struct task *t, const struct path *path, gaddr_t to, gaddr_t mount_id, unsigned flags)
+{
+	struct vfs_handle handle;
+	struct handle_head head;
+	uint64_t id = path->mount ? (uint64_t)path->mount->id : 0;
+	bool fits;
+	int err;
+
+	err = vfs_handle_make(path, flags & LX_AT_HANDLE_FID, &handle);
+	if (err < 0)
+		return err;
+	err = guest_read(t, &head, to, sizeof(head));
+	if (err < 0)
+		return err;
+	if (head.bytes > LX_MAX_HANDLE_SZ)
+		return -EINVAL;
+	fits = handle.size <= head.bytes;
+	head = (struct handle_head){handle.size, handle.type};
+	if (fits && (flags & LX_AT_HANDLE_CONNECTABLE))
+		head.type |= (int32_t)(HANDLE_IS_CONNECTABLE |
+				       (LX_S_ISDIR(path->dentry->inode->mode) ? HANDLE_IS_DIR : 0));
+	if (flags & LX_AT_HANDLE_MNT_ID_UNIQUE)
+		id += LX_MNT_UNIQUE_ID_OFFSET;
+	err = guest_write(t, mount_id, &id, flags & LX_AT_HANDLE_MNT_ID_UNIQUE ? 8 : 4);
+	if (err == 0)
+		err = guest_write(t, to, &head, sizeof(head));
+	if (err == 0 && fits)
+		err = guest_write(t, GADDR(to.v + sizeof(head)), handle.bytes, handle.size);
+	if (err < 0)
+		return err;
+	return fits ? 0 : -EOVERFLOW;
+}
+
 int64_t sys_name_to_handle_at(struct task *t, int dirfd, gaddr_t pathname, gaddr_t handle,
 	gaddr_t mount_id, unsigned flags)
 {
 	_cleanup_path_ struct path path = {0};
 	int err;
 
-	if (flags & ~(unsigned)(LX_AT_SYMLINK_FOLLOW | LX_AT_EMPTY_PATH | LX_AT_HANDLE_FID))
+	if (flags & ~(unsigned)HANDLE_FLAGS)
+		return -EINVAL;
+	if ((flags & LX_AT_HANDLE_CONNECTABLE) && (flags & (LX_AT_HANDLE_FID | LX_AT_EMPTY_PATH)))
 		return -EINVAL;
 	err = at_walk(t, dirfd, pathname,
 		(flags & LX_AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) |
 			(flags & LX_AT_EMPTY_PATH ? WALK_EMPTY : 0),
 		&path);
-	return err < 0 ? err : -EOPNOTSUPP;
+	return err < 0 ? err : tell_handle(t, &path, handle, mount_id, flags);
 }
 
-int64_t sys_open_by_handle_at(struct task *t, int mount_fd, gaddr_t handle, unsigned flags)
+/* The mount that a handle is opened by, by way of anything in it. Owned. */
+static int handle_root(struct task *t, int fd, struct path *ret)
 {
-	uint32_t head[2]; /* handle_bytes, handle_type */
-	int err = guest_read(t, head, handle, sizeof(head));
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+
+	if (fd == LX_AT_FDCWD) {
+		*ret = t->fs->cwd;
+	} else {
+		file = fd_get_any(t->files, fd);
+		if (!file)
+			return -EBADF;
+		*ret = file->path;
+	}
+	path_ref(ret);
+	return 0;
+}
+
+int64_t sys_open_by_handle_at(struct task *t, int mount_fd, gaddr_t handle_addr, unsigned flags)
+{
+	_cleanup_path_ struct path root = {0}, path = {0};
+	struct vfs_ctx ctx = task_vfs_ctx(t);
+	struct vfs_handle handle = {0};
+	struct handle_head head;
+	struct file *file;
+	int open_flags, err = guest_read(t, &head, handle_addr, sizeof(head));
 
 	if (err < 0)
 		return err;
-	if (head[0] == 0 || head[0] > LX_MAX_HANDLE_SZ)
+	if (head.bytes == 0 || head.bytes > LX_MAX_HANDLE_SZ)
 		return -EINVAL;
-	if (mount_fd != LX_AT_FDCWD && fd_get_flags(t->files, mount_fd) < 0)
-		return -EBADF;
+	if (head.type < 0 ||
+		((uint32_t)head.type & 0xffff0000u & ~(HANDLE_IS_CONNECTABLE | HANDLE_IS_DIR)))
+		return -EINVAL;
+	err = handle_root(t, mount_fd, &root);
+	if (err < 0)
+		return err;
 	if (!cred_capable(t->cred, LX_CAP_DAC_READ_SEARCH))
 		return -EPERM;
-	return -EOPNOTSUPP;
+	err = guest_read(t, handle.bytes, GADDR(handle_addr.v + sizeof(head)), head.bytes);
+	if (err < 0)
+		return err;
+	handle.size = head.bytes;
+	handle.type = head.type & 0xffff;
+	err = vfs_handle_find(&root, &handle, &path);
+	if (err < 0)
+		return err;
+	if (!fd_available(t->files, task_rlimit(t, LX_RLIMIT_NOFILE)))
+		return -EMFILE;
+	open_flags = (int)lenient_flags(flags);
+	task_forget_opened(t);
+	err = vfs_open_flags(&open_flags);
+	if (err < 0)
+		return err;
+	if (LX_S_ISLNK(path.dentry->inode->mode) && !(open_flags & LX_O_PATH))
+		return -ELOOP;
+	if ((open_flags & LX_O_CREAT) && (open_flags & LX_O_EXCL))
+		return -EEXIST;
+	if ((open_flags & LX_O_CREAT) && LX_S_ISDIR(path.dentry->inode->mode))
+		return -EISDIR;
+	err = vfs_open_path(&ctx, &path, open_flags, &file);
+	return err < 0 ? err : install_and_tell(t, file, open_flags & LX_O_CLOEXEC);
 }

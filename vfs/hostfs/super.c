@@ -241,6 +241,7 @@ static int super_new(int fd, bool read_only, bool single_file, struct super_bloc
 		free(super);
 		return status;
 	}
+	sb->handles = HANDLES_FILES;
 	super->root_fd = fd;
 	super->single_file = single_file;
 	super->reads_never_block =

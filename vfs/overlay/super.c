@@ -69,6 +69,7 @@ int overlay_new_sized(struct super_block *lower, uint64_t size_limit, uint64_t i
 	list_init(&super->pinned);
 	list_add_tail(&super->all, &all_overlays);
 	sb->private = super;
+	sb->handles = HANDLES_FILES;
 	sb->stable = true;
 	sb->block_size = lower->block_size;
 	status = ovl_node_for_lower(sb, lower->root->inode, &root);
