@@ -143,6 +143,9 @@ static int fail(struct view *view, int status, const char *what, const char *pat
 static const char *const program_trees[] = {
 	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"};
 
+/* What packages keep outside of /usr though it is theirs alone. */
+static const char *const package_data[] = {"/var/lib/ghc", "/var/lib/texmf"};
+
 static const struct {
 	const char *path;
 	uint32_t mode;
@@ -215,6 +218,8 @@ static int add_default_tree(struct view *view)
 		status = view_add_content(view, "/run/host/container-manager", "sentry\n", 7);
 	for (size_t i = 0; i < array_size(plain_directories) && status == 0; i++)
 		status = add_directory(view, plain_directories[i].path, plain_directories[i].mode);
+	for (size_t i = 0; i < array_size(package_data) && status == 0; i++)
+		status = view_add_tree_if(view, package_data[i], package_data[i]);
 	if (status == 0)
 		status = view_add_symlink(view, "/var/run", "/run");
 	if (status == 0)

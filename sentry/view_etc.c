@@ -59,6 +59,8 @@ static const char *const copied_files[] = {
 	"screenrc",
 	"fpc.cfg",
 	"libao.conf",
+	"ltrace.conf",
+	"octaverc",
 	"matplotlibrc",
 };
 
@@ -96,6 +98,8 @@ static const char *const shown_directories[] = {
 	"ghostscript",
 	"texmf",
 	"lua",
+	"mono",
+	"libreoffice",
 	"php",
 	"ruby",
 	"OpenCL",

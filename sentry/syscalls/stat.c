@@ -62,6 +62,19 @@ static void mark_lasting(struct task *t, const struct vfs_lasting *lasting, int6
 		task_answer_lasts(t);
 }
 
+#define AT_FLAGS                                                                                   \
+	(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH | LX_AT_STATX_SYNC_TYPE)
+
+/* Since Linux 6.11 nobody looks at the other flags then (getname_maybe_null(), vfs_fstatat()). */
+static bool is_descriptor_alone(struct task *t, int dirfd, gaddr_t name, unsigned at_flags)
+{
+	char first;
+
+	if (!(at_flags & LX_AT_EMPTY_PATH) || dirfd < 0)
+		return false;
+	return gaddr_is_null(name) || (guest_read_value(t, &first, name) == 0 && first == '\0');
+}
+
 /* "" or no name at all with AT_EMPTY_PATH: the descriptor itself, as fstat(2) does it. The name is
  * the caller's then, without one for no name at all. */
 static int walk_or_descriptor(struct task *t, int dirfd, gaddr_t name, unsigned at_flags,
@@ -99,8 +112,7 @@ int64_t sys_newfstatat(struct task *t, int dirfd, gaddr_t pathname, gaddr_t stat
 	_cleanup_at_ struct at_name at = {0};
 	int64_t err;
 
-	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
-				LX_AT_STATX_SYNC_TYPE))
+	if ((flags & ~(unsigned)AT_FLAGS) && !is_descriptor_alone(t, dirfd, pathname, flags))
 		return -EINVAL;
 	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &at, &path);
 	if (err >= 0)
@@ -179,8 +191,7 @@ int64_t sys_statx(struct task *t, int dirfd, gaddr_t pathname, unsigned flags, u
 		return -EINVAL;
 	if ((flags & LX_AT_STATX_SYNC_TYPE) == LX_AT_STATX_SYNC_TYPE)
 		return -EINVAL;
-	if (flags & ~(unsigned)(LX_AT_SYMLINK_NOFOLLOW | LX_AT_NO_AUTOMOUNT | LX_AT_EMPTY_PATH |
-				LX_AT_STATX_SYNC_TYPE))
+	if ((flags & ~(unsigned)AT_FLAGS) && !is_descriptor_alone(t, dirfd, pathname, flags))
 		return -EINVAL;
 	err = walk_or_descriptor(t, dirfd, pathname, flags, &lasting, &at, &path);
 	return err < 0 ? err : write_statx(t, &path, mask, statxbuf);

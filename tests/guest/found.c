@@ -496,3 +496,30 @@ CASE(flags_and_faults_of_vmsplice)
 	from.iov_len = 1;
 	CALL(vmsplice(fds[1], &from, 1, 0));
 }
+
+/* Who asks for a descriptor's status by no name is not asked about other flags. */
+CASE(status_of_a_descriptor_with_unknown_flags)
+{
+	static const int unknown[] = {0x1, 0x200, 0x8000, 0x6000, 0x40000000};
+	struct stat stat;
+	struct statx statx;
+	int fd;
+
+	write_file("f", "text");
+	fd = open("f", O_RDONLY);
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		int flags = AT_EMPTY_PATH | unknown[i];
+
+		CALL(SYS(SYS_newfstatat, fd, NULL, &stat, flags));
+		CALL(SYS(SYS_newfstatat, fd, "", &stat, flags));
+		CALL(SYS(SYS_newfstatat, fd, "f", &stat, flags));
+		CALL(SYS(SYS_newfstatat, AT_FDCWD, "", &stat, flags));
+		CALL(SYS(SYS_newfstatat, fd, BAD_ADDRESS, &stat, flags));
+		CALL(SYS(SYS_newfstatat, fd, "", &stat, unknown[i]));
+		CALL(SYS(SYS_newfstatat, 99, NULL, &stat, flags));
+		CALL(SYS(SYS_statx, fd, NULL, flags, STATX_BASIC_STATS, &statx));
+		CALL(SYS(SYS_statx, fd, "", flags, STATX_BASIC_STATS, &statx));
+		CALL(SYS(SYS_statx, AT_FDCWD, "", flags, STATX_BASIC_STATS, &statx));
+		CALL(SYS(SYS_statx, 99, NULL, flags, STATX_BASIC_STATS, &statx));
+	}
+}
