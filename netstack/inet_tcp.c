@@ -313,12 +313,21 @@ void inet_tcp_unlisten(struct inet_tcp *endpoint)
 	}
 }
 
+/* What the user wrote before, and is yet to be sent: a reset would forget it, and Linux' write(2)
+ * has sent it. */
+static void push_waiting(struct inet_tcp *endpoint)
+{
+	if (endpoint->endpoint.notify && !list_empty(&endpoint->late.link))
+		inet_tcp_push(endpoint);
+}
+
 void inet_tcp_disconnect(struct inet_tcp *endpoint)
 {
 	struct netstack *stack = endpoint->endpoint.stack;
 	struct tcp_segment segment;
 
 	inet_tcp_unlisten(endpoint);
+	push_waiting(endpoint);
 	tcp_abort(&endpoint->tcp, now_ns());
 	if (tcp_output(&endpoint->tcp, now_ns(), &segment) > 0)
 		(void)transmit(endpoint, &segment);
@@ -343,6 +352,7 @@ void inet_tcp_release(struct inet_tcp *endpoint, bool abort)
 {
 	int64_t now = now_ns();
 
+	push_waiting(endpoint);
 	endpoint->endpoint.notify = NULL;
 	endpoint->endpoint.owner = NULL;
 	inet_tcp_unlisten(endpoint);

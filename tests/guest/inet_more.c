@@ -400,6 +400,30 @@ CASE(linger_waits_until_its_time_is_over)
 	TRUTH(now_ms() - began >= 900);
 }
 
+/* What was written before a reset arrives before it. */
+CASE(data_before_a_reset)
+{
+	struct linger linger = {1, 0};
+	struct sockaddr_in nobody = {.sin_family = AF_UNSPEC};
+	char text[8] = "";
+	int fds[2];
+
+	tcp_pair(AF_INET, fds);
+	CALL(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)));
+	CALL(write(fds[0], "hello", 5));
+	CALL(close(fds[0]));
+	CALL(recv(fds[1], text, 2, MSG_DONTWAIT));
+	CALL(recv(fds[1], text, sizeof(text), MSG_DONTWAIT));
+	CALL(recv(fds[1], text, sizeof(text), MSG_DONTWAIT));
+	CALL(recv(fds[1], text, sizeof(text), MSG_DONTWAIT));
+	tcp_pair(AF_INET, fds);
+	CALL(write(fds[0], "hello", 5));
+	CALL(connect(fds[0], (struct sockaddr *)&nobody, sizeof(nobody)));
+	CALL(recv(fds[1], text, sizeof(text), MSG_DONTWAIT));
+	CALL(recv(fds[1], text, sizeof(text), MSG_DONTWAIT));
+	CALL(recv(fds[1], text, sizeof(text), MSG_DONTWAIT));
+}
+
 static volatile sig_atomic_t urgent_signals;
 
 static void on_urgent(int signal)
