@@ -18,6 +18,8 @@
 #include "cmd/observe/words.h"
 
 #define LINE_MAX_SIZE (256u << 10)
+#define RUN_MAX	      1e9  /* seconds */
+#define CLOCK_MAX     1e10 /* since 1970: ns of it fit into 64 bits */
 
 static const char *const types[] = {[EVENT_BEGIN] = "begin",
 	[EVENT_CALL] = "call",
@@ -56,6 +58,14 @@ static double number_of(yajl_val object, const char *name)
 						 : 0;
 }
 
+/* Seconds of a sound trace: a foreign one may say anything, which is no time then. */
+static double seconds_of(yajl_val object, const char *name, double most)
+{
+	double value = number_of(object, name);
+
+	return value >= 0 && value <= most ? value : 0;
+}
+
 static int64_t integer_of(yajl_val object, const char *name)
 {
 	yajl_val value = member(object, name);
@@ -91,6 +101,7 @@ static void take_frame(yajl_val frame, struct event_frame *ret)
 	ret->symbol = text_of(frame, ret->python ? "function" : "symbol");
 	ret->offset = text_of(frame, "offset");
 	ret->address = text_of(frame, "address");
+	ret->symbol_offset = text_of(frame, "symbol_offset");
 	ret->line = int_of(frame, "line");
 }
 
@@ -154,7 +165,7 @@ static void take_sums(yajl_val root, struct event *event)
 	event->memory = count_of(root, "memory");
 	event->tasks = count_of(root, "tasks");
 	event->output = count_of(root, "output");
-	event->cpu = number_of(root, "cpu");
+	event->cpu = seconds_of(root, "cpu", RUN_MAX);
 }
 
 static bool take_event(yajl_val root, struct event *event)
@@ -164,7 +175,7 @@ static bool take_event(yajl_val root, struct event *event)
 	*event = (struct event){0};
 	if (!YAJL_IS_OBJECT(root) || !take_type(root, event))
 		return false;
-	event->time = number_of(root, "time");
+	event->time = seconds_of(root, "time", RUN_MAX);
 	event->pid = int_of(root, "pid");
 	event->tid = int_of(root, "tid");
 	event->call = text_of(root, "call");
@@ -178,12 +189,12 @@ static bool take_event(yajl_val root, struct event *event)
 	event->verdict = text_of(root, "verdict");
 	event->support = text_of(root, "support");
 	event->ip = text_of(root, "ip");
-	event->latency = number_of(root, "latency");
+	event->latency = seconds_of(root, "latency", RUN_MAX);
 	event->text = text_of(root, "event");
 	event->name = text_of(root, event->type == EVENT_BEGIN	  ? "command"
 				    : event->type == EVENT_SIGNAL ? "signal"
 								  : "name");
-	event->started = number_of(root, "started");
+	event->started = seconds_of(root, "started", CLOCK_MAX);
 	event->platform = text_of(root, "platform");
 	event->parent = int_of(root, "parent");
 	event->status = int_of(root, "status");

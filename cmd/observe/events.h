@@ -29,7 +29,7 @@ enum event_type {
 
 struct event_frame {
 	/* Of a Python frame: the source file, the function, and no address. */
-	const char *module, *symbol, *offset, *address;
+	const char *module, *symbol, *offset, *address, *symbol_offset;
 	int line; /* of the source; 0: unknown */
 	bool python;
 };

@@ -41,11 +41,6 @@ static void print_table(FILE *out, const struct need *needs, size_t count)
 	}
 }
 
-static void put_name(yajl_gen gen, const char *name)
-{
-	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
-}
-
 static void put_need(yajl_gen gen, const struct need *need)
 {
 	yajl_gen_map_open(gen);
@@ -54,7 +49,7 @@ static void put_need(yajl_gen gen, const struct need *need)
 	words_number(gen, "count", (long long)need->count);
 	words_string(gen, "verdict", need_verdict(need));
 	for (int way = 0; way < WAY_COUNT; way++) {
-		put_name(gen, ways[way]);
+		words_name(gen, ways[way]);
 		yajl_gen_map_open(gen);
 		words_string(gen, "answer", answers[need->answers[way]]);
 		if (need->evidence[way][0])
@@ -67,25 +62,19 @@ static void put_need(yajl_gen gen, const struct need *need)
 static int print_json(FILE *out, const struct need *needs, size_t count, const char *command)
 {
 	yajl_gen gen = yajl_gen_alloc(NULL);
-	const unsigned char *text;
-	size_t size;
-	bool good;
 
 	if (!gen)
 		return -ENOMEM;
 	yajl_gen_config(gen, yajl_gen_beautify, 1);
 	yajl_gen_map_open(gen);
 	words_string(gen, "command", command);
-	put_name(gen, "needs");
+	words_name(gen, "needs");
 	yajl_gen_array_open(gen);
 	for (size_t i = 0; i < count; i++)
 		put_need(gen, &needs[i]);
 	yajl_gen_array_close(gen);
 	yajl_gen_map_close(gen);
-	good = yajl_gen_get_buf(gen, &text, &size) == yajl_gen_status_ok &&
-	       fwrite(text, 1, size, out) == size;
-	yajl_gen_free(gen);
-	return good ? 0 : -EIO;
+	return words_finish(gen, out);
 }
 
 /* dyn.csv: a line for each number. */

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/checked.h"
+#include "cmd/observe/otlp_json.h"
 #include "cmd/observe/words.h"
 
 /* Processes at one time; the pids limit is no larger. What is beyond has no span. */
@@ -49,98 +50,48 @@ struct otlp *otlp_new(FILE *out, const uint64_t random[3], const char *id, const
 
 /* ---- a span ---------------------------------------------------------------------------------- */
 
-static void key(yajl_gen gen, const char *name)
-{
-	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
-}
-
-static void text(yajl_gen gen, const char *name, const char *value)
-{
-	yajl_gen_map_open(gen);
-	words_string(gen, "key", name);
-	key(gen, "value");
-	yajl_gen_map_open(gen);
-	words_string(gen, "stringValue", value);
-	yajl_gen_map_close(gen);
-	yajl_gen_map_close(gen);
-}
-
-/* 64-bit numbers are strings in OTLP's JSON, as in protobuf's. */
-static void number(yajl_gen gen, const char *name, int64_t value)
-{
-	char digits[24];
-
-	(void)snprintf(digits, sizeof(digits), "%" PRId64, value);
-	yajl_gen_map_open(gen);
-	words_string(gen, "key", name);
-	key(gen, "value");
-	yajl_gen_map_open(gen);
-	words_string(gen, "intValue", digits);
-	yajl_gen_map_close(gen);
-	yajl_gen_map_close(gen);
-}
-
-static void hex(yajl_gen gen, const char *name, uint64_t value)
-{
-	char digits[24];
-
-	(void)snprintf(digits, sizeof(digits), "%016" PRIx64, value);
-	words_string(gen, name, digits);
-}
-
-static void instant(const struct otlp *otlp, yajl_gen gen, const char *name, uint64_t time)
-{
-	char digits[24];
-
-	(void)snprintf(digits, sizeof(digits), "%" PRIu64, otlp->started + time);
-	words_string(gen, name, digits);
-}
-
 /* Up to the span's attributes, which are open. */
 static yajl_gen begin(const struct otlp *otlp, uint64_t span, uint64_t parent, const char *name,
 	uint64_t from, uint64_t to)
 {
 	yajl_gen gen = yajl_gen_alloc(NULL);
-	char trace[40];
 
 	if (!gen)
 		return NULL;
 	yajl_gen_map_open(gen);
-	key(gen, "resourceSpans");
+	words_name(gen, "resourceSpans");
 	yajl_gen_array_open(gen);
 	yajl_gen_map_open(gen);
-	key(gen, "resource");
+	words_name(gen, "resource");
 	yajl_gen_map_open(gen);
-	key(gen, "attributes");
+	words_name(gen, "attributes");
 	yajl_gen_array_open(gen);
-	text(gen, "service.name", "sentry");
-	text(gen, "service.version", SENTRY_VERSION);
-	text(gen, "service.instance.id", otlp->id);
+	otlp_text(gen, "service.name", "sentry");
+	otlp_text(gen, "service.version", SENTRY_VERSION);
+	otlp_text(gen, "service.instance.id", otlp->id);
 	if (otlp->name[0])
-		text(gen, "sentry.sandbox.name", otlp->name);
+		otlp_text(gen, "sentry.sandbox.name", otlp->name);
 	yajl_gen_array_close(gen);
 	yajl_gen_map_close(gen);
-	key(gen, "scopeSpans");
+	words_name(gen, "scopeSpans");
 	yajl_gen_array_open(gen);
 	yajl_gen_map_open(gen);
-	key(gen, "scope");
+	words_name(gen, "scope");
 	yajl_gen_map_open(gen);
 	words_string(gen, "name", "sentry");
 	yajl_gen_map_close(gen);
-	key(gen, "spans");
+	words_name(gen, "spans");
 	yajl_gen_array_open(gen);
 	yajl_gen_map_open(gen);
-	(void)snprintf(
-		trace, sizeof(trace), "%016" PRIx64 "%016" PRIx64, otlp->trace[0], otlp->trace[1]);
-	words_string(gen, "traceId", trace);
-	hex(gen, "spanId", span);
+	otlp_trace_id(gen, otlp->trace[0], otlp->trace[1]);
+	otlp_id(gen, "spanId", span);
 	if (parent)
-		hex(gen, "parentSpanId", parent);
+		otlp_id(gen, "parentSpanId", parent);
 	words_string(gen, "name", name);
 	words_number(gen, "kind", 1);
-	instant(otlp, gen, "startTimeUnixNano", from);
-	instant(otlp, gen, "endTimeUnixNano", to);
-	key(gen, "attributes");
+	otlp_time(gen, "startTimeUnixNano", otlp->started + from);
+	otlp_time(gen, "endTimeUnixNano", otlp->started + to);
+	words_name(gen, "attributes");
 	yajl_gen_array_open(gen);
 	return gen;
 }
@@ -153,7 +104,7 @@ static void end(struct otlp *otlp, yajl_gen gen, const char *failed)
 
 	yajl_gen_array_close(gen);
 	if (failed) {
-		key(gen, "status");
+		words_name(gen, "status");
 		yajl_gen_map_open(gen);
 		words_number(gen, "code", 2);
 		words_string(gen, "message", failed);
@@ -175,11 +126,11 @@ static void end(struct otlp *otlp, yajl_gen gen, const char *failed)
 static const char *put_status(yajl_gen gen, int status, char why[48])
 {
 	if (WIFSIGNALED(status)) {
-		number(gen, "sentry.signal", WTERMSIG(status));
+		otlp_number(gen, "sentry.signal", WTERMSIG(status));
 		(void)snprintf(why, 48, "signal %d", WTERMSIG(status));
 		return why;
 	}
-	number(gen, "process.exit.code", WEXITSTATUS(status));
+	otlp_number(gen, "process.exit.code", WEXITSTATUS(status));
 	(void)snprintf(why, 48, "exit code %d", WEXITSTATUS(status));
 	return WEXITSTATUS(status) ? why : NULL;
 }
@@ -230,8 +181,8 @@ static void end_process(struct otlp *otlp, struct process *process, const int *s
 		*process->name ? process->name : "process", process->start, otlp->last);
 
 	if (gen) {
-		number(gen, "process.pid", process->pid);
-		number(gen, "process.parent_pid", process->parent);
+		otlp_number(gen, "process.pid", process->pid);
+		otlp_number(gen, "process.parent_pid", process->parent);
 		failed = status ? put_status(gen, *status, why) : NULL;
 		end(otlp, gen, failed);
 	}
@@ -274,8 +225,8 @@ static void take_event(struct otlp *otlp, const union record *record)
 		gen = begin(otlp, otlp->next_span++, span_of(otlp, record->head.pid), kind,
 			record->head.time, record->head.time);
 		if (gen) {
-			number(gen, "process.pid", record->head.pid);
-			text(gen, "sentry.event", copy);
+			otlp_number(gen, "process.pid", record->head.pid);
+			otlp_text(gen, "sentry.event", copy);
 			end(otlp, gen, kind);
 		}
 	}
@@ -328,8 +279,8 @@ void otlp_end(struct otlp *otlp)
 	gen = otlp->begun ? begin(otlp, otlp->sandbox_span, 0, "sandbox", 0, otlp->last) : NULL;
 	if (!gen)
 		return;
-	text(gen, "process.command_line", otlp->command);
-	text(gen, "sentry.platform", otlp->platform);
+	otlp_text(gen, "process.command_line", otlp->command);
+	otlp_text(gen, "sentry.platform", otlp->platform);
 	if (otlp->has_status) {
 		const char *status = put_status(gen, otlp->status, why);
 

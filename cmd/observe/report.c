@@ -329,6 +329,13 @@ static void put_frame_name(FILE *out, const struct event_frame *frame)
 			*frame->offset ? frame->offset : frame->address);
 }
 
+/* ';' within a name would begin another. */
+static void put_part(FILE *out, const char *name)
+{
+	for (; *name; name++)
+		(void)putc(*name == ';' ? ',' : *name, out);
+}
+
 /* "python3;main;read;read": outermost first, the call last. ';' within a name is another sign. */
 static char *origin_of(const struct event *event, const struct report_task *task)
 {
@@ -338,7 +345,7 @@ static char *origin_of(const struct event *event, const struct report_task *task
 
 	if (!out)
 		return NULL;
-	fprintf(out, "%s", task ? task->name : "?");
+	put_part(out, task ? task->name : "?");
 	for (unsigned i = event->frame_count; i > 0; i--) {
 		long before = ftell(out);
 
@@ -350,7 +357,8 @@ static char *origin_of(const struct event *event, const struct report_task *task
 			if (*at == ';')
 				*at = ',';
 	}
-	fprintf(out, ";%s", event->call);
+	(void)putc(';', out);
+	put_part(out, event->call);
 	if (fclose(out) == 0)
 		return name;
 	free(name);

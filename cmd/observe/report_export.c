@@ -7,6 +7,9 @@
 #include <yajl/yajl_gen.h>
 
 #include "base/checked.h"
+#include "base/cleanup.h"
+#include "base/hash.h"
+#include "cmd/observe/otlp_json.h"
 #include "cmd/observe/report.h"
 #include "cmd/observe/words.h"
 
@@ -83,12 +86,128 @@ int report_seccomp(const struct report *report, unsigned runs, FILE *out)
 	return words_finish(gen, out);
 }
 
+/* ---- stacks ---------------------------------------------------------------------------------- */
+
+static void put_frame(FILE *out, const struct event_frame *frame)
+{
+	if (frame->python)
+		fprintf(out, "%s (%s:%d)", frame->symbol, frame->module, frame->line);
+	else if (*frame->symbol)
+		fprintf(out, "%s+%s (%s)", frame->symbol, frame->symbol_offset, frame->module);
+	else
+		fprintf(out, "%s (%s)", *frame->module ? frame->offset : frame->address,
+			*frame->module ? frame->module : "?");
+}
+
+/* One frame in words, or (@frame NULL) all of @event, a line each, innermost first; to be freed. */
+static char *frames_in_words(const struct event *event, const struct event_frame *frame)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	if (frame)
+		put_frame(out, frame);
+	for (unsigned i = 0; !frame && i < event->frame_count; i++) {
+		if (i > 0)
+			(void)putc('\n', out);
+		put_frame(out, &event->frames[i]);
+	}
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/*
+ * Chrome's "stackFrames": each different frame under the same callers once, by a number that events
+ * name ("sf"). So many at most; what is beyond has its stack in words alone.
+ */
+#define FRAMES_MAX   65536u
+#define FRAMES_SLOTS 16384u
+
+struct frames {
+	struct frame {
+		char *name;
+		unsigned parent; /* number; 0: none */
+		unsigned next;	 /* with the same hash; 0: none */
+	} all[FRAMES_MAX];
+	unsigned slots[FRAMES_SLOTS];
+	unsigned count; /* numbers begin with 1 */
+};
+
+/* The number of the frame @name below @parent; 0: no room. @name is taken over. */
+static unsigned frame_number(struct frames *frames, unsigned parent, char *name)
+{
+	unsigned *slot = &frames->slots[(hash_bytes(name, strlen(name)) + parent) % FRAMES_SLOTS];
+
+	for (unsigned at = *slot; at; at = frames->all[at].next) {
+		if (frames->all[at].parent == parent && strcmp(frames->all[at].name, name) == 0) {
+			free(name);
+			return at;
+		}
+	}
+	if (frames->count + 1 >= FRAMES_MAX) {
+		free(name);
+		return 0;
+	}
+	frames->all[++frames->count] =
+		(struct frame){.name = name, .parent = parent, .next = *slot};
+	*slot = frames->count;
+	return frames->count;
+}
+
+static unsigned stack_number(struct frames *frames, const struct event *event)
+{
+	unsigned at = 0;
+
+	for (unsigned i = event->frame_count; i > 0; i--) {
+		char *name = frames_in_words(event, &event->frames[i - 1]);
+
+		at = name ? frame_number(frames, at, name) : 0;
+		if (!at)
+			return 0;
+	}
+	return at;
+}
+
+static void put_stack_frames(struct frames *frames, FILE *out)
+{
+	char number[16];
+
+	for (unsigned i = 1; i <= frames->count; i++) {
+		yajl_gen gen = yajl_gen_alloc(NULL);
+
+		if (!gen)
+			break;
+		fprintf(out, "%s\"%u\":", i > 1 ? ",\n" : "", i);
+		yajl_gen_map_open(gen);
+		words_string(gen, "category", "guest");
+		words_string(gen, "name", frames->all[i].name);
+		(void)snprintf(number, sizeof(number), "%u", frames->all[i].parent);
+		if (frames->all[i].parent)
+			words_string(gen, "parent", number);
+		yajl_gen_map_close(gen);
+		(void)words_finish(gen, out);
+	}
+}
+
+static void frames_free(struct frames *frames)
+{
+	for (unsigned i = 1; frames && i <= frames->count; i++)
+		free(frames->all[i].name);
+	free(frames);
+}
+
 /* ---- streams --------------------------------------------------------------------------------- */
 
 struct stream {
 	FILE *out;
-	struct report *tasks; /* adds up tasks alone */
-	uint64_t number;      /* of objects so far */
+	struct frames *frames; /* of Chrome's trace events */
+	struct report *tasks;  /* adds up tasks alone */
+	uint64_t number;       /* of objects so far */
 	double started;
 	char command[256];
 };
@@ -138,6 +257,7 @@ static void chrome_span(struct stream *stream, const struct event *event, const 
 	const char *name, const char *category)
 {
 	yajl_gen gen = begin(false);
+	unsigned stack = event->frame_count ? stack_number(stream->frames, event) : 0;
 
 	if (!gen)
 		return;
@@ -161,7 +281,17 @@ static void chrome_span(struct stream *stream, const struct event *event, const 
 		words_string(gen, "answered", event->answered);
 		words_string(gen, "verdict", event->verdict);
 	}
+	if (event->frame_count > 0) {
+		/* Not all viewers know of numbers of frames; words are shown by each. */
+		_cleanup_free_ char *text = frames_in_words(event, NULL);
+
+		words_string(gen, "stack", text ?: "");
+		if (*event->site)
+			words_string(gen, "site", event->site);
+	}
 	yajl_gen_map_close(gen);
+	if (stack)
+		words_number(gen, "sf", stack);
 	yajl_gen_map_close(gen);
 	put_object(stream, gen);
 }
@@ -191,12 +321,17 @@ static void chrome_take(void *data, const struct event *event)
 
 int report_perfetto(const char *file, FILE *out, const char **ret_why)
 {
-	struct stream stream = {.out = out};
+	struct stream stream = {.out = out, .frames = calloc(1, sizeof(struct frames))};
 	int r;
 
+	if (!stream.frames)
+		return -ENOMEM;
 	(void)fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", out);
 	r = events_read(file, chrome_take, &stream, ret_why);
-	(void)fputs("\n]}\n", out);
+	(void)fputs("\n],\n\"stackFrames\":{", out);
+	put_stack_frames(stream.frames, out);
+	(void)fputs("}}\n", out);
+	frames_free(stream.frames);
 	return r;
 }
 
@@ -207,31 +342,9 @@ int report_perfetto(const char *file, FILE *out, const char **ret_why)
 #define SPAN_TASKS   (1ull << 32) /* plus the task's place */
 #define SPAN_CALLS   (1ull << 40)
 
-static void otlp_text(yajl_gen gen, const char *key, const char *value)
+static uint64_t otlp_at(const struct stream *stream, double at)
 {
-	yajl_gen_map_open(gen);
-	words_string(gen, "key", key);
-	words_name(gen, "value");
-	yajl_gen_map_open(gen);
-	words_string(gen, "stringValue", value);
-	yajl_gen_map_close(gen);
-	yajl_gen_map_close(gen);
-}
-
-static void otlp_id(yajl_gen gen, const char *name, uint64_t id)
-{
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%016" PRIx64, id);
-	words_string(gen, name, text);
-}
-
-static void otlp_time(yajl_gen gen, const char *name, const struct stream *stream, double at)
-{
-	char text[32];
-
-	(void)snprintf(text, sizeof(text), "%.0f", (stream->started + at) * 1e9);
-	words_string(gen, name, text);
+	return (uint64_t)((stream->started + at) * 1e9);
 }
 
 /* Up to its attributes, which are open. */
@@ -239,21 +352,18 @@ static yajl_gen otlp_begin(const struct stream *stream, uint64_t id, uint64_t pa
 	const char *name, double from, double to)
 {
 	yajl_gen gen = begin(false);
-	char trace[40];
 
 	if (!gen)
 		return NULL;
-	(void)snprintf(trace, sizeof(trace), "%016" PRIx64 "%016" PRIx64,
-		(uint64_t)(stream->started * 1e6), UINT64_C(0x73656e747279));
 	yajl_gen_map_open(gen);
-	words_string(gen, "traceId", trace);
+	otlp_trace_id(gen, (uint64_t)(stream->started * 1e6), UINT64_C(0x73656e747279));
 	otlp_id(gen, "spanId", id);
 	if (parent)
 		otlp_id(gen, "parentSpanId", parent);
 	words_string(gen, "name", name);
 	words_number(gen, "kind", 1);
-	otlp_time(gen, "startTimeUnixNano", stream, from);
-	otlp_time(gen, "endTimeUnixNano", stream, to);
+	otlp_time(gen, "startTimeUnixNano", otlp_at(stream, from));
+	otlp_time(gen, "endTimeUnixNano", otlp_at(stream, to));
 	words_name(gen, "attributes");
 	yajl_gen_array_open(gen);
 	return gen;
@@ -294,6 +404,11 @@ static void otlp_call(struct stream *stream, const struct event *event)
 	otlp_text(gen, "verdict", event->verdict);
 	if (*event->text)
 		otlp_text(gen, "event", event->text);
+	if (event->frame_count > 0) {
+		_cleanup_free_ char *text = frames_in_words(event, NULL);
+
+		otlp_text(gen, "code.stacktrace", text ?: "");
+	}
 	otlp_end(stream, gen, *event->error);
 }
 

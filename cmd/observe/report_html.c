@@ -17,18 +17,13 @@ extern const char report_template[];
 
 #define MARK "@DATA@"
 
-static void put_name(yajl_gen gen, const char *name)
-{
-	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
-}
-
 static void put_double(yajl_gen gen, const char *name, double value)
 {
 	char text[40];
 	int size = snprintf(text, sizeof(text), "%.9g", value);
 
 	if (name)
-		put_name(gen, name);
+		words_name(gen, name);
 	yajl_gen_number(gen, text, (size_t)size);
 }
 
@@ -46,16 +41,18 @@ static void put_tally(yajl_gen gen, const struct tally *tally)
 	words_number(gen, "injected", (long long)tally->injected);
 	words_number(gen, "uses", tally->uses);
 	words_string(gen, "support", tally->support);
+	words_number(gen, "sent", (long long)tally->sent);
+	words_number(gen, "received", (long long)tally->received);
 	put_double(gen, "total", tally->total);
 	put_double(gen, "longest", tally->longest);
 	while (bins > 0 && !tally->bins[bins - 1])
 		bins--;
-	put_name(gen, "bins");
+	words_name(gen, "bins");
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < bins; i++)
 		yajl_gen_integer(gen, (long long)tally->bins[i]);
 	yajl_gen_array_close(gen);
-	put_name(gen, "errors");
+	words_name(gen, "errors");
 	yajl_gen_map_open(gen);
 	for (unsigned i = 0; i < tally->error_count; i++)
 		words_number(gen, tally->errors[i].name, (long long)tally->errors[i].count);
@@ -65,7 +62,7 @@ static void put_tally(yajl_gen gen, const struct tally *tally)
 
 static void put_table(yajl_gen gen, const char *name, const struct tally_table *table)
 {
-	put_name(gen, name);
+	words_name(gen, name);
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < table->count; i++)
 		put_tally(gen, table->all[i]);
@@ -74,7 +71,7 @@ static void put_table(yajl_gen gen, const char *name, const struct tally_table *
 
 static void put_tasks(yajl_gen gen, const struct report *report)
 {
-	put_name(gen, "tasks");
+	words_name(gen, "tasks");
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < report->task_count; i++) {
 		const struct report_task *task = &report->tasks[i];
@@ -96,7 +93,7 @@ static void put_tasks(yajl_gen gen, const struct report *report)
 /* [task, call, begin, latency, failed], many: names would be most of the page. */
 static void put_timeline(yajl_gen gen, const struct report *report)
 {
-	put_name(gen, "timeline");
+	words_name(gen, "timeline");
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < report->mark_count; i++) {
 		const struct report_mark *mark = &report->timeline[i];
@@ -114,7 +111,7 @@ static void put_timeline(yajl_gen gen, const struct report *report)
 
 static void put_denials(yajl_gen gen, const struct report *report)
 {
-	put_name(gen, "denials");
+	words_name(gen, "denials");
 	yajl_gen_array_open(gen);
 	for (unsigned i = 0; i < report->denial_count; i++) {
 		const struct report_denial *denial = &report->denials[i];
@@ -138,13 +135,16 @@ static void put_report(yajl_gen gen, const struct report *report)
 	put_double(gen, "started", report->started);
 	put_double(gen, "duration", report->duration);
 	words_number(gen, "calls_made", (long long)report->call_count);
-	put_name(gen, "whole");
+	words_name(gen, "whole");
 	yajl_gen_bool(gen, report->whole);
 	words_number(gen, "dropped", (long long)report->dropped);
 	put_table(gen, "calls", &report->calls);
 	put_table(gen, "files", &report->files);
 	put_table(gen, "addresses", &report->addresses);
 	put_table(gen, "origins", &report->origins);
+	put_table(gen, "flows", &report->flows);
+	words_number(gen, "memory", (long long)report->usage.memory);
+	put_double(gen, "cpu", report->usage.cpu);
 	put_tasks(gen, report);
 	put_timeline(gen, report);
 	put_denials(gen, report);
@@ -161,9 +161,9 @@ int report_html(const struct report *report, const struct report *other, FILE *o
 	if (!gen)
 		return -ENOMEM;
 	yajl_gen_map_open(gen);
-	put_name(gen, "run");
+	words_name(gen, "run");
 	put_report(gen, report);
-	put_name(gen, "other");
+	words_name(gen, "other");
 	if (other)
 		put_report(gen, other);
 	else
