@@ -181,7 +181,7 @@ static const char *describe(struct stack *stack, struct record_frame *frame,
 	symbol = module->is_elf ? symbol_of(module, unbiased - back) : NULL;
 	if (!symbol)
 		return "";
-	frame->symbol = stack_name(stack, module->names + symbol->name);
+	frame->symbol = stack_name(stack, demangled(module->names + symbol->name));
 	frame->symbol_offset = unbiased - symbol->value;
 	return module->names + symbol->name;
 }

@@ -97,6 +97,8 @@ void symbols_init(void);
 void symbols_load(struct module *module);
 void symbols_free(struct module *module);
 /* The function that holds the unbiased @address, or NULL. */
+/* @name as its language has it, where that is known; valid until the next call. */
+const char *demangled(const char *name);
 const struct symbol *symbol_of(struct module *module, uint64_t address);
 
 /* ---- a stack --------------------------------------------------------------------------------- */

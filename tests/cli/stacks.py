@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 
-from box import check, family, finish, read_line
+from box import Skip, check, family, finish, read_line
 from observe import calls_of, traced
 
 PROGRAM = r"""
@@ -110,6 +110,42 @@ def test_stacks_of_python(box):
     thing = [("Thing.method.<locals>.<lambda>", 5), ("Thing.method", 5), ("outer", 8)]
     check(ours == [thing + [("<module>", 11)], thing], ours)
     check(in_order(["Thread.run", "Thread._bootstrap"], symbols(made[1])), symbols(made[1]))
+
+
+CPP = r"""
+#include <string>
+#include <sys/stat.h>
+namespace shop { template <class T> struct Box { __attribute__((noinline)) void open(T, const std::string &name) { mkdir(name.c_str(), 0700); asm volatile(""); } }; }
+/* Short, and longer than any memory when it is written out. */
+extern "C" __attribute__((noinline)) void bomb() __asm__("_Z1fI1AIS0_S0_EE1BIS1_S1_E1CIS2_S2_E1DIS3_S3_E1EIS4_S4_Ev");
+void bomb() { mkdir("bomb", 0700); asm volatile(""); }
+int main() { shop::Box<int> box; box.open(1, "d"); bomb(); return 0; }
+"""
+
+
+def test_stacks_of_cpp(box):
+    """Names as people write them, in each form of a trace."""
+    if not shutil.which("g++"):
+        raise Skip("g++ is not installed")
+    box.write("p.cc", CPP)
+    subprocess.run(["g++", "-O1", "-o", box.path("p"), box.path("p.cc")], check=True)
+    _, records = traced(box, "./p", options=["--stacks", "--trace", "mkdir"])
+    made = stacks_of(records, "mkdir")
+    names = symbols(made[0])
+    if not any(name.startswith("shop::") for name in names):
+        raise Skip("built without a demangler: %s" % names)
+    check(any(name.startswith("shop::Box<int>::open(int, ") for name in names) and "main" in names, names)
+    check(len(made) == 2 and all(len(name) < 300 for name in symbols(made[1])) and "main" in symbols(made[1]), made[1])
+    chrome = json.loads(box.raw("report", "--format", "perfetto", box.path("trace")).expect(0, None, b"").out)
+    frames, event = chrome["stackFrames"], next(e for e in chrome["traceEvents"] if e["name"] == "mkdir")
+    found, at = [], str(event["sf"])
+    while at:
+        found.append(frames[at]["name"])
+        at = frames[at].get("parent")
+    check(len(found) == len(names) and found == event["args"]["stack"].split("\n") and any("shop::Box<int>::open" in name for name in found), found)
+    spans = json.loads(box.raw("report", "--format", "otlp", box.path("trace")).expect(0, None, b"").out)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    attributes = {a["key"]: a["value"] for span in spans if span["name"] == "mkdir" for a in span["attributes"]}
+    check("shop::Box<int>::open" in attributes["code.stacktrace"]["stringValue"], attributes)
 
 
 def test_stacks_without_tables(box):
