@@ -104,15 +104,17 @@ static void keep_event(struct words *words, const union record *record)
 	if (size >= sizeof(event->text))
 		return;
 	event->tid = record->head.tid;
+	event->time = record->head.time;
 	memcpy(event->text, text, size);
 	event->text[size] = '\0';
 }
 
-static const char *take_event(struct words *words, int tid)
+/* That of @call; what came before it was about another one, which is not in the trace. */
+static const char *take_event(struct words *words, const struct record_call *call)
 {
-	struct words_event *event = &words->events[(uint32_t)tid % WORDS_EVENTS];
+	struct words_event *event = &words->events[(uint32_t)call->head.tid % WORDS_EVENTS];
 
-	if (tid == 0 || event->tid != tid)
+	if (call->head.tid == 0 || event->tid != call->head.tid || event->time < call->head.time)
 		return NULL;
 	event->tid = 0;
 	return event->text;
@@ -242,7 +244,7 @@ static void put_stack(struct words *words, yajl_gen gen, int tid)
 static void put_call(struct words *words, yajl_gen gen, const union record *record)
 {
 	const struct record_call *call = &record->call;
-	const char *event = take_event(words, call->head.tid);
+	const char *event = take_event(words, call);
 	bool known = call->nr < LX_NR_COUNT && syscall_info[call->nr].name;
 	struct strace_words told;
 	char ip[24];

@@ -26,6 +26,7 @@ struct words {
 	};
 	struct words_event {
 		int tid; /* 0: free */
+		uint64_t time;
 		char text[1024];
 	} events[WORDS_EVENTS];
 };
