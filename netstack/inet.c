@@ -310,6 +310,7 @@ int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
 		return -EINVAL;
 	if (!inet_is_any(&name->address) && !endpoint->free_bind &&
 		!inet_is_multicast(&name->address) &&
+		!inet_equal(&name->address, &inet_broadcast4) &&
 		!netstack_is_local(endpoint->stack, &name->address))
 		return -EADDRNOTAVAIL;
 	endpoint->local.address = name->address;

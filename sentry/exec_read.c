@@ -138,6 +138,8 @@ static int read_interpreter(struct exec_state *state)
 		state->image.interpreter_offset);
 	if (err == 0)
 		err = elf_check_interpreter(&state->image, path, state->image.interpreter_size);
+	if (err == 0 && !path[0])
+		err = -EACCES; /* no name is the current directory */
 	if (err == 0)
 		err = exec_open(state->task, NULL, path, WALK_FOLLOW, &state->interpreter);
 	if (err < 0)

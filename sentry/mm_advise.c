@@ -348,9 +348,16 @@ static int lock_locked(const struct mm_work *work, uint64_t start, uint64_t end,
 	if (end - start > known && !mm_may_lock(work, end - start - known))
 		return -ENOMEM;
 	err = set_locked(work, start, end, true);
-	if (err == 0 && populate)
-		mm_populate(work, start, end);
-	return err;
+	if (err < 0 || !populate)
+		return err;
+	mm_populate(work, start, end);
+	/* The lock stays, but what nobody may touch cannot be faulted in
+	 * (__mlock_posix_error_return()). */
+	for (size_t i = mm_index(work->mm, start);
+		i < work->mm->vma_count && work->mm->vmas[i]->start < end; i++)
+		if (!work->mm->vmas[i]->prot)
+			return -ENOMEM;
+	return 0;
 }
 
 int do_mlock(struct task *task, uint64_t addr, uint64_t size, bool lock, bool populate)

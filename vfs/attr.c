@@ -142,7 +142,8 @@ int vfs_getattr(const struct path *path, struct kstat *ret)
 		if (path->dentry == path->mount->root)
 			stat.attributes |= LX_STATX_ATTR_MOUNT_ROOT;
 	}
-	stat.attributes_mask |= LX_STATX_ATTR_MOUNT_ROOT;
+	stat.attributes_mask |=
+		LX_STATX_ATTR_MOUNT_ROOT | LX_STATX_ATTR_AUTOMOUNT | LX_STATX_ATTR_DAX;
 	*ret = stat;
 	return 0;
 }

@@ -157,7 +157,7 @@ static void event_syscall(struct tracee *t, struct platform_event *event)
 		fault_int80(t, event);
 		return;
 	}
-	regs->orig_rax = t->host.orig_rax;
+	regs->orig_rax = (uint64_t)(int32_t)t->host.orig_rax; /* only the low half is the number */
 	event->kind = PLATFORM_SYSCALL;
 	event->syscall.nr = regs->orig_rax;
 	event->syscall.args[0] = regs->rdi;

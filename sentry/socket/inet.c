@@ -178,6 +178,9 @@ int inet_getname(struct socket *base, bool peer, struct socket_address *ret)
 	if (peer && (socket->state != INET_CONNECTED || !socket->endpoint->has_pair ||
 			    (base->type == LX_SOCK_STREAM && inet_tcp_is_over(socket))))
 		return -ENOTCONN;
+	/* inet_getname() takes port 0 for none. */
+	if (peer && base->type == LX_SOCK_DGRAM && !socket->endpoint->remote.port)
+		return -ENOTCONN;
 	name = peer ? socket->endpoint->remote : socket->endpoint->local;
 	if (!name.port && !peer)
 		name.port = socket->last_port;

@@ -259,6 +259,8 @@ bool socket_without_sigpipe(struct file *file)
 
 static int check_family(int family, int *type)
 {
+	if (family < 0 || family >= LX_AF_MAX)
+		return -EAFNOSUPPORT;
 	if (*type < 0 || *type > LX_SOCK_PACKET)
 		return -EINVAL;
 	if (family == LX_AF_UNIX) {
@@ -306,9 +308,15 @@ int socket_create_pair(struct task *task, int family, int type, int protocol, st
 {
 	int r;
 
+	/* Both are made before they are joined: what is wrong with one alone comes first. */
 	if ((family == LX_AF_NETLINK || family == LX_AF_PACKET || is_internet(family)) &&
-		type >= 0 && type <= LX_SOCK_PACKET)
+		type >= 0 && type <= LX_SOCK_PACKET) {
+		r = socket_create(family, type, protocol, ret_a);
+		if (r < 0)
+			return r;
+		(*ret_a)->ops->release(*ret_a);
 		return -EOPNOTSUPP;
+	}
 	r = check_family(family, &type);
 	if (r < 0)
 		return r;
@@ -372,6 +380,18 @@ static bool may_receive_scm(const struct socket *socket)
 	return socket->family == LX_AF_UNIX || socket->family == LX_AF_NETLINK;
 }
 
+/*
+ * Flags of every Linux socket that mean nothing to AF_UNIX, there as here: they are kept and told.
+ * Other families know those that they honour themselves.
+ */
+static int keep_option(struct socket *socket, unsigned flag, int number)
+{
+	if (socket->family != LX_AF_UNIX)
+		return -ENOPROTOOPT;
+	socket->kept = number ? socket->kept | flag : socket->kept & ~flag;
+	return 0;
+}
+
 int socket_set_option(
 	struct socket *socket, struct task *task, int option, const void *value, size_t size)
 {
@@ -393,6 +413,24 @@ int socket_set_option(
 	if (r < 0)
 		return r;
 	switch (option) {
+	case LX_SO_DEBUG:
+		if (number && !admin)
+			return -EACCES;
+		return keep_option(socket, SOCKET_KEPT_DEBUG, number);
+	case LX_SO_DONTROUTE:
+		return keep_option(socket, SOCKET_KEPT_DONTROUTE, number);
+	case LX_SO_NO_CHECK:
+		return keep_option(socket, SOCKET_KEPT_NO_CHECK, number);
+	case LX_SO_BSDCOMPAT:
+		return socket->family == LX_AF_UNIX ? 0
+						    : -ENOPROTOOPT; /* nothing since Linux 2.2 */
+	case LX_SO_MARK:
+		if (socket->family != LX_AF_UNIX)
+			return -ENOPROTOOPT;
+		if (!admin && !cred_capable(task->cred, LX_CAP_NET_RAW))
+			return -EPERM;
+		socket->mark = number;
+		return 0;
 	case LX_SO_REUSEADDR:
 		socket->reuse_address = number != 0;
 		return 0;
@@ -528,15 +566,20 @@ int socket_get_option(
 		return 0;
 	case LX_SO_LOCK_FILTER:
 		return socket_return_int(socket->filter_locked, value, size);
-	case LX_SO_OOBINLINE:
 	case LX_SO_DEBUG:
+		return socket_return_int(!!(socket->kept & SOCKET_KEPT_DEBUG), value, size);
 	case LX_SO_DONTROUTE:
+		return socket_return_int(!!(socket->kept & SOCKET_KEPT_DONTROUTE), value, size);
+	case LX_SO_NO_CHECK:
+		return socket_return_int(!!(socket->kept & SOCKET_KEPT_NO_CHECK), value, size);
+	case LX_SO_MARK:
+		return socket_return_int(socket->mark, value, size);
+	case LX_SO_BSDCOMPAT:
+	case LX_SO_OOBINLINE:
 	case LX_SO_TIMESTAMP:
 	case LX_SO_TIMESTAMPNS:
-	case LX_SO_MARK:
 	case LX_SO_REUSEPORT:
 	case LX_SO_RXQ_OVFL:
-	case LX_SO_NO_CHECK:
 	case LX_SO_BUSY_POLL:
 	case LX_SO_PASSSEC:
 		return socket_return_int(0, value, size);

@@ -92,6 +92,11 @@ struct socket_ops {
 
 struct socket_filter;
 
+/* Flags that AF_UNIX keeps without a meaning. */
+#define SOCKET_KEPT_DEBUG     0x1
+#define SOCKET_KEPT_DONTROUTE 0x2
+#define SOCKET_KEPT_NO_CHECK  0x4
+
 struct socket {
 	const struct socket_ops *ops;
 	int family, type, protocol;
@@ -103,7 +108,9 @@ struct socket {
 	int error;				/* SO_ERROR, positive errno */
 	bool pass_cred, pass_pidfd, listening, reuse_address, reuse_port, keep_alive, broadcast,
 		oob_inline;
+	uint8_t kept; /* SOCKET_KEPT_* */
 	uint32_t priority;
+	int mark;	 /* SO_MARK, of AF_UNIX */
 	int receive_low; /* SO_RCVLOWAT, at least 1 */
 	uint64_t cookie; /* SO_COOKIE; 0: nobody has asked */
 	struct lx_linger linger;

@@ -4,6 +4,7 @@
 #include "case.h"
 
 #include <linux/fs.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <termios.h>
 
@@ -304,4 +306,101 @@ CASE(names_of_other_personalities)
 	CALL(syscall(SYS_personality, 0x20000));
 	CALL(uname(&name));
 	NOTE("%s %.4s", name.machine, name.release);
+}
+
+CASE(ticks_of_a_timerfd)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	uint64_t ticks = 5;
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	CALL(ioctl(fd, 0x40085400, &ticks));
+	CALL(poll(&poll_fd, 1, 0));
+	ticks = 0;
+	CALL(read(fd, &ticks, 8));
+	NOTE("%llu", (unsigned long long)ticks);
+	ticks = 0;
+	CALL(ioctl(fd, 0x40085400, &ticks));
+	CALL(ioctl(fd, 0x40085400, BAD_ADDRESS));
+	CALL(ioctl(fd, 0x40085401, &ticks));
+}
+
+CASE(options_that_unix_sockets_keep)
+{
+	static const int options[] = {SO_DEBUG, SO_DONTROUTE, SO_NO_CHECK, SO_BSDCOMPAT, SO_MARK};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		int value = 3;
+		socklen_t size = sizeof(value);
+
+		NOTE("option %d", options[i]);
+		CALL(setsockopt(fd, SOL_SOCKET, options[i], &value, sizeof(value)));
+		value = -1;
+		CALL(getsockopt(fd, SOL_SOCKET, options[i], &value, &size));
+		NOTE("%d", value);
+		value = 0;
+		CALL(setsockopt(fd, SOL_SOCKET, options[i], &value, sizeof(value)));
+		CALL(getsockopt(fd, SOL_SOCKET, options[i], &value, &size));
+		NOTE("%d", value);
+		CALL(setsockopt(fd, SOL_SOCKET, options[i], &value, 3));
+	}
+}
+
+CASE(socketpair_makes_them_first)
+{
+	int fds[2];
+
+	CALL(socketpair(AF_INET, SOCK_STREAM, 0, fds));
+	CALL(socketpair(AF_INET, SOCK_RDM, 0, fds));
+	CALL(socketpair(AF_INET6, SOCK_STREAM, IPPROTO_UDP, fds));
+	CALL(socketpair(AF_INET, SOCK_SEQPACKET, 0, fds));
+	CALL(socketpair(AF_NETLINK, SOCK_RAW, 0, fds));
+	CALL(socket(-1, 15, 0));
+	CALL(socket(1000, 15, 0));
+	CALL(socket(AF_UNSPEC, 15, 0));
+}
+
+CASE(names_of_inet_sockets)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = INADDR_BROADCAST},
+			   peer;
+	socklen_t size = sizeof(peer);
+
+	CALL(bind(socket(AF_INET, SOCK_DGRAM, 0), (struct sockaddr *)&name, sizeof(name)));
+	CALL(bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&name, sizeof(name)));
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	CALL(connect(fd, (struct sockaddr *)&name, sizeof(name)));
+	CALL(getpeername(fd, (struct sockaddr *)&peer, &size));
+}
+
+CASE(mlock_of_what_nobody_may_touch)
+{
+	char *p = mmap(NULL, 8192, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CALL(mlock(p, 4096));
+	CALL(mlock(p, 8192));
+	CALL(syscall(SYS_mlock2, p, 8192, 1));
+	CALL(mprotect(p, 4096, PROT_READ));
+	CALL(mlock(p, 4096));
+	CALL(mlock(p, 8192));
+	CALL(munlock(p, 8192));
+}
+
+CASE(number_of_a_call_is_an_int)
+{
+	long result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(0xdeadbeef00000000ul | SYS_getppid)
+			 : "rcx", "r11", "memory");
+	TRUTH(result == getppid());
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(0x100000000ul | 100000)
+			 : "rcx", "r11", "memory");
+	NOTE("%ld", result);
 }

@@ -220,12 +220,33 @@ static size_t timerfd_show_fdinfo(struct file *file, char *buffer, size_t size)
 		(unsigned long long)interval.tv_sec, (unsigned long long)interval.tv_nsec);
 }
 
+/* TFD_IOC_SET_TICKS: what a restored timer had counted. */
+static int64_t timerfd_ioctl(
+	struct file *file, unsigned request, gaddr_t arg, const struct vfs_ctx *ctx)
+{
+	struct timerfd *timerfd = file->private;
+	uint64_t ticks;
+
+	if (request != LX_TFD_IOC_SET_TICKS || !ctx->thread)
+		return -ENOTTY;
+	if (platform->copy_in(ctx->thread, &ticks, arg, sizeof(ticks)) != sizeof(ticks))
+		return -EFAULT;
+	if (ticks == 0)
+		return -EINVAL;
+	if (timerfd->might_cancel && timerfd->canceled)
+		return -ECANCELED;
+	timerfd->ticks = ticks;
+	wait_queue_wake(&timerfd->queue, LX_POLLIN);
+	return 0;
+}
+
 static const struct file_ops timerfd_ops = {
 	.name = "timerfd",
 	.read = timerfd_read,
 	.seek = file_no_seek,
 	.poll = timerfd_poll,
 	.poll_queue = timerfd_poll_queue,
+	.ioctl = timerfd_ioctl,
 	.release = timerfd_release,
 	.show_fdinfo = timerfd_show_fdinfo,
 };
