@@ -102,7 +102,16 @@ static int64_t nsfs_ioctl(
 	}
 }
 
-static const struct file_ops nsfs_file_ops = {.name = "nsfs", .ioctl = nsfs_ioctl};
+static int nsfs_sync(struct file *file, bool data_only)
+{
+	return -EINVAL; /* no fsync operation */
+}
+
+static const struct file_ops nsfs_file_ops = {
+	.name = "nsfs",
+	.sync = nsfs_sync,
+	.ioctl = nsfs_ioctl,
+};
 
 static int nsfs_setattr(struct inode *inode, const struct iattr *attr)
 {

@@ -103,8 +103,14 @@ static void memory_release(struct file *file)
 	free(file->private);
 }
 
+static int memory_sync(struct file *file, bool data_only)
+{
+	return -EINVAL; /* no fsync operation */
+}
+
 static const struct file_ops memory_ops = {
 	.name = "proc mem",
+	.sync = memory_sync,
 	.read = memory_read,
 	.write = memory_write,
 	.seek = memory_seek,

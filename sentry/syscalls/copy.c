@@ -86,6 +86,9 @@ static int64_t do_sendfile(
 
 	if (out->flags & LX_O_APPEND)
 		return -EINVAL;
+	/* Streams are refused before it is seen that there is nothing to do (FMODE_LSEEK). */
+	if (count == 0)
+		return LX_S_ISFIFO(in->inode->mode) || LX_S_ISSOCK(in->inode->mode) ? -EINVAL : 0;
 	/* Into a pipe goes what splice(2) takes there; only sockets are not covered below. */
 	if (LX_S_ISSOCK(in->inode->mode) && LX_S_ISFIFO(out->inode->mode))
 		return file_splice(in, NULL, out, NULL, count, false, &ctx);
@@ -96,8 +99,6 @@ static int64_t do_sendfile(
 		return -EINVAL;
 	if (LX_S_ISCHR(in->inode->mode) && in->inode->rdev == lx_makedev(1, 3))
 		return -EINVAL; /* /dev/null alone has no splice_read */
-	if (count == 0)
-		return 0;
 	if (!pos && LX_S_ISREG(in->inode->mode)) {
 		own = file_seek(in, 0, LX_SEEK_CUR);
 		from.pos = &own;

@@ -43,6 +43,23 @@ CASE(lseek_in_proc)
 	}
 }
 
+CASE(syncs_of_what_has_none)
+{
+	static const char *const names[] = {
+		"/proc/self/mem", "/proc/self/ns/uts", "/proc/version", "/proc", "/dev/null", "."};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = open(names[i], O_RDONLY);
+
+		NOTE("%s", names[i]);
+		CALL(fsync(fd));
+		CALL(sync_file_range(fd, 0, 0, 7));
+		CALL(sendfile(open("/dev/null", O_WRONLY), fd, NULL, 0));
+		close(fd);
+	}
+	CALL(sendfile(open("/dev/null", O_WRONLY), eventfd(0, 0), NULL, 0));
+}
+
 CASE(proc_of_a_zombie)
 {
 	static const char *const names[] = {"smaps_rollup", "environ", "auxv", "mounts",
