@@ -88,7 +88,7 @@ static int64_t do_sendfile(
 		return -EINVAL;
 	/* Streams are refused before it is seen that there is nothing to do (FMODE_LSEEK). */
 	if (count == 0)
-		return LX_S_ISFIFO(in->inode->mode) || LX_S_ISSOCK(in->inode->mode) ? -EINVAL : 0;
+		return in->ops->seek ? 0 : -EINVAL;
 	/* Into a pipe goes what splice(2) takes there; only sockets are not covered below. */
 	if (LX_S_ISSOCK(in->inode->mode) && LX_S_ISFIFO(out->inode->mode))
 		return file_splice(in, NULL, out, NULL, count, false, &ctx);
