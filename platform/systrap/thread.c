@@ -46,14 +46,17 @@ static void take_call(struct systrap_thread *thread, struct platform_event *even
 {
 	const struct channel_request *request = &thread->snapshot.request;
 
+	/* The number is an int: the stub's request has its 32 bits. */
+	const uint64_t nr = (uint64_t)(int32_t)request->nr;
+
 	event->kind = PLATFORM_SYSCALL;
-	event->syscall.nr = request->nr;
+	event->syscall.nr = nr;
 	memcpy(event->syscall.args, request->args, sizeof(event->syscall.args));
 	event->syscall.interrupted = request->head.flags & REQUEST_FLAG_INTERRUPTED;
 	event->syscall.site =
 		systrap.config.patch_sites && (request->head.flags & REQUEST_FLAG_SITE);
-	thread->head.regs.rax = request->nr;
-	thread->head.regs.orig_rax = request->nr;
+	thread->head.regs.rax = nr;
+	thread->head.regs.orig_rax = nr;
 	if (thread->as->learning_count > 0 && !(request->head.flags & REQUEST_FLAG_FAST))
 		systrap_learn_trap(thread);
 }

@@ -190,6 +190,9 @@ static int set_part(struct task *t, const struct request *r, const struct lx_iov
 	/* xstateregs_set(): all of it or nothing. */
 	if (r->addr.v == LX_NT_X86_XSTATE && iov->iov_len != (uint64_t)size)
 		return -EFAULT;
+	/* fpregs_set() */
+	if (r->addr.v == LX_NT_PRFPREG && iov->iov_len != 512)
+		return -EINVAL;
 	err = guest_read(t, image, GADDR(iov->iov_base), iov->iov_len);
 	if (err < 0)
 		return err;

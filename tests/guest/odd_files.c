@@ -10,11 +10,15 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/utsname.h>
 #include <termios.h>
+#include <elf.h>
 
 #ifndef F_CREATED_QUERY
 #define F_CREATED_QUERY 1028
@@ -420,4 +424,35 @@ CASE(number_of_a_call_is_an_int)
 			 : "a"(0x100000000ul | 100000)
 			 : "rcx", "r11", "memory");
 	NOTE("%ld", result);
+}
+
+CASE(parts_of_register_sets)
+{
+	struct user_fpregs_struct fp;
+	struct user_regs_struct regs;
+	struct iovec vector = {.iov_base = &fp, .iov_len = sizeof(fp)};
+	pid_t child = fork();
+
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		raise(SIGSTOP);
+		syscall(-1);
+		_exit(0);
+	}
+	waitpid(child, NULL, WUNTRACED);
+	CALL(ptrace(PTRACE_GETREGSET, child, NT_PRFPREG, &vector));
+	CALL(ptrace(PTRACE_SETREGSET, child, NT_PRFPREG, &vector));
+	vector.iov_len = 8;
+	CALL(ptrace(PTRACE_SETREGSET, child, NT_PRFPREG, &vector));
+	vector.iov_len = 0;
+	CALL(ptrace(PTRACE_SETREGSET, child, NT_PRFPREG, &vector));
+	/* Out of raise(), into and out of the call that there is not. */
+	for (int i = 0; i < 8; i++) {
+		CALL(ptrace(PTRACE_SYSCALL, child, 0, 0));
+		waitpid(child, NULL, 0);
+		if (ptrace(PTRACE_GETREGS, child, 0, &regs) == 0 && (long long)regs.orig_rax == -1)
+			NOTE("call -1");
+	}
+	kill(child, SIGKILL);
+	note_wait("child", child);
 }
