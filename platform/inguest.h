@@ -78,18 +78,22 @@ struct platform_ahead {
  * kernel before anything else. They take effect in their order, as if they had been made then:
  * nobody else can tell, since only the thread itself can see what they change (stub/told.c).
  */
-#define PLATFORM_TOLD_MAX 12u
+#define PLATFORM_TOLD_MAX 24u
 
 struct platform_told {
 	uint32_t nr;
 	uint32_t unused;
-	/* close: descriptor. lseek: descriptor, position. brk: the heap's end, where the memory is
-	 * that of then already. rt_sigaction: a set of signals, struct sigaction. */
+	/* close: descriptor. lseek: descriptor, position. rt_sigaction: a set of signals, struct
+	 * sigaction. openat: the descriptor that it got, index in platform_names.files_known,
+	 * flags. Done already as far as memory goes: brk: the heap's end; mmap: address, size,
+	 * rights with flags in the upper half, descriptor, offset; munmap: address, size; mprotect:
+	 * address, size, rights. */
 	uint64_t args[5];
 };
 
 /* `told`: what may be told in this way. */
 #define PLATFORM_TOLD_ACTIONS 1u /* nobody shares the signal actions */
+#define PLATFORM_TOLD_MAPS    2u /* nobody shares the address space */
 
 enum platform_inguest_id {
 	PLATFORM_ID_TGID,
@@ -142,6 +146,15 @@ struct platform_inguest {
 	/* While it is not 0: the platform may move it in [brk_low, brk_high] and tell later; the
 	 * memory there is the heap's or nobody's. The kernel's, current while in guest. */
 	uint64_t brk_low, brk_high;
+	/*
+	 * Likewise: gaps where nothing lies, from whose upper ends new mappings may be taken: the
+	 * highest one of all, and one that is larger than all above it, for what is larger than
+	 * map_size_min. The platform makes them smaller, or empty.
+	 */
+	uint64_t hole_low, hole_high, map_low, map_high, map_size_min;
+	/* Descriptors below 64 that are in use, while nobody else can change them; else all bits.
+	 * The kernel's, current while in guest. */
+	uint64_t fds;
 	/* Bytes for one getrandom(2), which nobody else has; the platform makes it 0. 0: none. */
 	uint64_t random;
 	/* As prlimit(2) says them, by resource; the version is odd while they change, at any time.

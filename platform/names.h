@@ -15,7 +15,7 @@
 #define PLATFORM_NAME_SIZE  112u /* bytes, with the NUL */
 #define PLATFORM_NAME_WAYS  4u	 /* places for a name, one behind the other */
 #define PLATFORM_NAME_SETS  255u
-#define PLATFORM_NAMES_SIZE 0x20000u
+#define PLATFORM_NAMES_SIZE 0x34000u
 
 enum platform_name_fact {
 	PLATFORM_NAME_NONE,
@@ -33,11 +33,36 @@ struct platform_name {
 	char name[PLATFORM_NAME_SIZE];
 };
 
+/*
+ * A regular file that anybody may open for reading by this name, in a tree that nobody changes. Its
+ * place is never given to another name; `version` and `epoch` are as above.
+ */
+#define PLATFORM_FILES_MAX	 192u
+#define PLATFORM_FILE_WAYS	 8u
+#define PLATFORM_FILE_BEGINS	 24u
+#define PLATFORM_FILE_BEGIN_SIZE 896u
+#define PLATFORM_FILE_NO_BEGIN	 255u
+#define PLATFORM_FILE_NO_LIBRARY 255u
+
+struct platform_file {
+	uint32_t version; /* 0: no file is here or behind */
+	uint32_t epoch;
+	uint16_t size;	 /* of the name, with the NUL */
+	uint8_t library; /* what maps it: the platform's number of it among files that many map */
+	uint8_t begin;	 /* index of its first bytes */
+	uint32_t hash;
+	char name[PLATFORM_NAME_SIZE];
+	uint64_t stat[18]; /* struct stat */
+};
+
 struct platform_names {
 	uint32_t epoch; /* never 0 */
 	uint32_t opens; /* open(2) may be answered, too: nobody's descriptor table is full */
-	uint32_t unused[126];
+	uint32_t files; /* and of files that are there: nobody watches any */
+	uint32_t unused[125];
 	struct platform_name names[PLATFORM_NAME_SETS * PLATFORM_NAME_WAYS];
+	struct platform_file files_known[PLATFORM_FILES_MAX];
+	uint8_t begins[PLATFORM_FILE_BEGINS][PLATFORM_FILE_BEGIN_SIZE];
 };
 
 _Static_assert(sizeof(struct platform_name) == 128, "two cache lines");

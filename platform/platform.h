@@ -499,6 +499,10 @@ struct platform_ops {
 	 * write, and nobody else's. Missing, or NULL: there is none (yet). */
 	struct platform_names *(*shared_names)(void);
 
+	/* The number of the file with this platform_content.id among those that processes which are
+	 * made from now on can map without its descriptor; -1: it is not one of them. */
+	int (*library_number)(uint64_t content);
+
 	/*
 	 * Hands @put one number after the other with a name for people: how calls came, what was
 	 * patched. Part of it is what guests claim. Complete after stop(). Missing: nothing is

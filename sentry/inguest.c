@@ -117,16 +117,21 @@ void task_publish_brk(struct task *task)
 	const struct thread_group *group = task->group;
 	const struct mm *mm = task->mm;
 	const bool alone = group->tasks.next == group->tasks.prev;
+	uint32_t told = 0;
 
 	if (!inguest)
 		return;
-	store(&inguest->told,
-		alone && refcount_is_one(&group->sighand->refs) ? PLATFORM_TOLD_ACTIONS : 0);
 	inguest->brk = mm && refcount_is_one(&mm->refs) ? mm->brk : 0;
+	if (alone && refcount_is_one(&group->sighand->refs))
+		told |= PLATFORM_TOLD_ACTIONS;
 	if (inguest->brk) {
 		mm_brk_room(task, &inguest->brk_low, &inguest->brk_high);
+		mm_map_room(task, inguest);
 		task->brk_changes = mm->changes;
+		if (inguest->map_high > inguest->map_low)
+			told |= PLATFORM_TOLD_MAPS;
 	}
+	store(&inguest->told, told);
 }
 
 void task_publish_random(struct task *task)
@@ -227,13 +232,25 @@ gaddr_t task_robust_list(const struct task *task)
 	return GADDR(__atomic_load_n(&task->thread->inguest->robust_list, __ATOMIC_RELAXED));
 }
 
+/* Who is told of files opens them himself, in the lowest place that is free. */
+static uint64_t known_fds(const struct task *task, const struct platform_inguest *inguest)
+{
+	if (!inguest->names_shared || !task->files || fd_table_shared(task->files) ||
+		task->group->tasks.next != task->group->tasks.prev || task->cred->landlock)
+		return UINT64_MAX;
+	return fd_first_used(task->files);
+}
+
 void task_lend(struct task *task)
 {
 	struct platform_inguest *inguest = task->thread->inguest;
-	uint64_t pending = all_pending(task);
+	uint64_t pending = all_pending(task), fds;
 
 	if (!inguest)
 		return;
+	fds = known_fds(task, inguest);
+	if (inguest->fds != fds)
+		inguest->fds = fds;
 	if (task->mm && task->brk_changes != task->mm->changes)
 		task_publish_brk(task);
 	/* Only what changed: both sides read these lines much more often than they write them. */
@@ -374,7 +391,8 @@ void tasks_forget_opened(void)
 
 	list_for_each_entry (task, &published, inguest_link)
 		if (task->thread && task->thread->inguest)
-			task_forget_opened(task);
+			store(&task->thread->inguest->opened.flags, 0);
+	shared_files_watched();
 	tasks_files_shared();
 }
 

@@ -28,6 +28,7 @@
 #include "sentry/aio.h"
 #include "sentry/mm_patch.h"
 #include "sentry/mm_private.h"
+#include "sentry/shared_names.h"
 #include "sentry/task.h"
 
 #define PROT_ALL (LX_PROT_READ | LX_PROT_WRITE | LX_PROT_EXEC)
@@ -261,6 +262,8 @@ int mm_host_map(const struct mm_work *work, struct vma *vma, int *ret_max_prot)
 		work, &(struct mm_late){.kind = MM_LATE_MAP, .start = vma->start, .end = vma->end});
 	err = platform->map(work->thread, &map);
 	mm_delay_end(work);
+	if (err == 0 && map.common && !work->thread->done_already)
+		shared_file_mapped(map.content);
 	return err;
 }
 

@@ -70,6 +70,7 @@ struct mm {
 	struct user_ns *user_ns; /* owned: in which the program was started */
 	bool lock_future;	 /* mlockall(MCL_FUTURE) */
 	struct mm_late late;
+	bool seals; /* mseal(2) was called */
 	uint32_t membarrier;
 	bool traced;		     /* by somebody: no call site is patched */
 	bool unpatched;		     /* none is, since it is traced */
@@ -106,6 +107,17 @@ uint64_t do_brk(struct task *task,
 	uint64_t addr); /* the new break, or the old one when it cannot move (brk(2)) */
 /* In what range the caller may move its break itself, now. Does not sleep. */
 void mm_brk_room(struct task *task, uint64_t *ret_low, uint64_t *ret_high);
+struct platform_inguest;
+/* Where the caller may make mappings itself: hole_low to map_size_min. Does not sleep. */
+void mm_map_room(struct task *task, struct platform_inguest *inguest);
+/*
+ * The caller has mapped, unmapped or protected this itself. What cannot be is left out. @file: of
+ * those that everybody may map, or NULL.
+ */
+void mm_told_map(struct task *task, uint64_t addr, uint64_t size, int prot, int flags,
+	struct file *file, uint64_t offset);
+void mm_told_unmap(struct task *task, uint64_t addr, uint64_t size);
+void mm_told_protect(struct task *task, uint64_t addr, uint64_t size, int prot);
 /* It has moved it there; the memory is mapped or unmapped already. What cannot be is left out. */
 void mm_brk_moved(struct task *task, uint64_t addr);
 int do_madvise(struct task *task, uint64_t addr, uint64_t size, int advice);

@@ -43,6 +43,7 @@ static int seal_locked(const struct mm_work *work, uint64_t start, uint64_t end)
 	for (size_t i = mm_index(mm, start); i < mm->vma_count && mm->vmas[i]->start < end; i++)
 		mm->vmas[i]->sealed = true;
 	mm->changes++;
+	mm->seals = true;
 	mm_merge(mm, start, end);
 	return 0;
 }

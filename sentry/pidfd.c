@@ -225,7 +225,7 @@ int64_t sys_pidfd_getfd(struct task *task, int pidfd, int target_fd, unsigned fl
 	pid_unref(pid);
 	if (r < 0)
 		return r;
-	names_changed(false); /* its owner is not alone with it any more: task_tell_opened() */
+	names_changed(true); /* its owner is not alone with it any more: task_tell_opened() */
 	tasks_files_shared();
 	r = fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE), true);
 	if (r < 0)

@@ -24,14 +24,19 @@
 
 #include <string.h>
 
+#include "abi/fcntl.h"
+#include "abi/limits.h"
+#include "abi/mman.h"
 #include "abi/resource.h"
+#include "abi/stat.h"
 #include "platform/names.h"
+#include "sentry/mm.h"
 #include "sentry/task_private.h"
 
 #define DESCRIPTORS_MIN 64u /* RLIMIT_NOFILE of those who are told */
 
 static uint32_t epoch = 1;
-static bool table_was_full;
+static bool table_was_full, files_watched;
 static unsigned next_way;
 static struct path root; /* borrowed; the sandbox's own */
 
@@ -57,6 +62,7 @@ void shared_names_full(void)
 	table_was_full = true;
 	if (table)
 		__atomic_store_n(&table->opens, 0, __ATOMIC_RELEASE);
+	shared_files_watched();
 }
 
 void shared_names_root(const struct path *path)
@@ -89,6 +95,15 @@ static struct platform_name *find_place(
 	return &set[next_way++ % PLATFORM_NAME_WAYS];
 }
 
+static void table_begin(struct platform_names *table)
+{
+	if (table->epoch == epoch)
+		return;
+	table->opens = !table_was_full;
+	table->files = !files_watched;
+	__atomic_store_n(&table->epoch, epoch, __ATOMIC_RELEASE);
+}
+
 static void tell(const char *name, enum platform_name_fact fact)
 {
 	struct platform_names *table = names_table();
@@ -98,10 +113,7 @@ static void tell(const char *name, enum platform_name_fact fact)
 
 	if (!table || size > PLATFORM_NAME_SIZE)
 		return;
-	if (table->epoch != epoch) { /* it is new */
-		table->opens = !table_was_full;
-		__atomic_store_n(&table->epoch, epoch, __ATOMIC_RELEASE);
-	}
+	table_begin(table);
 	hash = platform_name_hash(name, (uint32_t)size);
 	entry = find_place(table, name, (uint32_t)size, hash);
 	/* Who reads meanwhile sees one of both versions change. */
@@ -135,4 +147,168 @@ void shared_name_no_link(
 {
 	if (may_tell(task, at, lasting))
 		tell(at->name, PLATFORM_NAME_NO_LINK);
+}
+
+/* ---- files that are there -------------------------------------------------------------------- */
+
+/*
+ * What many programs open: libraries, locales, headers. The second open of such a file has it put
+ * into the table, with its attributes and, of an ELF file, the first bytes, which the dynamic
+ * linker reads. Whoever is alone with his descriptors then opens it himself and tells later
+ * (stub/known.c). Names stay in their places, so that what is told can be done whatever has
+ * happened meanwhile; the file is opened by its name then.
+ */
+
+#define OPENS_WORTH 2u
+#define CANDIDATES  256u
+
+static struct {
+	const struct inode *inode; /* never followed */
+	unsigned opens;
+} candidates[CANDIDATES];
+
+static struct {
+	char name[PLATFORM_NAME_SIZE]; /* "": there is none */
+	uint64_t content;
+} files[PLATFORM_FILES_MAX];
+
+static unsigned begins;
+
+void shared_files_watched(void)
+{
+	struct platform_names *table = names_table();
+
+	files_watched = true;
+	if (table)
+		__atomic_store_n(&table->files, 0, __ATOMIC_RELEASE);
+}
+
+const char *shared_file_name(uint64_t index)
+{
+	return index < PLATFORM_FILES_MAX && files[index].name[0] ? files[index].name : NULL;
+}
+
+static void set_library(struct platform_file *entry, uint64_t content)
+{
+	const int number =
+		content && platform->library_number ? platform->library_number(content) : -1;
+
+	if (number >= 0 && number < (int)PLATFORM_FILE_NO_LIBRARY)
+		__atomic_store_n(&entry->library, (uint8_t)number, __ATOMIC_RELAXED);
+}
+
+void shared_file_mapped(uint64_t content)
+{
+	struct platform_names *table = names_table();
+
+	if (!table || !content)
+		return;
+	for (unsigned i = 0; i < PLATFORM_FILES_MAX; i++)
+		if (files[i].content == content &&
+			table->files_known[i].library == PLATFORM_FILE_NO_LIBRARY)
+			set_library(&table->files_known[i], content);
+}
+
+static bool is_worth(const struct inode *inode)
+{
+	const size_t i = ((uintptr_t)inode / 64) % CANDIDATES;
+
+	if (candidates[i].inode != inode) {
+		candidates[i].inode = inode;
+		candidates[i].opens = 0;
+	}
+	return ++candidates[i].opens >= OPENS_WORTH;
+}
+
+/* The entry of this name or a free one; NULL: there is no room. */
+static struct platform_file *file_entry(
+	struct platform_names *table, const char *name, uint32_t size, uint32_t hash)
+{
+	for (unsigned i = 0; i < PLATFORM_FILE_WAYS; i++) {
+		const unsigned at = (hash + i) % PLATFORM_FILES_MAX;
+
+		if (!files[at].name[0] || strcmp(files[at].name, name) == 0)
+			return &table->files_known[at];
+	}
+	return NULL;
+}
+
+static uint64_t content_of(struct file *file)
+{
+	struct file_map map = {.size = LX_PAGE_SIZE,
+		.prot = LX_PROT_READ,
+		.host_fd = -1,
+		.max_prot = LX_PROT_READ};
+
+	return file->ops->map && file->ops->map(file, &map) == 0 ? map.content : 0;
+}
+
+static bool read_begin(struct task *task, struct file *file, uint8_t *ret)
+{
+	struct vfs_ctx ctx = task_vfs_ctx(task);
+	struct uio_segment segment;
+	struct uio uio;
+
+	uio_init_kernel(&uio, &segment, ret, PLATFORM_FILE_BEGIN_SIZE);
+	return file_pread(file, &uio, 0, &ctx) == (ssize_t)PLATFORM_FILE_BEGIN_SIZE &&
+	       memcmp(ret, "\177ELF", 4) == 0;
+}
+
+static void tell_file(struct platform_names *table, struct platform_file *entry, const char *name,
+	const struct lx_stat *stat, uint64_t content, const uint8_t *begin)
+{
+	const unsigned at = (unsigned)(entry - table->files_known);
+	const uint32_t version = entry->version | 1, size = (uint32_t)strlen(name) + 1;
+
+	__atomic_store_n(&entry->version, version, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!files[at].name[0]) {
+		memcpy(files[at].name, name, size);
+		memcpy(entry->name, name, size);
+		entry->begin = PLATFORM_FILE_NO_BEGIN;
+		entry->library = PLATFORM_FILE_NO_LIBRARY;
+	}
+	files[at].content = content;
+	entry->epoch = epoch;
+	entry->size = (uint16_t)size;
+	entry->hash = platform_name_hash(name, size);
+	memcpy(entry->stat, stat, sizeof(entry->stat));
+	if (begin && entry->begin == PLATFORM_FILE_NO_BEGIN && begins < PLATFORM_FILE_BEGINS)
+		entry->begin = (uint8_t)begins++;
+	if (begin && entry->begin != PLATFORM_FILE_NO_BEGIN)
+		memcpy(table->begins[entry->begin], begin, PLATFORM_FILE_BEGIN_SIZE);
+	set_library(entry, content);
+	__atomic_store_n(&entry->version, version + 1, __ATOMIC_RELEASE);
+}
+
+void shared_file_opened(struct task *task, const struct at_name *at, struct file *file,
+	const struct vfs_lasting *lasting)
+{
+	struct platform_names *table = names_table();
+	uint8_t begin[PLATFORM_FILE_BEGIN_SIZE];
+	struct platform_file *entry;
+	struct lx_stat stat;
+	uint64_t content;
+	bool has_begin;
+	uint32_t size;
+
+	if (!table || files_watched || !at->name || at->name[0] != '/' || !file->inode ||
+		!file->inode->sb->read_only_for_ever || file->writable ||
+		(file->flags & ~LX_O_LARGEFILE) || !may_tell(task, at, lasting) ||
+		!is_worth(file->inode) || !vfs_file_is_common(file))
+		return;
+	size = (uint32_t)strlen(at->name) + 1;
+	if (size > PLATFORM_NAME_SIZE || stat_of_path(&file->path, &stat) < 0)
+		return;
+	entry = file_entry(table, at->name, size, platform_name_hash(at->name, size));
+	if (!entry)
+		return;
+	content = content_of(file);
+	has_begin = read_begin(task, file, begin);
+	/* That may have taken a while. */
+	entry = file_entry(table, at->name, size, platform_name_hash(at->name, size));
+	if (!entry || !may_tell(task, at, lasting))
+		return;
+	table_begin(table);
+	tell_file(table, entry, at->name, &stat, content, has_begin ? begin : NULL);
 }

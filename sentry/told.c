@@ -11,10 +11,13 @@
 #include <errno.h>
 
 #include "abi/fcntl.h"
+#include "abi/mman.h"
+#include "abi/resource.h"
 #include "abi/signal.h"
 #include "abi/syscall_nr.h"
 #include "base/cleanup.h"
 #include "sentry/mm.h"
+#include "sentry/shared_names.h"
 #include "sentry/task_private.h"
 
 static void seek(struct task *task, const struct platform_told *told)
@@ -38,6 +41,36 @@ static void set_actions(struct task *task, const struct platform_told *told)
 			(void)signal_set_action(task, signo, &action);
 }
 
+/* By its name: nobody is told of a file whose name may come to mean another. */
+static void open_known(struct task *task, const struct platform_told *told)
+{
+	const int allowed = LX_O_CLOEXEC | LX_O_LARGEFILE | LX_O_NOCTTY;
+	const char *name = shared_file_name(told->args[1]);
+	const int fd = (int)told->args[0], flags = (int)told->args[2];
+	struct vfs_ctx ctx = task_vfs_ctx(task);
+	struct file *file;
+
+	if (!name || (flags & ~allowed) || fd_lowest_free(task->files, 0) != fd ||
+		vfs_open(&ctx, NULL, name, flags | LX_O_LARGEFILE, 0, 0, &file) < 0)
+		return;
+	if (fd_install(task->files, file, 0, task_rlimit(task, LX_RLIMIT_NOFILE),
+		    flags & LX_O_CLOEXEC) < 0)
+		file_unref(file);
+}
+
+static void map(struct task *task, const struct platform_told *told)
+{
+	const int prot = (int)(uint32_t)told->args[2], flags = (int)(told->args[2] >> 32);
+	_cleanup_(cleanup_file_unref) struct file *file = NULL;
+
+	if (!(flags & LX_MAP_ANONYMOUS)) {
+		file = fd_get(task->files, (int)told->args[3]);
+		if (!file)
+			return;
+	}
+	mm_told_map(task, told->args[0], told->args[1], prot, flags, file, told->args[4]);
+}
+
 static void do_told(struct task *task, const struct platform_told *told)
 {
 	switch (told->nr) {
@@ -50,6 +83,18 @@ static void do_told(struct task *task, const struct platform_told *told)
 	case LX_NR_brk:
 		if (task->mm)
 			mm_brk_moved(task, told->args[0]);
+		break;
+	case LX_NR_openat:
+		open_known(task, told);
+		break;
+	case LX_NR_mmap:
+		map(task, told);
+		break;
+	case LX_NR_munmap:
+		mm_told_unmap(task, told->args[0], told->args[1]);
+		break;
+	case LX_NR_mprotect:
+		mm_told_protect(task, told->args[0], told->args[1], (int)told->args[2]);
 		break;
 	case LX_NR_rt_sigaction:
 		set_actions(task, told);

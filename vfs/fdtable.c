@@ -177,6 +177,11 @@ int fd_lowest_free(const struct fd_table *table, int min)
 	return (int)lowest_free(table, (unsigned)min);
 }
 
+uint64_t fd_first_used(const struct fd_table *table)
+{
+	return table->capacity ? table->used[0] : 0;
+}
+
 static void slot_put(struct fd_table *table, unsigned fd, struct file *file, bool cloexec)
 {
 	table->files[fd] = file;

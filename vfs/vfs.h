@@ -815,6 +815,7 @@ struct file *fd_get_any(struct fd_table *table, int fd); /* O_PATH files too */
 int fd_install(struct fd_table *table, struct file *file, int min, uint64_t limit, bool cloexec);
 /* What fd_install() would take, limits aside. @min >= 0. */
 int fd_lowest_free(const struct fd_table *table, int min);
+uint64_t fd_first_used(const struct fd_table *table); /* of the first 64 those in use */
 /* dup2-like: replaces what is there (closing it after). Takes over the reference on success. */
 int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t limit, bool cloexec);
 int fd_close(struct fd_table *table, int fd, void *lock_owner); /* flush, posix locks; may sleep */

@@ -43,6 +43,15 @@ void systrap_library_fini(void)
 	memset(&library, 0, sizeof(library));
 }
 
+int systrap_library_number(uint64_t content)
+{
+	for (unsigned i = 0; i < library.count; i++) {
+		if (library.contents[i] == content)
+			return (int)i;
+	}
+	return -1;
+}
+
 int systrap_library_find(const struct systrap_as *as, const struct platform_map *map)
 {
 	if (!map->common || !map->content)

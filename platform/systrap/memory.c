@@ -371,7 +371,9 @@ int systrap_protect(struct platform_thread *head, gaddr_t addr, uint64_t size, i
 	/* Patches stand in code that can be read and run, and nothing else. */
 	if (prot != (LX_PROT_READ | LX_PROT_EXEC))
 		err = systrap_patch_leave(thread, addr.v, size, false);
-	return err < 0 ? err : simple_call(thread, SYS_mprotect, addr.v, size, (uint64_t)prot & 7);
+	if (err < 0 || head->done_already)
+		return err;
+	return simple_call(thread, SYS_mprotect, addr.v, size, (uint64_t)prot & 7);
 }
 
 int systrap_remap(struct platform_thread *head, gaddr_t old_addr, uint64_t old_size,

@@ -330,6 +330,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 				.slots[slot_index % CHANNEL_SEGMENT_SLOTS];
 	thread->slot->inguest = (struct platform_inguest){.features = PLATFORM_INGUEST_FUTEX};
 	thread->slot->vdso_clock_gettime = systrap.vdso_clock_gettime;
+	thread->slot->library_count = as->library_count;
 	thread->head.inguest = &thread->slot->inguest;
 	thread->head.ahead = &thread->slot->ahead;
 	thread->head.sees_shared_names = as->has_names;

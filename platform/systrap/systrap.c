@@ -258,6 +258,7 @@ const struct platform_ops platform_systrap = {
 	.resident_size = systrap_resident_size,
 	.memory_use = systrap_memory_use,
 	.shared_names = systrap_shared_names,
+	.library_number = systrap_library_number,
 	.stub_call = stub_call,
 	.answered = answered,
 	.stats = stats,

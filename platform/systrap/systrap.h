@@ -427,6 +427,7 @@ bool systrap_patch_event(struct systrap_thread *thread, const struct platform_ev
 /* library.c: files that many processes map */
 unsigned systrap_library_count(void); /* that a clone of the zygote has */
 void systrap_library_fini(void);
+int systrap_library_number(uint64_t content); /* -1: it is not there */
 /* The descriptor in the address space's process. -1: it has none. */
 int systrap_library_find(const struct systrap_as *as, const struct platform_map *map);
 /* The file was brought to a process: again and again, it is worth a place. */

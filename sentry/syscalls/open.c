@@ -126,6 +126,8 @@ static int64_t do_open(
 		shared_name_missing(t, &at, !(flags & LX_O_NOFOLLOW), &lasting);
 	if (err < 0)
 		return err;
+	if (walk_flags == 0 && !(flags & (LX_O_CREAT | LX_O_TMPFILE_BIT | LX_O_NOFOLLOW)))
+		shared_file_opened(t, &at, file, &lasting);
 	return install_and_tell(t, file, flags & LX_O_CLOEXEC);
 }
 

@@ -416,5 +416,6 @@ int64_t sys_personality(struct task *t, unsigned persona)
 
 	if (persona != 0xffffffffu)
 		t->personality = persona;
+	task_publish_brk(t);
 	return old;
 }

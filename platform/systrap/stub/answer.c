@@ -23,6 +23,9 @@ enum answer_kind {
 	ANSWER_NAME_OR_OPENED,
 	ANSWER_OPENED,
 	ANSWER_SEEK,
+	ANSWER_MAP,
+	ANSWER_UNMAP,
+	ANSWER_PROTECT,
 	ANSWER_CLOSE,
 	ANSWER_SIGPROCMASK,
 	ANSWER_CLOCK_GETTIME,
@@ -70,6 +73,9 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_getdents64] = ANSWER_OPENED,
 	[LX_NR_close] = ANSWER_CLOSE,
 	[LX_NR_fcntl] = ANSWER_OPENED,
+	[LX_NR_mmap] = ANSWER_MAP,
+	[LX_NR_munmap] = ANSWER_UNMAP,
+	[LX_NR_mprotect] = ANSWER_PROTECT,
 	[LX_NR_open] = ANSWER_OPEN,
 	[LX_NR_openat] = ANSWER_OPEN,
 	[LX_NR_access] = ANSWER_NAME,
@@ -133,6 +139,12 @@ static bool futex_is_plain(const uint64_t args[6])
 	}
 }
 
+/* In memory that nobody shares, of an only thread. */
+static bool wakes_nobody(const struct stub_thread *self, const uint64_t args[6])
+{
+	return (uint32_t)args[1] == (FUTEX_PRIVATE | 1 /* WAKE */) && self->slot->inguest.brk != 0;
+}
+
 static bool answer_futex(struct stub_thread *self, const uint64_t args[6], int64_t *ret)
 {
 	struct channel_slot *slot = self->slot;
@@ -140,7 +152,7 @@ static bool answer_futex(struct stub_thread *self, const uint64_t args[6], int64
 	if (!(slot->inguest.features & PLATFORM_INGUEST_FUTEX) || !futex_is_plain(args))
 		return false;
 	/* Who may sleep for long tells first what there is to tell. */
-	if (self->closed || self->told_count)
+	if ((self->closed || self->told_count) && !wakes_nobody(self, args))
 		return false;
 	for (;;) {
 		int64_t result;
@@ -438,6 +450,12 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 		return stub_open_answer(self, nr, args, ret);
 	case ANSWER_OPENED:
 		return stub_opened_answer(self, nr, args, ret);
+	case ANSWER_MAP:
+		return stub_known_map(self, args, ret);
+	case ANSWER_UNMAP:
+		return stub_known_unmap(self, args, ret);
+	case ANSWER_PROTECT:
+		return stub_known_protect(self, args, ret);
 	case ANSWER_SEEK:
 		return stub_opened_answer(self, nr, args, ret) || stub_told_seek(self, args, ret);
 	case ANSWER_CLOSE:

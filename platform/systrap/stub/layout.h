@@ -296,6 +296,7 @@ struct channel_slot {
 	struct channel_reply reply __attribute__((aligned(4096)));	 /* the Sentry writes */
 	struct platform_inguest inguest __attribute__((aligned(2048)));	 /* in the page of reply */
 	uint64_t vdso_clock_gettime; /* the Sentry writes, when the thread is made; 0: none */
+	uint32_t library_count;	     /* likewise: descriptors from STUB_FD_LIBRARY on */
 	/* The stub writes, before it stores the head of a request with CHANNEL_CLOSED_TOLD. */
 	uint32_t told_count;
 	struct platform_told told[PLATFORM_TOLD_MAX];

@@ -156,7 +156,7 @@ static uint64_t entry_bytes(const struct stub_name *entry, uint32_t size)
  * which they were listed. So the Sentry says more than it was asked (sentry/ahead.c).
  */
 
-static bool same_bytes(const char *a, const char *b, uint32_t size)
+bool stub_same_bytes(const char *a, const char *b, uint32_t size)
 {
 	for (uint32_t i = 0; i < size; i++)
 		if (a[i] != b[i])
@@ -187,7 +187,7 @@ static bool ahead_answer(struct stub_thread *self, const struct question *questi
 		return false;
 	prefix = ahead->prefix_size;
 	if (prefix > PLATFORM_AHEAD_PREFIX || prefix >= size ||
-		!same_bytes(ahead->prefix, name, prefix))
+		!stub_same_bytes(ahead->prefix, name, prefix))
 		return false;
 	at = self->ahead_next;
 	for (uint32_t i = 0; i < count; i++, at++) {
@@ -228,7 +228,7 @@ static bool shared_answer(const struct stub_thread *self, const char *name, uint
 		uint32_t fact = entry->fact;
 
 		if ((version & 1) || entry->hash != hash || entry->size != size ||
-			entry->epoch != epoch || !same_bytes(entry->name, name, size))
+			entry->epoch != epoch || !stub_same_bytes(entry->name, name, size))
 			continue;
 		__atomic_thread_fence(__ATOMIC_ACQUIRE);
 		if (__atomic_load_n(&entry->version, __ATOMIC_RELAXED) != version)
@@ -255,7 +255,8 @@ bool stub_open_answer(struct stub_thread *self, uint32_t nr, const uint64_t args
 		return false;
 	size = stub_copy_string(name, (const char *)from, PLATFORM_NAME_SIZE);
 	return size > 1 &&
-	       shared_answer(self, name, (uint32_t)size, !(flags & O_NOFOLLOW), false, ret);
+	       (shared_answer(self, name, (uint32_t)size, !(flags & O_NOFOLLOW), false, ret) ||
+		       stub_known_open(self, name, (uint32_t)size, flags, ret));
 }
 
 static bool shared_question(const struct stub_thread *self, const struct question *question,

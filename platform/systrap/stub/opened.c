@@ -91,6 +91,7 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	self->reads_at = POSITION_UNKNOWN;
 	stub_ahead_note(self, nr, args, effect != EFFECT_ENDS);
 	stub_told_note(self, nr, args, effect != EFFECT_ENDS);
+	stub_known_note(self, nr, args);
 	switch (effect) {
 	case EFFECT_NONE:
 		if (nr == LX_NR_pread64 && self->opened != OPENED_NOTHING &&
@@ -204,6 +205,21 @@ static bool reads_window(const struct stub_thread *self, const struct platform_o
 	return true;
 }
 
+/* A read of the first bytes, where they are known. It moves the position. */
+static bool reads_begin(struct stub_thread *self, const struct platform_opened *opened,
+	const uint64_t args[6], int64_t *ret)
+{
+	uint64_t seek[6] = {args[0]};
+	int64_t position;
+
+	if (!self->known_begin || self->position == POSITION_UNKNOWN || stub_tell_room(self) == 0 ||
+		!stub_known_read(
+			self, args[1], args[2], self->position, opened->stat[STAT_SIZE], ret))
+		return false;
+	seek[1] = self->position + (uint64_t)*ret;
+	return stub_told_seek(self, seek, &position);
+}
+
 bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	const struct platform_inguest *known = &self->slot->inguest;
@@ -248,10 +264,13 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 		       (uint32_t)args[2] == SEEK_CUR && self->position != POSITION_UNKNOWN;
 	case LX_NR_read:
 		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
-		       reads_nothing(self, opened, args);
+		       (reads_nothing(self, opened, args) || reads_begin(self, opened, args, ret));
 	case LX_NR_pread64:
 		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
-		       (flags & PLATFORM_OPENED_DATA) && reads_window(self, opened, args, ret);
+		       (flags & PLATFORM_OPENED_DATA) &&
+		       (reads_window(self, opened, args, ret) ||
+			       stub_known_read(self, args[1], args[2], args[3],
+				       opened->stat[STAT_SIZE], ret));
 	case LX_NR_getdents64:
 		return (flags & PLATFORM_OPENED_DATA) && self->list_end == epoch;
 	default:

@@ -349,6 +349,8 @@ static int64_t command_thread(
 	child->told_count = 0;
 	child->told_actions = false;
 	child->seekable = child->closeable = 0;
+	stub_known_forget(child);
+	stub_known_forget(self);
 	child->window = 0;
 	child->uc = child_uc;
 	/* EINTR: as in command_fork(). */

@@ -20,6 +20,8 @@ enum stub_upgrade {
 	UPGRADE_INTERRUPTED, /* it is done, but an interrupt is wanted */
 };
 
+#define STUB_MAPS 8u
+
 /*
  * At the base of each stub stack: a handler finds it by masking its stack pointer, the fast entry
  * through the GS base. offsets.h knows this layout.
@@ -62,8 +64,17 @@ struct stub_thread {
 	int32_t opened_fd;
 	uint64_t seekable, closeable; /* descriptors below 64 */
 	uint32_t files_epoch;	      /* inguest.files_epoch of when that was so */
-	uint64_t position;	      /* of the open file */
-	uint64_t reads_at;	      /* of the pread that was posted last, on this file */
+	/* known.c: of the file at opened_fd */
+	uint8_t known_library;	     /* where its descriptor is, which maps it; 0: nowhere */
+	const uint8_t *known_begin;  /* its first PLATFORM_FILE_BEGIN_SIZE bytes, or NULL */
+	uint64_t map_begin, map_end; /* the last mapping of a file that was made here */
+	struct stub_map {
+		uint64_t addr, size; /* 0: none */
+		bool data;	     /* a part of it, which may be written */
+	} maps[STUB_MAPS];
+	uint8_t next_map;
+	uint64_t position; /* of the open file */
+	uint64_t reads_at; /* of the pread that was posted last, on this file */
 	/* A window (its address, 0: none) from which the last reply was served, and where in the
 	 * file it begins. Until the next request. */
 	uint64_t window, window_from;
@@ -258,6 +269,26 @@ void stub_tell_close(struct stub_thread *self, uint32_t fd);
 bool stub_told_brk(struct stub_thread *self, uint64_t end, int64_t *ret);
 bool stub_told_action(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
 
+/* As if an open with @flags (PLATFORM_OPENED_) had this result. */
+void stub_told_fd(struct stub_thread *self, int64_t fd, uint32_t flags);
+uint64_t stub_page_end(uint64_t addr);
+/* How many more calls can be told. */
+unsigned stub_tell_room(const struct stub_thread *self);
+
+/* known.c: files that all are told of */
+bool stub_known_open(
+	struct stub_thread *self, const char *name, uint32_t size, uint32_t flags, int64_t *ret);
+/* A read at @at from what is known of the file at opened_fd. */
+bool stub_known_read(const struct stub_thread *self, uint64_t buffer, uint64_t count, uint64_t at,
+	uint64_t file_size, int64_t *ret);
+bool stub_known_map(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
+bool stub_known_unmap(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
+bool stub_known_protect(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
+/* A call about memory is about to be posted. */
+void stub_known_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6]);
+/* Others may change the memory. */
+void stub_known_forget(struct stub_thread *self);
+
 /* trampoline.c */
 enum stub_place {
 	PLACE_ELSEWHERE,
@@ -285,6 +316,8 @@ void stub_load_bases(struct stub_thread *self, const struct channel_regs *regs);
  * STUB_INTERRUPTED when the call was begun here and ended by a kick, else untouched.
  */
 /* names.c: an answer that was given before; and keeps what the reply in the slot answered. */
+/* Of two names, @size bytes. */
+bool stub_same_bytes(const char *a, const char *b, uint32_t size);
 bool stub_name_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 bool stub_open_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
 void stub_name_keep(struct stub_thread *self, int64_t result);
@@ -318,6 +351,7 @@ static inline int64_t stub_call6(
 enum {
 	STUB_NR_CLOSE = 3,
 	STUB_NR_MMAP = 9,
+	STUB_NR_MPROTECT = 10,
 	STUB_NR_MUNMAP = 11,
 	STUB_NR_RT_SIGACTION = 13,
 	STUB_NR_RT_SIGRETURN = 15,

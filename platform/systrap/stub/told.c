@@ -40,17 +40,22 @@ struct platform_told *stub_tell(struct stub_thread *self, uint32_t nr)
 {
 	struct platform_told *told = self->slot->told;
 
+	if (stub_tell_room(self) == 0)
+		return 0;
 	if (self->closed) {
 		told[0].nr = LX_NR_close;
 		told[0].args[0] = self->closed - 1u;
 		self->told_count = 1;
 		self->closed = 0;
 	}
-	if (self->told_count >= PLATFORM_TOLD_MAX)
-		return 0;
 	told += self->told_count++;
 	told->nr = nr;
 	return told;
+}
+
+unsigned stub_tell_room(const struct stub_thread *self)
+{
+	return PLATFORM_TOLD_MAX - self->told_count - (self->closed ? 1u : 0u);
 }
 
 uint8_t stub_tell_all(struct stub_thread *self)
@@ -154,11 +159,9 @@ void stub_told_note(struct stub_thread *self, uint32_t nr, const uint64_t args[6
 	}
 }
 
-/* inguest.opened says the same, in a cache line that need not come for it. */
-void stub_told_opened(struct stub_thread *self, int64_t fd)
+void stub_told_fd(struct stub_thread *self, int64_t fd, uint32_t flags)
 {
 	const uint32_t epoch = __atomic_load_n(&self->slot->inguest.files_epoch, __ATOMIC_RELAXED);
-	const uint32_t flags = self->slot->reply.head.opened;
 	const uint64_t bit = fd_bit((uint64_t)fd);
 
 	if (self->files_epoch != epoch)
@@ -166,6 +169,14 @@ void stub_told_opened(struct stub_thread *self, int64_t fd)
 	self->files_epoch = epoch;
 	self->seekable = (self->seekable & ~bit) | (flags & PLATFORM_OPENED_START ? bit : 0);
 	self->closeable = (self->closeable & ~bit) | (flags & PLATFORM_OPENED_CLOSE ? bit : 0);
+}
+
+/* inguest.opened says the same, in a cache line that need not come for it. */
+void stub_told_opened(struct stub_thread *self, int64_t fd)
+{
+	self->known_library = 0;
+	self->known_begin = 0;
+	stub_told_fd(self, fd, self->slot->reply.head.opened);
 }
 
 static bool is_known(const struct stub_thread *self, uint64_t set, uint64_t fd)
@@ -199,6 +210,7 @@ void stub_tell_close(struct stub_thread *self, uint32_t fd)
 {
 	self->seekable &= ~fd_bit(fd);
 	self->closeable &= ~fd_bit(fd);
+	self->slot->inguest.fds &= ~fd_bit(fd);
 	self->closed = (uint8_t)(fd + 1);
 }
 
@@ -216,6 +228,7 @@ bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *
 		if (!told)
 			return false;
 		told->args[0] = fd;
+		self->slot->inguest.fds &= ~fd_bit(fd);
 		self->seekable &= ~fd_bit(fd);
 		self->closeable &= ~fd_bit(fd);
 	}
@@ -228,7 +241,7 @@ bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *
 
 /* ---- the heap ---- */
 
-static uint64_t page_end(uint64_t addr)
+uint64_t stub_page_end(uint64_t addr)
 {
 	return (addr + 4095) & ~4095ull;
 }
@@ -237,11 +250,10 @@ bool stub_told_brk(struct stub_thread *self, uint64_t end, int64_t *ret)
 {
 	struct platform_inguest *known = &self->slot->inguest;
 	struct platform_told *told = last_told(self, LX_NR_brk);
-	const uint64_t old = page_end(known->brk), new = page_end(end);
+	const uint64_t old = stub_page_end(known->brk), new = stub_page_end(end);
 	int64_t result = 0;
 
-	if (end < known->brk_low || end > known->brk_high ||
-		(!told && self->told_count >= PLATFORM_TOLD_MAX))
+	if (end < known->brk_low || end > known->brk_high || (!told && stub_tell_room(self) == 0))
 		return false;
 	if (new > old && stub_call6(STUB_NR_MMAP, old, new - old, PROT_READ_WRITE, MAP_HEAP,
 				 UINT64_MAX, 0) != (int64_t)old)
