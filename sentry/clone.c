@@ -223,6 +223,7 @@ static int new_process(
 	tty_inherit(group, from);
 	memcpy(group->rlimits, from->rlimits, sizeof(group->rlimits));
 	group->oom_score_adj = from->oom_score_adj;
+	group->oom_score_adj_min = from->oom_score_adj_min;
 	group->coredump_filter = from->coredump_filter;
 	*ret = group;
 	return 0;

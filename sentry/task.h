@@ -179,9 +179,9 @@ struct thread_group {
 	struct list_head posix_timers;
 	int next_timer_id;
 
-	int oom_score_adj;
-	bool memory_killed;	  /* by the memory limit, its host process too */
-	unsigned coredump_filter; /* core(5) */
+	int oom_score_adj, oom_score_adj_min; /* below the second only with CAP_SYS_RESOURCE */
+	bool memory_killed;		      /* by the memory limit, its host process too */
+	unsigned coredump_filter;	      /* core(5) */
 };
 
 /* ---- thread ---------------------------------------------------------------------------------- */

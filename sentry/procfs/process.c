@@ -114,6 +114,21 @@ static void show_numbers(
 	seq_puts(seq, "\n");
 }
 
+/* alloc_fdtable(): 64, then powers of two from 128 on. */
+static unsigned descriptor_table_size(const struct task *task)
+{
+	int last = -1;
+	unsigned size = 64;
+
+	if (!task->files)
+		return 0;
+	for (int fd = fd_next(task->files, 0); fd >= 0; fd = fd_next(task->files, fd + 1))
+		last = fd;
+	while (last >= 0 && (unsigned)last >= size)
+		size *= 2;
+	return size;
+}
+
 static void show_ids(struct seq *seq, const struct pseudo_node *node, const struct task *task)
 {
 	const struct thread_group *group = pseudo_group(node);
@@ -130,7 +145,7 @@ static void show_ids(struct seq *seq, const struct pseudo_node *node, const stru
 	seq_printf(seq, "Gid:\t%u\t%u\t%u\t%u\n", user_ns_gid(ns, cred->gid),
 		user_ns_gid(ns, cred->egid), user_ns_gid(ns, cred->sgid),
 		user_ns_gid(ns, cred->fsgid));
-	seq_puts(seq, "FDSize:\t64\nGroups:\t");
+	seq_printf(seq, "FDSize:\t%u\nGroups:\t", descriptor_table_size(task));
 	for (uint32_t i = 0; i < cred->group_count; i++)
 		seq_printf(seq, "%u ", user_ns_gid(ns, cred->groups[i]));
 	if (!cred->group_count)

@@ -297,9 +297,12 @@ static int store_oom_score_adj(const struct pseudo_node *node, char *text, size_
 		return -EINVAL;
 	if (!group)
 		return -ESRCH;
-	if (value < group->oom_score_adj && !cred_capable(ctx->cred, LX_CAP_SYS_RESOURCE))
+	if (value < group->oom_score_adj_min && !cred_capable(ctx->cred, LX_CAP_SYS_RESOURCE))
 		return -EACCES;
 	group->oom_score_adj = (int)value;
+	/* Whoever has the right sets how far down the others may go (__set_oom_adj()). */
+	if (cred_capable(ctx->cred, LX_CAP_SYS_RESOURCE))
+		group->oom_score_adj_min = (int)value;
 	return 0;
 }
 

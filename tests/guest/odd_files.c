@@ -118,6 +118,53 @@ CASE(proc_that_takes_writes)
 	note_file("/proc/self/comm");
 }
 
+CASE(oom_score_goes_up_and_down)
+{
+	if (geteuid() == 0) {
+		CALL(setresgid(777, 777, 777));
+		CALL(setresuid(777, 777, 777));
+		CALL(prctl(PR_SET_DUMPABLE, 1));
+	}
+	write_to("/proc/self/oom_score_adj", "1000");
+	write_to("/proc/self/oom_score_adj", "5");
+	write_to("/proc/self/oom_score_adj", "0");
+	write_to("/proc/self/oom_score_adj", "-1");
+	note_file("/proc/self/oom_score_adj");
+	write_to("/proc/self/oom_score_adj", "500");
+	write_to("/proc/self/oom_adj", "3");
+}
+
+static void note_table_size(pid_t pid)
+{
+	char path[64], text[2048], *line;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	int fd = open(path, O_RDONLY);
+	text[read(fd, text, sizeof(text) - 1)] = '\0';
+	line = strstr(text, "FDSize:");
+	NOTE("%.*s", (int)strcspn(line, "\n"), line);
+	close(fd);
+}
+
+CASE(sizes_of_descriptor_tables)
+{
+	siginfo_t info;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT);
+	note_table_size(child);
+	note_wait("child", child);
+	note_table_size(getpid());
+	CALL(dup2(0, 64));
+	note_table_size(getpid());
+	CALL(dup2(0, 200));
+	note_table_size(getpid());
+	CALL(dup2(0, 900));
+	note_table_size(getpid());
+}
+
 CASE(timer_slack_of_a_child)
 {
 	CALL(prctl(PR_SET_TIMERSLACK, 70000));
