@@ -9,8 +9,12 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/line.h"
 #include "cmd/audit_log.h"
 #include "cmd/commands.h"
+
+/* Those of the launcher are shorter. */
+#define LINE_MOST (64 << 10)
 
 /* ,"hash":"..."} */
 #define TAIL_SIZE (9 + AUDIT_HASH_SIZE + 2)
@@ -71,9 +75,9 @@ int audit_verify(int fd, struct audit_report *ret)
 		return -errno;
 	memset(report.hash, '0', AUDIT_HASH_SIZE);
 	errno = 0;
-	while (!report.broken && (size = getline(&line, &capacity, stream)) > 0) {
+	while (!report.broken && (size = line_read(stream, &line, &capacity, LINE_MOST)) > 0) {
 		if (line[size - 1] != '\n') {
-			broken(&report, "is cut off");
+			broken(&report, size > LINE_MOST ? "is too long" : "is cut off");
 			break;
 		}
 		line[--size] = '\0';

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -198,6 +199,35 @@ static int open_output(const char *option, const char *file, int *ret_fd)
 	return 0;
 }
 
+/* A trace is written by one run: a file that another one writes is not taken away from it. "-":
+ * standard output. */
+static int open_trace(const char *file, int *ret_fd)
+{
+	struct stat stat;
+	int fd;
+
+	if (!file || strcmp(file, "-") == 0) {
+		fd = fcntl(file ? 1 : 2, F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return bad_value("--trace", file ? file : "stderr", strerror(errno));
+		*ret_fd = fd;
+		return 0;
+	}
+	fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+	if (fd < 0)
+		return bad_value("--trace", file, strerror(errno));
+	if (fstat(fd, &stat) == 0 && S_ISREG(stat.st_mode) &&
+		(flock(fd, LOCK_EX | LOCK_NB) < 0 || ftruncate(fd, 0) < 0)) {
+		int r = bad_value("--trace", file,
+			errno == EWOULDBLOCK ? "another run writes it" : strerror(errno));
+
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
 /* Is @path @directory or below it? Both without links. */
 static bool is_below(const char *path, const char *directory)
 {
@@ -368,8 +398,8 @@ static int open_observed(struct run *run)
 	run->observed = (struct observer_config){
 		.trace_fd = -1, .coverage_fd = -1, .otlp_fd = -1, .format = options->trace_format};
 	if (traced)
-		r = open_output("--trace", options->trace_file, &run->observed.trace_fd);
-	if (r == 0 && options->trace_file)
+		r = open_trace(options->trace_file, &run->observed.trace_fd);
+	if (r == 0 && options->trace_file && strcmp(options->trace_file, "-") != 0)
 		r = check_place(run, "--trace", options->trace_file, run->observed.trace_fd);
 	if (r == 0 && options->otlp)
 		r = open_otlp(run);

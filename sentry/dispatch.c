@@ -98,12 +98,11 @@ static void dispatch(struct task *task)
 
 	task->thread->regs.orig_rax = nr;
 	task->current_nr = nr;
-	result = __builtin_expect(observing, 0) ? observe_call(task, entry, call)
-						: call(task, entry);
+	result = observe_on() ? observe_call(task, entry, call) : call(task, entry);
 	task->current_nr = UINT64_MAX;
 	if (__builtin_expect(timed, 0))
 		live_count_time(loop_monotonic_now() - begin);
-	if (__builtin_expect(result < 0, 0)) {
+	if (__builtin_expect(result < 0 && !LIVE_BLIND, 0)) {
 		live_count_error(nr, result);
 		refusal_audit(nr, task->event.syscall.args, result);
 	}

@@ -539,7 +539,7 @@ void task_exit(struct task *task, int code)
 {
 	struct thread_group *group = task->group;
 
-	if (observing)
+	if (observe_on())
 		observe_exit(task, code, group->live_count == 1);
 	task->killed = true;
 	signal_stop_left(task);

@@ -52,6 +52,16 @@ struct observe_config {
 
 extern bool observing;
 
+/* Whether anybody looks; a build that is blind (benchmarks/off) has nothing to ask. */
+static inline bool observe_on(void)
+{
+#ifdef SENTRY_BLIND
+	return false;
+#else
+	return __builtin_expect(observing, 0);
+#endif
+}
+
 void observe_strace(struct strace_sink *sink); /* before the first guest runs */
 void observe_start(const struct observe_config *config, const char *platform);
 /* All that is still in memory is written. What the run used is told with it. */

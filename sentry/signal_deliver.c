@@ -127,7 +127,7 @@ static int next_handled(
 			signo = trace_signal(task, signo, ret_info);
 		if (signo == 0)
 			continue;
-		if (observing)
+		if (observe_on())
 			observe_signal(task, signo);
 		action = &task->group->sighand->action[signo - 1];
 		if (action->handler == LX_SIG_IGN)

@@ -15,6 +15,7 @@
 #include <yajl/yajl_tree.h>
 
 #include "base/cleanup.h"
+#include "base/line.h"
 #include "base/log.h"
 #include "cmd/commands.h"
 #include "cmd/live/log_file.h"
@@ -181,9 +182,9 @@ static int put_lines(struct reader *reader, unsigned long skip)
 	ssize_t size;
 
 	clearerr(reader->in);
-	while ((size = getline(&line, &capacity, reader->in)) > 0) {
+	while ((size = line_read(reader->in, &line, &capacity, LINE_MAX_SIZE)) > 0) {
 		/* Not finished: next time. */
-		if (line[size - 1] != '\n') {
+		if (line[size - 1] != '\n' && size <= LINE_MAX_SIZE) {
 			(void)fseeko(reader->in, -(off_t)size, SEEK_CUR);
 			return 0;
 		}
@@ -265,8 +266,15 @@ static int follow(struct reader *reader)
 
 static int show(struct reader *reader)
 {
-	int r = put_both(reader);
+	struct stat file;
+	int r;
 
+	/* Others may have no end, or wait for somebody. */
+	if (stat(reader->path, &file) == 0 && !S_ISREG(file.st_mode)) {
+		log_error("logs: %s is no regular file", reader->path);
+		return 125;
+	}
+	r = put_both(reader);
 	if (r == 0 && reader->request->follow)
 		r = follow(reader);
 	if (reader->in)

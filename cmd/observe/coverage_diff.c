@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_gen.h>
@@ -132,9 +133,23 @@ static void put_xml(FILE *out, const char *text)
 	}
 }
 
-static void put_name(yajl_gen gen, const char *name)
+/* A path as a reference (RFC 3986): what has a meaning there, or none, is written as its number. */
+static void put_uri(yajl_gen gen, const char *path)
 {
-	yajl_gen_string(gen, (const unsigned char *)name, strlen(name));
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+	char text[3 * PATH_MAX + 1];
+	size_t used = 0;
+
+	for (; *path && used + 4 < sizeof(text); path++) {
+		if (strchr(plain, *path))
+			text[used++] = *path;
+		else
+			used += (size_t)snprintf(
+				text + used, sizeof(text) - used, "%%%02X", (unsigned char)*path);
+	}
+	text[used] = '\0';
+	words_string(gen, "uri", text);
 }
 
 static void sarif_result(const struct outputs *to, size_t kind, const char *text, bool fails)
@@ -144,18 +159,18 @@ static void sarif_result(const struct outputs *to, size_t kind, const char *text
 	yajl_gen_map_open(gen);
 	words_string(gen, "ruleId", kinds[kind].name);
 	words_string(gen, "level", fails ? "error" : "note");
-	put_name(gen, "message");
+	words_name(gen, "message");
 	yajl_gen_map_open(gen);
 	words_string(gen, "text", text);
 	yajl_gen_map_close(gen);
-	put_name(gen, "locations");
+	words_name(gen, "locations");
 	yajl_gen_array_open(gen);
 	yajl_gen_map_open(gen);
-	put_name(gen, "physicalLocation");
+	words_name(gen, "physicalLocation");
 	yajl_gen_map_open(gen);
-	put_name(gen, "artifactLocation");
+	words_name(gen, "artifactLocation");
 	yajl_gen_map_open(gen);
-	words_string(gen, "uri", to->config->new_file);
+	put_uri(gen, to->config->new_file);
 	yajl_gen_map_close(gen);
 	yajl_gen_map_close(gen);
 	yajl_gen_map_close(gen);
@@ -219,21 +234,21 @@ static void sarif_begin(yajl_gen gen)
 	yajl_gen_map_open(gen);
 	words_string(gen, "$schema", "https://json.schemastore.org/sarif-2.1.0.json");
 	words_string(gen, "version", "2.1.0");
-	put_name(gen, "runs");
+	words_name(gen, "runs");
 	yajl_gen_array_open(gen);
 	yajl_gen_map_open(gen);
-	put_name(gen, "tool");
+	words_name(gen, "tool");
 	yajl_gen_map_open(gen);
-	put_name(gen, "driver");
+	words_name(gen, "driver");
 	yajl_gen_map_open(gen);
 	words_string(gen, "name", "sentry coverage");
 	words_string(gen, "version", SENTRY_VERSION);
-	put_name(gen, "rules");
+	words_name(gen, "rules");
 	yajl_gen_array_open(gen);
 	for (size_t i = 0; i < array_size(kinds); i++) {
 		yajl_gen_map_open(gen);
 		words_string(gen, "id", kinds[i].name);
-		put_name(gen, "shortDescription");
+		words_name(gen, "shortDescription");
 		yajl_gen_map_open(gen);
 		words_string(gen, "text", kinds[i].text);
 		yajl_gen_map_close(gen);
@@ -242,7 +257,7 @@ static void sarif_begin(yajl_gen gen)
 	yajl_gen_array_close(gen);
 	yajl_gen_map_close(gen);
 	yajl_gen_map_close(gen);
-	put_name(gen, "results");
+	words_name(gen, "results");
 	yajl_gen_array_open(gen);
 }
 
@@ -292,7 +307,8 @@ int coverage_diff(const struct coverage *old, const struct coverage *new,
 			return failed_output(config->junit, -errno);
 		fprintf(to.junit,
 			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-			"<testsuite name=\"sentry coverage\" tests=\"%zu\" failures=\"%u\">\n",
+			"<testsuite name=\"sentry coverage\" tests=\"%zu\" failures=\"%u\" "
+			"errors=\"0\" skipped=\"0\" time=\"0\">\n",
 			item_count, failures);
 	}
 	if (config->sarif) {

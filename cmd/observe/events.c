@@ -14,6 +14,7 @@
 
 #include "base/checked.h"
 #include "base/cleanup.h"
+#include "base/line.h"
 #include "cmd/observe/trace_file.h"
 #include "cmd/observe/words.h"
 
@@ -237,7 +238,7 @@ int events_read_lines(FILE *in, event_fn *take, void *data, const char **ret_why
 	bool ended = false;
 	ssize_t size;
 
-	while ((size = getline(&line, &capacity, in)) > 0) {
+	while ((size = line_read(in, &line, &capacity, LINE_MAX_SIZE)) > 0) {
 		number++;
 		if (size > LINE_MAX_SIZE || strlen(line) != (size_t)size ||
 			(number == 1 && !strstr(line, "\"type\":\"begin\"")) ||

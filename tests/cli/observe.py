@@ -4,12 +4,13 @@ import ctypes
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import time
 import xml.dom.minidom
 
-from box import Skip, check
+from box import Skip, check, finish, read_line
 from browser import Browser
 
 PROGRAM = r"""
@@ -576,3 +577,29 @@ def test_needs(box):
     box.raw("needs", *platform, "--", "./nothing", cwd=box.dir).one_line(125, "./nothing")
     for args in (["needs"], ["needs", "--jobs", "0", "--", "x"], ["needs", "--format", "xml", "--", "x"], ["needs", "--timeout", "x", "--", "x"]):
         box.raw(*args).expect(125, b"")
+
+
+def test_trace_places(box):
+    """Where a trace may go, and what is said where it may not."""
+    first = box.start(["/bin/sh", "-c", "echo ready; read x"], options=["--trace", box.path("t")])
+    check(read_line(first) == b"ready\n", "it does not run")
+    box.run("/bin/true", options=["--trace", box.path("t")]).one_line(125, "--trace", "another run writes it")
+    first.stdin.write(b"x\n")
+    finish(first)
+    records = [json.loads(line) for line in box.read("t").splitlines()]
+    check(records[0]["type"] == "begin" and records[-1]["type"] == "end", "the first one's trace")
+    box.run("/bin/true", options=["--trace", box.path("t")]).expect(0, b"", b"")
+    # Standard output, by the name that it has everywhere.
+    out = box.run("/bin/echo", "hello", options=["--trace", "-", "--trace", "exit_group"]).expect(0, None, b"").out
+    check(b"hello\n" in out and b'"type":"end"' in out and not os.path.exists(box.path("-")), out)
+    full = box.run("/bin/echo", "hello", options=["--trace", "/dev/full"]).expect(125, b"hello\n")
+    check(full.err.count(b"\n") == 1 and b"No space left" in full.err, full.err)
+    box.run("/bin/true", options=["--trace", box.dir]).one_line(125, "--trace", "directory")
+    # Lines without an end do not take all memory, whoever reads them.
+    for words, code in ((("report", "/dev/zero"), 1), (("trace", "cat", "/dev/zero"), 1), (("logs", "/dev/zero"), 125), (("audit", "verify", "/dev/zero"), 1)):
+        result = box.raw(*words).expect(code)
+        check((result.out + result.err).count(b"\n") == 1 and len(result.out) < 300, words, result.out, result.err)
+    with open(box.path("endless"), "wb") as file:
+        file.write(b'{"type":"begin",')
+        file.truncate(1 << 32)
+    box.raw("report", box.path("endless"), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 29, 1 << 29))).one_line(1, "not a trace")

@@ -380,6 +380,9 @@ enum {
 /* For those who want to know which calls never came by. */
 static inline void stub_count_answered(struct channel_slot *slot, uint32_t nr)
 {
+#ifdef SENTRY_BLIND
+	return;
+#endif
 	if (nr < CHANNEL_NUMBERS)
 		slot->counters.answered[nr]++;
 }
