@@ -29,6 +29,9 @@
 
 #define PLATFORM_INGUEST_SIGRETURN 128u /* from frames of the usual kind */
 #define PLATFORM_INGUEST_RSEQ	   256u /* rseq(2), which is the host's own */
+#define PLATFORM_INGUEST_HELD	   512u /* what struct platform_held says */
+
+#define PLATFORM_UMASK_KNOWN 0x80000000u
 
 /*
  * The file that the thread's last successful open made, as long as nobody but this thread can touch
@@ -48,6 +51,36 @@ struct platform_opened {
 	uint32_t epoch;	     /* names_epoch of then */
 	uint32_t file_flags; /* as F_GETFL says them */
 	uint64_t stat[18];   /* struct stat */
+};
+
+/*
+ * What is said of descriptors, each at the index of its number's low bits: calls on them that the
+ * platform answers by itself (sentry/held.c). All that is known is one word, so that the kernel can
+ * take it back at any time, by exchanging it for 0: it then has what the platform did with it, or
+ * the platform finds it gone. The platform changes it by compare and exchange alone.
+ *
+ * Of a descriptor in an epoll instance: epoll_ctl(2) is answered here and done by the kernel later:
+ * the word says so (CHANGED), with what is to be registered in the half of `events` and `data` that
+ * SECOND chooses. What is to be done so is chained, by index and one, from platform_thread.held on.
+ */
+#define PLATFORM_HELD_COUNT	 128u
+#define PLATFORM_HELD_FD(word)	 ((uint32_t)(word)&0xffff)
+#define PLATFORM_HELD_EPOLL	 (1ull << 32) /* with an epoll instance's descriptor << 16 */
+#define PLATFORM_HELD_DEVICE	 (1ull << 33) /* /dev/null or /dev/zero, and what may be done: */
+#define PLATFORM_HELD_KEY	 0xffffffffffull
+#define PLATFORM_HELD_REGISTERED (1ull << 40) /* it is in the instance, once changes are made */
+#define PLATFORM_HELD_CHANGED	 (1ull << 41)
+#define PLATFORM_HELD_SECOND	 (1ull << 42)
+#define PLATFORM_HELD_READS_ZERO (1ull << 43)
+#define PLATFORM_HELD_READS_END	 (1ull << 44)
+#define PLATFORM_HELD_WRITES	 (1ull << 45) /* what is written goes nowhere */
+#define PLATFORM_HELD_NEXT_SHIFT 48
+#define PLATFORM_HELD_NEXT(word) ((uint8_t)((word) >> PLATFORM_HELD_NEXT_SHIFT))
+
+struct platform_held {
+	uint64_t word; /* 0: nothing is known */
+	uint64_t data[2];
+	uint32_t events[2];
 };
 
 /*
@@ -155,6 +188,9 @@ struct platform_inguest {
 	/* Descriptors below 64 that are in use, while nobody else can change them; else all bits.
 	 * The kernel's, current while in guest. */
 	uint64_t fds;
+	/* Changes hands with the mask: the file mode creation mask and PLATFORM_UMASK_KNOWN, while
+	 * nobody else shares it; 0: ask. */
+	uint32_t umask;
 	/* Bytes for one getrandom(2), which nobody else has; the platform makes it 0. 0: none. */
 	uint64_t random;
 	/* As prlimit(2) says them, by resource; the version is odd while they change, at any time.

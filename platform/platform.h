@@ -121,7 +121,8 @@ struct platform_thread {
 	 * every call.
 	 */
 	struct platform_inguest *inguest;
-	struct platform_ahead *ahead; /* likewise; NULL with inguest, or by itself */
+	struct platform_ahead *ahead;  /* likewise; NULL with inguest, or by itself */
+	struct platform_held *held_of; /* likewise, PLATFORM_HELD_COUNT of them */
 	/*
 	 * Set by the kernel: the answer to the present call, about a name, may be given again to
 	 * the same question of this thread while inguest->names_epoch stands. Cleared by run().
@@ -145,6 +146,9 @@ struct platform_thread {
 	uint16_t opened_flags;
 	/* Set by the kernel around a map or unmap that the guest has made already. */
 	bool done_already;
+	/* Set by run(): the index and one of the first of held_of that was CHANGED. The kernel
+	 * makes the changes before anything else and clears this. 0: none. */
+	uint8_t held;
 };
 
 /*

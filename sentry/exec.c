@@ -30,6 +30,7 @@
 #include "sentry/exec_private.h"
 #include "sentry/nsproxy.h"
 #include "sentry/pid_ns.h"
+#include "sentry/held.h"
 #include "sentry/trace.h"
 #include "vfs/landlock.h"
 
@@ -216,6 +217,7 @@ static int commit(struct exec_state *state)
 		if (err < 0)
 			return err;
 	}
+	held_take_back(task);
 	err = unshare_files(task);
 	if (err < 0) {
 		if (old_thread)

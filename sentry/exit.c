@@ -16,6 +16,7 @@
 #include "sentry/observe.h"
 #include "sentry/pid_ns.h"
 #include "sentry/task_private.h"
+#include "sentry/held.h"
 #include "sentry/trace.h"
 #include "sentry/tty/tty.h"
 
@@ -451,6 +452,7 @@ static void release_resources(struct task *task)
 
 	task_release_memory(task);
 	sem_undo_exit(task);
+	held_take_back(task);
 	if (task->files)
 		fd_table_unref(TAKE(task->files));
 	if (task->fs)

@@ -8,6 +8,7 @@
 #include "sentry/pid_ns.h"
 #include "sentry/shared_names.h"
 #include "sentry/task_private.h"
+#include "sentry/held.h"
 
 /*
  * What threads may answer themselves (platform/inguest.h): the words that they answer from are
@@ -173,7 +174,7 @@ void task_publish(struct task *task)
 	if (!observe_needs_all() && !task->seccomp_mode && !task->tracer) {
 		features = PLATFORM_INGUEST_IDS | PLATFORM_INGUEST_FUTEX | PLATFORM_INGUEST_MASK |
 			   PLATFORM_INGUEST_TIME | PLATFORM_INGUEST_YIELD | PLATFORM_INGUEST_OWN |
-			   PLATFORM_INGUEST_SIGRETURN;
+			   PLATFORM_INGUEST_SIGRETURN | PLATFORM_INGUEST_HELD;
 		if (task_runs_anywhere(task))
 			features |= PLATFORM_INGUEST_CPU;
 		if (rseq_offered())
@@ -183,6 +184,8 @@ void task_publish(struct task *task)
 	publish_limits(inguest, group);
 	task_publish_brk(task);
 	store(&inguest->features, features);
+	if (!(features & PLATFORM_INGUEST_HELD))
+		held_take_back(task);
 }
 
 void task_forget_content(struct task *task)
@@ -241,6 +244,26 @@ static uint64_t known_fds(const struct task *task, const struct platform_inguest
 	return fd_first_used(task->files);
 }
 
+/* Read from the guest's word while it may change there; nobody else has this struct fs_context. */
+uint32_t task_umask(const struct task *task)
+{
+	if (!task->mask_shared || !task->umask_lent)
+		return task->fs->umask;
+	return __atomic_load_n(&task->thread->inguest->umask, __ATOMIC_RELAXED) & 0777;
+}
+
+static void lend_umask(struct task *task)
+{
+	uint32_t *shared = &task->thread->inguest->umask;
+	uint32_t word = 0;
+
+	if (refcount_is_one(&task->fs->refs))
+		word = PLATFORM_UMASK_KNOWN | (task->fs->umask & 0777);
+	if (*shared != word)
+		__atomic_store_n(shared, word, __ATOMIC_RELAXED);
+	task->umask_lent = word != 0;
+}
+
 void task_lend(struct task *task)
 {
 	struct platform_inguest *inguest = task->thread->inguest;
@@ -269,6 +292,7 @@ void task_lend(struct task *task)
 	}
 	if (inguest->pending != pending)
 		__atomic_store_n(&inguest->pending, pending, __ATOMIC_RELAXED);
+	lend_umask(task);
 	task->mask_shared = true;
 }
 
@@ -286,6 +310,7 @@ void task_take(struct task *task)
 	if (!task->mask_shared)
 		return;
 	task->blocked = task_blocked(task);
+	task->fs->umask = task_umask(task);
 	task->robust_list = task_robust_list(task);
 	task->clear_child_tid =
 		GADDR(__atomic_load_n(&task->thread->inguest->clear_child_tid, __ATOMIC_RELAXED));
@@ -394,6 +419,7 @@ void tasks_forget_opened(void)
 			store(&task->thread->inguest->opened.flags, 0);
 	shared_files_watched();
 	tasks_files_shared();
+	held_forget_devices();
 }
 
 bool task_may_know_opened(const struct task *task)

@@ -35,6 +35,7 @@
 #include "sentry/shared_names.h"
 #include "sentry/strace.h"
 #include "sentry/task_private.h"
+#include "sentry/held.h"
 #include "sentry/tty/tty.h"
 
 /*
@@ -245,6 +246,7 @@ static int set_up_host(void)
 	pipe_syscalls_init();
 	vfs_lasting_register(names_changed);
 	fd_table_register_full(shared_names_full);
+	held_init();
 	/* Files in memory count beside the processes, up to the same limit. */
 	tmpfs_set_memory_limit(boot.config->memory_limit
 				       ? boot.config->memory_limit

@@ -15,6 +15,7 @@
 #include "sentry/pid_ns.h"
 #include "sentry/seccomp.h"
 #include "sentry/task_private.h"
+#include "sentry/held.h"
 #include "sentry/trace.h"
 #include "sentry/tty/tty.h"
 
@@ -82,6 +83,7 @@ void task_unref(struct task *task)
 	sem_undo_exit(task);
 	seccomp_forget(task);
 	free(task->ahead);
+	free(task->held);
 	nsproxy_unref(task->nsproxy);
 	if (task->cred)
 		cred_unref(task->cred);
@@ -391,6 +393,8 @@ void task_main(void *arg)
 		task_take(task);
 		if (task->event.kind != PLATFORM_FRAME_REFUSED)
 			task->unframed.pending = false;
+		if (task->thread->held)
+			held_settle(task);
 		if (task->thread->closed || task->thread->told_count)
 			task_do_told(task);
 		handle_event(task);

@@ -212,6 +212,8 @@ struct task {
 	uint8_t opened_reads;	/* (reads in a row that it was too old for) */
 	int opened_fd;		/* this, as of */
 	uint32_t opened_epoch;	/* this names_epoch */
+	bool umask_lent;	/* with mask_shared: and fs->umask is thread->inguest->umask */
+	struct held *held;	/* held.c: what it knows of its descriptors; owned, NULL: nothing */
 	bool mask_shared;	/* in guest: the mask is thread->inguest->blocked; inguest.c */
 	uint64_t real_blocked;	/* sigtimedwait: the mask without the signals that it waits for; 0
 				   else */
@@ -414,6 +416,9 @@ void task_exec_done(struct task *task);
 /* Before platform->thread_release(task->thread) of a task that lives on: keeps its CPU time. */
 void task_keep_cpu_time(struct task *task);
 void task_keep_page_faults(struct task *task); /* the same */
+
+/* The file mode creation mask, of which task->fs may not know yet. sentry/inguest.c */
+uint32_t task_umask(const struct task *task);
 
 /* Ids of @task changed, or it has a new platform thread: what its platform answers by itself
  * (platform/inguest.h). Before anybody can know of the change. sentry/inguest.c */

@@ -105,6 +105,20 @@ int epoll_control(struct file *epoll, int operation, struct file *target, int fd
  */
 int64_t epoll_wait_events(
 	struct file *epoll, struct lx_epoll_event *events, size_t count, uint64_t deadline);
+/*
+ * For whoever answers epoll_ctl(2) before it is done (sentry/held.c). epoll_lend(): whether that
+ * may be, of @target with what was registered last: nobody waits for @epoll, so that a change is
+ * noticed by who asks it. From then on the registered function is called before anybody looks at
+ * it, with
+ * @from_caller when the present caller's own changes are to end, too: it makes the changes that
+ * were answered, by epoll_settle(), and says epoll_returned() when there will be no more.
+ */
+bool epoll_lend(struct file *epoll, const struct file *target, const struct lx_epoll_event *event);
+void epoll_returned(struct file *epoll);
+void epoll_register_lent(void (*on_use)(struct file *epoll, bool from_caller));
+/* @target, under the number @fd, is registered with @event, or not at all, whatever it was. */
+int epoll_settle(struct file *epoll, struct file *target, int fd, bool registered,
+	const struct lx_epoll_event *event);
 /* The core calls it when the last reference of a file with epoll_entries goes, before release(). */
 void epoll_forget_file(struct file *file);
 

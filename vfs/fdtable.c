@@ -18,6 +18,7 @@ struct fd_table {
 	unsigned capacity; /* a multiple of 64 */
 	struct file **files;
 	uint64_t *used, *cloexec; /* capacity bits */
+	bool held;		  /* on_take is called for what leaves it */
 };
 
 static bool bit_test(const uint64_t *bits, unsigned n)
@@ -114,11 +115,25 @@ struct fd_table *fd_table_ref(struct fd_table *table)
 	return table;
 }
 
+static void (*on_take)(struct fd_table *table, int fd, struct file *file);
+
+void fd_table_register_taken(void (*taken)(struct fd_table *table, int fd, struct file *file))
+{
+	on_take = taken;
+}
+
+void fd_table_watch(struct fd_table *table)
+{
+	table->held = true;
+}
+
 /* Empties a slot; the reference goes to the caller. */
 static struct file *slot_take(struct fd_table *table, unsigned fd)
 {
 	struct file *file = table->files[fd];
 
+	if (table->held && file)
+		on_take(table, (int)fd, file);
 	table->files[fd] = NULL;
 	bit_put(table->used, fd, false);
 	bit_put(table->cloexec, fd, false);

@@ -612,8 +612,14 @@ struct dir_context {
 		unsigned type, int64_t next_pos);
 };
 
+/* file_ops.idle: what a transfer does, wherever the position is and without moving it. */
+#define FILE_READS_ZERO	    1u
+#define FILE_READS_END	    2u
+#define FILE_WRITES_NOTHING 4u
+
 struct file_ops {
 	const char *name; /* of the kind, for diagnostics */
+	unsigned idle;	  /* FILE_READS_* and so on: nobody but the caller has to do with it */
 	/*
 	 * Transfer at *pos and advance it. Return bytes, 0 at end, or negative errno; a partial
 	 * transfer is a success. Blocking ones honour O_NONBLOCK/uio->nonblock (-EAGAIN) and answer
@@ -821,6 +827,9 @@ int fd_install_at(struct fd_table *table, struct file *file, int fd, uint64_t li
 int fd_close(struct fd_table *table, int fd, void *lock_owner); /* flush, posix locks; may sleep */
 void fd_close_range(struct fd_table *table, unsigned first, unsigned last, bool set_cloexec_only);
 void fd_close_on_exec(struct fd_table *table);
+/* Hears of each descriptor that is about to leave a table that is watched. Must not sleep. */
+void fd_table_register_taken(void (*taken)(struct fd_table *table, int fd, struct file *file));
+void fd_table_watch(struct fd_table *table);
 /* Hears of each installation after which a table may be full up to its limit. Must not sleep. */
 void fd_table_register_full(void (*full)(void));
 bool fd_available(struct fd_table *table, uint64_t limit); /* is a descriptor below @limit free? */

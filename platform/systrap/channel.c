@@ -152,8 +152,12 @@ int systrap_channel_poll(struct systrap_thread *thread)
 	systrap_take((uint8_t *)request + sizeof(head), (const uint8_t *)shared + sizeof(head),
 		offsetof(struct channel_request, near) - sizeof(head));
 	request->head = head;
-	if (head.kind != REQUEST_DONE && head.kind != REQUEST_REFUSED && head.closed)
-		take_told(thread, head.closed);
+	if (head.kind != REQUEST_DONE && head.kind != REQUEST_REFUSED) {
+		if (head.closed)
+			take_told(thread, head.closed);
+		if (request->held)
+			thread->head.held = request->held;
+	}
 	if (head.kind == REQUEST_FAULT)
 		systrap_take(&request->fault, &shared->fault, sizeof(request->fault));
 	if (head.kind == REQUEST_DONE || head.kind == REQUEST_REFUSED)

@@ -333,6 +333,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	thread->slot->library_count = as->library_count;
 	thread->head.inguest = &thread->slot->inguest;
 	thread->head.ahead = &thread->slot->ahead;
+	thread->head.held_of = thread->slot->held;
 	thread->head.sees_shared_names = as->has_names;
 	thread->slot->reply.spin_tsc = systrap_spin_tsc();
 	thread->since_tick = systrap.tick;

@@ -151,7 +151,7 @@ struct systrap_thread {
 	unsigned apart_from;	   /* its affinity spares this CPU - 1; 0: none */
 	struct list_head hot_link; /* systrap.hot while watched */
 	unsigned quick_calls;	   /* in a row */
-	uint16_t crowded;	   /* of the last request */
+	uint8_t crowded;	   /* of the last request */
 	uint64_t asked_at;	   /* the last request was seen */
 	uint64_t replied_at;	   /* 0: never */
 	uint64_t usual_away;	   /* average time from an answer to the next request, clipped */

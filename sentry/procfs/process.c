@@ -218,7 +218,7 @@ int proc_show_status(const struct pseudo_node *node, struct seq *seq)
 	seq_puts(seq, "Name:\t");
 	seq_escape(seq, leader->comm, "\n");
 	if (leader->fs)
-		seq_printf(seq, "\nUmask:\t%#04o", leader->fs->umask);
+		seq_printf(seq, "\nUmask:\t%#04o", task_umask(leader));
 	seq_printf(seq, "\nState:\t%s\n", state_name(task_state(node)));
 	show_ids(seq, node, leader);
 	if (task && task->mm)

@@ -13,6 +13,7 @@
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls/timeout.h"
 #include "sentry/syscalls_gen.h"
+#include "sentry/held.h"
 #include "vfs/anon.h"
 
 /* Events that fit on the stack: the usual case needs no allocation. */
@@ -47,6 +48,7 @@ int64_t sys_epoll_ctl(struct task *t, int epfd, int op, int fd, gaddr_t event_ad
 {
 	_cleanup_(cleanup_file_unref) struct file *epoll = NULL, *target = NULL;
 	struct lx_epoll_event event = {0};
+	int64_t ret;
 
 	if (op != LX_EPOLL_CTL_DEL) {
 		int err = guest_read_value(t, &event, event_addr);
@@ -60,7 +62,10 @@ int64_t sys_epoll_ctl(struct task *t, int epfd, int op, int fd, gaddr_t event_ad
 		return -EBADF;
 	if (!cred_capable(t->cred, LX_CAP_BLOCK_SUSPEND))
 		event.events &= ~LX_EPOLLWAKEUP;
-	return epoll_control(epoll, op, target, fd, &event);
+	ret = epoll_control(epoll, op, target, fd, &event);
+	if (ret == 0)
+		held_epoll_ctl(t, epoll, target, epfd, op, fd, &event);
+	return ret;
 }
 
 static int64_t do_epoll_wait(

@@ -15,6 +15,7 @@
 #include "sentry/pid_ns.h"
 #include "sentry/syscalls_gen.h"
 #include "sentry/task_private.h"
+#include "sentry/held.h"
 
 #define NEW_NAMESPACES                                                                             \
 	(LX_CLONE_NEWNS | LX_CLONE_NEWCGROUP | LX_CLONE_NEWUTS | LX_CLONE_NEWIPC |                 \
@@ -70,6 +71,7 @@ static void change_commit(struct task *t, struct change *change)
 		vfs_lasting_end();
 	if (change->fs)
 		EXCHANGE(t->fs, change->fs);
+	held_take_back(t);
 	if (change->files)
 		EXCHANGE(t->files, change->files);
 	/* Who gets rights that he could not have given himself is not to be looked into

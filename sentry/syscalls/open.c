@@ -14,6 +14,7 @@
 #include "sentry/syscalls/anon_fd.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
+#include "sentry/held.h"
 #include "vfs/handle.h"
 
 #define OPEN_FLAGS_KNOWN                                                                           \
@@ -29,14 +30,6 @@
 /* A file larger than that is not kept from being freed for the time of a close. */
 #define CLOSE_LATER_SIZE (1u << 20)
 
-/* Nobody is told of what happens to @file (who wants to be, has tasks_forget_opened() called). */
-static bool is_unwatched(const struct file *file)
-{
-	const struct inode *parent = file->path.dentry->parent->inode;
-
-	return list_empty(&file->inode->marks) && (!parent || list_empty(&parent->marks));
-}
-
 /*
  * Whether it makes no difference when exactly @file, of a tree that is all ours, is closed: no lock
  * can end with it, nobody watches, and it keeps nothing of size from being freed.
@@ -45,7 +38,7 @@ static bool may_close_later(const struct file *file)
 {
 	const struct inode *inode = file->inode;
 
-	return !inode->locks && is_unwatched(file) &&
+	return !inode->locks && file_is_unwatched(file) &&
 	       (inode->sb->read_only_for_ever || inode->size <= CLOSE_LATER_SIZE);
 }
 
@@ -67,7 +60,7 @@ static uint32_t describe_opened(struct file *file, struct lx_stat *ret)
 		flags |= PLATFORM_OPENED_CLOSE;
 	if ((flags & PLATFORM_OPENED_START) && file->readable)
 		flags |= PLATFORM_OPENED_READ;
-	if (is_unwatched(file))
+	if (file_is_unwatched(file))
 		flags |= PLATFORM_OPENED_DATA;
 	if (inode->write_count == file->counted_write && stat_of_path(&file->path, ret) == 0 &&
 		vfs_lasting_promise_opened(&lasting, file))
@@ -228,6 +221,7 @@ int64_t sys_close_range(struct task *t, unsigned first, unsigned last, unsigned 
 
 		if (err < 0)
 			return err;
+		held_take_back(t);
 		t->files = copy;
 		fd_table_unref(old);
 	}

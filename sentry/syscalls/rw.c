@@ -13,6 +13,7 @@
 #include "sentry/socket/socket.h"
 #include "sentry/syscalls/path.h"
 #include "sentry/syscalls_gen.h"
+#include "sentry/held.h"
 #include "vfs/anon.h"
 
 #define RWF_KNOWN                                                                                  \
@@ -71,6 +72,8 @@ static int64_t transfer_buffer(
 		return -EFAULT;
 	uio_init_guest(&uio, &segment, t->thread, buf, count);
 	uio.deferred = !write && guest_buffer_writable(t, buf, count);
+	if (file->ops->idle)
+		held_device(t, file, fd);
 	return do_transfer(t, file, &uio, pos, write);
 }
 

@@ -56,6 +56,7 @@ struct epoll {
 	int depth;
 	unsigned watchers;  /* instances that watch this one */
 	uint64_t passed_on; /* number of the last wake-up that went on to our waiters */
+	bool lent; /* somebody makes changes of which we are to hear later (epoll_lend()) */
 };
 
 struct epoll_item {
@@ -71,6 +72,11 @@ struct epoll_item {
 
 static uint32_t item_count;
 static uint64_t check_generation;
+
+static void item_free(struct epoll_item *item);
+static int item_add(
+	struct epoll *epoll, struct file *file, int fd, const struct lx_epoll_event *event);
+static void item_modify(struct epoll_item *item, const struct lx_epoll_event *event);
 
 static const struct file_ops epoll_ops;
 
@@ -94,6 +100,57 @@ static struct epoll_item *item_find(struct epoll *epoll, const struct file *file
 			return item;
 	}
 	return NULL;
+}
+
+/* ---- changes of which we hear later ---- */
+
+static void (*take_back)(struct file *epoll, bool from_caller);
+
+void epoll_register_lent(void (*on_use)(struct file *epoll, bool from_caller))
+{
+	take_back = on_use;
+}
+
+bool epoll_lend(struct file *file, const struct file *target, const struct lx_epoll_event *event)
+{
+	struct epoll *epoll = file->private;
+
+	if (file_is_epoll(target) || epoll->watchers || !list_empty(&epoll->waiters.entries) ||
+		!list_empty(&epoll->poll_queue.entries) || item_count >= ITEMS_MAX / 2 ||
+		(event->events & (LX_EPOLLEXCLUSIVE | LX_EPOLLWAKEUP)))
+		return false;
+	epoll->lent = true;
+	return true;
+}
+
+void epoll_returned(struct file *file)
+{
+	((struct epoll *)file->private)->lent = false;
+}
+
+static void settle(struct epoll *epoll, bool from_caller)
+{
+	if (epoll->lent)
+		take_back(epoll->file, from_caller);
+}
+
+int epoll_settle(struct file *file, struct file *target, int fd, bool registered,
+	const struct lx_epoll_event *event)
+{
+	struct epoll *epoll = file->private;
+	struct epoll_item *item = item_find(epoll, target, fd);
+
+	if (!registered) {
+		if (item)
+			item_free(item);
+		return 0;
+	}
+	if (event->events & (LX_EPOLLEXCLUSIVE | LX_EPOLLWAKEUP))
+		return -EINVAL;
+	if (!item)
+		return item_add(epoll, target, fd, event);
+	item_modify(item, event);
+	return 0;
 }
 
 /* ---- becoming ready ---- */
@@ -287,9 +344,10 @@ static int check_nesting(struct epoll *epoll, struct epoll *target)
 
 const struct file *epoll_nth_target(const struct file *epoll_file, int fd, unsigned nth)
 {
-	const struct epoll *epoll = epoll_file->private;
+	struct epoll *epoll = epoll_file->private;
 	const struct epoll_item *item;
 
+	settle(epoll, false);
 	list_for_each_entry (item, &epoll->all, in_all)
 		if (item->fd == fd && nth-- == 0)
 			return item->file;
@@ -319,6 +377,7 @@ int epoll_control(struct file *epoll_file, int operation, struct file *target, i
 		if (err < 0)
 			return err;
 	}
+	settle(epoll, false);
 	item = item_find(epoll, target, fd);
 	switch (operation) {
 	case LX_EPOLL_CTL_ADD:
@@ -385,6 +444,7 @@ int64_t epoll_wait_events(
 
 	if (!file_is_epoll(file))
 		return -EINVAL;
+	settle(epoll, false);
 	for (;;) {
 		size_t found = collect(epoll, events, count);
 		int err;
@@ -414,6 +474,7 @@ static uint32_t epoll_poll(struct file *file)
 	struct epoll *epoll = file->private;
 	struct epoll_item *item, *next;
 
+	settle(epoll, false);
 	list_for_each_entry_safe (item, next, &epoll->ready_list, ready) {
 		if (item_poll(item))
 			return LX_POLLIN | LX_POLLRDNORM;
@@ -424,6 +485,8 @@ static uint32_t epoll_poll(struct file *file)
 
 static struct wait_queue *epoll_poll_queue(struct file *file)
 {
+	/* Whoever listens is to hear of all that happens. */
+	settle(file->private, true);
 	return &((struct epoll *)file->private)->poll_queue;
 }
 
@@ -431,6 +494,7 @@ static void epoll_release(struct file *file)
 {
 	struct epoll *epoll = file->private;
 
+	settle(epoll, true);
 	while (!list_empty(&epoll->all))
 		item_free(list_first(&epoll->all, struct epoll_item, in_all));
 	hash_fini(&epoll->items);
@@ -445,6 +509,7 @@ static size_t epoll_show_fdinfo(struct file *file, char *buffer, size_t size)
 	struct epoll_item *item;
 	size_t length = 0;
 
+	settle(epoll, false);
 	list_for_each_entry (item, &epoll->all, in_all) {
 		int wanted;
 

@@ -43,6 +43,7 @@ static int64_t null_seek(struct file *file, int64_t offset, int whence)
 
 static const struct file_ops null_ops = {
 	.name = "null",
+	.idle = FILE_READS_END | FILE_WRITES_NOTHING,
 	.read = null_read,
 	.write = null_write,
 	.seek = null_seek,
@@ -134,6 +135,7 @@ static void zero_release(struct file *file)
 
 static const struct file_ops zero_ops = {
 	.name = "zero",
+	.idle = FILE_READS_ZERO | FILE_WRITES_NOTHING,
 	.read = zero_read,
 	.write = null_write,
 	.seek = null_seek,

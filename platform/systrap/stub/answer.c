@@ -27,6 +27,7 @@ enum answer_kind {
 	ANSWER_UNMAP,
 	ANSWER_PROTECT,
 	ANSWER_CLOSE,
+	ANSWER_OPENED_OR_HELD,
 	ANSWER_SIGPROCMASK,
 	ANSWER_CLOCK_GETTIME,
 	ANSWER_CLOCK_GETRES,
@@ -37,6 +38,8 @@ enum answer_kind {
 	ANSWER_ROBUST_LIST,
 	ANSWER_TID_ADDRESS,
 	ANSWER_RSEQ,
+	ANSWER_UMASK,
+	ANSWER_HELD,
 	ANSWER_SIGACTION,
 	ANSWER_BRK,
 	ANSWER_FS_BASE,
@@ -68,7 +71,10 @@ static const uint8_t answer_kinds[LX_NR_COUNT] = {
 	[LX_NR_fstat] = ANSWER_OPENED,
 	[LX_NR_lseek] = ANSWER_SEEK,
 	[LX_NR_ioctl] = ANSWER_OPENED,
-	[LX_NR_read] = ANSWER_OPENED,
+	[LX_NR_read] = ANSWER_OPENED_OR_HELD,
+	[LX_NR_write] = ANSWER_HELD,
+	[LX_NR_epoll_ctl] = ANSWER_HELD,
+	[LX_NR_umask] = ANSWER_UMASK,
 	[LX_NR_pread64] = ANSWER_OPENED,
 	[LX_NR_getdents64] = ANSWER_OPENED,
 	[LX_NR_close] = ANSWER_CLOSE,
@@ -413,6 +419,12 @@ static bool answer_own(
 		return true;
 	case ANSWER_RSEQ:
 		return answer_rseq(known, args, ret);
+	case ANSWER_UMASK:
+		*ret = known->umask & 0777;
+		if (!(known->umask & PLATFORM_UMASK_KNOWN))
+			return false;
+		known->umask = PLATFORM_UMASK_KNOWN | ((uint32_t)args[0] & 0777);
+		return true;
 	case ANSWER_BRK:
 		*ret = (int64_t)known->brk;
 		return *ret != 0 && (args[0] == 0 || stub_told_brk(self, args[0], ret));
@@ -460,6 +472,11 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 		return stub_opened_answer(self, nr, args, ret) || stub_told_seek(self, args, ret);
 	case ANSWER_CLOSE:
 		return stub_opened_answer(self, nr, args, ret) || stub_told_close(self, args, ret);
+	case ANSWER_OPENED_OR_HELD:
+		return stub_opened_answer(self, nr, args, ret) ||
+		       stub_held_answer(self, nr, args, ret);
+	case ANSWER_HELD:
+		return stub_held_answer(self, nr, args, ret);
 	case ANSWER_FUTEX:
 		return answer_futex(self, args, ret);
 	case ANSWER_SIGPROCMASK:
@@ -482,6 +499,7 @@ bool stub_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], 
 	case ANSWER_ROBUST_LIST:
 	case ANSWER_TID_ADDRESS:
 	case ANSWER_RSEQ:
+	case ANSWER_UMASK:
 	case ANSWER_SIGACTION:
 	case ANSWER_BRK:
 	case ANSWER_FS_BASE:

@@ -17,7 +17,7 @@
  * once, into private memory, and checked there. The stub trusts what the Sentry writes; that a
  * guest may scribble over it harms the guest alone.
  */
-#define STUB_LAYOUT_VERSION 4
+#define STUB_LAYOUT_VERSION 5
 
 /*
  * Addresses. The region begins 20 GiB below the end of the 47-bit space: exec puts a program's
@@ -86,10 +86,12 @@
 
 /* ---- the channel ---- */
 
-#define CHANNEL_SLOT_HEADER   0x2000u
-#define CHANNEL_AHEAD_SIZE    0x2000u
-#define CHANNEL_DATA_SIZE     0x10000u
-#define CHANNEL_SLOT_SIZE     (CHANNEL_SLOT_HEADER + CHANNEL_AHEAD_SIZE + CHANNEL_DATA_SIZE)
+#define CHANNEL_SLOT_HEADER 0x2000u
+#define CHANNEL_AHEAD_SIZE  0x2000u
+#define CHANNEL_DATA_SIZE   0x10000u
+#define CHANNEL_HELD_SIZE   0x1000u
+#define CHANNEL_SLOT_SIZE                                                                          \
+	(CHANNEL_SLOT_HEADER + CHANNEL_AHEAD_SIZE + CHANNEL_HELD_SIZE + CHANNEL_DATA_SIZE)
 #define CHANNEL_SEGMENT_SLOTS 16u
 #define CHANNEL_SEGMENT_SIZE  (CHANNEL_SLOT_SIZE * CHANNEL_SEGMENT_SLOTS)
 #define CHANNEL_SEGMENTS_MAX  64u
@@ -161,9 +163,12 @@ struct channel_request {
 	/* A cache line that is all that a call without inputs needs. The Sentry watches it, so it
 	 * is written once for each request, at one go. */
 	union channel_request_head head;
-	uint32_t nr;	  /* SYSCALL */
-	uint16_t cpu;	  /* hints: where the stub ran lately, */
-	uint16_t crowded; /* and how often a yield gave the CPU away for long */
+	uint32_t nr;	 /* SYSCALL */
+	uint16_t cpu;	 /* hints: where the stub ran lately, */
+	uint8_t crowded; /* and how often a yield gave the CPU away for long */
+	/* Not for DONE and REFUSED: the index and one of the first of `held` that was changed. 0:
+	 * none. */
+	uint8_t held;
 	union {
 		uint64_t args[6];		       /* SYSCALL */
 		int64_t results[CHANNEL_RESULTS_NEAR]; /* DONE: of the first commands */
@@ -303,6 +308,8 @@ struct channel_slot {
 	/* The Sentry writes, while the thread is stopped. Pages that only those threads have which
 	 * make use of them. */
 	struct platform_ahead ahead __attribute__((aligned(4096)));
+	/* Both write, at any time. */
+	struct platform_held held[PLATFORM_HELD_COUNT] __attribute__((aligned(4096)));
 	uint8_t data[CHANNEL_DATA_SIZE] __attribute__((
 		aligned(4096))); /* whose turn it is: the stub before it posts, then the Sentry */
 };
@@ -317,8 +324,9 @@ _Static_assert(sizeof(struct platform_inguest) <= 1024, "in the other half");
 _Static_assert(offsetof(struct channel_slot, reply) == 4096, "one page each");
 _Static_assert(offsetof(struct channel_slot, inguest) == 4096 + 2048, "in the reply's page");
 _Static_assert(offsetof(struct channel_slot, ahead) == CHANNEL_SLOT_HEADER, "two header pages");
-_Static_assert(offsetof(struct channel_slot, data) == CHANNEL_SLOT_HEADER + CHANNEL_AHEAD_SIZE,
+_Static_assert(offsetof(struct channel_slot, held) == CHANNEL_SLOT_HEADER + CHANNEL_AHEAD_SIZE,
 	"and two more");
+_Static_assert(sizeof(((struct channel_slot *)0)->held) == CHANNEL_HELD_SIZE, "and one");
 _Static_assert(sizeof(struct channel_slot) == CHANNEL_SLOT_SIZE, "no padding");
 _Static_assert(CHANNEL_SEGMENT_SIZE % 4096 == 0, "whole pages");
 

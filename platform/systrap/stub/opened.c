@@ -245,6 +245,7 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 			self->closed)
 			return false;
 		stub_ahead_note(self, nr, args, false);
+		stub_held_forget(self, self->opened_fd);
 		stub_tell_close(self, (uint32_t)self->opened_fd);
 		self->opened = OPENED_NOTHING;
 		return true;

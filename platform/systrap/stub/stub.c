@@ -150,6 +150,8 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 	request->nr = what->nr;
 	request->cpu = self->cpu;
 	request->crowded = self->crowded;
+	request->held = self->held;
+	self->held = 0;
 	if (what->args) {
 		for (unsigned i = 0; i < 6; i++)
 			request->args[i] = what->args[i];
@@ -351,6 +353,7 @@ static int64_t command_thread(
 	child->seekable = child->closeable = 0;
 	stub_known_forget(child);
 	stub_known_forget(self);
+	child->held = 0;
 	child->window = 0;
 	child->uc = child_uc;
 	/* EINTR: as in command_fork(). */

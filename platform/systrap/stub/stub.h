@@ -40,7 +40,7 @@ struct stub_thread {
 	/* All registers to be loaded: 15 as struct channel_regs begins, then what iretq takes. */
 	uint64_t load[20];
 	uint16_t cpu;		  /* where it ran lately */
-	uint16_t crowded;	  /* counts yields that gave the CPU away for long */
+	uint8_t crowded;	  /* counts yields that gave the CPU away for long */
 	uint64_t token;		  /* what a new thread presents */
 	uint64_t vdso_rsp;	  /* while it is in the vDSO for the stub: where to go on; else 0 */
 	uint64_t vdso_useless;	  /* the vDSO makes calls instead: not to be asked again */
@@ -61,6 +61,7 @@ struct stub_thread {
 	/* told.c */
 	uint8_t told_count;
 	bool told_actions; /* one of them matters when signals are unblocked */
+	uint8_t held;	   /* held.c: likewise, the first of the changed words */
 	int32_t opened_fd;
 	uint64_t seekable, closeable; /* descriptors below 64 */
 	uint32_t files_epoch;	      /* inguest.files_epoch of when that was so */
@@ -268,6 +269,10 @@ bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *
 void stub_tell_close(struct stub_thread *self, uint32_t fd);
 bool stub_told_brk(struct stub_thread *self, uint64_t end, int64_t *ret);
 bool stub_told_action(struct stub_thread *self, const uint64_t args[6], int64_t *ret);
+/* held.c: calls on descriptors of which something is known. */
+bool stub_held_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret);
+/* @fd is closed, but the Sentry does not know yet. */
+void stub_held_forget(struct stub_thread *self, int32_t fd);
 
 /* As if an open with @flags (PLATFORM_OPENED_) had this result. */
 void stub_told_fd(struct stub_thread *self, int64_t fd, uint32_t flags);

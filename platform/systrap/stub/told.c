@@ -232,6 +232,7 @@ bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *
 		self->seekable &= ~fd_bit(fd);
 		self->closeable &= ~fd_bit(fd);
 	}
+	stub_held_forget(self, (int32_t)fd);
 	stub_ahead_note(self, LX_NR_close, args, false);
 	if (self->opened != OPENED_NOTHING && self->opened_fd == (int32_t)fd)
 		self->opened = OPENED_NOTHING;
