@@ -121,24 +121,26 @@
 #define LX_SO_PASSPIDFD	       76
 #define LX_SO_PEERPIDFD	       77
 
-#define LX_TCP_NODELAY		1
-#define LX_TCP_MAXSEG		2
-#define LX_TCP_CORK		3
-#define LX_TCP_KEEPIDLE		4
-#define LX_TCP_KEEPINTVL	5
-#define LX_TCP_KEEPCNT		6
-#define LX_TCP_SYNCNT		7
-#define LX_TCP_LINGER2		8
-#define LX_TCP_DEFER_ACCEPT	9
-#define LX_TCP_WINDOW_CLAMP	10
-#define LX_TCP_INFO		11
-#define LX_TCP_QUICKACK		12
-#define LX_TCP_CONGESTION	13
-#define LX_TCP_USER_TIMEOUT	18
-#define LX_TCP_FASTOPEN		23
-#define LX_TCP_NOTSENT_LOWAT	25
-#define LX_TCP_FASTOPEN_CONNECT 30
-#define LX_TCP_INQ		36
+#define LX_TCP_NODELAY		    1
+#define LX_TCP_MAXSEG		    2
+#define LX_TCP_CORK		    3
+#define LX_TCP_KEEPIDLE		    4
+#define LX_TCP_KEEPINTVL	    5
+#define LX_TCP_KEEPCNT		    6
+#define LX_TCP_SYNCNT		    7
+#define LX_TCP_LINGER2		    8
+#define LX_TCP_DEFER_ACCEPT	    9
+#define LX_TCP_WINDOW_CLAMP	    10
+#define LX_TCP_INFO		    11
+#define LX_TCP_QUICKACK		    12
+#define LX_TCP_CONGESTION	    13
+#define LX_TCP_THIN_LINEAR_TIMEOUTS 16
+#define LX_TCP_THIN_DUPACK	    17
+#define LX_TCP_USER_TIMEOUT	    18
+#define LX_TCP_FASTOPEN		    23
+#define LX_TCP_NOTSENT_LOWAT	    25
+#define LX_TCP_FASTOPEN_CONNECT	    30
+#define LX_TCP_INQ		    36
 
 #define LX_UDPLITE_SEND_CSCOV 10
 #define LX_UDPLITE_RECV_CSCOV 11
@@ -245,20 +247,29 @@ struct lx_sock_extended_err {
 	uint8_t ee_origin, ee_type, ee_code, ee_pad;
 	uint32_t ee_info, ee_data;
 };
-#define LX_SO_EE_ORIGIN_NONE	     0
-#define LX_SO_EE_ORIGIN_LOCAL	     1
-#define LX_SO_EE_ORIGIN_ICMP	     2
-#define LX_SO_EE_ORIGIN_ICMP6	     3
-#define LX_SO_EE_ORIGIN_TIMESTAMPING 4
-#define LX_SO_EE_ORIGIN_ZEROCOPY     5
+#define LX_SO_EE_ORIGIN_NONE	      0
+#define LX_SO_EE_ORIGIN_LOCAL	      1
+#define LX_SO_EE_ORIGIN_ICMP	      2
+#define LX_SO_EE_ORIGIN_ICMP6	      3
+#define LX_SO_EE_ORIGIN_TIMESTAMPING  4
+#define LX_SO_EE_ORIGIN_ZEROCOPY      5
+#define LX_SO_EE_CODE_ZEROCOPY_COPIED 1
 
 /* SO_TIMESTAMPING */
+#define LX_SOF_TIMESTAMPING_TX_HARDWARE	 0x1u
+#define LX_SOF_TIMESTAMPING_TX_SOFTWARE	 0x2u
 #define LX_SOF_TIMESTAMPING_RX_HARDWARE	 0x4u
 #define LX_SOF_TIMESTAMPING_RX_SOFTWARE	 0x8u
 #define LX_SOF_TIMESTAMPING_SOFTWARE	 0x10u
 #define LX_SOF_TIMESTAMPING_SYS_HARDWARE 0x20u
 #define LX_SOF_TIMESTAMPING_RAW_HARDWARE 0x40u
+#define LX_SOF_TIMESTAMPING_OPT_ID	 0x80u
+#define LX_SOF_TIMESTAMPING_TX_SCHED	 0x100u
+#define LX_SOF_TIMESTAMPING_OPT_TSONLY	 0x800u
+#define LX_SOF_TIMESTAMPING_OPT_TX_SWHW	 0x4000u
 #define LX_SOF_TIMESTAMPING_MASK	 0xfffffu
+#define LX_SCM_TSTAMP_SND		 0
+#define LX_SCM_TSTAMP_SCHED		 1
 
 /* IP_PKTINFO, IPV6_PKTINFO */
 struct lx_in_pktinfo {

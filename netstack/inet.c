@@ -243,7 +243,20 @@ int inet_check_conflict(const struct inet_endpoint *endpoint, const struct inet_
 	return 0;
 }
 
-#define PORT_COUNT (INET_PORT_EPHEMERAL_LAST - INET_PORT_EPHEMERAL_FIRST + 1)
+/* inet_sk_get_local_port_range(): an end that is not among the ports there are says nothing. How
+ * many there are. */
+static uint32_t port_range(const struct inet_endpoint *endpoint, uint32_t *ret_first)
+{
+	uint32_t first = INET_PORT_EPHEMERAL_FIRST, last = INET_PORT_EPHEMERAL_LAST;
+	uint32_t low = endpoint->port_range & 0xffff, high = endpoint->port_range >> 16;
+
+	if (low >= first && low <= last)
+		first = low;
+	if (high >= first && high <= last)
+		last = high;
+	*ret_first = first;
+	return last - first + 1;
+}
 
 /*
  * RFC 6056 section 3.3.3: a secret hash of the peer gives where to begin, a counter goes on from
@@ -254,9 +267,10 @@ static int choose_port(struct inet_endpoint *endpoint, const struct inet_name *p
 {
 	struct netstack *stack = endpoint->stack;
 	uint64_t start = siphash(peer, sizeof(*peer), stack->port_key) + stack->port_counter;
+	uint32_t first, count = port_range(endpoint, &first);
 
-	for (uint32_t i = 0; i < PORT_COUNT; i++) {
-		uint16_t port = (uint16_t)(INET_PORT_EPHEMERAL_FIRST + (start + i) % PORT_COUNT);
+	for (uint32_t i = 0; i < count; i++) {
+		uint16_t port = (uint16_t)(first + (start + i) % count);
 
 		if (usable(endpoint, port)) {
 			stack->port_counter += i + 1;
@@ -300,7 +314,7 @@ static bool pair_is_free(struct inet_endpoint *endpoint, uint16_t port)
 	return !found || inet_tcp_take_over(inet_tcp_of(found));
 }
 
-int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
+static int bind_now(struct inet_endpoint *endpoint, const struct inet_name *name)
 {
 	struct inet_name before = endpoint->local;
 	struct inet_name nobody = {0};
@@ -308,7 +322,7 @@ int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
 
 	if (endpoint->has_port)
 		return -EINVAL;
-	if (!inet_is_any(&name->address) && !endpoint->free_bind &&
+	if (!inet_is_any(&name->address) && !endpoint->free_bind && !endpoint->transparent &&
 		!inet_is_multicast(&name->address) &&
 		!inet_equal(&name->address, &inet_broadcast4) &&
 		!netstack_is_local(endpoint->stack, &name->address))
@@ -333,6 +347,18 @@ int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
 	return 0;
 }
 
+int inet_bind(struct inet_endpoint *endpoint, const struct inet_name *name)
+{
+	int err = bind_now(endpoint, name);
+
+	if (err < 0 || name->port || !endpoint->late_port)
+		return err;
+	/* It could be bound; connect(2) may share a port with others then. */
+	endpoint->local.address = name->address;
+	remove_port(endpoint);
+	return 0;
+}
+
 int inet_autobind(struct inet_endpoint *endpoint)
 {
 	struct inet_name name = {endpoint->local.address, 0};
@@ -340,7 +366,7 @@ int inet_autobind(struct inet_endpoint *endpoint)
 
 	if (endpoint->has_port)
 		return 0;
-	err = inet_bind(endpoint, &name);
+	err = bind_now(endpoint, &name);
 	return err == -EADDRINUSE ? -EAGAIN : err;
 }
 

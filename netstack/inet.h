@@ -94,7 +94,12 @@ struct inet_endpoint {
 	bool address_given;	 /* local.address was chosen by bind(), not by connect() */
 	bool port_given;
 	bool listening;
-	bool free_bind;	      /* IP_FREEBIND, IP_TRANSPARENT: bind() takes any address */
+	bool free_bind;	      /* IP_FREEBIND: bind() takes any address */
+	bool transparent;     /* IP_TRANSPARENT: likewise */
+	bool late_port;	      /* IP_BIND_ADDRESS_NO_PORT: bind() chooses none, connect() does */
+	uint8_t least_ttl;    /* IP_MINTTL: TCP segments with less are dropped */
+	uint8_t least_hops;   /* IPV6_MINHOPCOUNT: likewise */
+	uint32_t port_range;  /* IP_LOCAL_PORT_RANGE: first, and last << 16; 0 of either: any */
 	uint8_t ttl, tos;     /* of TCP segments; 0: the default */
 	unsigned netif_index; /* SO_BINDTODEVICE, or the scope of a link-local peer; 0: none */
 	uint8_t mtu_discover; /* enum inet_mtu_discover */
@@ -242,9 +247,12 @@ struct inet_error {
 	int error;		      /* positive errno */
 	uint8_t origin, type, code;   /* SO_EE_ORIGIN_*, and of ICMP */
 	uint32_t info, data;
+	int64_t at;		     /* CLOCK_REALTIME, ns: when it was sent; 0: not about that */
 	struct netbuf_queue payload; /* of that packet */
 };
 #define INET_ERRORS_MAX 64u /* in a queue; later ones are lost */
+/* NULL: no memory, or too much waits in all queues. */
+struct inet_error *inet_error_new(void);
 void inet_error_free(struct inet_error *error);
 
 /* ---- groups (RFC 1112, 3376, 2710; netstack/inet_group.c) ----------------------------------- */
@@ -302,6 +310,7 @@ struct inet_send {
 	bool no_loop;	       /* IP_MULTICAST_LOOP is off: no copy for members here */
 	uint16_t segment_size; /* cut into datagrams of this size (UDP_SEGMENT); 0: not at all */
 	uint16_t coverage;     /* UDP-Lite: bytes under the checksum, header included; 0: all */
+	struct netbuf_queue *image; /* NULL, or where the frame goes that an Ethernet would carry */
 };
 
 /* Whether what was sent since the last question filled more than half of the queue of a reader who

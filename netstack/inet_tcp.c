@@ -20,6 +20,7 @@
 #define RECEIVE_MAX	(3u << 20)	     /* half of net.ipv4.tcp_rmem's last number */
 #define TIME_WAIT_REUSE INT64_C(59000000000) /* ns left of its minute */
 #define SECOND		SEC
+#define DEFAULT_TTL	64u
 #define MERGED_MAX	60000u		  /* of several segments that a driver cuts */
 #define RETRY_MEMORY	INT64_C(10000000) /* ns until a connection without memory tries again */
 
@@ -247,6 +248,7 @@ static void renew(
 	tcp->syn_retries = old.syn_retries;
 	tcp->fin_wait_timeout = old.fin_wait_timeout;
 	tcp->congestion = old.congestion;
+	tcp->thin_timeouts = old.thin_timeouts;
 }
 
 /* @iss: NULL, or the initial sequence number that the peer was told of. */
@@ -509,6 +511,9 @@ static struct inet_tcp *make_child(struct inet_tcp *listener, struct inet_packet
 	child->endpoint.reuse_address = ends->reuse_address;
 	child->endpoint.reuse_port = ends->reuse_port;
 	child->endpoint.uid = ends->uid;
+	child->endpoint.transparent = ends->transparent;
+	child->endpoint.least_ttl = ends->least_ttl;
+	child->endpoint.least_hops = ends->least_hops;
 	child->endpoint.ttl = ends->ttl;
 	child->endpoint.tos = ends->tos;
 	child->endpoint.netif_index = ends->netif_index;
@@ -628,6 +633,15 @@ static void take_syn(struct inet_tcp *listener, struct inet_packet *packet)
 		settle(child);
 }
 
+/* tcp_v4_rcv(), tcp_v6_rcv(): what came too far (RFC 5082). */
+static bool is_near(const struct inet_endpoint *endpoint, const struct inet_packet *packet)
+{
+	uint8_t ttl = packet->ttl ? packet->ttl : DEFAULT_TTL;
+
+	return ttl >=
+	       (inet_is_v4(&packet->to.address) ? endpoint->least_ttl : endpoint->least_hops);
+}
+
 void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 {
 	struct inet_endpoint *found = inet_find_pair(stack, INET_TCP, &packet->to, &packet->from);
@@ -635,7 +649,11 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 
 	if (found && inet_takes_from(found, packet->netif_index)) {
 		struct inet_tcp *endpoint = inet_tcp_of(found);
-		bool reopened = tcp_input(&endpoint->tcp, &packet->segment, now_ns());
+		bool reopened;
+
+		if (!is_near(found, packet))
+			return;
+		reopened = tcp_input(&endpoint->tcp, &packet->segment, now_ns());
 
 		if (settle(endpoint) && !reopened)
 			return;
@@ -644,6 +662,8 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 	}
 	found = inet_find_bound(
 		stack, INET_TCP, true, &packet->to, &packet->from, packet->netif_index);
+	if (found && !is_near(found, packet))
+		return;
 	if (found && take_cookie(inet_tcp_of(found), packet))
 		return;
 	if (!found || (flags & (TCP_ACK | TCP_RST)) || !(flags & TCP_SYN)) {

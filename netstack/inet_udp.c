@@ -50,6 +50,19 @@ void inet_datagram_free(struct inet_udp *endpoint, struct inet_datagram *datagra
 	free(datagram);
 }
 
+struct inet_error *inet_error_new(void)
+{
+	/* They wait like empty datagrams: for all sockets together there is a bound. */
+	struct inet_error *error =
+		queued_total <= NETBUF_MEMORY_MAX ? calloc(1, sizeof(*error)) : NULL;
+
+	if (!error)
+		return NULL;
+	list_init(&error->link);
+	queued_total += DATAGRAM_OVERHEAD;
+	return error;
+}
+
 void inet_error_free(struct inet_error *error)
 {
 	queued_total -= DATAGRAM_OVERHEAD;
@@ -115,7 +128,8 @@ static int choose_names(struct inet_udp *endpoint, const struct inet_send *send,
 	ret_from->address = route.source;
 	ret_from->port = ends->local.port;
 	if (!inet_is_any(&send->from)) {
-		if (!ends->free_bind && !netstack_is_local(ends->stack, &send->from))
+		if (!ends->free_bind && !ends->transparent &&
+			!netstack_is_local(ends->stack, &send->from))
 			return -EINVAL;
 		ret_from->address = send->from;
 	} else if (!inet_is_any(&ends->local.address) && !inet_is_multicast(&ends->local.address)) {
@@ -123,6 +137,19 @@ static int choose_names(struct inet_udp *endpoint, const struct inet_send *send,
 	}
 	/* IPv4 sends from 0.0.0.0 when there is nothing else (DHCP does), IPv6 does not. */
 	return inet_equal(&ret_from->address, &inet_any) ? -EADDRNOTAVAIL : 0;
+}
+
+/* As it is on the loopback device, whose addresses are zeroes. Without memory there is less. */
+static void make_image(struct netstack *stack, struct inet_packet *packet, struct netbuf_queue *ret)
+{
+	bool v4 = inet_is_v4(&packet->to.address);
+	const uint8_t header[14] = {[12] = v4 ? 0x08 : 0x86, [13] = v4 ? 0x00 : 0xdd};
+	struct netbuf_queue bytes = {0};
+
+	if (netbuf_append(ret, header, sizeof(header)) == 0 &&
+		ip_serialise(stack, packet, &bytes) == 0)
+		netbuf_move(ret, &bytes);
+	netbuf_queue_clear(&bytes);
 }
 
 int inet_udp_send(
@@ -170,6 +197,8 @@ int inet_udp_send(
 		.from = from,
 		.to = to,
 		.datagram = datagram};
+	if (send->image)
+		make_image(stack, packet, send->image);
 	netstack_queue(stack, packet);
 	netstack_run(stack);
 	return 0;
@@ -180,10 +209,7 @@ static void keep_error(struct inet_udp *sender, const struct inet_report *report
 {
 	struct inet_error *error;
 
-	/* They wait like empty datagrams: for all sockets together there is a bound. */
-	if (sender->error_count >= INET_ERRORS_MAX || queued_total > NETBUF_MEMORY_MAX)
-		return;
-	error = calloc(1, sizeof(*error));
+	error = sender->error_count < INET_ERRORS_MAX ? inet_error_new() : NULL;
 	if (!error)
 		return;
 	error->to = report->to;
@@ -198,7 +224,6 @@ static void keep_error(struct inet_udp *sender, const struct inet_report *report
 			report->quote->size - report->quote_offset, &error->payload);
 	list_add_tail(&error->link, &sender->errors);
 	sender->error_count++;
-	queued_total += DATAGRAM_OVERHEAD;
 }
 
 /* udp(7): who did not ask for all errors hears of them when he is connected, and not of those that

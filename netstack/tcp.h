@@ -242,6 +242,7 @@ struct tcp {
 	/* Timers and options of the user. */
 	int64_t deadline[TCP_TIMER_COUNT];
 	bool nodelay, cork, keepalive, oob_inline, no_delayed_ack;
+	bool thin_timeouts; /* TCP_THIN_LINEAR_TIMEOUTS */
 	int64_t keepalive_idle, keepalive_interval;
 	unsigned keepalive_count, keepalive_sent;
 	int64_t user_timeout; /* 0: what the retransmission counts make */

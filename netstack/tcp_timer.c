@@ -80,6 +80,9 @@ static bool given_up(const struct tcp *tcp, int64_t now)
 	return tcp->unanswered >= retries;
 }
 
+#define THIN_SEGMENTS 4u
+#define THIN_RETRIES  6u
+
 static void retransmission_timeout(struct tcp *tcp, int64_t now)
 {
 	if (tcp->unanswered_since && given_up(tcp, now)) {
@@ -98,8 +101,14 @@ static void retransmission_timeout(struct tcp *tcp, int64_t now)
 		tcp->counters.timeouts++;
 		tcp_enter_loss(tcp, now);
 	}
-	tcp->backoff++;
 	tcp->unanswered++;
+	/* Few segments, so that nothing else finds a loss: often, at first
+	 * (tcp_retransmit_timer()). */
+	if (tcp->thin_timeouts && tcp->state == TCP_ESTABLISHED &&
+		tcp->sent_count < THIN_SEGMENTS && tcp->unanswered <= THIN_RETRIES)
+		tcp->backoff = 0;
+	else
+		tcp->backoff++;
 	tcp_retransmit_arm(tcp, now);
 }
 

@@ -202,12 +202,12 @@ int inet_socket_new(
 	socket_init(&socket->base, ops, family, type, protocol);
 	socket->v6 = family == LX_AF_INET6;
 	socket->ttl = socket->hops = -1;
-	socket->peek_offset = -1;
 	socket->group_source = inet_any4;
 	socket->group_ttl = socket->group_hops = 1;
 	socket->wants = INET_GROUP_LOOP | INET_GROUP_LOOP6 | INET_GROUP_ALL6;
 	socket->path_discovery = socket->path_discovery6 = LX_IP_PMTUDISC_WANT;
 	fiber_mutex_init(&socket->reading);
+	list_init(&socket->notices);
 	*ret = socket;
 	return 0;
 }
@@ -217,6 +217,7 @@ void inet_socket_free(struct inet_socket *socket)
 	wait_queue_wake(&socket->base.queue, ~0u & ~WAIT_QUEUE_GONE);
 	wait_queue_destroy(&socket->base.queue);
 	netbuf_queue_clear(&socket->corked);
+	inet_drop_notices(socket);
 	socket_fini(&socket->base);
 	free(socket);
 }

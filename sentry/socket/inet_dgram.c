@@ -200,6 +200,26 @@ static void choose_discovery(struct inet_socket *socket, const struct inet_addre
 		choices[inet_is_v4(to) ? socket->path_discovery : socket->path_discovery6];
 }
 
+/* Consumes @data. Who asked hears when it left. */
+static int send_now(
+	struct inet_socket *socket, const struct inet_send *send, struct netbuf_queue *data)
+{
+	const uint32_t stamps = LX_SOF_TIMESTAMPING_TX_SOFTWARE | LX_SOF_TIMESTAMPING_TX_SCHED;
+	struct netbuf_queue image = {0};
+	struct inet_send stamped = *send;
+	int err;
+
+	choose_discovery(socket, &send->to.address);
+	if (!(socket->want_stamping & stamps))
+		return inet_udp_send(socket->udp, send, data);
+	stamped.image = &image;
+	err = inet_udp_send(socket->udp, &stamped, data);
+	if (err == 0)
+		inet_note_sent(socket, &image);
+	netbuf_queue_clear(&image);
+	return err;
+}
+
 int inet_dgram_uncork(struct inet_socket *socket)
 {
 	struct netbuf_queue data = socket->corked;
@@ -208,8 +228,7 @@ int inet_dgram_uncork(struct inet_socket *socket)
 		return 0;
 	socket->corked = (struct netbuf_queue){0};
 	socket->has_corked = false;
-	choose_discovery(socket, &socket->corked_send.to.address);
-	return inet_udp_send(socket->udp, &socket->corked_send, &data);
+	return send_now(socket, &socket->corked_send, &data);
 }
 
 static int read_destination(const struct inet_socket *socket, const struct socket_address *address,
@@ -242,7 +261,7 @@ static int prepare(
 	int err;
 
 	*send = (struct inet_send){.coverage = socket->send_coverage,
-		.mark = socket->mark,
+		.mark = socket->base.mark,
 		.may_broadcast = socket->base.broadcast,
 		.segment_size = socket->segment_size};
 	/* To IPv6 no family means no name, to IPv4 it means IPv4 (udpv6_sendmsg(), udp_sendmsg()).
@@ -359,11 +378,12 @@ static ssize_t dgram_send(struct socket *base, struct task *task, struct socket_
 		netbuf_move(&socket->corked, &data);
 		err = more ? 0 : inet_dgram_uncork(socket);
 	} else {
-		choose_discovery(socket, &send.to.address);
-		err = inet_udp_send(socket->udp, &send, &data);
+		err = send_now(socket, &send, &data);
 		if (err == -ENETUNREACH)
 			inet_tell_unreachable(socket, &send.to);
 	}
+	if (err == 0 && socket->zero_copy && (message->flags & LX_MSG_ZEROCOPY) && size > 0)
+		inet_note_copied(socket);
 	let_reader_run();
 	return err < 0 ? err : (ssize_t)size;
 }
@@ -394,7 +414,7 @@ static int wait_datagram(struct inet_socket *socket, const struct socket_message
  * (__skb_try_recv_from_queue()). NULL: the offset lies behind all of them. */
 static struct inet_datagram *choose(struct inet_socket *socket, bool peek, uint32_t *ret_skip)
 {
-	uint32_t offset = peek && socket->peek_offset > 0 ? (uint32_t)socket->peek_offset : 0;
+	uint32_t offset = socket_peek_offset(&socket->base, peek ? LX_MSG_PEEK : 0);
 	struct inet_datagram *datagram;
 
 	list_for_each_entry (datagram, &socket->udp->datagrams, link) {
@@ -405,13 +425,6 @@ static struct inet_datagram *choose(struct inet_socket *socket, bool peek, uint3
 		offset -= datagram->data.size;
 	}
 	return NULL;
-}
-
-static void move_peek_offset(struct inet_socket *socket, int64_t by)
-{
-	int64_t offset = socket->peek_offset + by;
-
-	socket->peek_offset = (int)(offset < 0 ? 0 : min_of(offset, (int64_t)INT_MAX));
 }
 
 /* Behind @at, if that is still there: others may have read meanwhile. */
@@ -477,8 +490,7 @@ static ssize_t dgram_receive(struct socket *base, struct task *task, struct sock
 			inet_write_control(socket, datagram, message->scm);
 		if (total > size)
 			message->out_flags |= LX_MSG_TRUNC;
-		if (socket->peek_offset >= 0)
-			move_peek_offset(socket, peek ? n : -(int64_t)datagram->data.size);
+		socket_move_peek_offset(base, peek ? n : -(int64_t)datagram->data.size);
 		if (message->flags & LX_MSG_TRUNC)
 			n = total;
 	}

@@ -133,18 +133,25 @@ static int set_stamp(struct inet_socket *socket, int option, int number)
 	return 0;
 }
 
-/* Received packets are stamped by software; nothing is known of when sent ones left. */
+/* Packets are stamped by software; sent ones where they are UDP. */
 #define STAMPING                                                                                   \
 	(LX_SOF_TIMESTAMPING_RX_SOFTWARE | LX_SOF_TIMESTAMPING_SOFTWARE |                          \
 		LX_SOF_TIMESTAMPING_RX_HARDWARE | LX_SOF_TIMESTAMPING_SYS_HARDWARE |               \
 		LX_SOF_TIMESTAMPING_RAW_HARDWARE)
+#define STAMPING_SENT                                                                              \
+	(LX_SOF_TIMESTAMPING_TX_HARDWARE | LX_SOF_TIMESTAMPING_TX_SOFTWARE |                       \
+		LX_SOF_TIMESTAMPING_TX_SCHED | LX_SOF_TIMESTAMPING_OPT_ID |                        \
+		LX_SOF_TIMESTAMPING_OPT_TSONLY | LX_SOF_TIMESTAMPING_OPT_TX_SWHW)
 
 static int set_stamping(struct inet_socket *socket, int option, int number)
 {
 	if ((uint32_t)number & ~LX_SOF_TIMESTAMPING_MASK)
 		return -EINVAL;
-	if ((uint32_t)number & ~STAMPING)
+	if ((uint32_t)number &
+		~(socket->base.protocol == LX_IPPROTO_UDP ? STAMPING | STAMPING_SENT : STAMPING))
 		return -ENOPROTOOPT;
+	if (~socket->want_stamping & (uint32_t)number & LX_SOF_TIMESTAMPING_OPT_ID)
+		socket->stamp_id = 0;
 	socket->want_stamping = (uint32_t)number;
 	socket->wants &= ~INET_STAMPING_NEW;
 	if (option == LX_SO_TIMESTAMPING_NEW)
@@ -152,8 +159,22 @@ static int set_stamping(struct inet_socket *socket, int option, int number)
 	return 0;
 }
 
-/* A mark goes with each packet; a stream has none to show it with. */
-static int set_mark(struct inet_socket *socket, struct task *task, int option, int number)
+/* MSG_ZEROCOPY copies, and says so (inet_errors.c). */
+static int set_zero_copy(struct inet_socket *socket, int number)
+{
+	int protocol = socket->base.protocol;
+
+	if (protocol != LX_IPPROTO_TCP &&
+		!(socket->base.type == LX_SOCK_DGRAM && protocol == LX_IPPROTO_UDP))
+		return -EOPNOTSUPP;
+	if (number < 0 || number > 1)
+		return -EINVAL;
+	socket->zero_copy = number != 0;
+	return 0;
+}
+
+/* Marks come with datagrams; a stream has none to show them with. */
+static int set_receive_mark(struct inet_socket *socket, struct task *task, int number)
 {
 	const struct user_ns *ns = socket->base.net->user_ns;
 
@@ -162,11 +183,7 @@ static int set_mark(struct inet_socket *socket, struct task *task, int option, i
 		return -EPERM;
 	if (socket->base.type == LX_SOCK_STREAM)
 		return -ENOPROTOOPT;
-	if (option == LX_SO_RCVMARK)
-		socket->wants =
-			number ? socket->wants | INET_WANT_MARK : socket->wants & ~INET_WANT_MARK;
-	else
-		socket->mark = (uint32_t)number;
+	socket->wants = number ? socket->wants | INET_WANT_MARK : socket->wants & ~INET_WANT_MARK;
 	return 0;
 }
 
@@ -244,21 +261,14 @@ static int set_socket(
 			socket->wants = number ? socket->wants | INET_WANT_DROPS
 					       : socket->wants & ~INET_WANT_DROPS;
 		break;
-	case LX_SO_PEEK_OFF:
-		if (base->type == LX_SOCK_STREAM)
-			return -ENOPROTOOPT;
-		if (whole && number < -1)
-			return -EINVAL;
-		if (whole)
-			socket->peek_offset = number;
-		break;
 	case LX_SO_BINDTODEVICE:
 		return bind_to_name(socket, value, size);
 	case LX_SO_BINDTOIFINDEX:
 		return whole ? bind_to_index(socket, number) : -EINVAL;
-	case LX_SO_MARK:
 	case LX_SO_RCVMARK:
-		return whole ? set_mark(socket, task, option, number) : -EINVAL;
+		return whole ? set_receive_mark(socket, task, number) : -EINVAL;
+	case LX_SO_ZEROCOPY:
+		return whole ? set_zero_copy(socket, number) : -EINVAL;
 	default:
 		err = socket_set_option(base, task, option, value, size);
 		if (err == 0 && (option == LX_SO_SNDBUF || option == LX_SO_SNDBUFFORCE))
@@ -347,14 +357,12 @@ static int get_socket_option(
 		return socket_return_int((socket->wants & INET_WANT_DROPS) != 0, value, size);
 	case LX_SO_RCVMARK:
 		return socket_return_int((socket->wants & INET_WANT_MARK) != 0, value, size);
-	case LX_SO_PEEK_OFF:
-		return socket_return_int(socket->peek_offset, value, size);
 	case LX_SO_BINDTODEVICE:
 		return return_device(socket, value, size);
 	case LX_SO_BINDTOIFINDEX:
 		return socket_return_int((int)socket->endpoint->netif_index, value, size);
-	case LX_SO_MARK:
-		return socket_return_int((int)socket->mark, value, size);
+	case LX_SO_ZEROCOPY:
+		return socket_return_int(socket->zero_copy, value, size);
 	default:
 		return socket_get_option(base, task, option, value, size);
 	}

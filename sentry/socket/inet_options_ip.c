@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "abi/cap.h"
 #include "base/checked.h"
+#include "sentry/nsproxy.h"
 
 #define ECN_MASK 3 /* of the traffic class: TCP's own (INET_ECN_MASK) */
 
@@ -113,6 +115,28 @@ static void apply_header(struct inet_socket *socket)
 	socket->endpoint->tos = (uint8_t)(socket->v6 ? socket->tclass : socket->tos);
 }
 
+/* Taking away needs no right (do_ip_setsockopt()). */
+static int set_transparent(struct inet_socket *socket, const struct task *task, bool on)
+{
+	const struct user_ns *ns = socket->base.net->user_ns;
+
+	if (on && !cred_ns_capable(task->cred, ns, LX_CAP_NET_RAW) &&
+		!cred_ns_capable(task->cred, ns, LX_CAP_NET_ADMIN))
+		return -EPERM;
+	socket->endpoint->transparent = on;
+	return 0;
+}
+
+static int set_port_range(struct inet_socket *socket, uint32_t range)
+{
+	uint32_t first = range & 0xffff, last = range >> 16;
+
+	if (first && last && first > last)
+		return -EINVAL;
+	socket->endpoint->port_range = range;
+	return 0;
+}
+
 int inet_ip_setsockopt(
 	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size)
 {
@@ -130,6 +154,18 @@ int inet_ip_setsockopt(
 		if (size < 1)
 			return -EINVAL;
 		socket->endpoint->free_bind = number != 0;
+		return 0;
+	case LX_IP_TRANSPARENT:
+		return size < 1 ? -EINVAL : set_transparent(socket, task, number != 0);
+	case LX_IP_BIND_ADDRESS_NO_PORT:
+		socket->endpoint->late_port = number != 0;
+		return 0;
+	case LX_IP_LOCAL_PORT_RANGE:
+		return size == sizeof(number) ? set_port_range(socket, (uint32_t)number) : -EINVAL;
+	case LX_IP_MINTTL:
+		if (size < 1 || number < 0 || number > 255)
+			return -EINVAL;
+		socket->endpoint->least_ttl = (uint8_t)number;
 		return 0;
 	case LX_IP_TOS:
 		socket->tos = class_of(socket, number, socket->tos);
@@ -191,6 +227,14 @@ int inet_ip_getsockopt(struct inet_socket *socket, int option, void *value, size
 		return return_ip_int(socket->base.protocol, value, size);
 	case LX_IP_FREEBIND:
 		return return_ip_int(socket->endpoint->free_bind, value, size);
+	case LX_IP_TRANSPARENT:
+		return return_ip_int(socket->endpoint->transparent, value, size);
+	case LX_IP_BIND_ADDRESS_NO_PORT:
+		return return_ip_int(socket->endpoint->late_port, value, size);
+	case LX_IP_LOCAL_PORT_RANGE:
+		return return_ip_int((int)socket->endpoint->port_range, value, size);
+	case LX_IP_MINTTL:
+		return return_ip_int(socket->endpoint->least_ttl, value, size);
 	default:
 		err = inet_group_getsockopt(socket, option, &number, sizeof(number));
 		if (option == LX_IP_MULTICAST_IF && err >= 0)
@@ -234,6 +278,13 @@ int inet_ipv6_setsockopt(
 		if (size < sizeof(number))
 			return -EINVAL;
 		socket->endpoint->free_bind = number != 0;
+		return 0;
+	case LX_IPV6_TRANSPARENT:
+		return size < sizeof(number) ? -EINVAL : set_transparent(socket, task, number != 0);
+	case LX_IPV6_MINHOPCOUNT:
+		if (size < sizeof(number) || number < 0 || number > 255)
+			return -EINVAL;
+		socket->endpoint->least_hops = (uint8_t)number;
 		return 0;
 	case LX_IPV6_V6ONLY:
 		return size < sizeof(number) ? -EINVAL : set_v6only(socket, number);
@@ -281,6 +332,10 @@ int inet_ipv6_getsockopt(struct inet_socket *socket, int option, void *value, si
 		return mtu < 0 ? mtu : socket_return_int(mtu, value, size);
 	case LX_IPV6_FREEBIND:
 		return socket_return_int(socket->endpoint->free_bind, value, size);
+	case LX_IPV6_TRANSPARENT:
+		return socket_return_int(socket->endpoint->transparent, value, size);
+	case LX_IPV6_MINHOPCOUNT:
+		return socket_return_int(socket->endpoint->least_hops, value, size);
 	default:
 		return inet_group6_getsockopt(socket, option, value, size);
 	}

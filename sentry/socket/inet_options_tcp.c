@@ -138,6 +138,14 @@ static int set_tcp(struct inet_socket *socket, int option, int number)
 	case LX_TCP_NOTSENT_LOWAT:
 		socket->unsent_limit = (uint32_t)number;
 		return 0;
+	case LX_TCP_THIN_LINEAR_TIMEOUTS:
+		if (number < 0 || number > 1)
+			return -EINVAL;
+		tcp->thin_timeouts = number != 0;
+		return 0;
+	case LX_TCP_THIN_DUPACK:
+		/* Gone from Linux, where it may be asked for and is off. */
+		return number < 0 || number > 1 ? -EINVAL : 0;
 	case LX_TCP_FASTOPEN:
 	case LX_TCP_FASTOPEN_CONNECT:
 		return set_fast_open(socket, option, number);
@@ -266,6 +274,10 @@ int inet_tcp_getsockopt(struct inet_socket *socket, int option, void *value, siz
 		return socket_return_int(socket->fast_opens, value, size);
 	case LX_TCP_FASTOPEN_CONNECT:
 		return socket_return_int(socket->fast_open_connect, value, size);
+	case LX_TCP_THIN_LINEAR_TIMEOUTS:
+		return socket_return_int(tcp->thin_timeouts, value, size);
+	case LX_TCP_THIN_DUPACK:
+		return socket_return_int(0, value, size);
 	case LX_TCP_INFO:
 		return return_info(socket, value, size);
 	case LX_TCP_CONGESTION: {

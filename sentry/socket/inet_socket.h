@@ -65,14 +65,12 @@ struct inet_socket {
 	int tclass, hops; /* IPV6_TCLASS, IPV6_UNICAST_HOPS: of IPv6 packets; likewise */
 	uint8_t path_discovery, path_discovery6; /* IP_PMTUDISC_* */
 	uint32_t wants;				 /* INET_WANT_*: boolean options */
-	uint32_t mark;				 /* SO_MARK */
 	enum inet_stamp want_stamp;
 	uint32_t want_stamping;	   /* SO_TIMESTAMPING: LX_SOF_* */
 	int64_t stamp;		   /* streams: CLOCK_REALTIME, ns, of what came last */
 	uint16_t last_port;	   /* of a connection that is no more: getsockname() shows it */
 	uint16_t user_mss;	   /* TCP_MAXSEG; 0: none */
 	uint16_t segment_size;	   /* UDP_SEGMENT; 0: none */
-	int peek_offset;	   /* SO_PEEK_OFF; -1: off */
 	int group_ttl, group_hops; /* IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS */
 	unsigned group_netif, group_netif6; /* IP_MULTICAST_IF; 0: none */
 	struct inet_address group_source;   /* ... if it was said by an address */
@@ -84,8 +82,13 @@ struct inet_socket {
 	uint32_t unsent_limit;	      /* TCP_NOTSENT_LOWAT; 0: none */
 	int fast_opens;		      /* TCP_FASTOPEN: of a listener; kept, see set_fast_open() */
 	bool fast_open_connect;	      /* TCP_FASTOPEN_CONNECT: likewise */
-	struct raw *raw;	      /* of raw and ping sockets (raw.h); else NULL */
-	struct fiber_mutex reading;   /* streams: one reader at a time, while the copy sleeps */
+	bool zero_copy;		      /* SO_ZEROCOPY */
+	uint32_t zero_copies;	      /* sends with MSG_ZEROCOPY so far */
+	uint32_t stamp_id;	      /* SOF_TIMESTAMPING_OPT_ID: of the next datagram */
+	struct list_head notices; /* streams: of struct inet_error; datagrams have udp->errors */
+	unsigned notice_count;
+	struct raw *raw;	    /* of raw and ping sockets (raw.h); else NULL */
+	struct fiber_mutex reading; /* streams: one reader at a time, while the copy sleeps */
 };
 
 static inline struct inet_socket *inet_of(struct socket *socket)
@@ -136,8 +139,14 @@ int inet_group_getsockopt(struct inet_socket *socket, int option, void *value, s
 int inet_group6_getsockopt(struct inet_socket *socket, int option, void *value, size_t size);
 /* Sends what UDP_CORK held back. Errors of inet_udp_send(). */
 int inet_dgram_uncork(struct inet_socket *socket);
-/* MSG_ERRQUEUE. -EAGAIN: it is empty. */
+/* The error queue (inet_errors.c). MSG_ERRQUEUE; -EAGAIN: it is empty. */
 ssize_t inet_receive_error(struct inet_socket *socket, struct socket_message *message);
+bool inet_has_notices(const struct inet_socket *socket);
+void inet_drop_notices(struct inet_socket *socket);
+/* After a send with MSG_ZEROCOPY: what was given is free again, since it was copied. */
+void inet_note_copied(struct inet_socket *socket);
+/* A datagram is sent: says when, to who asked for it. Takes @image, its bytes on the link. */
+void inet_note_sent(struct inet_socket *socket, struct netbuf_queue *image);
 /* SOL_TCP (inet_options_tcp.c). */
 int inet_tcp_setsockopt(
 	struct inet_socket *socket, struct task *task, int option, const void *value, size_t size);

@@ -31,11 +31,11 @@ static bool writable(const struct inet_socket *socket)
 	return space > 0 && space >= tcp->send.size / 2;
 }
 
-static bool readable(const struct inet_socket *socket)
+static bool readable(const struct inet_socket *socket, unsigned flags)
 {
 	uint32_t skip;
 
-	return tcp_receivable(&socket->tcp->tcp, &skip) > 0;
+	return tcp_receivable(&socket->tcp->tcp, &skip) > socket_peek_offset(&socket->base, flags);
 }
 
 /* SO_RCVLOWAT: enough to be told of (tcp_stream_is_readable()); a full buffer is enough, or its
@@ -280,6 +280,10 @@ static int adopt(struct inet_socket *listener, struct inet_tcp *child, struct so
 	socket->want_stamp = listener->want_stamp;
 	socket->want_stamping = listener->want_stamping;
 	socket->unsent_limit = listener->unsent_limit;
+	socket->zero_copy = listener->zero_copy;
+	socket->base.mark = base->mark;
+	socket->base.busy_poll = base->busy_poll;
+	socket->base.incoming_cpu = base->incoming_cpu;
 	socket->base.reuse_port = base->reuse_port;
 	socket->base.oob_inline = base->oob_inline;
 	socket->base.receive_timeout = base->receive_timeout;
@@ -515,6 +519,8 @@ static ssize_t stream_send(struct socket *base, struct task *task, struct socket
 		else
 			inet_tcp_push(socket->tcp);
 	}
+	if (done && socket->zero_copy && (message->flags & LX_MSG_ZEROCOPY))
+		inet_note_copied(socket);
 	return done ? done : err;
 }
 
@@ -567,8 +573,11 @@ static ssize_t take(struct inet_socket *socket, struct socket_message *message)
 	struct tcp *tcp = &socket->tcp->tcp;
 	struct netbuf_queue slice = {0};
 	uint32_t skip, size = tcp_receivable(tcp, &skip), from = tcp->read_seq;
+	uint32_t offset = socket_peek_offset(&socket->base, message->flags);
 	ssize_t n;
 
+	skip += offset;
+	size -= min_of(offset, size);
 	size = (uint32_t)min_of((uint64_t)size, message->uio->resid);
 	if (message->flags & LX_MSG_TRUNC) { /* tcp(7): thrown away, not copied */
 		n = size;
@@ -585,6 +594,9 @@ static ssize_t take(struct inet_socket *socket, struct socket_message *message)
 		tcp_received(tcp, skip + (uint32_t)n, now_ns());
 		inet_tcp_push(socket->tcp);
 	}
+	if (n > 0)
+		socket_move_peek_offset(
+			&socket->base, message->flags & LX_MSG_PEEK ? (int64_t)n : -(int64_t)n);
 	return n;
 }
 
@@ -608,7 +620,7 @@ static int wait_readable(struct inet_socket *socket, const struct socket_message
 	if (message->flags & LX_MSG_DONTWAIT)
 		return -EAGAIN;
 	err = wait_event_deadline(&socket->base.queue,
-		readable(socket) || tcp->fin_received || tcp->state == TCP_CLOSED ||
+		readable(socket, message->flags) || tcp->fin_received || tcp->state == TCP_CLOSED ||
 			socket->base.error || socket->read_shut,
 		message->deadline);
 	return err < 0 ? socket_wait_error(err, message->deadline) : 1;
@@ -644,16 +656,17 @@ static ssize_t stream_receive(
 	int err;
 
 	if (message->flags & LX_MSG_ERRQUEUE)
-		return -EAGAIN; /* nothing is ever in it */
+		return inet_receive_error(socket, message);
 	if (message->flags & LX_MSG_OOB)
 		return receive_urgent(socket, message);
 	err = fiber_mutex_lock_interruptible(&socket->reading);
 	if (err < 0)
 		return socket_wait_error(err, message->deadline);
 	do {
-		while (!readable(socket) && (err = wait_readable(socket, message)) > 0)
+		while (!readable(socket, message->flags) &&
+			(err = wait_readable(socket, message)) > 0)
 			;
-		if (!readable(socket)) {
+		if (!readable(socket, message->flags)) {
 			done = done ? done : err;
 			break;
 		}
@@ -667,7 +680,7 @@ static ssize_t stream_receive(
 		done += n;
 		/* A mark ends a read. */
 	} while (message->uio->resid > 0 && !peek && !tcp_at_mark(&socket->tcp->tcp) &&
-		 ((uint64_t)done < least || readable(socket)));
+		 ((uint64_t)done < least || readable(socket, 0)));
 	if (done >= 0 && message->scm)
 		write_control(socket, message->scm);
 	fiber_mutex_unlock(&socket->reading);
@@ -691,7 +704,7 @@ static uint32_t stream_poll(struct socket *base)
 
 	if (socket->state == INET_LISTENING)
 		return list_empty(&socket->tcp->accept_queue) ? 0 : LX_POLLIN | LX_POLLRDNORM;
-	if (base->error)
+	if (base->error || inet_has_notices(socket))
 		events |= LX_POLLERR;
 	if ((read_end && write_end) || closed)
 		events |= LX_POLLHUP;

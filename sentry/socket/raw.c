@@ -363,7 +363,7 @@ static ssize_t raw_send(struct socket *base, struct task *task, struct socket_me
 	struct raw *raw = socket->raw;
 	uint8_t discovery = socket->v6 ? socket->path_discovery6 : socket->path_discovery;
 	uint64_t size = message->uio->resid;
-	struct inet_send send = {.from = inet_any, .mark = socket->mark};
+	struct inet_send send = {.from = inet_any, .mark = socket->base.mark};
 	struct netbuf_queue data = {0};
 	int err;
 

@@ -47,7 +47,22 @@ void socket_init(
 	socket->protocol = protocol;
 	socket->send_size = socket->receive_size = SOCKET_BUFFER_DEFAULT;
 	socket->receive_low = 1;
+	socket->peek_offset = socket->incoming_cpu = -1;
 	wait_queue_init(&socket->queue);
+}
+
+uint32_t socket_peek_offset(const struct socket *socket, unsigned flags)
+{
+	return (flags & LX_MSG_PEEK) && socket->peek_offset > 0 ? (uint32_t)socket->peek_offset : 0;
+}
+
+/* sk_peek_offset_fwd(), sk_peek_offset_bwd() */
+void socket_move_peek_offset(struct socket *socket, int64_t by)
+{
+	int64_t offset = socket->peek_offset + by;
+
+	if (socket->peek_offset >= 0)
+		socket->peek_offset = (int)(offset < 0 ? 0 : min_of(offset, (int64_t)INT_MAX));
 }
 
 int socket_wait_error(int error, uint64_t deadline)
@@ -392,6 +407,25 @@ static int keep_option(struct socket *socket, unsigned flag, int number)
 	return 0;
 }
 
+/* Who sets SO_PEEK_OFF: those whose proto_ops have set_peek_off(). */
+static bool may_peek_at(const struct socket *socket)
+{
+	return socket->family == LX_AF_UNIX ||
+	       (is_internet(socket->family) && socket->type != LX_SOCK_RAW);
+}
+
+/* What a mark does is up to rules that do not exist here; it is shown, and goes with datagrams. */
+static int set_mark(struct socket *socket, const struct task *task, int number)
+{
+	const struct user_ns *ns = socket->net->user_ns;
+
+	if (!cred_ns_capable(task->cred, ns, LX_CAP_NET_RAW) &&
+		!cred_ns_capable(task->cred, ns, LX_CAP_NET_ADMIN))
+		return -EPERM;
+	socket->mark = (uint32_t)number;
+	return 0;
+}
+
 int socket_set_option(
 	struct socket *socket, struct task *task, int option, const void *value, size_t size)
 {
@@ -424,13 +458,6 @@ int socket_set_option(
 	case LX_SO_BSDCOMPAT:
 		return socket->family == LX_AF_UNIX ? 0
 						    : -ENOPROTOOPT; /* nothing since Linux 2.2 */
-	case LX_SO_MARK:
-		if (socket->family != LX_AF_UNIX)
-			return -ENOPROTOOPT;
-		if (!admin && !cred_capable(task->cred, LX_CAP_NET_RAW))
-			return -EPERM;
-		socket->mark = number;
-		return 0;
 	case LX_SO_REUSEADDR:
 		socket->reuse_address = number != 0;
 		return 0;
@@ -469,6 +496,23 @@ int socket_set_option(
 		return admin ? 0 : -EPERM;
 	case LX_SO_LINGER:
 		return set_linger(socket, value, size);
+	case LX_SO_MARK:
+		return set_mark(socket, task, number);
+	case LX_SO_PEEK_OFF:
+		if (!may_peek_at(socket))
+			return -EOPNOTSUPP;
+		socket->peek_offset = number;
+		return 0;
+	case LX_SO_BUSY_POLL:
+		if (number < 0)
+			return -EINVAL;
+		socket->busy_poll = number;
+		return 0;
+	case LX_SO_INCOMING_CPU:
+		socket->incoming_cpu = number;
+		return 0;
+	case LX_SO_ZEROCOPY: /* of those that have it: inet_options.c */
+		return -EOPNOTSUPP;
 	case LX_SO_ATTACH_FILTER:
 	case LX_SO_ATTACH_BPF:
 	case LX_SO_DETACH_FILTER:
@@ -572,19 +616,24 @@ int socket_get_option(
 		return socket_return_int(!!(socket->kept & SOCKET_KEPT_DONTROUTE), value, size);
 	case LX_SO_NO_CHECK:
 		return socket_return_int(!!(socket->kept & SOCKET_KEPT_NO_CHECK), value, size);
-	case LX_SO_MARK:
-		return socket_return_int(socket->mark, value, size);
 	case LX_SO_BSDCOMPAT:
 	case LX_SO_OOBINLINE:
 	case LX_SO_TIMESTAMP:
 	case LX_SO_TIMESTAMPNS:
 	case LX_SO_REUSEPORT:
 	case LX_SO_RXQ_OVFL:
-	case LX_SO_BUSY_POLL:
+	case LX_SO_ZEROCOPY:
 	case LX_SO_PASSSEC:
 		return socket_return_int(0, value, size);
 	case LX_SO_PEEK_OFF:
-		return socket_return_int(-1, value, size); /* off */
+		return may_peek_at(socket) ? socket_return_int(socket->peek_offset, value, size)
+					   : -EOPNOTSUPP;
+	case LX_SO_MARK:
+		return socket_return_int((int)socket->mark, value, size);
+	case LX_SO_BUSY_POLL:
+		return socket_return_int(socket->busy_poll, value, size);
+	case LX_SO_INCOMING_CPU:
+		return socket_return_int(socket->incoming_cpu, value, size);
 	default:
 		return -ENOPROTOOPT;
 	}

@@ -110,9 +110,13 @@ struct socket {
 		oob_inline;
 	uint8_t kept; /* SOCKET_KEPT_* */
 	uint32_t priority;
-	int mark;	 /* SO_MARK, of AF_UNIX */
 	int receive_low; /* SO_RCVLOWAT, at least 1 */
 	uint64_t cookie; /* SO_COOKIE; 0: nobody has asked */
+	uint32_t mark;	 /* SO_MARK */
+	int peek_offset; /* SO_PEEK_OFF: where the next peek begins; negative: off */
+	/* SO_BUSY_POLL, SO_INCOMING_CPU: shown as they were set. Loopback devices have no queues.
+	 */
+	int busy_poll, incoming_cpu;
 	struct lx_linger linger;
 	struct socket_filter *filter; /* owned; SO_ATTACH_FILTER */
 	bool filter_locked;
@@ -132,6 +136,9 @@ bool socket_without_sigpipe(struct file *file);
 /* What a wait with a deadline failed with, as a socket call reports it: a timeout is -EAGAIN, and
  * with a timeout set a signal is -EINTR even under SA_RESTART (signal(7)). */
 int socket_wait_error(int error, uint64_t deadline);
+/* Where a peek begins, and what reading (@by negative) or peeking so much makes of SO_PEEK_OFF. */
+uint32_t socket_peek_offset(const struct socket *socket, unsigned flags);
+void socket_move_peek_offset(struct socket *socket, int64_t by);
 /* Takes the pending error: 0 or -errno. */
 int socket_take_error(struct socket *socket);
 

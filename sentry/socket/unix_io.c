@@ -327,12 +327,40 @@ ssize_t unix_send(struct socket *base, struct task *task, struct socket_message 
 
 /* ---- receiving ---- */
 
-static int wait_for_packet(struct unix_socket *socket, const struct socket_message *message)
+/* The packet that holds the byte @skip bytes behind the start of the queue, and where in it. NULL:
+ * there is none yet. */
+static struct unix_packet *packet_at(struct unix_socket *socket, uint64_t skip, uint32_t *ret_start)
+{
+	struct unix_packet *packet;
+
+	list_for_each_entry (packet, &socket->packets, link) {
+		uint32_t size = packet->size - packet->start;
+
+		if (skip < size) {
+			*ret_start = packet->start + (uint32_t)skip;
+			return packet;
+		}
+		skip -= size;
+	}
+	return NULL;
+}
+
+/* @beyond: of a stream's bytes so many are not enough. What another reader has in hands is not in
+ * the list, so the list alone counts. */
+static bool has_packet(struct unix_socket *socket, uint64_t beyond)
+{
+	uint32_t start;
+
+	return beyond ? packet_at(socket, beyond, &start) != NULL : !list_empty(&socket->packets);
+}
+
+static int wait_for_packet(
+	struct unix_socket *socket, const struct socket_message *message, uint64_t beyond)
 {
 	bool stream = socket->base.type != LX_SOCK_DGRAM;
 	int r;
 
-	while (list_empty(&socket->packets)) {
+	while (!has_packet(socket, beyond)) {
 		r = socket_take_error(&socket->base);
 		if (r < 0)
 			return r;
@@ -344,7 +372,7 @@ static int wait_for_packet(struct unix_socket *socket, const struct socket_messa
 		if (message->flags & LX_MSG_DONTWAIT)
 			return -EAGAIN;
 		r = wait_event_deadline(&socket->base.queue,
-			!list_empty(&socket->packets) || socket->read_shut || socket->base.error,
+			has_packet(socket, beyond) || socket->read_shut || socket->base.error,
 			message->deadline);
 		if (r < 0)
 			return socket_wait_error(r, message->deadline);
@@ -397,23 +425,62 @@ static struct socket_address name_of(const struct unix_socket *socket)
 	return socket->name.size > 2 ? socket->name : (struct socket_address){0};
 }
 
+/* The one to be read, and with SO_PEEK_OFF where in it a peek begins
+ * (__skb_try_recv_from_queue()). NULL: the offset lies behind all of them. */
+static struct unix_packet *choose_packet(
+	struct unix_socket *socket, unsigned flags, uint32_t *ret_skip)
+{
+	uint32_t offset = socket_peek_offset(&socket->base, flags);
+	struct unix_packet *packet;
+
+	list_for_each_entry (packet, &socket->packets, link) {
+		if (offset == 0 || offset < packet->size) {
+			*ret_skip = offset;
+			return packet;
+		}
+		offset -= packet->size;
+	}
+	return NULL;
+}
+
+/* Behind @at, if that is still there: others may have read meanwhile. */
+static void put_back(
+	struct unix_socket *socket, struct unix_packet *packet, const struct list_head *at)
+{
+	struct list_head *pos = &socket->packets;
+
+	do {
+		if (pos == at) {
+			list_add(&packet->link, pos);
+			return;
+		}
+		pos = pos->next;
+	} while (pos != &socket->packets);
+	list_add(&packet->link, &socket->packets);
+}
+
 /* A datagram or record: whole, the rest of it is cut off. */
 static ssize_t receive_packet(struct unix_socket *socket, struct socket_message *message)
 {
 	struct unix_packet *packet;
 	bool peek = message->flags & LX_MSG_PEEK;
-	uint32_t size;
+	uint32_t size, total, skip = 0;
+	struct list_head *at;
 	ssize_t n = 0;
-	int r = wait_for_packet(socket, message);
+	int r = wait_for_packet(socket, message, 0);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	packet = list_first(&socket->packets, struct unix_packet, link);
+	packet = choose_packet(socket, message->flags, &skip);
+	if (!packet)
+		return -EAGAIN;
 	/* Ours while the copy sleeps; a peek puts it back. */
+	at = packet->link.prev;
 	list_remove(&packet->link);
-	size = (uint32_t)min_of((uint64_t)packet->size, message->uio->resid);
+	total = packet->size - skip;
+	size = (uint32_t)min_of((uint64_t)total, message->uio->resid);
 	if (size)
-		n = uio_copy_to(message->uio, packet->data, size);
+		n = uio_copy_to(message->uio, packet->data + skip, size);
 	if (n >= 0 && (uint32_t)n < size)
 		n = -EFAULT;
 	if (n >= 0) {
@@ -422,32 +489,16 @@ static ssize_t receive_packet(struct unix_socket *socket, struct socket_message 
 			*message->name = socket->base.type == LX_SOCK_DGRAM
 						 ? name_of(packet->sender)
 						 : (struct socket_address){0};
-		if (packet->size > size)
+		if (total > size)
 			message->out_flags |= LX_MSG_TRUNC;
-		n = r < 0 ? r : message->flags & LX_MSG_TRUNC ? (ssize_t)packet->size : n;
+		if (r == 0)
+			socket_move_peek_offset(&socket->base, peek ? n : -(int64_t)packet->size);
+		n = r < 0 ? r : message->flags & LX_MSG_TRUNC ? (ssize_t)total : n;
 	}
-	list_add(&packet->link, &socket->packets);
+	put_back(socket, packet, at);
 	if (!peek && n != -EFAULT)
 		dequeue(socket, packet);
 	return n;
-}
-
-/* The packet that holds the byte @skip bytes behind the start of the queue, and where in it. NULL:
- * there is none yet. */
-static struct unix_packet *packet_at(struct unix_socket *socket, uint64_t skip, uint32_t *ret_start)
-{
-	struct unix_packet *packet;
-
-	list_for_each_entry (packet, &socket->packets, link) {
-		uint32_t size = packet->size - packet->start;
-
-		if (skip < size) {
-			*ret_start = packet->start + (uint32_t)skip;
-			return packet;
-		}
-		skip -= size;
-	}
-	return NULL;
 }
 
 /* Copies from one packet, which is taken and freed as far as it was read, unless @peek. */
@@ -489,6 +540,7 @@ static ssize_t read_stream(struct unix_socket *socket, struct socket_message *me
 	uint64_t least = message->flags & LX_MSG_WAITALL
 				 ? message->uio->resid
 				 : min_of(message->uio->resid, (uint64_t)socket->base.receive_low);
+	uint64_t offset = socket_peek_offset(&socket->base, message->flags);
 	struct scm *scm = message->scm;
 	ssize_t done = 0, n;
 
@@ -498,11 +550,11 @@ static ssize_t read_stream(struct unix_socket *socket, struct socket_message *me
 		uint32_t start = 0;
 		int r;
 
-		packet = packet_at(socket, peek ? (uint64_t)done : 0, &start);
+		packet = packet_at(socket, peek ? offset + (uint64_t)done : 0, &start);
 		if (!packet) {
 			if (done && (peek || (uint64_t)done >= least))
 				break;
-			r = wait_for_packet(socket, message);
+			r = wait_for_packet(socket, message, offset);
 			if (r < 0)
 				return done ? done : r;
 			scm->has_cred = true;
@@ -520,6 +572,7 @@ static ssize_t read_stream(struct unix_socket *socket, struct socket_message *me
 		if (n < 0)
 			return done ? done : n;
 		done += n;
+		socket_move_peek_offset(&socket->base, peek ? n : -(int64_t)n);
 	} while (message->uio->resid > 0 && !scm->file_count);
 	return done;
 }
