@@ -223,7 +223,13 @@ static int record_set(struct file_locks *locks, const struct record_lock *want)
 {
 	struct record_lock merged = *want;
 	struct lock *lock, *tmp, *fresh = NULL, *rest = NULL;
+	/* Locks of one owner lie together by start, owners in the order in which they came: so
+	 * F_GETLK reports the conflict that Linux does (posix_lock_inode()). */
+	struct list_head *behind = &locks->records;
 
+	list_for_each_entry (lock, &locks->records, link)
+		if (lock->record.owner == want->owner)
+			behind = lock->link.next;
 	if (want->type != LX_F_UNLCK)
 		fresh = lock_new(want);
 	rest = lock_new(want);
@@ -270,12 +276,14 @@ static int record_set(struct file_locks *locks, const struct record_lock *want)
 		lock_free(rest);
 	if (fresh) {
 		fresh->record = merged;
-		/* By start, so that F_GETLK reports the first conflict. */
 		list_for_each_entry (lock, &locks->records, link) {
-			if (lock->record.start > merged.start)
+			if (lock->record.owner == want->owner &&
+				lock->record.start > merged.start) {
+				behind = &lock->link;
 				break;
+			}
 		}
-		list_add_tail(&fresh->link, &lock->link);
+		list_add_tail(&fresh->link, behind);
 	}
 	/* Downgrades and cuts may let somebody in, too. */
 	wait_queue_wake(&locks->queue, ~0u);

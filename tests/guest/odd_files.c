@@ -503,3 +503,53 @@ CASE(parts_of_register_sets)
 	kill(child, SIGKILL);
 	note_wait("child", child);
 }
+
+static void ask_for_lock(int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	CALL(fcntl(fd, F_GETLK, &lock));
+	NOTE("type %d start %lld length %lld", lock.l_type, (long long)lock.l_start,
+		(long long)lock.l_len);
+}
+
+CASE(first_conflict_is_the_first_owners)
+{
+	int fd = open("f", O_RDWR | O_CREAT, 0600), done[2];
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 20, .l_len = 5};
+	char byte;
+
+	CALL(pipe(done));
+	CALL(fcntl(fd, F_SETLK, &lock));
+	pid_t child = fork();
+
+	if (child == 0) {
+		lock.l_start = 0;
+		CALL(fcntl(fd, F_SETLK, &lock));
+		lock.l_start = 40;
+		CALL(fcntl(fd, F_SETLK, &lock));
+		write(done[1], "x", 1);
+		pause();
+	}
+	read(done[0], &byte, 1);
+	pid_t asker = fork();
+
+	if (asker == 0) {
+		ask_for_lock(fd);
+		_exit(0);
+	}
+	note_wait("asker", asker);
+	lock.l_start = 10;
+	CALL(fcntl(fd, F_SETLK, &lock));
+	lock.l_type = F_UNLCK;
+	lock.l_start = 20;
+	CALL(fcntl(fd, F_SETLK, &lock));
+	asker = fork();
+	if (asker == 0) {
+		ask_for_lock(fd);
+		_exit(0);
+	}
+	note_wait("asker", asker);
+	kill(child, SIGKILL);
+	note_wait("child", child);
+}
