@@ -122,13 +122,19 @@ void task_publish_brk(struct task *task)
 
 	if (!inguest)
 		return;
+	task->brk_changes = mm ? mm->changes : 0;
 	inguest->brk = mm && refcount_is_one(&mm->refs) ? mm->brk : 0;
 	if (alone && refcount_is_one(&group->sighand->refs))
 		told |= PLATFORM_TOLD_ACTIONS;
+	/* Who looks at calls sees these: only what changes nothing is answered unseen. */
+	if (observing) {
+		inguest->brk_low = inguest->brk_high = inguest->brk;
+		store(&inguest->told, 0);
+		return;
+	}
 	if (inguest->brk) {
 		mm_brk_room(task, &inguest->brk_low, &inguest->brk_high);
 		mm_map_room(task, inguest);
-		task->brk_changes = mm->changes;
 		if (inguest->map_high > inguest->map_low)
 			told |= PLATFORM_TOLD_MAPS;
 	}
@@ -238,7 +244,7 @@ gaddr_t task_robust_list(const struct task *task)
 /* Who is told of files opens them himself, in the lowest place that is free. */
 static uint64_t known_fds(const struct task *task, const struct platform_inguest *inguest)
 {
-	if (!inguest->names_shared || !task->files || fd_table_shared(task->files) ||
+	if (observing || !inguest->names_shared || !task->files || fd_table_shared(task->files) ||
 		task->group->tasks.next != task->group->tasks.prev || task->cred->landlock)
 		return UINT64_MAX;
 	return fd_first_used(task->files);
@@ -456,7 +462,7 @@ void task_tell_opened(
 	if (flags & PLATFORM_OPENED_STAT)
 		memcpy(opened->stat, stat, sizeof(opened->stat));
 	store(&opened->flags, flags);
-	task->thread->opened_flags = (uint16_t)flags;
+	task->thread->opened_flags = observing ? 0 : (uint16_t)flags;
 	task->opened_told = true;
 	task->opened_fd = fd;
 	task->opened_epoch = names_epoch;

@@ -17,6 +17,7 @@
 #include "abi/syscall_nr.h"
 #include "base/cleanup.h"
 #include "sentry/mm.h"
+#include "sentry/observe.h"
 #include "sentry/shared_names.h"
 #include "sentry/task_private.h"
 
@@ -117,6 +118,9 @@ void task_do_told(struct task *task)
 		return;
 	if (closed >= 0)
 		(void)fd_close(task->files, closed, NULL);
+	/* Nor what somebody looks at: it would not be seen. */
+	if (observing)
+		return;
 	for (unsigned i = 0; i < count && task->thread == thread; i++)
 		do_told(task, &thread->told[i]);
 }

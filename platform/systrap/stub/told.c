@@ -206,11 +206,20 @@ bool stub_told_seek(struct stub_thread *self, const uint64_t args[6], int64_t *r
 	return true;
 }
 
+/* All bits: nothing is to be opened here. */
+static void free_fd(struct stub_thread *self, uint32_t fd)
+{
+	uint64_t *fds = &self->slot->inguest.fds;
+
+	if (*fds != UINT64_MAX)
+		*fds &= ~fd_bit(fd);
+}
+
 void stub_tell_close(struct stub_thread *self, uint32_t fd)
 {
 	self->seekable &= ~fd_bit(fd);
 	self->closeable &= ~fd_bit(fd);
-	self->slot->inguest.fds &= ~fd_bit(fd);
+	free_fd(self, fd);
 	self->closed = (uint8_t)(fd + 1);
 }
 
@@ -228,7 +237,7 @@ bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *
 		if (!told)
 			return false;
 		told->args[0] = fd;
-		self->slot->inguest.fds &= ~fd_bit(fd);
+		free_fd(self, fd);
 		self->seekable &= ~fd_bit(fd);
 		self->closeable &= ~fd_bit(fd);
 	}
