@@ -155,6 +155,11 @@ struct inet_tcp {
 	struct list_head accept_link, child_link;
 	int64_t deferred_until; /* TCP_DEFER_ACCEPT holds it back; 0: it does not */
 	struct late_work late;	/* inet_tcp_push_late() */
+	/* Of an endpoint with an owner: how many bytes, from the TCP header on, it takes of
+	 * @packet, whose IP header is of @start bytes; 0: none of it. Listeners are asked for their
+	 * children. NULL takes all. Cannot sleep. */
+	uint32_t (*filter)(
+		const struct inet_tcp *endpoint, struct netbuf_queue *packet, uint32_t start);
 };
 
 static inline struct inet_tcp *inet_tcp_of(struct inet_endpoint *endpoint)

@@ -642,6 +642,25 @@ static bool is_near(const struct inet_endpoint *endpoint, const struct inet_pack
 	       (inet_is_v4(&packet->to.address) ? endpoint->least_ttl : endpoint->least_hops);
 }
 
+/* tcp_filter(): the header is kept in any case; false when the segment is not wanted. */
+static bool passes_filter(const struct inet_tcp *endpoint, struct inet_packet *packet)
+{
+	const struct inet_tcp *asked = endpoint->listener ? endpoint->listener : endpoint;
+	uint32_t start = inet_is_v4(&packet->to.address) ? IP4_HEADER : IP6_HEADER, keep, header;
+	struct netbuf_queue *payload = &packet->segment.payload, bytes = {0};
+
+	if (!asked->filter || !asked->endpoint.owner)
+		return true;
+	if (ip_serialise(endpoint->endpoint.stack, packet, &bytes) < 0)
+		return false;
+	header = bytes.size - start - payload->size;
+	keep = asked->filter(asked, &bytes, start);
+	netbuf_queue_clear(&bytes);
+	if (keep && max_of(keep, header) - header < payload->size)
+		netbuf_truncate(payload, max_of(keep, header) - header);
+	return keep > 0;
+}
+
 void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 {
 	struct inet_endpoint *found = inet_find_pair(stack, INET_TCP, &packet->to, &packet->from);
@@ -651,7 +670,7 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 		struct inet_tcp *endpoint = inet_tcp_of(found);
 		bool reopened;
 
-		if (!is_near(found, packet))
+		if (!is_near(found, packet) || !passes_filter(endpoint, packet))
 			return;
 		reopened = tcp_input(&endpoint->tcp, &packet->segment, now_ns());
 
@@ -662,7 +681,7 @@ void inet_tcp_arrives(struct netstack *stack, struct inet_packet *packet)
 	}
 	found = inet_find_bound(
 		stack, INET_TCP, true, &packet->to, &packet->from, packet->netif_index);
-	if (found && !is_near(found, packet))
+	if (found && (!is_near(found, packet) || !passes_filter(inet_tcp_of(found), packet)))
 		return;
 	if (found && take_cookie(inet_tcp_of(found), packet))
 		return;

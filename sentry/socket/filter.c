@@ -42,6 +42,7 @@ enum extra {
 };
 
 struct socket_filter {
+	uint32_t refs;
 	size_t count;
 	struct lx_sock_filter program[];
 };
@@ -174,6 +175,7 @@ int socket_filter_read(
 	filter = malloc(sizeof(*filter) + program.len * sizeof(filter->program[0]));
 	if (!filter)
 		return -ENOMEM;
+	filter->refs = 1;
 	filter->count = program.len;
 	err = guest_read(task, filter->program, GADDR(program.filter),
 		program.len * sizeof(filter->program[0]));
@@ -187,7 +189,15 @@ int socket_filter_read(
 
 void socket_filter_free(struct socket_filter *filter)
 {
-	free(filter);
+	if (filter && --filter->refs == 0)
+		free(filter);
+}
+
+struct socket_filter *socket_filter_ref(struct socket_filter *filter)
+{
+	if (filter)
+		filter->refs++;
+	return filter;
 }
 
 /* A program of bpf(2), which nobody has here: there is at most something else behind @fd. */
@@ -221,7 +231,6 @@ static int attach(struct socket *socket, struct task *task, const void *value, s
 int socket_filter_option(
 	struct socket *socket, struct task *task, int option, const void *value, size_t size)
 {
-	bool has = socket->family != LX_AF_UNIX && socket->type != LX_SOCK_STREAM;
 	int number;
 
 	if (size < sizeof(number))
@@ -229,7 +238,7 @@ int socket_filter_option(
 	memcpy(&number, value, sizeof(number));
 	switch (option) {
 	case LX_SO_ATTACH_FILTER:
-		return has ? attach(socket, task, value, size) : -ENOPROTOOPT;
+		return attach(socket, task, value, size);
 	case LX_SO_ATTACH_BPF:
 		if (socket->filter_locked)
 			return -EPERM;
@@ -242,8 +251,6 @@ int socket_filter_option(
 		socket_filter_free(TAKE(socket->filter));
 		return 0;
 	case LX_SO_LOCK_FILTER:
-		if (!has)
-			return -ENOPROTOOPT;
 		if (socket->filter_locked && !number)
 			return -EPERM;
 		socket->filter_locked = number != 0;

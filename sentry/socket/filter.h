@@ -11,16 +11,14 @@
  * checked program jumps forward only, so it ends after at most as many steps as it has
  * instructions.
  */
-struct socket_filter; /* one owner */
+struct socket_filter; /* references are owned */
 
 /* @value is the guest's struct sock_fprog. -EINVAL, -EFAULT, -ENOMEM. May sleep. */
 int socket_filter_read(
 	struct task *task, const void *value, size_t size, struct socket_filter **ret);
-void socket_filter_free(struct socket_filter *filter); /* NULL is fine */
-/*
- * SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_DETACH_FILTER, SO_LOCK_FILTER. Streams and AF_UNIX have none
- * (-ENOPROTOOPT; nothing to detach is -ENOENT there, too). May sleep.
- */
+void socket_filter_free(struct socket_filter *filter); /* one reference; NULL is fine */
+struct socket_filter *socket_filter_ref(struct socket_filter *filter); /* likewise */
+/* SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_DETACH_FILTER, SO_LOCK_FILTER. May sleep. */
 int socket_filter_option(
 	struct socket *socket, struct task *task, int option, const void *value, size_t size);
 

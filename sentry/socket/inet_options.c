@@ -25,6 +25,7 @@ void inet_apply_options(struct inet_socket *socket)
 			socket->udp->filter = base->filter ? inet_dgram_filter : NULL;
 		return;
 	}
+	socket->tcp->filter = base->filter ? inet_stream_filter : NULL;
 	tcp = &socket->tcp->tcp;
 	tcp->keepalive = base->keep_alive;
 	tcp->oob_inline = base->oob_inline;

@@ -181,6 +181,9 @@ extern const struct socket_ops inet_dgram_ops;
 /* inet_udp.filter: what SO_ATTACH_FILTER's program says. */
 uint32_t inet_dgram_filter(const struct inet_udp *endpoint, const struct inet_datagram *datagram,
 	struct netbuf_queue *packet, uint32_t start);
+/* inet_tcp.filter: likewise. */
+uint32_t inet_stream_filter(
+	const struct inet_tcp *endpoint, struct netbuf_queue *packet, uint32_t start);
 int inet_dgram_new(
 	const struct socket_ops *ops, int family, int type, int protocol, struct inet_socket **ret);
 /* Where a message goes has been said: the header's fields as the options have them. */

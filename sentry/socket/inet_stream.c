@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SOCK_STREAM: TCP (tcp(7)). Sleeping and waking around an endpoint, which never sleeps. */
+#include "sentry/socket/filter.h"
 #include "sentry/socket/inet_socket.h"
 
 #include <errno.h>
@@ -83,11 +84,29 @@ static void notify(struct inet_endpoint *endpoint, uint32_t events)
 		wait_queue_wake(&socket->base.queue, bits);
 }
 
+#define ETHERTYPE_IP4 0x0800u
+#define ETHERTYPE_IP6 0x86ddu
+
+#define IP4_HEADER_SIZE 20u /* ours has no options */
+
+uint32_t inet_stream_filter(
+	const struct inet_tcp *endpoint, struct netbuf_queue *packet, uint32_t start)
+{
+	const struct inet_socket *socket = endpoint->endpoint.owner;
+	const struct filter_packet view = {.bytes = packet,
+		.start = start,
+		.protocol = start == IP4_HEADER_SIZE ? ETHERTYPE_IP4 : ETHERTYPE_IP6,
+		.interface = endpoint->endpoint.netif_index ? endpoint->endpoint.netif_index : 1};
+
+	return socket_filter_packet(socket->base.filter, &view);
+}
+
 static void own(struct inet_socket *socket, struct inet_tcp *tcp)
 {
 	socket->tcp = tcp;
 	tcp->endpoint.owner = socket;
 	tcp->endpoint.notify = notify;
+	tcp->filter = socket->base.filter ? inet_stream_filter : NULL;
 }
 
 int inet_stream_create(int family, struct socket **ret)
@@ -267,6 +286,8 @@ static int adopt(struct inet_socket *listener, struct inet_tcp *child, struct so
 		inet_tcp_release(child, true);
 		return err;
 	}
+	socket->base.filter = socket_filter_ref(base->filter);
+	socket->base.filter_locked = base->filter_locked;
 	own(socket, child);
 	socket->state = INET_CONNECTED;
 	socket->connect_told = true;

@@ -6,6 +6,7 @@
 #include "abi/ioctl.h"
 #include "abi/poll.h"
 #include "base/checked.h"
+#include "sentry/socket/filter.h"
 #include "sentry/socket/unix.h"
 
 /*
@@ -157,6 +158,31 @@ static void enqueue(struct unix_socket *receiver, struct unix_packet *packet)
 	unix_wake(receiver, LX_POLLIN | LX_POLLRDNORM);
 }
 
+/* sk_filter() in unix_dgram_sendmsg(): cuts it. False: it is thrown away. */
+static bool passes_filter(const struct unix_socket *receiver, struct unix_packet *packet)
+{
+	struct netbuf_queue bytes = {0};
+	const struct filter_packet view = {.bytes = &bytes};
+	uint32_t keep = 0;
+
+	if (!receiver->base.filter)
+		return true;
+	if (netbuf_append(&bytes, packet->data, packet->size) == 0)
+		keep = socket_filter_packet(receiver->base.filter, &view);
+	netbuf_queue_clear(&bytes);
+	packet->size = min_of(packet->size, keep);
+	return keep > 0;
+}
+
+/* To its receiver, if that wants it. */
+static void hand_over(struct unix_socket *receiver, struct unix_packet *packet)
+{
+	if (passes_filter(receiver, packet))
+		enqueue(receiver, packet);
+	else
+		packet_free(packet);
+}
+
 static ssize_t send_stream(
 	struct unix_socket *socket, struct task *task, struct socket_message *message)
 {
@@ -271,7 +297,7 @@ static ssize_t send_datagram(
 		packet_free(packet);
 		goto out;
 	}
-	enqueue(target, packet);
+	hand_over(target, packet);
 out:
 	unix_unref(target);
 	return r < 0 ? r : (ssize_t)size;
@@ -297,7 +323,7 @@ static ssize_t send_record(
 		packet_free(packet);
 		return r;
 	}
-	enqueue(socket->peer, packet);
+	hand_over(socket->peer, packet);
 	return (ssize_t)size;
 }
 

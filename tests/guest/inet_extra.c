@@ -419,3 +419,111 @@ CASE(stamps_of_sent)
 		CALL(recv(fd, &fd, 1, MSG_ERRQUEUE | MSG_DONTWAIT));
 	}
 }
+
+/* ---- filters of streams and of AF_UNIX ---- */
+
+#define ATTACH(fd, ...)                                                                            \
+	do {                                                                                       \
+		struct sock_filter code_[] = {__VA_ARGS__};                                        \
+		struct sock_fprog program_ = {sizeof(code_) / sizeof(code_[0]), code_};            \
+		RC(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program_, sizeof(program_)));     \
+	} while (0)
+
+/* Segments with 'n' as their first byte are lost, for as long as the filter is there. */
+CASE(filter_tcp)
+{
+	struct pollfd poll_in = {.events = POLLIN};
+	char bytes[16] = "";
+	int pair[2];
+
+	for (int family = AF_INET; family; family = family == AF_INET ? AF_INET6 : 0) {
+		tcp_pair(family, pair);
+		OK(set_int(pair[0], IPPROTO_TCP, TCP_NODELAY, 1));
+		ATTACH(pair[1], BPF_STMT(BPF_LDX | BPF_IMM, 0),
+			BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 12),
+			BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2), BPF_STMT(BPF_MISC | BPF_TAX, 0),
+			BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_X, 0, 3, 0),
+			BPF_STMT(BPF_LD | BPF_B | BPF_IND, 0),
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'n', 0, 1),
+			BPF_STMT(BPF_RET | BPF_K, 0), BPF_STMT(BPF_RET | BPF_K, 0xffff));
+		poll_in.fd = pair[1];
+		CALL(send(pair[0], "yes", 3, 0));
+		CALL(recv(pair[1], bytes, sizeof(bytes), 0));
+		CALL(send(pair[0], "no", 2, 0));
+		CALL(poll(&poll_in, 1, 20));
+		CALL(set_int(pair[1], SOL_SOCKET, SO_DETACH_FILTER, 0));
+		CALL(recv(pair[1], bytes, 2, MSG_WAITALL));
+		NOTE("%.2s", bytes);
+		close(pair[0]);
+		CALL(recv(pair[1], bytes, 2, 0));
+		close(pair[1]);
+	}
+}
+
+/* What is cut off comes again. */
+CASE(filter_tcp_cuts)
+{
+	char bytes[64] = "";
+	int pair[2];
+
+	tcp_pair(AF_INET, pair);
+	ATTACH(pair[1], BPF_STMT(BPF_LDX | BPF_IMM, 0), BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 12),
+		BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2), BPF_STMT(BPF_ALU | BPF_ADD | BPF_K, 4),
+		BPF_STMT(BPF_RET | BPF_A, 0));
+	CALL(send(pair[0], "12345678", 8, 0));
+	CALL(recv(pair[1], bytes, 4, MSG_WAITALL));
+	CALL(recv(pair[1], bytes + 4, 4, MSG_WAITALL));
+	NOTE("%s", bytes);
+}
+
+/* A listener's filter is its connections', and sees what begins them. */
+CASE(filter_tcp_listener)
+{
+	int server = listener(AF_INET, 1), fd = socket(AF_INET, SOCK_STREAM, 0), peer;
+	struct pollfd poll_in = {.fd = server, .events = POLLIN};
+
+	ATTACH(server, BPF_STMT(BPF_RET | BPF_K, 0));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	CALL(connect_to(fd, AF_INET, port_of(server)));
+	CALL(poll(&poll_in, 1, 20));
+	ATTACH(server, BPF_STMT(BPF_RET | BPF_K, 0xffff));
+	CALL(set_int(server, SOL_SOCKET, SO_LOCK_FILTER, 1));
+	peer = accept(server, NULL, NULL);
+	NOTE("%d", int_option(peer, SOL_SOCKET, SO_LOCK_FILTER));
+	CALL(set_int(peer, SOL_SOCKET, SO_DETACH_FILTER, 0));
+}
+
+static void filter_unix(int type)
+{
+	int pair[2];
+
+	RC(socketpair(AF_UNIX, type, 0, pair));
+	ATTACH(pair[1], BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 'y', 0, 1), BPF_STMT(BPF_RET | BPF_K, 4),
+		BPF_STMT(BPF_RET | BPF_K, 0));
+	CALL(send(pair[0], "no", 2, 0));
+	CALL(send(pair[0], "yes, but short", 14, 0));
+	note_recv("first", pair[1], 40, 0);
+	note_recv("second", pair[1], 40, 0);
+	CALL(send(pair[0], "", 0, 0));
+	note_recv("empty", pair[1], 40, 0);
+	CALL(set_int(pair[1], SOL_SOCKET, SO_DETACH_FILTER, 0));
+	CALL(send(pair[0], "no", 2, 0));
+	note_recv("third", pair[1], 40, 0);
+}
+
+CASE(filter_unix_dgram)
+{
+	filter_unix(SOCK_DGRAM);
+}
+
+CASE(filter_unix_seqpacket)
+{
+	filter_unix(SOCK_SEQPACKET);
+}
+
+CASE(filter_unix_stream)
+{
+	filter_unix(SOCK_STREAM);
+}
