@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/cap.h"
 #include "abi/seccomp.h"
 #include "base/checked.h"
 #include "base/loop.h"
 #include "base/random.h"
+#include "sentry/nsproxy.h"
 
 #define BPF_H	   0x08u
 #define BPF_B	   0x10u
@@ -238,6 +240,10 @@ int socket_filter_option(
 	memcpy(&number, value, sizeof(number));
 	switch (option) {
 	case LX_SO_ATTACH_FILTER:
+		/* A stream that is cut is a means against its peer: late kernels want a right. */
+		if (socket->protocol == LX_IPPROTO_TCP &&
+			!cred_ns_capable(task->cred, socket->net->user_ns, LX_CAP_NET_ADMIN))
+			return -EPERM;
 		return attach(socket, task, value, size);
 	case LX_SO_ATTACH_BPF:
 		if (socket->filter_locked)
