@@ -44,6 +44,10 @@
 #define PLATFORM_OPENED_CLOSE 8u  /* nobody waits for its end: close(2) may be told later */
 #define PLATFORM_OPENED_READ  16u /* a read at its end finds nothing */
 #define PLATFORM_OPENED_DATA  32u /* nobody is told of reads, also of directories */
+/* All of the file's bytes lie in platform_thread.content, until the thread's next event. */
+#define PLATFORM_OPENED_CONTENT 64u
+
+#define PLATFORM_CONTENT_MAX 0x8000u
 
 struct platform_opened {
 	uint32_t flags; /* 0: nothing is known of the last open, or it failed */

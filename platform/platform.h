@@ -142,6 +142,9 @@ struct platform_thread {
 	 */
 	uint8_t told_count;
 	const struct platform_told *told;
+	/* Where the kernel may put PLATFORM_CONTENT_MAX bytes while it handles an open; NULL: the
+	 * platform has no use for them. */
+	uint8_t *content;
 	/* Set by the kernel: PLATFORM_OPENED_ of the present call, an open. Cleared by run(). */
 	uint16_t opened_flags;
 	/* Set by the kernel around a map or unmap that the guest has made already. */

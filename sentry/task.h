@@ -210,6 +210,7 @@ struct task {
 	uint64_t brk_changes;	/* mm->changes of when inguest.brk_low and brk_high were said */
 	bool opened_told;	/* thread->inguest->opened says something, namely of */
 	uint8_t opened_reads;	/* (reads in a row that it was too old for) */
+	uint8_t content_unused; /* opens in a row whose bytes nobody is known to have read */
 	int opened_fd;		/* this, as of */
 	uint32_t opened_epoch;	/* this names_epoch */
 	bool umask_lent;	/* with mask_shared: and fs->umask is thread->inguest->umask */

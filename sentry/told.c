@@ -25,6 +25,9 @@ static void seek(struct task *task, const struct platform_told *told)
 {
 	_cleanup_(cleanup_file_unref) struct file *file = fd_get(task->files, (int)told->args[0]);
 
+	/* Of a read that found its bytes, perhaps. */
+	if (task->opened_told && task->opened_fd == (int)told->args[0])
+		task->content_unused = 0;
 	if (file)
 		(void)file_seek(file, (int64_t)told->args[1], LX_SEEK_SET);
 }

@@ -334,6 +334,7 @@ int systrap_thread_new(struct systrap_thread **ret_thread, struct systrap_as *as
 	thread->head.inguest = &thread->slot->inguest;
 	thread->head.ahead = &thread->slot->ahead;
 	thread->head.held_of = thread->slot->held;
+	thread->head.content = thread->slot->data;
 	thread->head.sees_shared_names = as->has_names;
 	thread->slot->reply.spin_tsc = systrap_spin_tsc();
 	thread->since_tick = systrap.tick;

@@ -490,6 +490,79 @@ CASE(opened_host_file_to_the_end)
 }
 
 /* Another makes the file longer meanwhile and says so in memory only. */
+/* A small file that nobody changes: its bytes may have come with the open. */
+CASE(opened_host_file_in_pieces)
+{
+	static const char name[] = "/usr/share/common-licenses/BSD";
+	char whole[8192], got[8192], *edge;
+	struct iovec vectors[2] = {{got, 10}, {got + 10, 20}};
+	int fd = OK(open(name, O_RDONLY)), other, status;
+	long size = SYS(SYS_read, fd, whole, sizeof(whole)), n, sum = 0;
+	pid_t child;
+
+	close(fd);
+	TRUTH(size > 1000 && size < (long)sizeof(whole));
+	/* In pieces, and once more behind the end. */
+	fd = OK(open(name, O_RDONLY));
+	while ((n = SYS(SYS_read, fd, got + sum, 100)) > 0)
+		sum += n;
+	TRUTH(sum == size && memcmp(got, whole, (size_t)size) == 0);
+	TRUTH(SYS(SYS_lseek, fd, 0, SEEK_CUR) == size);
+	close(fd);
+	/* The position is the open file's, whoever asks. */
+	fd = OK(open(name, O_RDONLY));
+	CALL(SYS(SYS_read, fd, got, 100));
+	CALL(SYS(SYS_lseek, fd, -40, SEEK_CUR));
+	CALL(SYS(SYS_read, fd, got, 50));
+	TRUTH(memcmp(got, whole + 60, 50) == 0);
+	CALL(SYS(SYS_lseek, fd, 7, SEEK_SET));
+	CALL(SYS(SYS_read, fd, got, 5));
+	other = OK(dup(fd));
+	CALL(SYS(SYS_read, other, got + 5, 5));
+	CALL(SYS(SYS_read, fd, got + 10, 5));
+	TRUTH(memcmp(got, whole + 7, 15) == 0);
+	CALL(SYS(SYS_readv, fd, vectors, 2));
+	TRUTH(memcmp(got, whole + 22, 30) == 0);
+	close(other);
+	close(fd);
+	/* A child shares it from where it is. */
+	fd = OK(open(name, O_RDONLY));
+	CALL(SYS(SYS_read, fd, got, 100));
+	child = fork();
+	if (child == 0) {
+		n = SYS(SYS_read, fd, got, 100);
+		_exit(n == 100 && memcmp(got, whole + 100, 100) == 0 ? 0 : 1);
+	}
+	CALL(waitpid(child, &status, 0) == child ? status : -1);
+	CALL(SYS(SYS_read, fd, got, 100));
+	TRUTH(memcmp(got, whole + 200, 100) == 0);
+	close(fd);
+	/* Memory that is not all there. */
+	edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CALL(munmap(edge + 4096, 4096));
+	fd = OK(open(name, O_RDONLY));
+	CALL(SYS(SYS_read, fd, edge + 4096, 10));
+	CALL(SYS(SYS_lseek, fd, 0, SEEK_CUR));
+	CALL(SYS(SYS_read, fd, edge + 4096 - 10, 100) > 0);
+	CALL(SYS(SYS_read, fd, -1l, 10));
+	CALL(SYS(SYS_read, fd, got, 0));
+	CALL(SYS(SYS_read, fd, edge, -1l));
+	close(fd);
+	/* Another file with the same number. */
+	fd = OK(open(name, O_RDONLY));
+	close(fd);
+	fd = OK(open("/dev/zero", O_RDONLY));
+	CALL(SYS(SYS_read, fd, got, 8));
+	TRUTH(got[0] == 0);
+	close(fd);
+	fd = OK(open(name, O_RDONLY));
+	other = OK(open("/dev/zero", O_RDONLY));
+	CALL(dup2(other, fd));
+	CALL(SYS(SYS_read, fd, got, 8));
+	TRUTH(got[0] == 0 && got[7] == 0);
+	CALL(SYS(SYS_write, fd, got, 1));
+}
+
 CASE(opened_file_grows)
 {
 	volatile int *word = shared_word();

@@ -85,6 +85,7 @@ bool stub_known_open(
 		return false;
 	/* From here on nothing is known of the file that was opened before. */
 	self->opened = OPENED_NOTHING;
+	self->content = false;
 	for (unsigned i = 0; i < 18; i++)
 		known->opened.stat[i] = entry->stat[i];
 	library = __atomic_load_n(&entry->library, __ATOMIC_RELAXED);

@@ -88,6 +88,7 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	uint8_t effect = nr < LX_NR_COUNT ? effects[nr] : EFFECT_ENDS;
 
 	self->effect = 0;
+	self->noted = self->seq + 1;
 	self->reads_at = POSITION_UNKNOWN;
 	stub_ahead_note(self, nr, args, effect != EFFECT_ENDS);
 	stub_told_note(self, nr, args, effect != EFFECT_ENDS);
@@ -125,6 +126,15 @@ void stub_opened_note(struct stub_thread *self, uint32_t nr, const uint64_t args
 	self->opened = OPENED_NOTHING;
 }
 
+/* Whether the file's bytes came with the reply, and nothing else that lies where they do. */
+static bool has_content(const struct stub_thread *self)
+{
+	const union channel_reply_head head = self->slot->reply.head;
+
+	return (head.opened & PLATFORM_OPENED_CONTENT) && head.seq == self->noted &&
+	       head.command_count == 0 && !(head.flags & REPLY_OUT);
+}
+
 void stub_opened_result(struct stub_thread *self, int64_t result)
 {
 	uint8_t effect = self->effect;
@@ -153,6 +163,7 @@ void stub_opened_result(struct stub_thread *self, int64_t result)
 		self->opened = OPENED_KNOWN;
 		self->opened_fd = (int32_t)result;
 		stub_told_opened(self, result);
+		self->content = has_content(self);
 		self->position = 0;
 		self->list_end = 0;
 	}
@@ -220,6 +231,27 @@ static bool reads_begin(struct stub_thread *self, const struct platform_opened *
 	return stub_told_seek(self, seek, &position);
 }
 
+/* A read of bytes that came with the open. It moves the position, which is told. */
+static bool reads_content(struct stub_thread *self, const struct platform_opened *opened,
+	const uint64_t args[6], int64_t *ret)
+{
+	uint64_t size = opened->stat[STAT_SIZE], count = args[2];
+	uint64_t seek[6] = {args[0]};
+	int64_t position;
+
+	if (!self->content || size > PLATFORM_CONTENT_MAX || self->position >= size ||
+		args[1] >= STUB_BASE || count > STUB_BASE - args[1])
+		return false;
+	if (count > size - self->position)
+		count = size - self->position;
+	seek[1] = self->position + count;
+	if (count == 0 || stub_copy((void *)args[1], self->slot->data + self->position, count) ||
+		!stub_told_seek(self, seek, &position))
+		return false;
+	*ret = (int64_t)count;
+	return true;
+}
+
 bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t args[6], int64_t *ret)
 {
 	const struct platform_inguest *known = &self->slot->inguest;
@@ -248,6 +280,7 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 		stub_held_forget(self, self->opened_fd);
 		stub_tell_close(self, (uint32_t)self->opened_fd);
 		self->opened = OPENED_NOTHING;
+		self->content = false;
 		return true;
 	}
 	if (opened->epoch != epoch)
@@ -265,7 +298,8 @@ bool stub_opened_answer(struct stub_thread *self, uint32_t nr, const uint64_t ar
 		       (uint32_t)args[2] == SEEK_CUR && self->position != POSITION_UNKNOWN;
 	case LX_NR_read:
 		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
-		       (reads_nothing(self, opened, args) || reads_begin(self, opened, args, ret));
+		       (reads_nothing(self, opened, args) || reads_begin(self, opened, args, ret) ||
+			       reads_content(self, opened, args, ret));
 	case LX_NR_pread64:
 		return (flags & PLATFORM_OPENED_READ) && (flags & PLATFORM_OPENED_STAT) &&
 		       (flags & PLATFORM_OPENED_DATA) &&

@@ -147,6 +147,7 @@ __attribute__((noinline)) void stub_post(struct stub_thread *self, const struct 
 		.spare = what->spare};
 
 	self->window = 0;
+	self->content = false;
 	request->nr = what->nr;
 	request->cpu = self->cpu;
 	request->crowded = self->crowded;

@@ -79,6 +79,8 @@ struct stub_thread {
 	/* A window (its address, 0: none) from which the last reply was served, and where in the
 	 * file it begins. Until the next request. */
 	uint64_t window, window_from;
+	uint32_t noted;	     /* the number of the call that is posted, or was last */
+	bool content;	     /* the opened file's bytes lie in the data area */
 	uint32_t list_end;   /* names_epoch in which the directory's listing is at its end, or 0 */
 	uint32_t list_epoch; /* names_epoch before the last request about it */
 };

@@ -243,8 +243,10 @@ bool stub_told_close(struct stub_thread *self, const uint64_t args[6], int64_t *
 	}
 	stub_held_forget(self, (int32_t)fd);
 	stub_ahead_note(self, LX_NR_close, args, false);
-	if (self->opened != OPENED_NOTHING && self->opened_fd == (int32_t)fd)
+	if (self->opened != OPENED_NOTHING && self->opened_fd == (int32_t)fd) {
 		self->opened = OPENED_NOTHING;
+		self->content = false;
+	}
 	*ret = 0;
 	return true;
 }
