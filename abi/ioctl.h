@@ -26,6 +26,8 @@
 #define LX_TIOCGWINSZ	   0x5413
 #define LX_TIOCSWINSZ	   0x5414
 #define LX_TIOCMGET	   0x5415
+#define LX_TIOCGSOFTCAR	   0x5419
+#define LX_TIOCSSOFTCAR	   0x541a
 #define LX_FIONREAD	   0x541b
 #define LX_TIOCINQ	   0x541b
 #define LX_TIOCCONS	   0x541d

@@ -26,6 +26,7 @@ struct pty {
 	struct wait_queue queue;
 	struct fiber_mutex read_mutex, write_mutex;
 	bool other_closed;
+	bool exclusive; /* TIOCEXCL of this end: told, but there never is a second open of it */
 };
 
 /* ---- what the terminal tells us ---- */
@@ -309,9 +310,10 @@ static int64_t master_ioctl(
 		return send_signal(tty, arg.v);
 	case LX_TIOCEXCL:
 	case LX_TIOCNXCL:
+		pty->exclusive = request == LX_TIOCEXCL;
+		return 0;
 	case LX_TIOCGEXCL:
-		/* There never is a second open of a master that this could keep out. */
-		return -EINVAL;
+		return put_int(task, arg, pty->exclusive);
 	default:
 		return tty_common_ioctl(tty, true, file, request, arg, task);
 	}

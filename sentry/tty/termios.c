@@ -275,6 +275,23 @@ static int64_t queued_ioctl(struct tty *tty, bool master, gaddr_t arg, struct ta
 	return guest_write_value(task, arg, &value);
 }
 
+/* tty_change_softcar(): CLOCAL alone. */
+static int64_t soft_carrier(struct tty *tty, bool set, gaddr_t arg, struct task *task)
+{
+	struct lx_termios2 modes = tty->ldisc.termios;
+	int32_t on = (modes.c_cflag & LX_CLOCAL) != 0;
+	int err;
+
+	if (!set)
+		return guest_write_value(task, arg, &on);
+	err = guest_read_value(task, &on, arg);
+	if (err < 0)
+		return err;
+	modes.c_cflag = on ? modes.c_cflag | LX_CLOCAL : modes.c_cflag & ~(uint32_t)LX_CLOCAL;
+	ldisc_set_termios(&tty->ldisc, &modes);
+	return 0;
+}
+
 int64_t tty_mode_ioctl(
 	struct tty *tty, bool master, unsigned request, gaddr_t arg, struct task *task)
 {
@@ -299,6 +316,9 @@ int64_t tty_mode_ioctl(
 	case LX_TCSETAW:
 	case LX_TCSETAF:
 		return set_modes(tty, task, FORM_TERMIO, request == LX_TCSETAF, arg);
+	case LX_TIOCGSOFTCAR:
+	case LX_TIOCSSOFTCAR:
+		return soft_carrier(tty, request == LX_TIOCSSOFTCAR, arg, task);
 	case LX_TIOCGLCKTRMIOS:
 		return guest_write_result(task, arg, &tty->locked_modes, sizeof(struct lx_termios));
 	case LX_TIOCSLCKTRMIOS:

@@ -553,3 +553,36 @@ CASE(first_conflict_is_the_first_owners)
 	kill(child, SIGKILL);
 	note_wait("child", child);
 }
+
+CASE(flags_of_both_ends_of_a_terminal)
+{
+	int master = open("/dev/ptmx", O_RDWR | O_NOCTTY), unlock = 0, slave;
+
+	CALL(ioctl(master, TIOCSPTLCK, &unlock));
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+	for (int i = 0; i < 2; i++) {
+		int fd = i ? slave : master, value = -1;
+		struct termios modes;
+
+		CALL(ioctl(fd, TIOCGEXCL, &value));
+		CALL(ioctl(fd, TIOCEXCL));
+		CALL(ioctl(master, TIOCGEXCL, &value));
+		NOTE("master %d", value);
+		CALL(ioctl(slave, TIOCGEXCL, &value));
+		NOTE("slave %d", value);
+		CALL(ioctl(fd, TIOCNXCL));
+		CALL(ioctl(fd, TIOCGEXCL, &value));
+		NOTE("%d", value);
+		CALL(ioctl(fd, TIOCGSOFTCAR, &value));
+		NOTE("carrier %d", value);
+		value = 1;
+		CALL(ioctl(fd, TIOCSSOFTCAR, &value));
+		CALL(tcgetattr(slave, &modes));
+		NOTE("local %d", (modes.c_cflag & CLOCAL) != 0);
+		value = 0;
+		CALL(ioctl(fd, TIOCSSOFTCAR, &value));
+		CALL(ioctl(fd, TIOCSSOFTCAR, BAD_ADDRESS));
+		CALL(ioctl(fd, TIOCGSOFTCAR, &value));
+		NOTE("carrier %d", value);
+	}
+}
