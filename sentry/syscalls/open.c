@@ -84,7 +84,7 @@ void opened_tell_again(struct task *t, int fd)
 
 /* So many in vain, and only some of the others are given. */
 #define CONTENT_TRIES	  4u
-#define CONTENT_TRY_AGAIN 16u
+#define CONTENT_TRY_AGAIN 64u
 
 /* Whether a task that opens files reads them: most do, some want to know that they are there. */
 static bool content_is_worth(struct task *t)
