@@ -457,8 +457,10 @@ int file_fallocate(
 	end = offset + size;
 	if (end > INT64_MAX)
 		return -EFBIG;
+	/* What has no room to allocate has Linux' default s_maxbytes, MAX_NON_LFS: it says this
+	 * first. */
 	if (!file->ops->fallocate)
-		return -EOPNOTSUPP;
+		return end > INT32_MAX ? -EFBIG : -EOPNOTSUPP;
 	fiber_mutex_lock(&inode->mutex);
 	err = file->ops->fallocate(file, mode, offset, size, ctx);
 	if (err >= 0)

@@ -104,7 +104,19 @@ def write_life_hint(program, native, key):
         return False
     call = program.calls[int(words[1].rstrip("'"))]
     return call.name == "fcntl" and call.args[1][1] == GET_RW_HINT and not any(
-        c.name == "fcntl" and c.args[1][1] == SET_RW_HINT for c in program.calls)
+        c.name == "fcntl" and c.args[1][1] == SET_RW_HINT and c.args[0] == call.args[0] for c in program.calls)
+
+
+DODUMP = 17
+
+
+def advice_for_everything(program, native, key):
+    """Natively the vDSO's data are pages of the kernel, which refuse MADV_DODUMP: EINVAL when the range reaches them."""
+    words = key.split()
+    if len(words) != 2 or words[0] != "call" or native.parts.get(key) != "-22":
+        return False
+    call = program.calls[int(words[1].rstrip("'"))]
+    return call.name == "madvise" and call.args[2][1] == DODUMP and call.args[1][1] > 1 << 46
 
 
 # Calls that say an id.
@@ -118,7 +130,7 @@ def unmapped_id(program, native, key):
         program.calls[int(words[1].rstrip("'"))].name in IDS
 
 
-RULES = [unmapped_id, several_mistakes, socket_option, write_that_faults, memory_of_a_pipe, pidfd, protection_keys, size_of_a_queue, write_life_hint, out_of_a_failed_call, name_in_proc_fd]
+RULES = [advice_for_everything, unmapped_id, several_mistakes, socket_option, write_that_faults, memory_of_a_pipe, pidfd, protection_keys, size_of_a_queue, write_life_hint, out_of_a_failed_call, name_in_proc_fd]
 
 
 def filter(program, native, sandbox, found):

@@ -523,3 +523,15 @@ CASE(status_of_a_descriptor_with_unknown_flags)
 		CALL(SYS(SYS_statx, 99, NULL, flags, STATX_BASIC_STATS, &statx));
 	}
 }
+
+/* How large a file may be comes before whether anything can be allocated for it. */
+CASE(room_for_what_has_none)
+{
+	int fd = open("/proc/self/comm", O_RDWR);
+
+	CALL(fallocate(fd, 0, 0, 1));
+	CALL(fallocate(fd, 0, 0, 0x7fffffff));
+	CALL(fallocate(fd, 0, 0, 0x80000000));
+	CALL(fallocate(fd, 0, 0, LONG_MAX));
+	CALL(fallocate(fd, 0, 1, LONG_MAX));
+}
