@@ -2,6 +2,7 @@
 /* Calls that touch little: what is measured is the way to the kernel and back. */
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -73,11 +74,17 @@ static void op_getcpu(long count)
 		syscall(SYS_getcpu, &cpu, &node, NULL);
 }
 
-/* A call that a kernel in another process has to answer: nothing of it can be known in advance. */
 static void op_umask(long count)
 {
 	while (count--)
 		umask(022);
+}
+
+/* A call that a kernel in another process has to answer: nothing of it is known on the guest's side. */
+static void op_getpriority(long count)
+{
+	while (count--)
+		getpriority(PRIO_PROCESS, 0);
 }
 
 static void op_cpu(long count)
@@ -100,6 +107,7 @@ const struct bench bench_calls[] = {
 	{"sched-yield", op_sched_yield},
 	{"getcpu", op_getcpu},
 	{"umask", op_umask},
+	{"getpriority", op_getpriority},
 	{"cpu", op_cpu},
 	{0},
 };
