@@ -183,19 +183,19 @@ LIAR = r"""
 #include <sys/syscall.h>
 #include <unistd.h>
 static unsigned long circle[512];
-/* umask(0) with another stack and frame pointer than the program's own. */
+/* getpriority(0, ...) with another stack and frame pointer than the program's own. */
 static long call_with(unsigned long stack, unsigned long frame)
 {
 	long result;
 	__asm__ volatile("mov %%rsp, %%r12; mov %%rbp, %%r13; mov %2, %%rsp; mov %3, %%rbp; syscall; mov %%r12, %%rsp; mov %%r13, %%rbp"
-			 : "=a"(result) : "a"(SYS_umask), "r"(stack), "r"(frame), "D"(0) : "rcx", "r11", "r12", "r13", "memory");
+			 : "=a"(result) : "a"(SYS_getpriority), "r"(stack), "r"(frame), "D"(0) : "rcx", "r11", "r12", "r13", "memory");
 	return result;
 }
 int main(void)
 {
 	static const unsigned long bad[] = {0, 1, 8, 4096, 0x7fffffffffff, 0x800000000000, 0xfffffffffffff000, -8ul, -1ul};
 	unsigned char *made = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	static const unsigned char code[] = {0xb8, SYS_umask, 0, 0, 0, 0x0f, 0x05, 0xc3};
+	static const unsigned char code[] = {0xb8, SYS_getpriority, 0, 0, 0, 0x0f, 0x05, 0xc3};
 	/* Every word of it is its own address, or a return to the same place. */
 	for (int i = 0; i < 512; i++)
 		circle[i] = i % 2 ? (unsigned long)&circle[i - 1] : (unsigned long)main + 8;
@@ -215,11 +215,11 @@ int main(void)
 def test_stacks_of_liars(box):
     """Stacks that lead nowhere or in circles, code of no file, tables of garbage: the program does what it does, each call is there."""
     compiled(box, "p", program=LIAR)
-    result, records = traced(box, "./p", options=["--stacks", "--trace", "umask,write"])
+    result, records = traced(box, "./p", options=["--stacks", "--trace", "getpriority,write"])
     result.expect(0, b"end")
     check(result.err.count(b"unwinder") == 0, result.err)
     calls = calls_of(records)
-    check(len(stacks_of(records, "umask")) == 84 and calls[-1]["call"] == "write" and calls[-1]["stack"], len(calls))
+    check(len(stacks_of(records, "getpriority")) == 84 and calls[-1]["call"] == "write" and calls[-1]["stack"], len(calls))
     check(all(len(call["stack"]) <= 64 for call in calls), "too many frames")
     compiled(box, "q")
     good = box.read("q")
