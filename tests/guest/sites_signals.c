@@ -256,14 +256,18 @@ struct range {
 static struct range known[64];
 static unsigned known_count;
 
-/* Code that a program knows: what is mapped executable from files, and the vDSO. */
+/* Code that a program knows: what is mapped executable from files, and the vDSO (which need not be
+ * in the list of mappings). */
 static void learn_code(void)
 {
+	unsigned long vdso = getauxval(AT_SYSINFO_EHDR);
 	FILE *maps = fopen("/proc/self/maps", "r");
 	char line[512], rights[8], name[256];
 	unsigned long start, end;
 
 	known_count = 0;
+	if (vdso)
+		known[known_count++] = (struct range){vdso, vdso + 0x4000};
 	while (fgets(line, sizeof(line), maps) && known_count < 64) {
 		name[0] = '\0';
 		if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %255s", &start, &end, rights, name) < 3 ||
