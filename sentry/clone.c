@@ -8,6 +8,7 @@
 #include "abi/limits.h"
 #include "abi/sched.h"
 #include "base/cleanup.h"
+#include "sentry/keys.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
@@ -167,6 +168,7 @@ static int copy_sharables(struct task *child, struct task *task, uint64_t flags)
 	if (flags & (LX_CLONE_NEWNS | LX_CLONE_NEWUSER))
 		vfs_lasting_end();
 	seccomp_inherit(child, task);
+	keys_inherit(child, task);
 	if (flags & LX_CLONE_SYSVSEM) {
 		r = sem_undo_share(task, child);
 		if (r < 0)

@@ -8,6 +8,7 @@
 #include "abi/time.h"
 #include "abi/wait.h"
 #include "base/cleanup.h"
+#include "sentry/keys.h"
 #include "sentry/futex_pi.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
@@ -680,6 +681,7 @@ void task_exec_done(struct task *task)
 	task->clear_child_tid = GADDR_NULL;
 	task->robust_list = GADDR_NULL;
 	task->rseq = GADDR_NULL;
+	keys_exec(task);
 	task->restart.fn = NULL;
 	group->did_exec = true;
 	group->exec_id++;

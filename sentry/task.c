@@ -6,6 +6,7 @@
 #include "abi/errno.h"
 #include "abi/limits.h"
 #include "abi/wait.h"
+#include "sentry/keys.h"
 #include "sentry/ipc/ipc.h"
 #include "sentry/kernel.h"
 #include "sentry/mm.h"
@@ -82,6 +83,7 @@ void task_unref(struct task *task)
 		fs_context_unref(task->fs);
 	sem_undo_exit(task);
 	seccomp_forget(task);
+	keys_exit(task);
 	free(task->ahead);
 	free(task->held);
 	nsproxy_unref(task->nsproxy);
@@ -138,6 +140,7 @@ void group_unref(struct thread_group *group)
 	sigpending_discard(&group->pending, ~0ull);
 	sighand_unref(group->sighand);
 	tty_forget(group);
+	keys_exit_group(group);
 	wait_queue_destroy(&group->wait_children);
 	wait_queue_destroy(&group->thread_exit_queue);
 	wait_queue_destroy(&group->signal_queue);

@@ -128,6 +128,7 @@ struct thread_group {
 	struct task *leader;	/* may be a zombie while others live */
 	unsigned live_count;
 
+	struct key *process_keyring; /* owned; NULL: none yet */
 	struct thread_group *parent; /* borrowed; NULL only for init */
 	struct list_head children, child_link;
 	struct wait_queue wait_children; /* wait4 sleeps here */
@@ -249,6 +250,8 @@ struct task {
 	int pdeath_signal;
 	int seccomp_mode;		/* LX_SECCOMP_MODE_*, 0 none: sentry/seccomp.c */
 	struct seccomp_filter *seccomp; /* owned; what is in force */
+	struct key *thread_keyring, *session_keyring; /* owned; NULL: none yet. sentry/keys.c */
+	int request_key_keyring;		      /* KEYCTL_SET_REQKEY_KEYRING */
 
 	/* ptrace(2), sentry/trace.h. A traced thread keeps its tracer as a zombie. */
 	struct task *tracer;	      /* borrowed; NULL: nobody traces it */

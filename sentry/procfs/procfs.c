@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The root of /proc: proc(5). */
+#include "sentry/keys.h"
 #include "sentry/procfs/procfs.h"
 
 #include <stdio.h>
@@ -238,6 +239,20 @@ static void show_lock(const struct lock_info *info, void *arg)
 		seq_printf(lines->seq, "%lld\n", (long long)info->end);
 }
 
+static int show_keys(const struct pseudo_node *node, struct seq *seq)
+{
+	if (task_current())
+		keys_show(task_current(), seq);
+	return 0;
+}
+
+static int show_key_users(const struct pseudo_node *node, struct seq *seq)
+{
+	if (task_current())
+		keys_show_users(task_current(), seq);
+	return 0;
+}
+
 static int show_locks(const struct pseudo_node *node, struct seq *seq)
 {
 	struct lock_lines lines = {.seq = seq};
@@ -275,6 +290,8 @@ static const struct pseudo_entry root_entries[] = {
 	PSEUDO_FILE("diskstats", 0444, show_nothing),
 	PSEUDO_FILE("filesystems", 0444, show_filesystems),
 	PSEUDO_FILE("interrupts", 0444, show_interrupts),
+	PSEUDO_FILE("key-users", 0444, show_key_users),
+	PSEUDO_FILE("keys", 0444, show_keys),
 	PSEUDO_FILE("loadavg", 0444, show_loadavg),
 	PSEUDO_FILE("locks", 0444, show_locks),
 	PSEUDO_FILE("meminfo", 0444, proc_show_meminfo),

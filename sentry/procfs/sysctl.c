@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/random.h"
 #include "sentry/kernel.h"
+#include "sentry/keys.h"
 #include "sentry/nsproxy.h"
 #include "sentry/procfs/procfs_private.h"
 #include "sentry/tty/tty.h"
@@ -51,6 +52,11 @@ VALUE(shmmni, "4096")
 VALUE(msgmax, "8192")
 VALUE(msgmnb, "16384")
 VALUE(msgmni, "32000")
+VALUE(key_gc_delay, "0") /* a key that nobody holds is freed at once */
+VALUE(key_bytes, "%u", KEY_BYTES_MAX_OF_USER)
+VALUE(key_count, "%u", KEYS_MAX_OF_USER)
+VALUE(key_root_bytes, "%u", KEY_BYTES_MAX_OF_ALL)
+VALUE(key_root_count, "%u", KEYS_MAX_OF_ALL)
 VALUE(perf_event_paranoid, "4")
 VALUE(tainted, "0")
 VALUE(entropy, "256")
@@ -154,6 +160,14 @@ static const struct pseudo_entry seccomp_entries[] = {
 	READ("actions_logged", seccomp_logged),
 };
 
+static const struct pseudo_entry key_entries[] = {
+	READ("gc_delay", key_gc_delay),
+	READ("maxbytes", key_bytes),
+	READ("maxkeys", key_count),
+	READ("root_maxbytes", key_root_bytes),
+	READ("root_maxkeys", key_root_count),
+};
+
 static const struct pseudo_entry kernel_entries[] = {
 	READ("arch", arch),
 	READ("cap_last_cap", cap_last_cap),
@@ -163,6 +177,7 @@ static const struct pseudo_entry kernel_entries[] = {
 	READ("domainname", domainname),
 	READ("hostname", hostname),
 	READ("io_uring_disabled", two),
+	PSEUDO_DIR("keys", key_entries),
 	READ("kptr_restrict", two),
 	READ("msgmax", msgmax),
 	READ("msgmnb", msgmnb),

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SENTRY_ABI_KEYCTL_H
+#define SENTRY_ABI_KEYCTL_H
+
+#define LX_KEYCTL_GET_KEYRING_ID       0
+#define LX_KEYCTL_JOIN_SESSION_KEYRING 1
+#define LX_KEYCTL_UPDATE	       2
+#define LX_KEYCTL_REVOKE	       3
+#define LX_KEYCTL_CHOWN		       4
+#define LX_KEYCTL_SETPERM	       5
+#define LX_KEYCTL_DESCRIBE	       6
+#define LX_KEYCTL_CLEAR		       7
+#define LX_KEYCTL_LINK		       8
+#define LX_KEYCTL_UNLINK	       9
+#define LX_KEYCTL_SEARCH	       10
+#define LX_KEYCTL_READ		       11
+#define LX_KEYCTL_INSTANTIATE	       12
+#define LX_KEYCTL_NEGATE	       13
+#define LX_KEYCTL_SET_REQKEY_KEYRING   14
+#define LX_KEYCTL_SET_TIMEOUT	       15
+#define LX_KEYCTL_ASSUME_AUTHORITY     16
+#define LX_KEYCTL_GET_SECURITY	       17
+#define LX_KEYCTL_SESSION_TO_PARENT    18
+#define LX_KEYCTL_REJECT	       19
+#define LX_KEYCTL_INSTANTIATE_IOV      20
+#define LX_KEYCTL_INVALIDATE	       21
+#define LX_KEYCTL_MOVE		       30
+#define LX_KEYCTL_CAPABILITIES	       31
+
+#define LX_KEYCTL_MOVE_EXCL 0x1u
+
+#define LX_KEYCTL_CAPS0_CAPABILITIES 0x01
+#define LX_KEYCTL_CAPS0_INVALIDATE   0x20
+#define LX_KEYCTL_CAPS0_MOVE	     0x80
+
+#define LX_KEY_REQKEY_DEFL_NO_CHANGE		(-1)
+#define LX_KEY_REQKEY_DEFL_USER_SESSION_KEYRING 5
+
+#endif
