@@ -130,15 +130,19 @@ CASE(keyrings_of_a_thread)
 
 CASE(keyrings_of_a_user)
 {
+	char name[32];
+
+	/* Others of this user may run this case at the same time. */
+	snprintf(name, sizeof(name), "case %d", getpid());
 	NEW_RING;
 	OK(ctl(KEYCTL_GET_KEYRING_ID, ID(KEY_SPEC_USER_KEYRING), 0, 0, 0));
 	OK(ctl(KEYCTL_GET_KEYRING_ID, ID(KEY_SPEC_USER_SESSION_KEYRING), 0, 0, 0));
-	OK(add("user", "user's own", "x", 1, KEY_SPEC_USER_KEYRING));
+	OK(add("user", name, "x", 1, KEY_SPEC_USER_KEYRING));
 	/* Not possessed: nothing of the session's leads there. */
-	CALL(SYS(SYS_request_key, "user", "user's own", NULL, 0));
+	CALL(SYS(SYS_request_key, "user", name, NULL, 0));
 	CALL(ctl(KEYCTL_LINK, ID(KEY_SPEC_USER_KEYRING), ID(RING), 0, 0));
-	OK(SYS(SYS_request_key, "user", "user's own", NULL, 0));
-	CALL(ctl(KEYCTL_UNLINK, SYS(SYS_request_key, "user", "user's own", NULL, 0),
+	OK(SYS(SYS_request_key, "user", name, NULL, 0));
+	CALL(ctl(KEYCTL_UNLINK, SYS(SYS_request_key, "user", name, NULL, 0),
 		ID(KEY_SPEC_USER_KEYRING), 0, 0));
 }
 
