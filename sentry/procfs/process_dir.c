@@ -131,9 +131,11 @@ static uint32_t mode_of_fd(const struct pseudo_node *node)
 	_cleanup_(cleanup_file_unref) struct file *file = node_file(node);
 	uint32_t mode = LX_S_IFLNK;
 
-	if (file && (file->readable || (file->flags & LX_O_PATH)))
+	if (!file)
+		return 0;
+	if (file->readable)
 		mode |= 0500;
-	if (file && (file->writable || (file->flags & LX_O_PATH)))
+	if (file->writable)
 		mode |= 0300;
 	return mode;
 }

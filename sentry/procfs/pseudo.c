@@ -149,9 +149,12 @@ static void node_refresh(struct inode *inode)
 {
 	const struct pseudo_node *node = pseudo_node(inode);
 	const struct task *task;
+	uint32_t mode = 0;
 
 	if (node->entry->mode_of)
-		inode->mode = node->entry->mode_of(node);
+		mode = node->entry->mode_of(node);
+	if (mode)
+		inode->mode = mode;
 	if (!node->pid)
 		return;
 	task = any_task(node);

@@ -204,6 +204,31 @@ CASE(sizes_in_proc)
 	NOTE("mode %o", st.st_mode);
 }
 
+static void note_mode_of_link(int fd)
+{
+	struct stat st = {0};
+	char path[64];
+	int link;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	link = open(path, O_PATH | O_NOFOLLOW);
+	CALL(fstat(link, &st));
+	NOTE("mode %o", st.st_mode);
+	close(fd);
+	CALL(fstat(link, &st));
+	NOTE("mode %o once it is closed", st.st_mode);
+	close(link);
+}
+
+CASE(modes_of_descriptors)
+{
+	note_mode_of_link(open(".", O_PATH));
+	note_mode_of_link(open(".", O_RDONLY));
+	note_mode_of_link(open("f", O_RDWR | O_CREAT, 0600));
+	note_mode_of_link(open("f", O_WRONLY));
+	note_mode_of_link(open("f", O_PATH));
+}
+
 static void note_flags(int fd)
 {
 	char path[64], text[512], *line;
