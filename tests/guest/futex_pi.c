@@ -471,3 +471,36 @@ CASE(requeued_and_late)
 	CALL(pi(FUTEX_UNLOCK_PI, NULL));
 	NOTE("word %d", *word);
 }
+
+/* ---- owners elsewhere ------------------------------------------------------------------------- */
+
+static void try_of(const char *what, pid_t owner, int flag)
+{
+	*word = owner;
+	NOTE("%s", what);
+	CALL(syscall(SYS_futex, word, FUTEX_TRYLOCK_PI | flag, 0, NULL, NULL, 0));
+	NOTE("waiters %d", *word == (int)(FUTEX_WAITERS | (unsigned)owner));
+}
+
+CASE(owner_of_another_process)
+{
+	pid_t child = fork(), gone;
+
+	if (child == 0) {
+		alarm(10);
+		pause();
+		_exit(0);
+	}
+	gone = fork();
+	if (gone == 0)
+		_exit(0);
+	waitid(P_PID, (id_t)gone, NULL, WEXITED | WNOWAIT);
+	try_of("private", child, FUTEX_PRIVATE_FLAG);
+	try_of("shared", child, 0);
+	try_of("private, of a zombie", gone, FUTEX_PRIVATE_FLAG);
+	try_of("shared, of a zombie", gone, 0);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	waitpid(gone, NULL, 0);
+	try_of("private, of nobody", child, FUTEX_PRIVATE_FLAG);
+}
