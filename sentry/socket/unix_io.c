@@ -10,15 +10,22 @@
 #include "sentry/socket/unix.h"
 
 /*
- * Data through AF_UNIX sockets. A packet is a datagram, a record, or up to 32 KiB of a stream; it
+ * Data through AF_UNIX sockets. A packet is a datagram, a record, or up to 36 KiB of a stream; it
  * is charged to its sender until it was read, and a sender whose charge reaches SO_SNDBUF waits.
  * Ancillary data rides on the first packet of a send; a stream read stops where it meets files or
  * another sender's credentials (unix(7)).
  */
 
-#define STREAM_PACKET_MAX 32768u
-#define PACKET_OVERHEAD	  512u	/* what Linux charges for a buffer's head, about */
-#define DATAGRAM_QUEUE	  10u	/* net.unix.max_dgram_qlen */
+/* Linux' buffers: a head of a power of 2, whose end is the kernel's, and pages (linux/skbuff.h). */
+#define BUFFER_HEAD_END	  320u /* sizeof(struct skb_shared_info), aligned */
+#define BUFFER_HEAD_MIN	  512u /* the smallest allocation for one */
+#define BUFFER_OVERHEAD	  256u /* sizeof(struct sk_buff), aligned */
+#define BUFFER_PAGE	  4096u
+#define STREAM_HEAD_MAX	  (BUFFER_PAGE - BUFFER_HEAD_END)     /* SKB_MAX_HEAD(0) */
+#define STREAM_PACKET_MAX (STREAM_HEAD_MAX + 8 * BUFFER_PAGE) /* UNIX_SKB_FRAGS_SZ */
+#define DATAGRAM_HEAD_MAX (4 * BUFFER_PAGE - BUFFER_HEAD_END) /* SKB_MAX_ALLOC */
+#define DATAGRAM_PAGES	  17u				      /* MAX_SKB_FRAGS */
+#define DATAGRAM_QUEUE	  10u				      /* net.unix.max_dgram_qlen */
 #define FILES_IN_FLIGHT	  4096u /* of all sockets: sent and not yet received */
 
 #define PACKET_MEMORY_MAX (64ull << 20) /* of all sockets: charged and not yet received */
@@ -93,12 +100,28 @@ static int wait_for_room(struct unix_socket *socket, const struct socket_message
 	return socket_wait_error(r, message->deadline);
 }
 
+/* What Linux charges a sender for @size bytes (skb->truesize): how much fits into a socket is seen
+ * by programs. */
+static uint32_t buffer_charge(bool stream, uint32_t size)
+{
+	uint32_t head_max = stream ? STREAM_HEAD_MAX : DATAGRAM_HEAD_MAX;
+	uint32_t pages = size > head_max ? size - head_max : 0;
+	uint32_t head = BUFFER_HEAD_MIN;
+
+	if (!stream)
+		pages = min_of(pages, DATAGRAM_PAGES * BUFFER_PAGE);
+	pages = (pages + BUFFER_PAGE - 1) & ~(BUFFER_PAGE - 1);
+	while (head < size - min_of(pages, size) + BUFFER_HEAD_END)
+		head *= 2;
+	return BUFFER_OVERHEAD + head + pages;
+}
+
 /* A packet with the next @size bytes of the message. -EFAULT when they are not all
  * readable. May sleep. */
 static int packet_new(struct unix_socket *sender, struct socket_message *message, uint32_t size,
 	struct unix_packet **ret)
 {
-	uint32_t charge = size + PACKET_OVERHEAD;
+	uint32_t charge = buffer_charge(sender->base.type == LX_SOCK_STREAM, size);
 	struct unix_packet *packet;
 	ssize_t n;
 
@@ -183,6 +206,14 @@ static void hand_over(struct unix_socket *receiver, struct unix_packet *packet)
 		packet_free(packet);
 }
 
+/* So that two of them fit (unix_stream_sendmsg()). */
+static uint64_t stream_packet_max(const struct unix_socket *socket)
+{
+	uint64_t half = socket->base.send_size / 2;
+
+	return half > 64 ? min_of(half - 64, (uint64_t)STREAM_PACKET_MAX) : 1;
+}
+
 static ssize_t send_stream(
 	struct unix_socket *socket, struct task *task, struct socket_message *message)
 {
@@ -203,7 +234,7 @@ static ssize_t send_stream(
 		r = r < 0 ? r
 			  : packet_new(socket, message,
 				    (uint32_t)min_of(
-					    message->uio->resid, (uint64_t)STREAM_PACKET_MAX),
+					    message->uio->resid, stream_packet_max(socket)),
 				    &packet);
 		if (r < 0)
 			return done ? done : r;

@@ -5,6 +5,7 @@
 
 #include <linux/fs.h>
 #include <netinet/in.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -609,5 +610,38 @@ CASE(flags_of_both_ends_of_a_terminal)
 		CALL(ioctl(fd, TIOCSSOFTCAR, BAD_ADDRESS));
 		CALL(ioctl(fd, TIOCGSOFTCAR, &value));
 		NOTE("carrier %d", value);
+	}
+}
+
+/* ---- how much fits into a socket --------------------------------------------------------------
+ */
+
+static void fill(int type, int size)
+{
+	static char bytes[70000];
+	int pair[2], count = 0, queued = 0;
+	long long total = 0;
+	ssize_t n;
+
+	if (socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, pair) < 0)
+		return;
+	while ((n = send(pair[0], bytes, (size_t)size, MSG_NOSIGNAL)) > 0) {
+		total += n;
+		count++;
+	}
+	ioctl(pair[0], SIOCOUTQ, &queued);
+	NOTE("type %d: %d by %d are %lld, charged %d", type, count, size, total, queued);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+CASE(room_in_unix_sockets)
+{
+	static const int sizes[] = {1, 192, 193, 704, 705, 2000, 3776, 3777, 4096, 10000, 16064,
+		16065, 36544, 36545, 60000};
+
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		fill(SOCK_STREAM, sizes[i]);
+		fill(SOCK_SEQPACKET, sizes[i]);
 	}
 }
