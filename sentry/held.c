@@ -24,9 +24,13 @@
  * What the guest writes into a word can be anything: of it come the one bit, whether this
  * descriptor is to be registered in this instance, and with what. It could have made that call.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "abi/poll.h"
+#include "abi/signal.h"
+#include "base/log.h"
 #include "platform/inguest.h"
 #include "sentry/task.h"
 #include "sentry/held.h"
@@ -66,6 +70,18 @@ static uint64_t key_of(const struct held *held, unsigned index)
 	return PLATFORM_HELD_EPOLL | (uint32_t)held->entries[index].epfd << 16 | fd;
 }
 
+/* The program was told that its descriptor is registered, and it never will be. */
+static void end_for_memory(struct task *task)
+{
+	const struct lx_siginfo info = {.signo = LX_SIGKILL, .code = LX_SI_KERNEL};
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", task->group->pid->nr);
+	audit_event("limit", "limit", "memory of the kernel process", "killed", pid, NULL);
+	log_warning("no memory for an epoll instance: killed process %s", pid);
+	(void)signal_send_group(task->group, &info);
+}
+
 /* @word and what belongs to it, as the guest left them: makes the change. */
 static void make_change(struct held *held, unsigned index, uint64_t word)
 {
@@ -76,8 +92,9 @@ static void make_change(struct held *held, unsigned index, uint64_t word)
 		.data = __atomic_load_n(&shared->data[half], __ATOMIC_RELAXED),
 	};
 
-	(void)epoll_settle(held->entries[index].epoll, held->entries[index].file,
-		held->entries[index].fd, word & PLATFORM_HELD_REGISTERED, &event);
+	if (epoll_settle(held->entries[index].epoll, held->entries[index].file,
+		    held->entries[index].fd, word & PLATFORM_HELD_REGISTERED, &event) == -ENOMEM)
+		end_for_memory(held->task);
 }
 
 static void entry_take_back(struct held *held, unsigned index)
@@ -118,11 +135,15 @@ void held_settle(struct task *task)
 	task->thread->held = 0;
 	if (!held)
 		return;
-	/* Each that is found is no longer CHANGED behind it, so the chain ends. */
-	while (next > 0 && next <= PLATFORM_HELD_COUNT && held->entries[next - 1].epoll) {
-		uint64_t *shared = &task->thread->held_of[next - 1].word;
-		const uint64_t word = __atomic_load_n(shared, __ATOMIC_ACQUIRE);
+	/* Each that is found is no longer CHANGED behind it; another thread of a hostile guest
+	 * could mark it again, so the steps are counted. */
+	for (unsigned i = 0; i < PLATFORM_HELD_COUNT; i++) {
+		uint64_t *shared, word;
 
+		if (next == 0 || next > PLATFORM_HELD_COUNT || !held->entries[next - 1].epoll)
+			break;
+		shared = &task->thread->held_of[next - 1].word;
+		word = __atomic_load_n(shared, __ATOMIC_ACQUIRE);
 		if (!(word & PLATFORM_HELD_CHANGED) ||
 			(word & PLATFORM_HELD_KEY) != key_of(held, next - 1))
 			break;
