@@ -145,6 +145,7 @@ static void timer_delete(struct posix_timer *t)
 	list_remove(&t->link);
 	task_unref(t->target);
 	free(t);
+	signal_unreserve();
 }
 
 void posix_timers_release(struct thread_group *group)
@@ -216,17 +217,17 @@ int64_t sys_timer_create(struct task *task, int clock, gaddr_t sevp, gaddr_t tim
 	/* Clocks of CPU time are looked at last (posix_cpu_timer_create()). */
 	if (check < 0 && clock >= 0)
 		return check;
-	if (count_timers(task->group) >= SENTRY_MAX_POSIX_TIMERS)
+	if (count_timers(task->group) >= SENTRY_MAX_POSIX_TIMERS || signal_reserve(task) < 0)
 		return -EAGAIN;
 	/* The number is taken, whatever becomes of the timer. */
 	id = task->group->next_timer_id;
 	task->group->next_timer_id = id == INT_MAX ? 0 : id + 1;
 	target = notify_target(task, &event);
-	if (!target)
-		return -EINVAL;
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return -EAGAIN;
+	t = target ? calloc(1, sizeof(*t)) : NULL;
+	if (!t) {
+		signal_unreserve();
+		return target ? -EAGAIN : -EINVAL;
+	}
 	t->id = id;
 	t->clock = t->base = clock;
 	clock_watch_init(&t->watch, clock_set);

@@ -34,6 +34,8 @@
 
 /* Queue entries in use: RLIMIT_SIGPENDING counts them for a user, we count them for the sandbox. */
 static unsigned queued_count;
+/* Of timers, which have theirs from the beginning: they count, too. */
+static uint64_t reserved_count;
 
 /* ---- handlers and queues -------------------------------------------------------------------- */
 
@@ -333,12 +335,29 @@ static bool signal_dropped(const struct task *task, int signo, bool force)
 }
 
 /* @override: what a kernel raises comes with its information whatever the limit. */
+static bool limit_reached(const struct task *task)
+{
+	return queued_count + reserved_count >= task_rlimit(task, LX_RLIMIT_SIGPENDING);
+}
+
+int signal_reserve(const struct task *task)
+{
+	if (limit_reached(task))
+		return -EAGAIN;
+	reserved_count++;
+	return 0;
+}
+
+void signal_unreserve(void)
+{
+	reserved_count--;
+}
+
 static struct sigqueue *sigqueue_new(const struct task *target, bool override)
 {
 	struct sigqueue *entry;
 
-	if (queued_count >= SENTRY_MAX_SIGQUEUE ||
-		(!override && queued_count >= task_rlimit(target, LX_RLIMIT_SIGPENDING)))
+	if (queued_count >= SENTRY_MAX_SIGQUEUE || (!override && limit_reached(target)))
 		return NULL;
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)

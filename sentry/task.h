@@ -507,6 +507,9 @@ int signal_permitted(struct task *from, struct thread_group *to, int signo);
 /* A fault: unblocks and resets an ignored or blocked signal (force_sig_info). */
 void signal_force(struct task *task, const struct lx_siginfo *info);
 void signal_force_simple(struct task *task, int signo);
+/* For a timer's signal, against RLIMIT_SIGPENDING: 0 or -EAGAIN; given back by the other. */
+int signal_reserve(const struct task *task);
+void signal_unreserve(void);
 /* Recomputes the fiber's interruption flag after the mask or pending sets changed. */
 void signal_recalculate(struct task *task);
 bool signal_pending(const struct task *task);

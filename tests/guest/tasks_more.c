@@ -570,3 +570,26 @@ CASE(maker_of_a_child_ends_with_its_process)
 	}
 	NOTE("over");
 }
+
+/* ---- signals of timers ------------------------------------------------------------------------
+ */
+
+static void make_timer(int notify)
+{
+	struct sigevent event = {.sigev_notify = notify, .sigev_signo = SIGUSR1};
+	timer_t timer;
+
+	CALL(timer_create(CLOCK_MONOTONIC, &event, &timer));
+}
+
+CASE(timers_count_as_pending_signals)
+{
+	struct rlimit none = {0, 0};
+
+	make_timer(SIGEV_SIGNAL);
+	make_timer(3);
+	setrlimit(RLIMIT_SIGPENDING, &none);
+	make_timer(SIGEV_SIGNAL);
+	make_timer(SIGEV_NONE);
+	make_timer(3);
+}
