@@ -64,7 +64,9 @@ static int64_t copy_loop(const struct copy_side *in, const struct copy_side *out
 		done = side_write(out, buffer, (size_t)got, ctx);
 		if (done <= 0)
 			break;
-		*in_pos += done;
+		/* Devices without positions leave the caller's alone. */
+		if (!LX_S_ISCHR(in->file->inode->mode))
+			*in_pos += done;
 		if (out->pos)
 			*out->pos += done;
 		total += (uint64_t)done;

@@ -645,3 +645,25 @@ CASE(room_in_unix_sockets)
 		fill(SOCK_SEQPACKET, sizes[i]);
 	}
 }
+
+/* ---- positions of devices --------------------------------------------------------------------- */
+
+CASE(devices_have_no_positions)
+{
+	static const char *const names[] = {"/dev/zero", "/dev/full", "/dev/urandom", "/dev/null"};
+	int pipes[2], out = open("f", O_RDWR | O_CREAT, 0600);
+
+	CALL(pipe(pipes));
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = open(names[i], O_RDONLY);
+		off_t at = 5;
+
+		CALL(sendfile(out, fd, &at, 7));
+		NOTE("%s: at %lld", names[i], (long long)at);
+		CALL(sendfile(pipes[1], fd, NULL, 7));
+		CALL(splice(fd, &at, pipes[1], NULL, 7, 0));
+		NOTE("at %lld", (long long)at);
+		CALL(lseek(fd, 0, SEEK_CUR));
+		close(fd);
+	}
+}

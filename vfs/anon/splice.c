@@ -141,6 +141,7 @@ static int wait_for_space(struct pipe *pipe, bool nonblock)
 static ssize_t file_to_pipe(struct file *in, int64_t *pos, struct pipe *pipe, size_t size,
 	bool nonblock, const struct vfs_ctx *ctx)
 {
+	const int64_t began = pos ? *pos : 0;
 	_cleanup_free_ uint8_t *buffer = NULL;
 	bool was_empty;
 	ssize_t got;
@@ -155,12 +156,16 @@ static ssize_t file_to_pipe(struct file *in, int64_t *pos, struct pipe *pipe, si
 		return err;
 	room = (pipe->slot_count - pipe_used(pipe)) * LX_PAGE_SIZE;
 	size = min_of(min_of(size, room), (size_t)SPLICE_BUFFER);
-	if (LX_S_ISDIR(in->inode->mode)) {
+	if (LX_S_ISDIR(in->inode->mode) ||
+		(LX_S_ISCHR(in->inode->mode) && in->inode->rdev == lx_makedev(1, 3))) {
 		fiber_mutex_unlock(&pipe->mutex);
-		return -EINVAL; /* no splice_read */
+		return -EINVAL; /* no splice_read: directories and /dev/null */
 	}
 	buffer = malloc(size);
 	got = buffer ? file_read_kernel(in, pos, buffer, size, nonblock, ctx) : -ENOMEM;
+	/* Devices without positions leave the caller's alone. */
+	if (pos && LX_S_ISCHR(in->inode->mode))
+		*pos = began;
 	was_empty = pipe_empty(pipe);
 	if (got > 0)
 		push_bytes(pipe, buffer, (size_t)got);
