@@ -300,8 +300,8 @@ static int check_owner(const struct task *task, const struct futex_pi *futex, ui
 		return 0;
 	if (!owner || owner->exited)
 		return -ESRCH;
-	/* Pid 1 has no memory, like a thread of the kernel; and who does not share the memory cannot
-	 * have a private one (attach_to_pi_owner()). */
+	/* Pid 1 has no memory, like a thread of the kernel; and who does not share the memory
+	 * cannot have a private one (attach_to_pi_owner()). */
 	if (!owner->mm || (futex->private && owner->mm != task->mm))
 		return -EPERM;
 	return would_deadlock(waiter, owner) ? -EDEADLK : 0;

@@ -80,7 +80,8 @@ static void op_umask(long count)
 		umask(022);
 }
 
-/* A call that a kernel in another process has to answer: nothing of it is known on the guest's side. */
+/* A call that a kernel in another process has to answer: nothing of it is known on the guest's
+ * side. */
 static void op_getpriority(long count)
 {
 	while (count--)

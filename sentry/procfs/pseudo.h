@@ -88,7 +88,8 @@ struct pseudo_entry {
 	ssize_t (*readlink)(
 		const struct pseudo_node *node, const struct vfs_ctx *ctx, char *buffer);
 	int (*follow)(const struct pseudo_node *node, const struct vfs_ctx *ctx, struct path *ret);
-	/* The mode of links to descriptors tells how they are open; 0: as it was, they are closed. */
+	/* The mode of links to descriptors tells how they are open; 0: as it was, they are closed.
+	 */
 	uint32_t (*mode_of)(const struct pseudo_node *node);
 	/* Directories. */
 	const struct pseudo_entry *children;

@@ -472,7 +472,8 @@ CASE(requeued_and_late)
 	NOTE("word %d", *word);
 }
 
-/* ---- owners elsewhere ------------------------------------------------------------------------- */
+/* ---- owners elsewhere -------------------------------------------------------------------------
+ */
 
 static void try_of(const char *what, pid_t owner, int flag)
 {

@@ -646,7 +646,8 @@ CASE(room_in_unix_sockets)
 	}
 }
 
-/* ---- positions of devices --------------------------------------------------------------------- */
+/* ---- positions of devices ---------------------------------------------------------------------
+ */
 
 CASE(devices_have_no_positions)
 {
