@@ -2,6 +2,7 @@
 """Differences that are known: stated in docs/caveats.md or the table's notes, or not a program's business. Each rule says why."""
 
 import os
+import re
 
 EFAULT = "-14"
 
@@ -53,8 +54,13 @@ def socket_option(program, native, key):
 
 def write_that_faults(program, native, key):
     """A write whose memory is inaccessible leaves a page, or a longer file, on Linux' tmpfs: nobody is promised either."""
-    faulted = any(c.name in ("write", "writev", "pwrite64", "pwritev", "pwritev2", "io_submit") and native.parts.get("call %d" % i) in (EFAULT, "1")
-                  for i, c in enumerate(program.calls))
+    results = [native.parts.get("call %d" % i, "0") for i, c in enumerate(program.calls)
+               if c.name in ("write", "writev", "pwrite64", "pwritev", "pwritev2", "io_submit")]
+    faulted = any(result in (EFAULT, "1") for result in results)
+    size = re.search(r" size (\d+) ", native.parts.get(key, ""))
+    # What came before it filled its last page.
+    if key.startswith("file ") and size and int(size[1]) % 4096 == 0 and any(not result.startswith("-") and result != "0" for result in results):
+        return True
     return faulted and (key.startswith("file ") or is_descriptor(key) or "out" in key or (
         key.startswith("call ") and program.calls[int(key.split()[1].rstrip("'"))].name in ("read", "readv", "pread64", "lseek", "sendfile")))
 
